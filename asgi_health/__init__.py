@@ -1,0 +1,69 @@
+"""Health endpoints for any ASGI app, answered from bytes that were ready before the request arrived.
+
+The rooms, from the bottom: `core` decides (sans-IO), `formats` puts a report into bytes, `runtime` runs the checks,
+`asgi` answers the requests, `cli` is the command line, `testing` helps those who test checks and apps of their own.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .asgi.details import bearer_token, client_in
+    from .asgi.middleware import HealthMiddleware
+    from .asgi.paths import Paths
+    from .core.check import Check
+    from .core.health import Health
+    from .core.report import Report
+    from .core.result import Result, degraded, healthy, unhealthy
+    from .core.status import Probe, Status
+    from .core.transition import Transition
+    from .formats.service import ServiceInfo
+
+__all__ = [
+    "Check",
+    "Health",
+    "HealthMiddleware",
+    "Paths",
+    "Probe",
+    "Report",
+    "Result",
+    "ServiceInfo",
+    "Status",
+    "Transition",
+    "bearer_token",
+    "client_in",
+    "degraded",
+    "healthy",
+    "unhealthy",
+]
+
+# Each name is fetched from its room when it is first used: importing the package alone costs next to nothing.
+_ROOMS = {
+    "Check": ".core.check",
+    "Health": ".core.health",
+    "HealthMiddleware": ".asgi.middleware",
+    "Paths": ".asgi.paths",
+    "Probe": ".core.status",
+    "Report": ".core.report",
+    "Result": ".core.result",
+    "ServiceInfo": ".formats.service",
+    "Status": ".core.status",
+    "Transition": ".core.transition",
+    "bearer_token": ".asgi.details",
+    "client_in": ".asgi.details",
+    "degraded": ".core.result",
+    "healthy": ".core.result",
+    "unhealthy": ".core.result",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(_ROOMS[name], __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

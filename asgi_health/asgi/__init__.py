@@ -1,0 +1,1 @@
+"""The middleware, and the little it needs to know of HTTP."""

@@ -1,0 +1,113 @@
+"""Who may read names, errors, versions and timings."""
+
+import hmac
+import inspect
+import logging
+from collections.abc import Callable
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from .types import Scope
+
+Policy = Callable[[Scope], bool]
+"""Tells whether the one who sent this request may read the details."""
+
+logger = logging.getLogger("asgi_health")
+
+
+def bearer_token(token: str) -> Policy:
+    """Allow whoever sends ``Authorization: Bearer <token>``; the comparison takes the same time for every wrong one.
+
+    Raises ValueError for an empty token or one that a header cannot carry.
+    """
+    if not isinstance(token, str):
+        raise TypeError(f"bearer_token: the token must be a string, not {type(token).__name__}")
+    if not token:
+        raise ValueError("bearer_token: the token is empty, which would let everybody in")
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError("bearer_token: the token must be printable ASCII without spaces")  # the token is not shown
+    expected = token.encode()
+
+    def allows(scope: Scope) -> bool:
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                scheme, _, given = value.partition(b" ")
+                return scheme.lower() == b"bearer" and hmac.compare_digest(given.strip(), expected)
+        return False
+
+    return allows
+
+
+def client_in(*networks: str) -> Policy:
+    """Allow clients whose address, as the server reports it, lies in one of the networks, such as ``10.0.0.0/8``.
+
+    Behind a proxy that address is the proxy's, unless the server is told to trust its headers. A client without an
+    address (a unix socket) is not allowed. Raises ValueError for what is not a network, or for none at all.
+    """
+    if not networks:
+        raise ValueError("client_in: no network is given")
+    allowed = tuple(_network(each) for each in networks)
+
+    @lru_cache(maxsize=1024)
+    def contains(host: str) -> bool:
+        try:
+            address = ip_address(host)
+        except ValueError:
+            return False
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        return any(address in network for network in allowed)
+
+    def allows(scope: Scope) -> bool:
+        client = scope.get("client")
+        return client is not None and isinstance(client[0], str) and contains(client[0])
+
+    return allows
+
+
+def policy_of(details: object) -> Policy | None:
+    """Return the policy that `details` stands for, None for "nobody". Raises TypeError for what is none."""
+    if details is False:
+        return None
+    if details is True:
+        return lambda scope: True
+    if not callable(details) or inspect.iscoroutinefunction(details):
+        raise TypeError(f"details must be True, False or a plain function (scope) -> bool, not {details!r}")
+    return _Guarded(details)
+
+
+class _Guarded:
+    """Ask a policy that somebody else wrote: only a plain True opens the door, and raising means no."""
+
+    __slots__ = ("_complained", "_policy")
+
+    def __init__(self, policy: Callable[[Scope], object]) -> None:
+        self._policy = policy
+        self._complained = False
+
+    def __call__(self, scope: Scope) -> bool:
+        try:
+            verdict = self._policy(scope)
+        except Exception:
+            self._complain("raised", exc_info=True)
+            return False
+        if verdict is not True and verdict is not False:
+            if inspect.iscoroutine(verdict):
+                verdict.close()
+            self._complain(f"returned {type(verdict).__name__}, expected True or False", exc_info=False)
+        return verdict is True
+
+    def _complain(self, what: str, *, exc_info: bool) -> None:
+        # Once: whoever can make a policy raise could otherwise fill the log with it.
+        if not self._complained:
+            self._complained = True
+            logger.warning("the details policy %s: no details are given (said once)", what, exc_info=exc_info)
+
+
+def _network(text: object) -> IPv4Network | IPv6Network:
+    if not isinstance(text, str):
+        raise TypeError(f"client_in: a network must be a string such as '10.0.0.0/8', not {text!r}")
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"client_in: {text!r} is not a network such as '10.0.0.0/8': {error}") from None

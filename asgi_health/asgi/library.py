@@ -1,0 +1,61 @@
+"""The answers with details, rendered once for each change however many ask for them."""
+
+import time
+from collections.abc import Callable
+
+from ..core.health import Health
+from ..core.report import Report
+from ..core.status import Probe
+from ..formats.answer import Answer
+from ..formats.health_json import health_json
+from ..formats.service import ServiceInfo
+from ..formats.text import text
+from .query import Options
+
+SHELVES = 64
+"""Different answers kept at a time; beyond that the oldest goes. Readers vary `exclude` by hand."""
+
+_Key = tuple[Probe | str | None, bool, frozenset[str], int]
+
+
+class Library:
+    """Keep each answer until something changes that it shows."""
+
+    def __init__(self, health: Health, service: ServiceInfo | None) -> None:
+        self._health = health
+        self._service = service
+        self._kept: dict[_Key, tuple[int, float, Answer]] = {}
+
+    def whole(self, probe: Probe | None, wanted: Options, now: float) -> Answer:
+        """Return the details of a probe."""
+        names = {check.name for check in self._health.checks}
+        known = wanted.exclude & names
+        unknown = len(wanted.exclude - names)
+        return self._keep(
+            (probe, wanted.text, known, unknown),
+            now,
+            lambda: self._health.report(probe, exclude=known, now=now),
+        )
+
+    def one(self, probe: Probe | None, name: str, wanted: Options, now: float) -> Answer | None:
+        """Return the details of one check of a probe, None when the probe has no such check."""
+        if not any(check.name == name and probe in check.probes for check in self._health.checks):
+            return None
+        return self._keep((name, wanted.text, frozenset(), 0), now, lambda: self._health.report_check(name, now=now))
+
+    def _keep(self, key: _Key, now: float, report: Callable[[], Report]) -> Answer:
+        version = self._health.version
+        kept = self._kept.get(key)
+        if kept is not None and kept[0] == version and now < kept[1]:
+            return kept[2]
+        made = report()
+        _, as_text, _, unknown = key
+        answer = (
+            text(made, unknown=unknown)
+            if as_text
+            else health_json(made, self._service, wall=time.time(), unknown=unknown)
+        )
+        while len(self._kept) >= SHELVES:
+            self._kept.pop(next(iter(self._kept)), None)
+        self._kept[key] = version, made.until, answer
+        return answer

@@ -1,0 +1,84 @@
+"""The lifespan protocol between a server and an app, with the checks in between.
+
+Seen by running it on thirteen configurations of servers: nothing may stand around the app's call, for a task group
+there turns its exceptions into groups, ends with an app that returns early, and makes a foreign cancellation vanish.
+"""
+
+import logging
+from typing import Protocol
+
+from .types import App, Message, Receive, Scope, Send
+
+logger = logging.getLogger("asgi_health")
+
+
+class Life(Protocol):
+    """What happens along the life of an app."""
+
+    def begin(self) -> None:
+        """The app is about to start."""
+
+    def started(self) -> None:
+        """The app's own startup is complete."""
+
+    async def stopping(self) -> None:
+        """The server wants to stop, and the app does not know yet."""
+
+    def ended(self) -> None:
+        """It is over, in whatever way. Must not wait: hypercorn cancels whoever does."""
+
+
+class Lifespan:
+    """Hand one lifespan through to `app`, and speak for an app that does not speak lifespan or stops speaking it."""
+
+    def __init__(self, app: App, receive: Receive, send: Send, life: Life) -> None:
+        self._app = app
+        self._server_receive = receive
+        self._server_send = send
+        self._life = life
+        self._received = False
+        self._started = False
+        self._stopping = False
+        self._over = False
+
+    async def run(self, scope: Scope) -> None:
+        """Return when it is over. An exception of the app comes out as it was, unless it meant "I do not take part"."""
+        self._life.begin()
+        try:
+            try:
+                await self._app(scope, self._receive, self._send)
+            except Exception as error:
+                # Django and Channels raise before they call receive(): that tells "declined" from "startup crashed".
+                if self._received:
+                    raise
+                logger.debug("the app takes no part in lifespan: %r", error)
+            if not self._over:
+                await self._speak_for_the_app()
+        finally:
+            self._life.ended()
+
+    async def _speak_for_the_app(self) -> None:
+        if not self._received:
+            await self._receive()
+        if not self._started:
+            await self._send({"type": "lifespan.startup.complete"})
+        while not self._stopping:
+            await self._receive()
+        await self._send({"type": "lifespan.shutdown.complete"})
+
+    async def _receive(self) -> Message:
+        self._received = True
+        message = await self._server_receive()
+        if message["type"] == "lifespan.shutdown":
+            await self._life.stopping()
+            self._stopping = True
+        return message
+
+    async def _send(self, message: Message) -> None:
+        kind = message["type"]
+        if kind in ("lifespan.startup.failed", "lifespan.shutdown.complete", "lifespan.shutdown.failed"):
+            self._over = True
+        await self._server_send(message)
+        if kind == "lifespan.startup.complete":
+            self._started = True
+            self._life.started()

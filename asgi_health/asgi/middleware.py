@@ -1,0 +1,190 @@
+"""HealthMiddleware: one line around any ASGI app."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+
+from ..core.check import Check, CheckFunction
+from ..core.health import Health
+from ..core.lifecycle import Phase
+from ..formats.answer import ALLOWED, METHOD_NOT_ALLOWED, MINIMAL, NOT_FOUND, Answer
+from ..formats.service import ServiceInfo
+from ..runtime.runner import runner_of
+from .details import policy_of
+from .library import Library
+from .lifespan import Lifespan
+from .messages import send_answer
+from .pages import Page, Pages
+from .paths import Paths
+from .query import options
+from .types import App, Receive, Scope, Send
+
+logger = logging.getLogger("asgi_health")
+
+
+class HealthMiddleware:
+    """Answer the health paths of `app` from prepared bytes, and hand everything else to it untouched.
+
+    `checks` is ``{name: function}``, an iterable of Check, or a Health. They run in the background, from the end of the
+    app's own startup to the beginning of its shutdown; without lifespan they run on demand. No probe waits for a check
+    that runs in the background, and none starts one.
+
+    `details`: who may read more than the status: False nobody, True everybody, or a function ``(scope) -> bool`` such
+    as ``bearer_token("...")`` or ``client_in("10.0.0.0/8")``. `service` says what the details tell of the app itself.
+
+    Raises TypeError or ValueError, when it is made, for a configuration that could not work.
+    """
+
+    __slots__ = (
+        "_below",
+        "_clock",
+        "_library",
+        "_lifespan_seen",
+        "_pages",
+        "_policy",
+        "_runner",
+        "_table",
+        "app",
+        "health",
+    )
+
+    def __init__(
+        self,
+        app: App,
+        checks: Mapping[str, CheckFunction] | Iterable[Check] | Health | None = None,
+        *,
+        paths: Paths = Paths(),  # noqa: B008  frozen, and the default reads as what it is
+        details: bool | Callable[[Scope], bool] = False,
+        service: ServiceInfo | None = None,
+    ) -> None:
+        if not callable(app):
+            raise TypeError(f"app must be an ASGI app, not {app!r}")
+        if not isinstance(paths, Paths):
+            raise TypeError(f"paths must be a Paths(...), not {paths!r}")
+        if service is not None and not isinstance(service, ServiceInfo):
+            raise TypeError(f"service must be a ServiceInfo(...), not {service!r}")
+        self.app = app
+        self.health = checks if isinstance(checks, Health) else Health(() if checks is None else checks)
+        self._policy = policy_of(details)
+        self._clock = self.health.clock
+        self._runner = runner_of(self.health)
+        self._library = Library(self.health, service)
+        self._pages = Pages(self.health, paths, guarded=self._policy is not None)
+        self._table = self._pages.table
+        self._below = tuple(self._pages.below) if self._policy is not None else ()
+        self._lifespan_seen = False
+
+    # The hot path. `async def` with exactly these names on a class: what every server and framework accepts.
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a probe, or hand the identical objects to the app."""
+        # Measured against other shapes of the same: one lookup decides, and one await of a local hands over.
+        app: App | None = self.app
+        try:
+            page = self._table.get(scope["path"])
+            if page is not None:
+                until, status, headers, body = page.prepared
+                if (
+                    scope["method"] == "GET"
+                    and not scope["query_string"]
+                    and scope["type"] == "http"
+                    and self._clock() < until
+                ):
+                    app = None
+                else:
+                    app = self._look_closer
+            elif scope["root_path"] or (self._below and scope["path"].startswith(self._below)):
+                app = self._look_closer
+        except (KeyError, TypeError):  # a lifespan, or a scope that no server sends
+            app = self._look_closer
+        if app is not None:
+            await app(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": status, "headers": headers.copy()})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _look_closer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope.get("type")
+        if kind == "lifespan":
+            await Lifespan(self.app, receive, send, self).run(scope)
+            return
+        page, name = self._find(scope) if kind == "http" else (None, None)
+        if page is None:
+            await self.app(scope, receive, send)
+            return
+        await send_answer(await self._answer(scope, page, name), scope, send)
+
+    def _find(self, scope: Scope) -> tuple[Page | None, str | None]:
+        """Return the page of a request, and the name behind it where one check is asked for."""
+        path, root = scope.get("path"), scope.get("root_path")
+        if not isinstance(path, str):
+            return None, None
+        candidates = [path]
+        if isinstance(root, str) and (root := root.rstrip("/")) and path.startswith(f"{root}/"):
+            candidates.append(path[len(root) :])
+        for candidate in candidates:
+            if page := self._table.get(candidate):
+                return page, None
+            for prefix in self._below:
+                name = candidate.removeprefix(prefix).rstrip("/")
+                if candidate.startswith(prefix) and name and "/" not in name:
+                    return self._pages.below[prefix], name
+        return None, None
+
+    async def _answer(self, scope: Scope, page: Page, name: str | None) -> Answer:
+        allowed = self._policy is not None and self._policy(scope)
+        if name is not None and not allowed:
+            return NOT_FOUND
+        if scope.get("method") not in ALLOWED:
+            return METHOD_NOT_ALLOWED
+        await self._refresh(page)
+        now = self._clock()
+        if name is not None:
+            return self._library.one(page.probe, name, options(scope.get("query_string")), now) or NOT_FOUND
+        if allowed:
+            wanted = options(scope.get("query_string"))
+            if page.probe is None or wanted.verbose:
+                return self._library.whole(page.probe, wanted, now)
+            if wanted.exclude:
+                return MINIMAL[self.health.report(page.probe, exclude=wanted.exclude, now=now).status]
+        return MINIMAL[self.health.outlook(page.probe).at(now)]
+
+    # -- without lifespan
+
+    async def _refresh(self, page: Page) -> None:
+        if self._runner.alive:
+            return
+        if not self._pages.on_demand or (self.health.phase is Phase.STARTING and not self._lifespan_seen):
+            self._pages.on_demand = True
+            logger.info("checks run on demand, when a probe asks: %s", self._summary())
+            if not self._lifespan_seen:
+                self.health.serve()
+        if self.health.phase in (Phase.SERVING, Phase.DRAINING) and self.health.watches(page.probe):
+            await self._runner.refresh()
+        self._pages.refresh()
+
+    # -- with lifespan; see lifespan.Life
+
+    def begin(self) -> None:
+        """The app is about to start."""
+        self._lifespan_seen = True
+        self.health.begin()
+
+    def started(self) -> None:
+        """The app's own startup is complete: from now on the checks run."""
+        self.health.serve()
+        self._runner.start()
+        self._pages.on_demand = False
+        self._pages.refresh()
+        logger.info("checks run in the background: %s", self._summary())
+
+    async def stopping(self) -> None:
+        """The checks end before the app knows that it has to, so that none of them uses a closed pool."""
+        await self._runner.stop()
+        self.health.stop()
+
+    def ended(self) -> None:
+        """The app's lifespan is over, however that came: nothing may go on without an owner."""
+        self._runner.cancel()
+
+    def _summary(self) -> str:
+        names = ", ".join(check.name for check in self.health.checks) or "none"
+        return f"{names}; answered: {' '.join(path for path in self._table if not path.endswith('/'))}"

@@ -1,0 +1,52 @@
+"""Where the probes are answered."""
+
+from dataclasses import dataclass
+
+from ..core.status import Probe
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The paths of each probe: a string, a tuple of strings, or None to leave that probe to the app.
+
+    A trailing slash makes no difference. Raises ValueError for a path without a leading slash, for the bare ``/`` and
+    for a path of two probes, TypeError for anything that is not a string.
+    """
+
+    health: str | tuple[str, ...] | None = ("/health", "/healthz")
+    """All checks together. Cloud Run answers the exact path ``/healthz`` itself: use ``/health`` there."""
+    live: str | tuple[str, ...] | None = ("/health/live", "/livez")
+    ready: str | tuple[str, ...] | None = ("/health/ready", "/readyz")
+    startup: str | tuple[str, ...] | None = ("/health/startup", "/startupz")
+
+    def __post_init__(self) -> None:
+        seen: dict[str, str] = {}
+        for option in ("health", "live", "ready", "startup"):
+            paths = _normalised(option, getattr(self, option))
+            for path in paths:
+                if path in seen:
+                    other = seen[path]
+                    both = "twice" if other == option else f"for both {other} and {option}"
+                    raise ValueError(f"paths: {path!r} is given {both}")
+                seen[path] = option
+            object.__setattr__(self, option, paths)
+
+    def of(self, probe: Probe | None) -> tuple[str, ...]:
+        """Return the paths of `probe`, None for all checks together, without trailing slashes."""
+        names = {Probe.LIVENESS: "live", Probe.READINESS: "ready", Probe.STARTUP: "startup", None: "health"}
+        paths: tuple[str, ...] = getattr(self, names[probe])
+        return paths
+
+
+def _normalised(option: str, value: object) -> tuple[str, ...]:
+    paths = () if value is None else (value,) if isinstance(value, str) else value
+    if not isinstance(paths, tuple | list):
+        raise TypeError(f"paths: {option} must be a string, a tuple of strings or None, not {value!r}")
+    for path in paths:
+        if not isinstance(path, str):
+            raise TypeError(f"paths: {option} must hold strings, not {path!r}")
+        if not path.startswith("/") or not path.rstrip("/"):
+            raise ValueError(f"paths: {option} {path!r} must begin with a slash and name something behind it")
+        if "?" in path or "#" in path:
+            raise ValueError(f"paths: {option} {path!r} must be a path alone, without a query or a fragment")
+    return tuple(path.rstrip("/") for path in paths)

@@ -1,0 +1,131 @@
+"""The configuration of one check, refused when it is made rather than when it first runs."""
+
+import inspect
+import math
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
+
+from .status import Probe
+
+CheckFunction = Callable[[], object]
+"""An async or plain function without arguments; `asgi_health.core.result.interpret` says what it may return."""
+
+JITTER = 0.1
+"""Share of the interval by which each pause is moved at random, so that a fleet does not ask in step."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing to look after, and how.
+
+    Raises ValueError or TypeError, naming the check, for a configuration that could not work.
+    The words and their meaning are those of Kubernetes' probes where it has one.
+    """
+
+    name: str
+    """1-63 of ``a-z 0-9 . _ -``, beginning with a letter or digit; unique in its Health."""
+    run: CheckFunction = field(repr=False)
+    """Async or plain function without arguments. A plain one runs in a thread of its own."""
+    _: KW_ONLY
+    probes: tuple[Probe, ...] = (Probe.READINESS,)
+    """The probes it counts for. One that counts for STARTUP alone stops after its first pass."""
+    critical: bool = True
+    """False: its failure degrades the probe (still 200) instead of failing it."""
+    interval: float = 10.0
+    """Seconds from the end of a run to the start of the next while the status is settled, +-10 %."""
+    retry_interval: float = 1.0
+    """Seconds to the next run while the status is unknown or inside a streak. Once settled as unhealthy the pause
+    doubles from run to run, up to `interval`."""
+    timeout: float = 2.0
+    """Seconds after which a run has failed, whatever the function does."""
+    failure_threshold: int = 3
+    """Consecutive failures that turn a healthy check unhealthy. The first result of all counts at once."""
+    success_threshold: int = 1
+    """Consecutive passes that turn an unhealthy check healthy again."""
+    max_age: float | None = None
+    """Seconds after which a result is stale; None: ``3 * interval + timeout``."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise TypeError(f"check {self.name!r}: name must be a string, not {type(self.name).__name__}")
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(
+                f"check {self.name!r}: name must be 1-63 of a-z 0-9 . _ - and begin with a letter or a digit"
+            )
+        subject = f"check {self.name!r}"
+        _require_function(subject, self.run)
+        object.__setattr__(self, "probes", _probes(subject, self.probes))
+        if not isinstance(self.critical, bool):
+            raise TypeError(f"{subject}: critical must be True or False, not {self.critical!r}")
+        for option in ("interval", "retry_interval", "timeout"):
+            _require_seconds(f"{subject}: {option}", getattr(self, option))
+        for option in ("failure_threshold", "success_threshold"):
+            _require_count(f"{subject}: {option}", getattr(self, option))
+        if self.max_age is not None:
+            _require_seconds(f"{subject}: max_age", self.max_age)
+            longest = self.interval * (1 + JITTER) + self.timeout
+            if self.max_age <= longest:
+                raise ValueError(
+                    f"{subject}: max_age {self.max_age} s must be longer than interval with jitter + timeout = "
+                    f"{longest:g} s, or a result is stale before the next one can be there"
+                )
+
+    @property
+    def stale_after(self) -> float:
+        """Seconds after which a result no longer counts."""
+        return 3 * self.interval + self.timeout if self.max_age is None else self.max_age
+
+    @property
+    def is_async(self) -> bool:
+        """Whether `run` is known to return a coroutine, so that it needs no thread."""
+        # `__wrapped__` is not followed: a plain wrapper around an async function may block, as asyncio.run does.
+        target: object = self.run
+        while isinstance(target, partial):
+            target = target.func
+        return inspect.iscoroutinefunction(target) or inspect.iscoroutinefunction(type(target).__call__)
+
+
+def _require_function(subject: str, run: object) -> None:
+    if inspect.iscoroutine(run):
+        run.close()
+        raise TypeError(f"{subject}: run is a coroutine; pass the function itself, without calling it")
+    if not callable(run):
+        raise TypeError(f"{subject}: run must be a function without arguments, not {run!r}")
+    try:
+        signature = inspect.signature(run)
+    except (ValueError, TypeError):
+        return  # some builtins have no signature to look at
+    try:
+        signature.bind()
+    except TypeError as error:
+        raise TypeError(f"{subject}: run must be callable without arguments: {error}") from None
+
+
+def _probes(subject: str, probes: object) -> tuple[Probe, ...]:
+    if isinstance(probes, Probe) or not isinstance(probes, Iterable):
+        raise TypeError(f"{subject}: probes must be a tuple such as (Probe.READINESS,), not {probes!r}")
+    given = tuple(probes)
+    for probe in given:
+        if not isinstance(probe, Probe):
+            raise TypeError(f"{subject}: probes must hold members of Probe, not {probe!r}")
+    if not given:
+        raise ValueError(f"{subject}: probes is empty; a check must count for at least one probe")
+    return tuple(dict.fromkeys(given))
+
+
+def _require_seconds(subject: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{subject} must be a number of seconds, not {value!r}")
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{subject} must be a positive, finite number of seconds, not {value!r}")
+
+
+def _require_count(subject: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{subject} must be a whole number, not {value!r}")
+    if value < 1:
+        raise ValueError(f"{subject} must be at least 1, not {value}")

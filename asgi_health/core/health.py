@@ -1,0 +1,396 @@
+"""The registry that owns the checks, their states, the schedule and the phase.
+
+Sans-IO, in the manner of h11's Connection: whoever has a loop and a clock asks `due`, runs what it is told to run, and
+hands what came out to `record`. Nothing here waits.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from math import inf
+from random import random as uniform
+from threading import RLock
+from time import monotonic
+from typing import TypedDict, TypeVar, Unpack
+
+from .check import Check, CheckFunction
+from .lifecycle import Phase, may_follow
+from .report import Report, report_checks
+from .result import Result
+from .schedule import Orders, Run, Timers, pause
+from .state import UNKNOWN, CheckState, advance
+from .status import Probe, Status
+from .tally import Outlook, Tally, finished
+from .transition import Transition
+
+logger = logging.getLogger("asgi_health")
+
+PROBES: tuple[Probe | None, ...] = (*Probe, None)
+"""Everything that can be asked; None is all checks together."""
+
+
+F = TypeVar("F", bound=CheckFunction)
+
+
+class CheckOptions(TypedDict, total=False):
+    """What a Check takes besides its name and function."""
+
+    probes: tuple[Probe, ...]
+    critical: bool
+    interval: float
+    retry_interval: float
+    timeout: float
+    failure_threshold: int
+    success_threshold: int
+    max_age: float | None
+
+
+class _Entry:
+    __slots__ = ("check", "run", "state")
+
+    def __init__(self, check: Check) -> None:
+        self.check = check
+        self.state: CheckState = UNKNOWN
+        self.run: Run | None = None
+
+
+class Health:
+    """The checks of one app and how they stand.
+
+    `checks` is ``{name: function}`` or an iterable of Check. Two instances share nothing. Every method may be called
+    from any thread, `drain` from a signal handler too. `clock` (monotonic seconds) stands in where a caller gives no
+    `now`, and is the clock of whoever runs the checks; `random` (in [0, 1)) moves the pauses between runs.
+
+    Raises ValueError for a duplicate name, ValueError or TypeError for a check that could not work.
+    """
+
+    def __init__(
+        self,
+        checks: Mapping[str, CheckFunction] | Iterable[Check] = (),
+        *,
+        clock: Callable[[], float] = monotonic,
+        random: Callable[[], float] = uniform,
+    ) -> None:
+        self.clock = clock
+        self._random = random
+        self._lock = RLock()
+        self._entries: dict[str, _Entry] = {}
+        self._dues = Timers()
+        self._deadlines = Timers()
+        self._tallies = {probe: Tally(probe) for probe in PROBES}
+        self._cancelled: list[Run] = []
+        self._subscribers: list[Callable[[Transition], object]] = []
+        self._watchers: list[Callable[[], object]] = []
+        self._phase = Phase.STARTING
+        self._started = False
+        self._passed = False
+        self._version = 0
+        self._outlooks: Mapping[Probe | None, Outlook] = {}
+        self.runner: object | None = None
+        """Whoever runs these checks: one, however many middlewares share this Health. Not looked at here."""
+        self._publish(PROBES)
+        for check in _checks(checks):
+            self.add(check)
+
+    # -- what an app calls
+
+    def add(self, check: Check) -> None:
+        """Look after `check` from now on; its first run is due at once. Raises ValueError for a name that is taken."""
+        if not isinstance(check, Check):
+            raise TypeError(f"health: add takes a Check, not {check!r}")
+        with self._lock:
+            if check.name in self._entries:
+                raise ValueError(f"check {check.name!r}: the name is taken; names are unique in a Health")
+            entry = _Entry(check)
+            self._entries[check.name] = entry
+            self._dues.set(check.name, -inf)
+            self._weigh(entry)
+            self._notify()
+
+    def remove(self, name: str) -> None:
+        """Forget the check; a run under way is cancelled and counts no longer. Raises KeyError for an unknown name."""
+        with self._lock:
+            if name not in self._entries:
+                raise KeyError(f"check {name!r}: there is no check of that name")
+            entry = self._entries.pop(name)
+            self._dues.set(name, inf)
+            self._deadlines.set(name, inf)
+            for tally in self._tallies.values():
+                tally.drop(name)
+            if entry.run is not None:
+                self._cancelled.append(entry.run)
+            self._settle(PROBES)
+            self._notify()
+
+    def check(self, name: str, **options: Unpack[CheckOptions]) -> Callable[[F], F]:
+        """Add the decorated function as a check; the options are those of Check, after `run`."""
+
+        def decorate(function: F) -> F:
+            self.add(Check(name, function, **options))
+            return function
+
+        return decorate
+
+    def subscribe(self, callback: Callable[[Transition], object]) -> Callable[[], None]:
+        """Call `callback` with a Transition after each change of a check's status; return what ends that.
+
+        It is called where the change was recorded, on the event loop as a rule: it must not block. An exception of
+        its own is logged and changes nothing. Subscribing the same callback again has no effect.
+        """
+        with self._lock:
+            if callback not in self._subscribers:
+                self._subscribers = [*self._subscribers, callback]
+
+        def unsubscribe() -> None:
+            with self._lock:
+                self._subscribers = [each for each in self._subscribers if each != callback]
+
+        return unsubscribe
+
+    def report(self, probe: Probe | None = None, *, exclude: Iterable[str] = (), now: float | None = None) -> Report:
+        """Return all that is known about `probe`, None for all checks together, without the checks in `exclude`."""
+        # One call into C takes the values, so that a thread that adds a check meanwhile does not get in the way.
+        return self._report(probe, tuple(self._entries.values()), self._phase, frozenset(exclude), now)
+
+    def report_check(self, name: str, *, now: float | None = None) -> Report:
+        """Return the report of one check alone. Raises KeyError for an unknown name."""
+        entry = self._entries.get(name)
+        if entry is None:
+            raise KeyError(f"check {name!r}: there is no check of that name")
+        return self._report(None, (entry,), None, frozenset(), now)
+
+    def drain(self) -> None:
+        """Turn readiness unhealthy, for good, while everything else goes on: the process is about to stop."""
+        self._enter(Phase.DRAINING, (Probe.READINESS, None))
+
+    @property
+    def phase(self) -> Phase:
+        """Where the process stands."""
+        return self._phase
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """The checks, in the order in which they were added."""
+        return tuple(entry.check for entry in tuple(self._entries.values()))
+
+    # -- what tells of the app's own life
+
+    def begin(self) -> None:
+        """The app begins to start: forget what was known before, so that a second life starts from nothing."""
+        with self._lock:
+            self._started = self._passed = False
+            for entry in self._entries.values():
+                entry.state = UNKNOWN
+                if entry.run is None:
+                    self._dues.set(entry.check.name, -inf)
+                for tally in self._tallies.values():
+                    tally.drop(entry.check.name)
+                self._weigh(entry)
+        self._enter(Phase.STARTING, PROBES)
+
+    def serve(self) -> None:
+        """The app's own startup is complete. One that drains already stays so."""
+        with self._lock:
+            self._started = True
+            self._enter(Phase.SERVING, PROBES)
+            self._settle(PROBES)
+
+    def stop(self) -> None:
+        """The checks have ended and the app is about to shut down."""
+        self._enter(Phase.STOPPED, (Probe.READINESS, None))
+
+    # -- what runs the checks
+
+    def due(self, now: float, *, at_most: int = 1_000_000) -> Orders:
+        """Return what to start and what to cancel at `now`, and record the failure of each run past its deadline.
+
+        Of a check whose run is past its deadline and has not ended, no second one starts. Instead each time one would
+        have been due counts as one more failure, so that its thresholds are reached as if it had been run.
+        At most `at_most` runs are started; the others stay due.
+        """
+        start: list[Run] = []
+        transitions: list[Transition] = []
+        with self._lock:
+            cancel, self._cancelled = self._cancelled, []
+            for name in self._deadlines.pop(now):
+                entry = self._entries[name]
+                if entry.run is not None:
+                    entry.run.expired = True
+                    cancel.append(entry.run)
+                    transitions += self._fail(entry, entry.run, _timed_out(entry.check), now)
+            while len(start) < at_most and (first := self._dues.pop_first(now)) is not None:
+                entry = self._entries[first]
+                if entry.run is None:
+                    run = entry.run = Run(entry.check, now)
+                    self._deadlines.set(first, run.deadline)
+                    start.append(run)
+                else:
+                    late = f"still running after {now - entry.run.started:.1f} s (timeout {entry.check.timeout:.1f} s)"
+                    transitions += self._fail(entry, entry.run, late, now)
+        self._tell(transitions)
+        return Orders(tuple(start), tuple(cancel))
+
+    def record(self, run: Run, result: Result, now: float, error: BaseException | None = None) -> None:
+        """Take note that `run` has ended with `result`, because of `error` where there was one.
+
+        What arrives at its deadline or later is a failure whatever it says. What arrives for a run that has been
+        given up, or for a check that has been removed, changes nothing but that the check may be run again.
+        """
+        transitions: list[Transition] = []
+        with self._lock:
+            entry = self._entries.get(run.check.name)
+            if entry is None or entry.run is not run:
+                return
+            entry.run = None
+            self._deadlines.set(run.check.name, inf)
+            if run.expired:
+                self._plan(entry, now)
+                return
+            if now >= run.deadline:
+                result, error = Result(Status.UNHEALTHY, _timed_out(run.check)), None
+            transitions = self._apply(entry, result, now, now - run.started, error)
+        self._tell(transitions)
+
+    def next_due(self) -> float:
+        """Return when the next run has to start (monotonic seconds), infinity for never."""
+        with self._lock:
+            return self._dues.next()
+
+    def next_deadline(self) -> float:
+        """Return when the next run under way will be late (monotonic seconds), infinity for never."""
+        with self._lock:
+            return self._deadlines.next()
+
+    def next_wake(self) -> float:
+        """Return when `due` has something to say again (monotonic seconds), infinity for never."""
+        with self._lock:
+            return -inf if self._cancelled else min(self._dues.next(), self._deadlines.next())
+
+    def watch(self, callback: Callable[[], object]) -> None:
+        """Call `callback`, from whatever thread, after a change of an outlook, of the checks or of the schedule.
+
+        For those who run checks or keep answers ready: it must not block or raise.
+        """
+        with self._lock:
+            self._watchers = [*self._watchers, callback]
+
+    def outlook(self, probe: Probe | None) -> Outlook:
+        """Return how `probe` (None: everything together) stands, and how that decays while nothing new arrives."""
+        return self._outlooks[probe]
+
+    def watches(self, probe: Probe | None) -> bool:
+        """Tell whether any check counts for `probe`."""
+        return len(self._tallies[probe]) > 0
+
+    @property
+    def version(self) -> int:
+        """A number that grows with every change that a report could show."""
+        return self._version
+
+    # -- inside, with the lock held
+
+    def _apply(
+        self, entry: _Entry, result: Result, now: float, duration: float, error: BaseException | None = None
+    ) -> list[Transition]:
+        old = entry.state
+        new = entry.state = advance(entry.check, old, result, now, duration)
+        self._plan(entry, now)
+        self._weigh(entry)
+        if new.status is old.status or new.status is None:
+            return []
+        failures = max(old.failures, new.failures)
+        return [Transition(entry.check.name, old.status, new.status, result, old.since, now, failures, error)]
+
+    def _fail(self, entry: _Entry, run: Run, message: str, now: float) -> list[Transition]:
+        return self._apply(entry, Result(Status.UNHEALTHY, message), now, now - run.started)
+
+    def _plan(self, entry: _Entry, now: float) -> None:
+        done = finished(entry.check, entry.state)
+        self._dues.set(entry.check.name, inf if done else now + pause(entry.check, entry.state, self._random()))
+
+    def _weigh(self, entry: _Entry) -> None:
+        probes = (*entry.check.probes, None)
+        for probe in probes:
+            self._tallies[probe].put(entry.check, entry.state)
+        self._settle(probes)
+
+    def _settle(self, probes: Iterable[Probe | None]) -> None:
+        if self._started and not self._passed:
+            self._passed = self._tallies[Probe.STARTUP].outlook().status is not Status.UNHEALTHY
+            probes = PROBES
+        self._publish(probes)
+
+    def _enter(self, phase: Phase, probes: Iterable[Probe | None]) -> None:
+        with self._lock:
+            if may_follow(self._phase, phase):
+                self._phase = phase
+            self._publish(probes)
+            self._notify()
+
+    def _publish(self, probes: Iterable[Probe | None]) -> None:
+        self._version += 1
+        again = False
+        while True:
+            # A signal handler may drain in the middle of this, in this very thread: what was computed with the phase
+            # of before must not overwrite what the handler has published.
+            phase = self._phase
+            outlooks = {**self._outlooks, **{probe: self._look(probe, phase) for probe in probes}}
+            changed = outlooks != self._outlooks
+            self._outlooks = outlooks
+            if changed or again:
+                self._notify()
+            if phase is self._phase:
+                return
+            probes, again = PROBES, True
+
+    def _look(self, probe: Probe | None, phase: Phase) -> Outlook:
+        # The tallies are left alone where the phase decides: a signal handler that drains must not touch a heap which
+        # the code that it interrupted is about to change.
+        if probe is Probe.STARTUP:
+            return Outlook(Status.HEALTHY if self._passed else Status.UNHEALTHY)
+        if probe is not Probe.LIVENESS and not (self._passed and phase is Phase.SERVING):
+            return Outlook(Status.UNHEALTHY)
+        return self._tallies[probe].outlook()
+
+    def _notify(self) -> None:
+        for callback in self._watchers:
+            callback()
+
+    # -- inside, without it
+
+    def _tell(self, transitions: list[Transition]) -> None:
+        for transition in transitions:
+            for callback in self._subscribers:
+                try:
+                    callback(transition)
+                except Exception:
+                    logger.exception("a subscriber failed on the change of check %r", transition.name)
+
+    def _report(
+        self,
+        probe: Probe | None,
+        entries: Iterable[_Entry],
+        phase: Phase | None,
+        exclude: frozenset[str],
+        now: float | None,
+    ) -> Report:
+        return report_checks(
+            probe,
+            [(entry.check, entry.state) for entry in entries if probe is None or probe in entry.check.probes],
+            phase=phase,
+            started=self._started,
+            passed=self._passed,
+            exclude=exclude,
+            now=self.clock() if now is None else now,
+        )
+
+
+def _timed_out(check: Check) -> str:
+    return f"timed out after {check.timeout:.1f} s"
+
+
+def _checks(checks: object) -> Iterable[Check]:
+    if isinstance(checks, Mapping):
+        return [Check(name, run) for name, run in checks.items()]
+    if isinstance(checks, Check) or not isinstance(checks, Iterable):
+        raise TypeError(f"health: checks must be {{name: function}} or an iterable of Check, not {checks!r}")
+    return list(checks)

@@ -1,0 +1,122 @@
+"""What one run of a check found out, and how it is read from whatever the check function gave back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from .status import Status
+
+Observed = tuple[float | int | str | bool, str]
+"""An observed value and its unit; the unit is empty for a bare number or word."""
+
+NOTHING_OBSERVED: Mapping[str, Observed] = MappingProxyType({})
+
+MESSAGE_LIMIT = 1000
+"""Characters kept of a message: a kubelet reads 10 KiB of a body, and drivers put whole statements into errors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of one run: a status, the reason in words, and observed values as ``{name: (value, unit)}``.
+
+    A bare value in `data` is taken without a unit. Raises TypeError for a value that no answer could show.
+    """
+
+    status: Status
+    message: str = ""
+    data: Mapping[str, Observed] = field(default_factory=lambda: NOTHING_OBSERVED, hash=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.status, Status):
+            raise TypeError(f"result: status must be a Status, not {self.status!r}")
+        if not isinstance(self.message, str):
+            raise TypeError(f"result: message must be a string, not {type(self.message).__name__}")
+        if len(self.message) > MESSAGE_LIMIT:
+            object.__setattr__(self, "message", self.message[: MESSAGE_LIMIT - 1] + "…")
+        if self.data is not NOTHING_OBSERVED:
+            observed = {name: _observed(name, value) for name, value in self.data.items()}
+            object.__setattr__(self, "data", MappingProxyType(observed))
+
+
+Data = Mapping[str, Observed | float | int | str | bool]
+"""What a check function may hand over as observed values."""
+
+
+def healthy(message: str = "", *, data: Data | None = None) -> Result:
+    """Return a pass, with `data` as ``{name: value}`` or ``{name: (value, unit)}``."""
+    return _result(Status.HEALTHY, message, data)
+
+
+def degraded(message: str, *, data: Data | None = None) -> Result:
+    """Return a warning: the probe stays 200, and its answer says ``warn``."""
+    return _result(Status.DEGRADED, message, data)
+
+
+def unhealthy(message: str, *, data: Data | None = None) -> Result:
+    """Return a failure, as an exception would, but in words of your own."""
+    return _result(Status.UNHEALTHY, message, data)
+
+
+HEALTHY = Result(Status.HEALTHY)
+
+
+def interpret(value: object) -> Result:
+    """Return the result that a check function meant by returning `value`.
+
+    Only None, True and a Result can be good. Anything else is a programming error and fails, because a check that
+    returns ``0`` or ``[]`` has not said that it passed.
+    """
+    if value is None or value is True:
+        return HEALTHY
+    if isinstance(value, Result):
+        return value
+    if value is False:
+        return Result(Status.UNHEALTHY, "returned False")
+    return Result(
+        Status.UNHEALTHY,
+        f"returned {_shown(value)}, expected None, True, False, healthy(...), degraded(...) or unhealthy(...)",
+    )
+
+
+def failure(error: BaseException) -> Result:
+    """Return the failure that an exception stands for. Never raises, whatever the exception's ``__str__`` does."""
+    return Result(Status.UNHEALTHY, describe(error))
+
+
+def describe(error: BaseException) -> str:
+    """Return ``TypeName: text`` for an exception, and for a group of them the same of each exception inside."""
+    if isinstance(error, BaseExceptionGroup):
+        inner = "; ".join(describe(each) for each in error.exceptions[:3])
+        more = len(error.exceptions) - 3
+        return f"{type(error).__name__}: {inner}{f' (+{more} more)' if more > 0 else ''}"
+    name = type(error).__name__
+    try:
+        text = str(error).strip()
+    except BaseException:  # it is the check's code, and may raise whatever the check may
+        return f"{name} (its text cannot be read: __str__ raised)"
+    return f"{name}: {text}" if text else name
+
+
+def _result(status: Status, message: str, data: Data | None) -> Result:
+    if data is None:
+        return Result(status, message)
+    return Result(status, message, {name: _observed(name, value) for name, value in data.items()})
+
+
+def _observed(name: str, value: object) -> Observed:
+    match value:
+        case (float() | int() | str() as observed, str() as unit):
+            return observed, unit
+        case float() | int() | str():
+            return value, ""
+    raise TypeError(
+        f"result: data[{name!r}] must be a number, a string, or a pair of one and its unit, not {_shown(value)}"
+    )
+
+
+def _shown(value: object) -> str:
+    try:
+        text = repr(value)
+    except BaseException:
+        text = "…"
+    return f"{type(value).__name__} {text[:80]}"

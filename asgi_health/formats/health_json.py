@@ -1,0 +1,70 @@
+"""The details as health+json (draft-inadarei-api-health-check-06)."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from ..core.report import CheckReport, Report
+from .answer import CODES, HEALTH_JSON, WORDS, Answer, answer
+from .notes import notes
+from .redact import redact
+from .service import ServiceInfo
+
+
+def health_json(report: Report, service: ServiceInfo | None, *, wall: float, unknown: int = 0) -> Answer:
+    """Return the answer with all details of `report`.
+
+    `wall` is the time of the report in seconds since the epoch. It dates the results and decides nothing.
+    `unknown` counts the names to leave out that no check has.
+    """
+    document: dict[str, Any] = {"status": WORDS[report.status]}
+    if service is not None:
+        document |= _service(service)
+    told = [*(service.notes if service is not None else ()), *notes(report, unknown)]
+    if told:
+        document["notes"] = told
+    document["checks"] = {
+        key: [entry] for check in report.checks for key, entry in _check(check, wall - report.now).items()
+    }
+    return answer(CODES[report.status], HEALTH_JSON, orjson.dumps(document))
+
+
+def _service(service: ServiceInfo) -> dict[str, Any]:
+    fields = {
+        "version": service.version,
+        "releaseId": service.release,
+        "serviceId": service.name,
+        "description": service.description,
+        "links": dict(service.links),
+    }
+    return {key: value for key, value in fields.items() if value}
+
+
+def _check(check: CheckReport, epoch: float) -> dict[str, dict[str, Any]]:
+    entry: dict[str, Any] = {"status": WORDS[check.status]}
+    state = check.state
+    if state.time is not None and state.duration is not None:
+        entry["time"] = _timestamp(state.time + epoch)
+        entry["responseTime"] = round(state.duration * 1000, 3)
+    if check.output:
+        entry["output"] = redact(check.output)
+    entries = {check.name: entry}
+    if state.result is not None:
+        for name, (value, unit) in state.result.data.items():
+            entry = entries[f"{check.name}:{redact(name)}"] = {"observedValue": _value(value)}
+            if unit:
+                entry["observedUnit"] = redact(unit)
+    return entries
+
+
+def _value(value: float | int | str | bool) -> float | int | str | bool:
+    if isinstance(value, str):
+        return redact(value)
+    # JSON readers, orjson first among them, know 64 bits of an integer.
+    return value if isinstance(value, float) or -(2**63) <= value < 2**64 else str(value)
+
+
+def _timestamp(seconds: float) -> str:
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

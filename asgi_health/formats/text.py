@@ -1,0 +1,28 @@
+"""The details as the text that Kubernetes' own components give for ``?verbose``."""
+
+from ..core.report import CheckReport, Report
+from ..core.status import Probe, Status
+from .answer import CODES, PLAIN_TEXT, Answer, answer
+from .notes import notes
+from .redact import redact
+
+_TITLES = {Probe.LIVENESS: "livez", Probe.READINESS: "readyz", Probe.STARTUP: "startupz", None: "healthz"}
+
+
+def text(report: Report, *, unknown: int = 0) -> Answer:
+    """Return the answer with a line per check and the outcome last, as ``kubectl get --raw /readyz?verbose``."""
+    lines = [_line(check) for check in report.checks]
+    lines += [f"[+]{name} excluded: ok" for name in report.excluded]
+    lines += [f"note: {note}" for note in notes(report, unknown)]
+    outcome = "failed" if report.status is Status.UNHEALTHY else "passed"
+    lines.append(f"{_TITLES[report.probe]} check {outcome}")
+    return answer(CODES[report.status], PLAIN_TEXT, "".join(f"{line}\n" for line in lines).encode())
+
+
+def _line(check: CheckReport) -> str:
+    why = f": {redact(check.output)}" if check.output else ""
+    if check.status is Status.HEALTHY:
+        return f"[+]{check.name} ok"
+    if check.status is Status.DEGRADED:
+        return f"[!]{check.name} degraded{why}"
+    return f"[-]{check.name} failed{'' if check.critical else ' (not critical)'}{why}"

@@ -1,0 +1,1 @@
+"""What runs the checks: the only rooms that know event loops and threads."""

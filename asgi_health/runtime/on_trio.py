@@ -1,0 +1,158 @@
+"""The event loop of trio."""
+
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context
+from math import inf
+from types import coroutine
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import trio
+from outcome import Error
+
+
+class TrioTask:
+    """See `backend.Task`.
+
+    A system task, because a nursery would have to stand around the app, where it turns the app's exceptions into groups
+    and a foreign cancellation into silence.
+
+    trio cancels by state, not once: a check that swallows its cancellation meets the next one at once and spins. So the
+    task's traps pass through `_relay`, which shields the check as soon as a cancellation has been delivered, and, when
+    the task is dropped or trio ends, ends the task around a check that does not.
+    """
+
+    __slots__ = ("_live", "_scope", "_shield", "_token", "dropped")
+
+    def __init__(self, live: set["TrioTask"]) -> None:
+        self._scope = trio.CancelScope()
+        self._shield = trio.CancelScope()
+        self._token = trio.lowlevel.current_trio_token()
+        self._live = live
+        live.add(self)
+        self.dropped = False
+
+    def cancel(self) -> None:
+        self._in_loop(self._scope.cancel)
+
+    def drop(self) -> None:
+        self.dropped = True
+        self._in_loop(self._unshield)
+
+    def alive(self) -> bool:
+        return self in self._live
+
+    async def run(self, main: Coroutine[Any, Any, None], ended: Callable[[], None]) -> None:
+        try:
+            await self._relay(self._scoped(main))
+        finally:
+            self._live.discard(self)
+            ended()
+
+    async def _scoped(self, main: Coroutine[Any, Any, None]) -> None:
+        with self._scope, self._shield:
+            await main
+
+    @coroutine
+    def _relay(self, main: Coroutine[Any, Any, None]) -> Generator[Any, Any, None]:
+        resume: Callable[[Any], Any] = main.send
+        news: Any = None
+        while True:
+            try:
+                trap = resume(news)
+            except StopIteration:
+                return
+            try:
+                news = yield trap
+            except BaseException as error:  # trio throws when the check awaited something that is not trio's
+                resume, news = main.throw, error
+                continue
+            resume = main.send
+            if isinstance(news, Error) and isinstance(news.error, trio.Cancelled):
+                if self.dropped:
+                    _dropped.append(main)
+                    return
+                # Otherwise it is the cancellation of a scope that the check has opened itself: its own affair.
+                if self._scope.cancel_called:
+                    self._shield.shield = True
+
+    def _unshield(self) -> None:
+        self._shield.shield = False
+        self._scope.cancel()
+
+    def _in_loop(self, callback: Callable[[], None]) -> None:
+        try:
+            if trio.lowlevel.in_trio_run() and trio.lowlevel.current_trio_token() is self._token:
+                callback()
+            else:
+                self._token.run_sync_soon(callback)
+        except trio.RunFinishedError:
+            self._live.discard(self)
+
+
+_dropped: list[Coroutine[Any, Any, None]] = []
+"""Checks that ignored their cancellation to the end. A coroutine that is collected has GeneratorExit raised in it, and
+its clean-up would look for a trio that is no longer there."""
+
+_live: WeakKeyDictionary[trio.lowlevel.TrioToken, set[TrioTask]] = WeakKeyDictionary()
+
+
+def _live_tasks() -> set[TrioTask]:
+    """Return the tasks of this run of trio, watched over by one task that drops them when it ends."""
+    token = trio.lowlevel.current_trio_token()
+    if token not in _live:
+        _live[token] = set()
+        trio.lowlevel.spawn_system_task(_drop_at_the_end, _live[token], name="asgi-health guard", context=Context())
+    return _live[token]
+
+
+async def _drop_at_the_end(live: set[TrioTask]) -> None:
+    try:
+        await trio.sleep_forever()
+    finally:
+        for task in tuple(live):
+            task.drop()
+
+
+class TrioSignal:
+    """See `backend.Signal`."""
+
+    __slots__ = ("_event", "_token")
+
+    def __init__(self) -> None:
+        self._event = trio.Event()
+        self._token = trio.lowlevel.current_trio_token()
+
+    def set(self) -> None:
+        try:
+            self._token.run_sync_soon(self._release, idempotent=True)
+        except trio.RunFinishedError:  # and with it whoever waited
+            return
+
+    async def wait(self, seconds: float) -> None:
+        with trio.move_on_after(seconds) if seconds != inf else trio.CancelScope():
+            await self._event.wait()
+        self._event = trio.Event()
+
+    def _release(self) -> None:
+        self._event.set()
+
+
+class TrioBackend:
+    """See `backend.Backend`."""
+
+    __slots__ = ("_token",)
+
+    def __init__(self) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+
+    def spawn(self, main: Callable[[], Coroutine[Any, Any, None]], ended: Callable[[], None]) -> TrioTask:
+        task = TrioTask(_live_tasks())
+        trio.lowlevel.spawn_system_task(task.run, main(), ended, name="asgi-health", context=Context())
+        return task
+
+    def signal(self) -> TrioSignal:
+        return TrioSignal()
+
+    def call(self, callback: Callable[[], None]) -> None:
+        self._token.run_sync_soon(callback)

@@ -1,0 +1,118 @@
+"""The background task that keeps the checks on their schedule."""
+
+import logging
+from math import inf
+
+import anyio
+
+from ..core.health import Health
+from .backend import Backend, Signal, Task
+from .current import current_backend
+from .log import Log
+from .on_demand import OnDemand
+from .runs import GRACE, Runs
+
+logger = logging.getLogger("asgi_health")
+
+BATCH = 64
+"""Runs started in one turn of the loop. Ten thousand checks that fall due together must not hold it up."""
+
+LONGEST_RESTART = 60.0
+"""Seconds between two restarts of a runner that keeps crashing, at most."""
+
+
+class Runner:
+    """Run the checks of a Health in a task of its own, from `start` to `stop`; on demand where it has none."""
+
+    def __init__(self, health: Health) -> None:
+        self._health = health
+        self._runs = Runs(health)
+        self._log = Log(health)
+        self._on_demand = OnDemand(health, self._runs, self._log)
+        self._task: Task | None = None
+        self._signal: Signal | None = None
+        self._sleeps_until = -inf
+        health.watch(self._wake)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the task exists and can go on."""
+        return self._task is not None and self._task.alive()
+
+    def start(self) -> None:
+        """Begin in the loop that runs at the moment; the first run of every check starts at once."""
+        if self.alive:
+            return
+        backend = current_backend()
+        signal = self._signal = backend.signal()
+        self._runs.changed = self._came_home
+        self._runs.bury()
+        self._task = backend.spawn(lambda: self._supervise(backend, signal), _nothing)
+
+    async def refresh(self) -> None:
+        """Run what is due and return when each run has ended or is late, where no task does it; see `OnDemand`."""
+        if not self.alive:
+            await self._on_demand.refresh()
+
+    async def stop(self) -> None:
+        """End the task and all runs. Waits a moment for those that clean up, and for none that does not."""
+        self.cancel()
+        signal = current_backend().signal()
+        self._runs.changed = signal.set
+        clock = self._health.clock
+        end = clock() + GRACE
+        while self._runs.lingering(now := clock()) and now < end:
+            await signal.wait(end - now)
+        self._runs.drop()
+
+    def cancel(self) -> None:
+        """End the task and all runs, without waiting for them."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        self._runs.cancel()
+
+    def _came_home(self) -> None:
+        self._log.look(self._health.clock())
+        self._wake()
+
+    def _wake(self) -> None:
+        signal = self._signal
+        if signal is not None and self._health.next_wake() < self._sleeps_until:
+            signal.set()
+
+    async def _supervise(self, backend: Backend, signal: Signal) -> None:
+        clock = self._health.clock
+        delay = 1.0
+        while True:
+            started = clock()
+            try:
+                await self._run(backend, signal)
+            except Exception:
+                if clock() - started > LONGEST_RESTART:
+                    delay = 1.0
+                logger.exception("the runner of the checks crashed; it starts again in %.0f s", delay)
+            await anyio.sleep(delay)
+            delay = min(2 * delay, LONGEST_RESTART)
+
+    async def _run(self, backend: Backend, signal: Signal) -> None:
+        health = self._health
+        while True:
+            now = health.clock()
+            self._runs.obey(health.due(now, at_most=BATCH), backend)
+            self._log.look(now)
+            wake = self._sleeps_until = health.next_wake()
+            # A loop's timers are coarser than the clock: without a floor it would wake a little early, several times.
+            await signal.wait(0.0 if wake <= now else max(wake - now, 0.001))
+            self._sleeps_until = -inf
+
+
+def runner_of(health: Health) -> Runner:
+    """Return the one runner of `health`, made when it is first asked for."""
+    if not isinstance(health.runner, Runner):
+        health.runner = Runner(health)
+    return health.runner
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,136 @@
+"""The runs under way: each started, cancelled and brought home, whatever its function does."""
+
+from _thread import interrupt_main
+from collections.abc import Callable
+from contextvars import Context
+from functools import partial
+from inspect import isawaitable, iscoroutine
+
+from ..core.health import Health
+from ..core.result import Result, failure, interpret, unhealthy
+from ..core.schedule import Orders, Run
+from .backend import Backend, Task
+from .thread import ThreadJob
+
+GRACE = 0.5
+"""Seconds that a cancelled check has to clean up after itself when the app shuts down."""
+
+
+class Runs:
+    """Carry out the orders of a Health, and record in it what comes of them.
+
+    A run belongs to the loop in which it was started; one whose loop has ended is lost, and counts as a failure.
+    """
+
+    def __init__(self, health: Health) -> None:
+        self._health = health
+        self._jobs: dict[Run, Task] = {}
+        self.changed: Callable[[], None] = _nobody
+        """Called in the loop, or in the thread of a run that outlived its loop, after a run has come home."""
+
+    def __contains__(self, run: Run) -> bool:
+        return run in self._jobs
+
+    def obey(self, orders: Orders, backend: Backend) -> None:
+        """Start and cancel what is ordered. Returns at once."""
+        for run in orders.cancel:
+            if job := self._jobs.get(run):
+                job.cancel()
+        for run in orders.start:
+            if run.check.is_async:
+                self._jobs[run] = backend.spawn(partial(self._await, run, run.check.run), partial(self._ended, run))
+            else:
+                self._start_thread(run, backend)
+
+    def bury(self) -> None:
+        """Record as failed what was lost with a loop that has ended."""
+        for run, job in list(self._jobs.items()):
+            if not job.alive():
+                self._ended(run)
+
+    def cancel(self) -> None:
+        """Ask every run to end."""
+        for job in list(self._jobs.values()):
+            job.cancel()
+
+    def lingering(self, now: float) -> bool:
+        """Tell whether a shutdown should wait for a run to clean up: not for a thread, nor a proven straggler."""
+        return any(
+            not isinstance(job, ThreadJob) and now < run.deadline + GRACE for run, job in list(self._jobs.items())
+        )
+
+    def drop(self) -> None:
+        """Let go of every run that did not end."""
+        for job in list(self._jobs.values()):
+            job.drop()
+
+    def _start_thread(self, run: Run, backend: Backend) -> None:
+        def main() -> None:
+            value: object = None
+            error: BaseException | None = None
+            try:
+                value = run.check.run()
+            except BaseException as raised:
+                error = raised
+            home = partial(self._from_thread, run, value, error, backend)
+            try:
+                backend.call(home)
+            except RuntimeError:  # the loop has ended
+                if iscoroutine(value):
+                    value.close()
+                self._home(run, unhealthy("its event loop has ended"), None)
+
+        try:
+            self._jobs[run] = ThreadJob(run.check.name, main, Context())
+        except RuntimeError as error:  # can't start new thread
+            self._home(run, failure(error), error)
+
+    def _from_thread(self, run: Run, value: object, error: BaseException | None, backend: Backend) -> None:
+        if error is not None:
+            self._home(run, _failed(error), error)
+        elif not isawaitable(value):
+            self._home(run, interpret(value), None)
+        elif run.expired or run not in self._jobs:
+            if iscoroutine(value):
+                value.close()
+            self._home(run, unhealthy("too late to be awaited"), None)
+        else:
+            self._jobs[run] = backend.spawn(partial(self._await, run, lambda: value), partial(self._ended, run))
+
+    async def _await(self, run: Run, call: Callable[[], object]) -> None:
+        error: BaseException | None = None
+        try:
+            value = call()
+            if isawaitable(value):
+                value = await value
+            result = interpret(value)
+        except BaseException as raised:
+            # Everything, a cancellation too: this task ends here in any case, and whoever cancelled it, be it the
+            # check itself, has a failed check and nothing worse.
+            result, error = _failed(raised), raised
+        try:
+            self._home(run, result, error)
+        finally:
+            error = None  # the frame and the exception would hold each other alive
+
+    def _ended(self, run: Run) -> None:
+        """A task cancelled before its first step, or lost with its loop, never came to report itself."""
+        if run in self._jobs:
+            self._home(run, unhealthy("its run was cancelled from outside"), None)
+
+    def _home(self, run: Run, result: Result, error: BaseException | None) -> None:
+        self._jobs.pop(run, None)
+        self._health.record(run, result, self._health.clock(), error)
+        self.changed()
+
+
+def _failed(error: BaseException) -> Result:
+    if isinstance(error, KeyboardInterrupt):
+        # Passed to where Ctrl-C would have gone: raised here it would be an internal error to trio, and on a thread
+        # nobody would see it.
+        interrupt_main()
+    return failure(error)
+
+
+def _nobody() -> None:
+    pass
