@@ -20,13 +20,7 @@ def bearer_token(token: str) -> Policy:
 
     Raises ValueError for an empty token or one that a header cannot carry.
     """
-    if not isinstance(token, str):
-        raise TypeError(f"bearer_token: the token must be a string, not {type(token).__name__}")
-    if not token:
-        raise ValueError("bearer_token: the token is empty, which would let everybody in")
-    if not token.isascii() or not token.isprintable() or " " in token:
-        raise ValueError("bearer_token: the token must be printable ASCII without spaces")  # the token is not shown
-    expected = token.encode()
+    expected = _token(token)
 
     def allows(scope: Scope) -> bool:
         for name, value in scope["headers"]:
@@ -102,6 +96,17 @@ class _Guarded:
         if not self._complained:
             self._complained = True
             logger.warning("the details policy %s: no details are given (said once)", what, exc_info=exc_info)
+
+
+def _token(token: object) -> bytes:
+    # The token is a secret: no message shows it.
+    if not isinstance(token, str):
+        raise TypeError(f"bearer_token: the token must be a string, not {type(token).__name__}")
+    if not token:
+        raise ValueError("bearer_token: the token is empty, which would let everybody in")
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError("bearer_token: the token must be printable ASCII without spaces")
+    return token.encode()
 
 
 def _network(text: object) -> IPv4Network | IPv6Network:

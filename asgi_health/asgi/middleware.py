@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from ..core.check import Check, CheckFunction
 from ..core.health import Health
 from ..core.lifecycle import Phase
+from ..core.require import require_type
 from ..formats.answer import ALLOWED, METHOD_NOT_ALLOWED, MINIMAL, NOT_FOUND, Answer
 from ..formats.service import ServiceInfo
 from ..runtime.runner import runner_of
@@ -13,7 +14,7 @@ from .details import policy_of
 from .library import Library
 from .lifespan import Lifespan
 from .messages import send_answer
-from .pages import Page, Pages
+from .pages import Page, Pages, Prepared
 from .paths import Paths
 from .query import options
 from .types import App, Receive, Scope, Send
@@ -58,10 +59,9 @@ class HealthMiddleware:
     ) -> None:
         if not callable(app):
             raise TypeError(f"app must be an ASGI app, not {app!r}")
-        if not isinstance(paths, Paths):
-            raise TypeError(f"paths must be a Paths(...), not {paths!r}")
-        if service is not None and not isinstance(service, ServiceInfo):
-            raise TypeError(f"service must be a ServiceInfo(...), not {service!r}")
+        require_type("paths", paths, Paths)
+        if service is not None:
+            require_type("service", service, ServiceInfo)
         self.app = app
         self.health = checks if isinstance(checks, Health) else Health(() if checks is None else checks)
         self._policy = policy_of(details)
@@ -77,27 +77,28 @@ class HealthMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a probe, or hand the identical objects to the app."""
         # Measured against other shapes of the same: one lookup decides, and one await of a local hands over.
-        app: App | None = self.app
+        app: App = self.app
+        ready: Prepared | None = None
         try:
             page = self._table.get(scope["path"])
             if page is not None:
-                until, status, headers, body = page.prepared
+                app = self._look_closer
+                ready = page.prepared
                 if (
-                    scope["method"] == "GET"
-                    and not scope["query_string"]
-                    and scope["type"] == "http"
-                    and self._clock() < until
+                    scope["method"] != "GET"
+                    or scope["query_string"]
+                    or scope["type"] != "http"
+                    or self._clock() >= ready[0]
                 ):
-                    app = None
-                else:
-                    app = self._look_closer
+                    ready = None
             elif scope["root_path"] or (self._below and scope["path"].startswith(self._below)):
                 app = self._look_closer
         except (KeyError, TypeError):  # a lifespan, or a scope that no server sends
-            app = self._look_closer
-        if app is not None:
+            app, ready = self._look_closer, None
+        if ready is None:
             await app(scope, receive, send)
             return
+        _, status, headers, body = ready
         await send({"type": "http.response.start", "status": status, "headers": headers.copy()})
         await send({"type": "http.response.body", "body": body})
 

@@ -1,6 +1,7 @@
 """Where the probes are answered."""
 
 from dataclasses import dataclass
+from typing import cast
 
 from ..core.status import Probe
 
@@ -39,14 +40,16 @@ class Paths:
 
 
 def _normalised(option: str, value: object) -> tuple[str, ...]:
-    paths = () if value is None else (value,) if isinstance(value, str) else value
-    if not isinstance(paths, tuple | list):
+    if value is not None and not isinstance(value, str | tuple | list):
         raise TypeError(f"paths: {option} must be a string, a tuple of strings or None, not {value!r}")
-    for path in paths:
+    given = () if value is None else (value,) if isinstance(value, str) else cast("tuple[object, ...]", value)
+    paths: list[str] = []
+    for path in given:
         if not isinstance(path, str):
             raise TypeError(f"paths: {option} must hold strings, not {path!r}")
         if not path.startswith("/") or not path.rstrip("/"):
             raise ValueError(f"paths: {option} {path!r} must begin with a slash and name something behind it")
         if "?" in path or "#" in path:
             raise ValueError(f"paths: {option} {path!r} must be a path alone, without a query or a fragment")
-    return tuple(path.rstrip("/") for path in paths)
+        paths.append(path.rstrip("/"))
+    return tuple(paths)

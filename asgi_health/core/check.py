@@ -1,12 +1,13 @@
 """The configuration of one check, refused when it is made rather than when it first runs."""
 
 import inspect
-import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
+from typing import cast
 
+from .require import require_count, require_seconds, require_type
 from .status import Probe
 
 CheckFunction = Callable[[], object]
@@ -50,8 +51,7 @@ class Check:
     """Seconds after which a result is stale; None: ``3 * interval + timeout``."""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str):
-            raise TypeError(f"check {self.name!r}: name must be a string, not {type(self.name).__name__}")
+        require_type(f"check {self.name!r}: name", self.name, str)
         if not _NAME.fullmatch(self.name):
             raise ValueError(
                 f"check {self.name!r}: name must be 1-63 of a-z 0-9 . _ - and begin with a letter or a digit"
@@ -59,14 +59,13 @@ class Check:
         subject = f"check {self.name!r}"
         _require_function(subject, self.run)
         object.__setattr__(self, "probes", _probes(subject, self.probes))
-        if not isinstance(self.critical, bool):
-            raise TypeError(f"{subject}: critical must be True or False, not {self.critical!r}")
+        require_type(f"{subject}: critical", self.critical, bool)
         for option in ("interval", "retry_interval", "timeout"):
-            _require_seconds(f"{subject}: {option}", getattr(self, option))
+            require_seconds(f"{subject}: {option}", getattr(self, option))
         for option in ("failure_threshold", "success_threshold"):
-            _require_count(f"{subject}: {option}", getattr(self, option))
+            require_count(f"{subject}: {option}", getattr(self, option))
         if self.max_age is not None:
-            _require_seconds(f"{subject}: max_age", self.max_age)
+            require_seconds(f"{subject}: max_age", self.max_age)
             longest = self.interval * (1 + JITTER) + self.timeout
             if self.max_age <= longest:
                 raise ValueError(
@@ -106,26 +105,13 @@ def _require_function(subject: str, run: object) -> None:
 
 
 def _probes(subject: str, probes: object) -> tuple[Probe, ...]:
-    if isinstance(probes, Probe) or not isinstance(probes, Iterable):
+    if not isinstance(probes, Iterable):
         raise TypeError(f"{subject}: probes must be a tuple such as (Probe.READINESS,), not {probes!r}")
-    given = tuple(probes)
-    for probe in given:
+    given: dict[Probe, None] = {}
+    for probe in cast("Iterable[object]", probes):
         if not isinstance(probe, Probe):
             raise TypeError(f"{subject}: probes must hold members of Probe, not {probe!r}")
+        given[probe] = None
     if not given:
         raise ValueError(f"{subject}: probes is empty; a check must count for at least one probe")
-    return tuple(dict.fromkeys(given))
-
-
-def _require_seconds(subject: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{subject} must be a number of seconds, not {value!r}")
-    if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"{subject} must be a positive, finite number of seconds, not {value!r}")
-
-
-def _require_count(subject: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{subject} must be a whole number, not {value!r}")
-    if value < 1:
-        raise ValueError(f"{subject} must be at least 1, not {value}")
+    return tuple(given)

@@ -10,11 +10,12 @@ from math import inf
 from random import random as uniform
 from threading import RLock
 from time import monotonic
-from typing import TypedDict, TypeVar, Unpack
+from typing import TypedDict, TypeVar, Unpack, cast
 
 from .check import Check, CheckFunction
 from .lifecycle import Phase, may_follow
 from .report import Report, report_checks
+from .require import require_type
 from .result import Result
 from .schedule import Orders, Run, Timers, pause
 from .state import UNKNOWN, CheckState, advance
@@ -95,8 +96,7 @@ class Health:
 
     def add(self, check: Check) -> None:
         """Look after `check` from now on; its first run is due at once. Raises ValueError for a name that is taken."""
-        if not isinstance(check, Check):
-            raise TypeError(f"health: add takes a Check, not {check!r}")
+        require_type("health: what is added", check, Check)
         with self._lock:
             if check.name in self._entries:
                 raise ValueError(f"check {check.name!r}: the name is taken; names are unique in a Health")
@@ -388,9 +388,8 @@ def _timed_out(check: Check) -> str:
     return f"timed out after {check.timeout:.1f} s"
 
 
-def _checks(checks: object) -> Iterable[Check]:
+def _checks(checks: Mapping[str, CheckFunction] | Iterable[Check]) -> Iterable[Check]:
     if isinstance(checks, Mapping):
-        return [Check(name, run) for name, run in checks.items()]
-    if isinstance(checks, Check) or not isinstance(checks, Iterable):
-        raise TypeError(f"health: checks must be {{name: function}} or an iterable of Check, not {checks!r}")
-    return list(checks)
+        return [Check(name, run) for name, run in cast("Mapping[str, CheckFunction]", checks).items()]
+    require_type("health: checks that are not {name: function}", checks, Iterable)
+    return checks

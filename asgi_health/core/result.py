@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import cast
 
+from .require import require_type
 from .status import Status
 
 Observed = tuple[float | int | str | bool, str]
@@ -27,10 +29,8 @@ class Result:
     data: Mapping[str, Observed] = field(default_factory=lambda: NOTHING_OBSERVED, hash=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.status, Status):
-            raise TypeError(f"result: status must be a Status, not {self.status!r}")
-        if not isinstance(self.message, str):
-            raise TypeError(f"result: message must be a string, not {type(self.message).__name__}")
+        require_type("result: status", self.status, Status)
+        require_type("result: message", self.message, str)
         if len(self.message) > MESSAGE_LIMIT:
             object.__setattr__(self, "message", self.message[: MESSAGE_LIMIT - 1] + "…")
         if self.data is not NOTHING_OBSERVED:
@@ -86,9 +86,10 @@ def failure(error: BaseException) -> Result:
 def describe(error: BaseException) -> str:
     """Return ``TypeName: text`` for an exception, and for a group of them the same of each exception inside."""
     if isinstance(error, BaseExceptionGroup):
-        inner = "; ".join(describe(each) for each in error.exceptions[:3])
-        more = len(error.exceptions) - 3
-        return f"{type(error).__name__}: {inner}{f' (+{more} more)' if more > 0 else ''}"
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        inner = "; ".join(describe(each) for each in group.exceptions[:3])
+        more = len(group.exceptions) - 3
+        return f"{type(group).__name__}: {inner}{f' (+{more} more)' if more > 0 else ''}"
     name = type(error).__name__
     try:
         text = str(error).strip()
@@ -109,9 +110,10 @@ def _observed(name: str, value: object) -> Observed:
             return observed, unit
         case float() | int() | str():
             return value, ""
-    raise TypeError(
-        f"result: data[{name!r}] must be a number, a string, or a pair of one and its unit, not {_shown(value)}"
-    )
+        case _:
+            raise TypeError(
+                f"result: data[{name!r}] must be a number, a string, or a pair of one and its unit, not {_shown(value)}"
+            )
 
 
 def _shown(value: object) -> str:

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from types import MappingProxyType
 
+from ..core.require import require_type
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceInfo:
     """The service behind the endpoints, in the fields of draft-inadarei-api-health-check-06; empty ones are left out.
 
     Shown to authorised readers only: a version tells a stranger which hole to try. Raises TypeError for a field that
-    is not a string (`links`: a mapping of strings, `notes`: an iterable of strings).
+    is not a string (`links`: a mapping of strings, `notes`: a tuple of strings).
     """
 
     name: str
@@ -21,7 +23,7 @@ class ServiceInfo:
     """``releaseId``: of the build, such as a commit."""
     description: str = ""
     _: KW_ONLY
-    links: Mapping[str, str] = field(default_factory=dict, hash=False)
+    links: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -33,19 +35,15 @@ class ServiceInfo:
         for key, link in links.items():
             _require_text("service: a key of links", key)
             _require_text(f"service: links[{key!r}]", link)
-        notes: object = self.notes
-        if not isinstance(notes, tuple | list):
-            raise TypeError(f"service: notes must be a tuple of strings, not {notes!r}")
+        require_type("service: notes", self.notes, tuple)
         for note in self.notes:
             _require_text("service: a note", note)
         object.__setattr__(self, "links", MappingProxyType(links))
-        object.__setattr__(self, "notes", tuple(self.notes))
 
 
 def _require_text(subject: str, value: object) -> None:
-    if not isinstance(value, str):
-        raise TypeError(f"{subject} must be a string, not {value!r}")
+    require_type(subject, value, str)
     try:
-        value.encode()
+        str(value).encode()
     except UnicodeEncodeError:
         raise ValueError(f"{subject} must be text that UTF-8 can carry, not {value!r}") from None

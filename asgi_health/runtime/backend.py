@@ -19,6 +19,7 @@ class Task(Protocol):
 
     def alive(self) -> bool:
         """Tell whether the task can still end by itself: it has not ended, and neither has its loop."""
+        ...
 
 
 class Signal(Protocol):
@@ -38,11 +39,13 @@ class Backend(Protocol):
         """Run `main` in a task of its own, in an empty context, and call `ended` in the loop when it is over.
 
         The context is empty because a request's would carry its tracing span into every check that follows. `main`
-        must not raise, but for KeyboardInterrupt and the cancellation of the task.
+        must not raise, but for the cancellation of the task.
         """
+        ...
 
     def signal(self) -> Signal:
         """Return a flag of this loop."""
+        ...
 
     def call(self, callback: Callable[[], None]) -> None:
         """Call `callback` in the loop, from any thread. Raises RuntimeError when the loop has ended."""

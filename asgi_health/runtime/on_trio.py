@@ -55,19 +55,19 @@ class TrioTask:
 
     @coroutine
     def _relay(self, main: Coroutine[Any, Any, None]) -> Generator[Any, Any, None]:
-        resume: Callable[[Any], Any] = main.send
         news: Any = None
+        thrown: BaseException | None = None
         while True:
             try:
-                trap = resume(news)
+                trap: Any = main.send(news) if thrown is None else main.throw(thrown)
             except StopIteration:
                 return
+            thrown = None
             try:
                 news = yield trap
             except BaseException as error:  # trio throws when the check awaited something that is not trio's
-                resume, news = main.throw, error
+                thrown = error
                 continue
-            resume = main.send
             if isinstance(news, Error) and isinstance(news.error, trio.Cancelled):
                 if self.dropped:
                     _dropped.append(main)

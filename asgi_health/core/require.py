@@ -1,0 +1,25 @@
+"""What a constructor refuses: the subject, what was found, what was expected."""
+
+import math
+
+
+def require_type(subject: str, value: object, kind: type) -> None:
+    """Raise TypeError unless `value` is a `kind`; callers without a type checker hand over anything."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{subject} must be of type {kind.__name__}, not {value!r:.80}")
+
+
+def require_seconds(subject: str, value: object) -> None:
+    """Raise TypeError or ValueError unless `value` is a positive, finite number of seconds."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{subject} must be a number of seconds, not {value!r}")
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{subject} must be a positive, finite number of seconds, not {value!r}")
+
+
+def require_count(subject: str, value: object) -> None:
+    """Raise TypeError or ValueError unless `value` is a whole number, at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{subject} must be a whole number, not {value!r}")
+    if value < 1:
+        raise ValueError(f"{subject} must be at least 1, not {value}")
