@@ -250,6 +250,15 @@ class Health:
             transitions = self._apply(entry, result, now, now - run.started, error)
         self._tell(transitions)
 
+    def abandon(self, run: Run) -> None:
+        """Take note that `run` has ended because nobody wants to know any more: it says nothing about the check."""
+        with self._lock:
+            entry = self._entries.get(run.check.name)
+            if entry is not None and entry.run is run:
+                entry.run = None
+                self._deadlines.set(run.check.name, inf)
+                self._dues.set(run.check.name, inf if finished(run.check, entry.state) else -inf)
+
     def next_due(self) -> float:
         """Return when the next run has to start (monotonic seconds), infinity for never."""
         with self._lock:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from inspect import iscoroutine
 from types import MappingProxyType
 from typing import cast
 
@@ -72,6 +73,8 @@ def interpret(value: object) -> Result:
         return value
     if value is False:
         return Result(Status.UNHEALTHY, "returned False")
+    if iscoroutine(value):
+        value.close()  # or the interpreter would complain as well that nobody awaited it
     return Result(
         Status.UNHEALTHY,
         f"returned {_shown(value)}, expected None, True, False, healthy(...), degraded(...) or unhealthy(...)",

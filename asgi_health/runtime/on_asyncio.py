@@ -6,6 +6,8 @@ from contextvars import Context
 from math import inf
 from typing import Any
 
+from .keep import keep, let_go
+
 
 class AsyncioTask:
     """See `backend.Task`."""
@@ -40,6 +42,9 @@ class AsyncioTask:
         # that asyncio's own gather sets to keep the interpreter from complaining about a task that never ended.
         asyncio._unregister_task(self._task)
         self._task._log_destroy_pending = False  # type: ignore[attr-defined]
+        if not self._task.done():
+            keep(self._task)
+            self._task.add_done_callback(let_go, context=Context())
 
     def alive(self) -> bool:
         return not (self._task.done() or self._loop.is_closed())

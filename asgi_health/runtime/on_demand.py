@@ -29,8 +29,7 @@ class OnDemand:
             return
         backend = current_backend()
         signal = backend.signal()
-        runs.changed = signal.set
-        runs.bury()
+        runs.open(signal.set)
         try:
             orders = health.due(now)
             runs.obey(orders, backend)

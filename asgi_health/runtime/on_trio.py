@@ -10,6 +10,8 @@ from weakref import WeakKeyDictionary
 import trio
 from outcome import Error
 
+from .keep import keep
+
 
 class TrioTask:
     """See `backend.Task`.
@@ -70,7 +72,7 @@ class TrioTask:
                 continue
             if isinstance(news, Error) and isinstance(news.error, trio.Cancelled):
                 if self.dropped:
-                    _dropped.append(main)
+                    keep(main)
                     return
                 # Otherwise it is the cancellation of a scope that the check has opened itself: its own affair.
                 if self._scope.cancel_called:
@@ -89,10 +91,6 @@ class TrioTask:
         except trio.RunFinishedError:
             self._live.discard(self)
 
-
-_dropped: list[Coroutine[Any, Any, None]] = []
-"""Checks that ignored their cancellation to the end. A coroutine that is collected has GeneratorExit raised in it, and
-its clean-up would look for a trio that is no longer there."""
 
 _live: WeakKeyDictionary[trio.lowlevel.TrioToken, set[TrioTask]] = WeakKeyDictionary()
 

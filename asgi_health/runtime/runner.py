@@ -45,8 +45,7 @@ class Runner:
             return
         backend = current_backend()
         signal = self._signal = backend.signal()
-        self._runs.changed = self._came_home
-        self._runs.bury()
+        self._runs.open(self._came_home)
         self._task = backend.spawn(lambda: self._supervise(backend, signal), _nothing)
 
     async def refresh(self) -> None:
@@ -58,7 +57,7 @@ class Runner:
         """End the task and all runs. Waits a moment for those that clean up, and for none that does not."""
         self.cancel()
         signal = current_backend().signal()
-        self._runs.changed = signal.set
+        self._runs.open(signal.set)
         clock = self._health.clock
         end = clock() + GRACE
         while self._runs.lingering(now := clock()) and now < end:

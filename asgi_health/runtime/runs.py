@@ -25,8 +25,8 @@ class Runs:
     def __init__(self, health: Health) -> None:
         self._health = health
         self._jobs: dict[Run, Task] = {}
-        self.changed: Callable[[], None] = _nobody
-        """Called in the loop, or in the thread of a run that outlived its loop, after a run has come home."""
+        self._given_up: set[Run] = set()
+        self._changed: Callable[[], None] = _nobody
 
     def __contains__(self, run: Run) -> bool:
         return run in self._jobs
@@ -42,14 +42,19 @@ class Runs:
             else:
                 self._start_thread(run, backend)
 
-    def bury(self) -> None:
-        """Record as failed what was lost with a loop that has ended."""
+    def open(self, changed: Callable[[], None]) -> None:
+        """Begin on the loop that runs at the moment: what was lost with an earlier one is recorded as failed.
+
+        `changed` is called after a run has come home, in the loop as a rule.
+        """
+        self._changed = changed
         for run, job in list(self._jobs.items()):
             if not job.alive():
                 self._ended(run)
 
     def cancel(self) -> None:
-        """Ask every run to end."""
+        """Ask every run to end; how it does says nothing about its check."""
+        self._given_up.update(self._jobs)
         for job in list(self._jobs.values()):
             job.cancel()
 
@@ -120,8 +125,12 @@ class Runs:
 
     def _home(self, run: Run, result: Result, error: BaseException | None) -> None:
         self._jobs.pop(run, None)
-        self._health.record(run, result, self._health.clock(), error)
-        self.changed()
+        if run in self._given_up:
+            self._given_up.discard(run)
+            self._health.abandon(run)
+        else:
+            self._health.record(run, result, self._health.clock(), error)
+        self._changed()
 
 
 def _failed(error: BaseException) -> Result:

@@ -1,0 +1,103 @@
+"""What operators read, and what they are spared."""
+
+import logging
+import re
+
+import anyio
+import pytest
+
+from asgi_health import Check, Health, HealthMiddleware, degraded
+from asgi_health.testing import lifespan, probe
+from tests.apps import plain_app
+from tests.virtual import clock_of, run_virtual
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [f"{record.levelname} {record.message}" for record in caplog.records if record.name == "asgi_health"]
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_one_line_at_the_start_one_when_it_turns_bad_one_when_it_recovers(
+    backend: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = False
+
+    async def database() -> None:
+        if broken:
+            raise ConnectionError("refused")
+
+    async def main() -> None:
+        nonlocal broken
+        health = Health([Check("database", database)], clock=clock_of(backend), random=lambda: 0.5)
+        app = HealthMiddleware(plain_app, health, details=True)
+        async with lifespan(app):
+            await anyio.sleep(5.0)
+            broken = True
+            for _ in range(30):
+                await anyio.sleep(1.0)
+                await probe(app, "/readyz")
+                await probe(app, "/health")
+            broken = False
+            await anyio.sleep(60.0)
+
+    with caplog.at_level(logging.DEBUG, "asgi_health"):
+        run_virtual(backend, main)
+    first, bad, fails, well, again = lines(caplog)
+    assert first.startswith("INFO checks run in the background: database; answered: /health/live /livez ")
+    assert bad == "WARNING check 'database' is unhealthy after 3 failed runs: ConnectionError: refused"
+    assert fails == "WARNING readiness fails"
+    assert re.fullmatch(r"INFO check 'database' is healthy again after \d+\.\d s and \d+ failed runs", well)
+    assert re.fullmatch(r"INFO readiness is well again, it failed for \d+\.\d s", again)
+    (record,) = (record for record in caplog.records if "is unhealthy" in record.message)
+    assert record.exc_info is not None
+    assert isinstance(record.exc_info[1], ConnectionError)
+
+
+def test_a_check_that_degrades_is_logged_as_it_comes_and_goes(caplog: pytest.LogCaptureFixture) -> None:
+    slow = True
+
+    async def cache() -> object:
+        return degraded("slow") if slow else None
+
+    async def main() -> None:
+        nonlocal slow
+        app = HealthMiddleware(plain_app, Health([Check("cache", cache)], clock=clock_of("asyncio")))
+        async with lifespan(app):
+            await anyio.sleep(30.0)
+            slow = False
+            await anyio.sleep(30.0)
+
+    with caplog.at_level(logging.INFO, "asgi_health"):
+        run_virtual("asyncio", main)
+    assert lines(caplog)[1] == "WARNING check 'cache' is degraded: slow"
+    assert re.fullmatch(r"INFO check 'cache' is healthy again after \d+\.\d s", lines(caplog)[2])
+    assert len(lines(caplog)) == 3
+
+
+def test_readiness_that_was_never_well_is_part_of_starting_and_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    async def down() -> None:
+        raise ConnectionError("refused")
+
+    async def main() -> None:
+        app = HealthMiddleware(plain_app, Health([Check("down", down)], clock=clock_of("asyncio")))
+        async with lifespan(app):
+            await anyio.sleep(100.0)
+
+    with caplog.at_level(logging.WARNING, "asgi_health"):
+        run_virtual("asyncio", main)
+    assert lines(caplog) == ["WARNING check 'down' is unhealthy after 1 failed run: ConnectionError: refused"]
+
+
+def test_draining_is_intended_and_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        health = Health(clock=clock_of("asyncio"))
+        app = HealthMiddleware(plain_app, health)
+        async with lifespan(app):
+            await anyio.sleep(1.0)
+            health.drain()
+            assert (await probe(app, "/readyz")).status == 503
+            await anyio.sleep(60.0)
+
+    with caplog.at_level(logging.WARNING, "asgi_health"):
+        run_virtual("asyncio", main)
+    assert lines(caplog) == []

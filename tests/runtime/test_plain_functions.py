@@ -1,0 +1,188 @@
+"""Checks that are plain functions, in real threads on real loops."""
+
+import inspect
+import threading
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from typing import Any, NoReturn
+
+import anyio
+import pytest
+
+from asgi_health import Check, Health, HealthMiddleware, Result, Status
+from asgi_health.core.report import CheckReport
+from asgi_health.testing import check_once, lifespan, probe, settled
+from tests.apps import plain_app
+
+pytestmark = pytest.mark.anyio
+
+BRISK = {"interval": 0.05, "retry_interval": 0.02, "timeout": 0.1, "failure_threshold": 2}
+
+
+@pytest.fixture(params=["asyncio", "asyncio+uvloop", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    name, _, loop = request.param.partition("+")
+    return name, ({"use_uvloop": bool(loop)} if name == "asyncio" else {})
+
+
+@pytest.fixture
+def gate() -> Generator[threading.Event]:
+    """What hung threads wait for: open at the end, so that none of them outlives its test."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    with anyio.fail_after(10):
+        while not condition():  # noqa: ASYNC110  conditions of the outside have no event
+            await anyio.sleep(0.005)
+
+
+def check_threads() -> int:
+    return sum(thread.name.startswith("asgi-health") for thread in threading.enumerate())
+
+
+def only(health: Health) -> CheckReport:
+    return health.report().checks[0]
+
+
+async def test_a_thread_that_never_returns_fails_at_the_deadline_and_gets_no_second_thread(
+    gate: threading.Event,
+) -> None:
+    health = Health([Check("stuck", gate.wait, **BRISK)])  # type: ignore[arg-type]
+    app = HealthMiddleware(plain_app, health)
+    async with lifespan(app):
+        await until(lambda: "still running after" in only(health).output)
+        assert (await probe(app, "/readyz")).status == 503
+        assert (await probe(app, "/livez")).status == 200
+        assert check_threads() == 1
+        gate.set()
+        await until(lambda: only(health).status is Status.HEALTHY)
+        assert (await probe(app, "/readyz")).status == 200
+
+
+async def test_sixty_hung_threads_leave_the_app_its_own_and_the_other_checks_their_schedule(
+    gate: threading.Event,
+) -> None:
+    runs = 0
+
+    def steady() -> None:
+        nonlocal runs
+        runs += 1
+
+    stuck = [Check(f"stuck-{number}", gate.wait, critical=False, timeout=0.1) for number in range(60)]
+    health = Health([*stuck, Check("steady", steady, interval=0.02, timeout=5.0)])
+    async with lifespan(HealthMiddleware(plain_app, health)):
+        await settled(health)
+        before = runs
+        with anyio.fail_after(10):
+            assert await anyio.to_thread.run_sync(lambda: "the app's own thread") == "the app's own thread"
+        await until(lambda: runs >= before + 5)
+
+
+async def test_checks_leave_no_thread_behind() -> None:
+    runs = 0
+
+    def count() -> None:
+        nonlocal runs
+        runs += 1
+
+    health = Health([Check("count", count, interval=0.001, timeout=5.0)])
+    async with lifespan(HealthMiddleware(plain_app, health)):
+        await until(lambda: runs >= 200)
+        assert check_threads() <= 1
+    await until(lambda: check_threads() == 0)
+
+
+async def test_a_plain_function_that_returns_an_awaitable_has_it_awaited_on_the_loop() -> None:
+    threads: list[threading.Thread] = []
+
+    async def second() -> bool:
+        threads.append(threading.current_thread())
+        return True
+
+    def first() -> Coroutine[Any, Any, bool]:
+        threads.append(threading.current_thread())
+        return second()
+
+    assert (await check_once(Check("two", first))).status is Status.HEALTHY
+    assert threads[0] is not threading.main_thread()
+    assert threads[1] is threading.main_thread()
+
+
+async def test_a_lambda_that_returns_a_failing_coroutine_fails() -> None:
+    async def ping() -> None:
+        raise ConnectionError("refused")
+
+    result = await check_once(Check("ping", lambda: ping()))
+    assert result.status is Status.UNHEALTHY
+    assert result.message == "ConnectionError: refused"
+
+
+async def test_an_awaitable_that_comes_too_late_is_closed_and_not_awaited() -> None:
+    made: list[Coroutine[Any, Any, None]] = []
+
+    async def never() -> None:
+        raise AssertionError("awaited")
+
+    def late() -> Awaitable[None]:
+        time.sleep(0.2)
+        made.append(never())
+        return made[-1]
+
+    health = Health([Check("late", late, timeout=0.05, interval=60.0, retry_interval=60.0)])
+    async with lifespan(HealthMiddleware(plain_app, health)):
+        await until(lambda: bool(made) and inspect.getcoroutinestate(made[0]) == inspect.CORO_CLOSED)
+        assert only(health).output == "timed out after 0.1 s" or "still running" in only(health).output
+
+
+def raise_connection_error() -> NoReturn:
+    raise ConnectionError("refused")
+
+
+def raise_system_exit() -> NoReturn:
+    raise SystemExit(2)
+
+
+def raise_base_group() -> NoReturn:
+    raise BaseExceptionGroup("both", [SystemExit(1), OSError("disk")])
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (raise_connection_error, "ConnectionError: refused"),
+        (raise_system_exit, "SystemExit: 2"),
+        (raise_base_group, "BaseExceptionGroup: SystemExit: 1; OSError: disk"),
+        (lambda: 0, "returned int 0, expected"),
+        (lambda: "", "returned str '', expected"),
+        (lambda: [], "returned list [], expected"),
+        (lambda: False, "returned False"),
+    ],
+)
+async def test_what_a_plain_function_raises_or_returns_wrongly_is_a_failure(
+    function: Callable[[], object], message: str
+) -> None:
+    result: Result = await check_once(Check("plain", function))
+    assert result.status is Status.UNHEALTHY
+    assert message in result.message
+
+
+async def test_when_no_thread_can_be_started_the_check_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> NoReturn:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("asgi_health.runtime.thread.Thread.start", refuse)
+    result = await check_once(Check("plain", lambda: True))
+    assert result.message == "RuntimeError: can't start new thread"
+
+
+async def agen() -> AsyncGenerator[None]:
+    yield
+
+
+async def test_a_function_that_returns_an_async_generator_fails() -> None:
+    result = await check_once(Check("generator", agen))
+    assert result.status is Status.UNHEALTHY
+    assert "returned async_generator" in result.message

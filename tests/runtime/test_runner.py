@@ -1,0 +1,223 @@
+"""The background task itself: when it is killed, when it crashes, when the loop stands still."""
+
+import asyncio
+import contextvars
+import gc
+import logging
+import weakref
+
+import anyio
+import pytest
+import trio
+
+from asgi_health import Check, Health, HealthMiddleware, Probe, Status
+from asgi_health.core.schedule import Orders
+from asgi_health.runtime.runner import Runner, runner_of
+from asgi_health.testing import lifespan, probe, settled
+from tests.apps import plain_app
+from tests.virtual import clock_of, run_virtual, stall
+
+BACKENDS = pytest.mark.parametrize("backend", ["asyncio", "trio"])
+variable = contextvars.ContextVar("variable", default="nothing")
+
+
+def healthy_check() -> Check:
+    async def well() -> None:
+        pass
+
+    return Check("well", well)
+
+
+@BACKENDS
+def test_the_first_probe_after_a_stall_is_not_green_on_old_evidence(backend: str) -> None:
+    async def main() -> None:
+        health = Health([Check("well", healthy_check().run, max_age=14.0)], clock=clock_of(backend))
+        app = HealthMiddleware(plain_app, health)
+        async with lifespan(app):
+            await settled(health)
+            assert (await probe(app, "/readyz")).status == 200
+            stall(backend, 30.0)
+            assert (await probe(app, "/readyz")).status == 503
+            assert (await probe(app, "/livez")).status == 200
+            await anyio.sleep(0.1)
+            assert (await probe(app, "/readyz")).status == 200
+
+    run_virtual(backend, main)
+
+
+@BACKENDS
+def test_an_answer_that_was_there_before_its_deadline_but_was_seen_after_a_stall_counts_as_late(backend: str) -> None:
+    async def main() -> None:
+        async def quick() -> None:
+            await anyio.sleep(0.5)
+
+        health = Health([Check("quick", quick, timeout=1.0)], clock=clock_of(backend))
+        app = HealthMiddleware(plain_app, health)
+        async with lifespan(app):
+            await anyio.sleep(0.1)
+            stall(backend, 5.0)
+            await anyio.sleep(0.01)
+            assert health.report().checks[0].output == "timed out after 1.0 s"
+
+    run_virtual(backend, main)
+
+
+def test_a_runner_that_is_killed_from_outside_leaves_no_green_answer_behind() -> None:
+    async def main() -> None:
+        health = Health([healthy_check()], clock=clock_of("asyncio"))
+        app = HealthMiddleware(plain_app, health)
+        async with lifespan(app):
+            await settled(health)
+            before = asyncio.all_tasks()
+            (runner,) = (task for task in before if "_supervise" in repr(task.get_coro()))
+            runner.cancel()
+            await asyncio.sleep(31.0)
+            assert health.report(Probe.READINESS).status is Status.HEALTHY
+            await asyncio.sleep(1.5)
+            assert health.report(Probe.READINESS).status is Status.UNHEALTHY
+            assert health.outlook(Probe.READINESS).at(health.clock()) is Status.UNHEALTHY
+            # The probe that finds it stale asks itself, as it would without lifespan.
+            assert (await probe(app, "/readyz")).status == 200
+
+    run_virtual("asyncio", main)
+
+
+@BACKENDS
+def test_a_runner_that_crashes_is_logged_and_starts_again_after_a_growing_delay(
+    backend: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = clock_of(backend)
+    crashes: list[float] = []
+    due = Health.due
+
+    def broken(self: Health, now: float, *, at_most: int = 1) -> Orders:
+        if len(crashes) < 4:
+            crashes.append(now)
+            raise RuntimeError("a bug of ours")
+        return due(self, now, at_most=at_most)
+
+    monkeypatch.setattr(Health, "due", broken)
+
+    async def main() -> None:
+        health = Health([healthy_check()], clock=clock)
+        app = HealthMiddleware(plain_app, health)
+        async with lifespan(app):
+            await anyio.sleep(14.0)
+            assert health.report(Probe.READINESS).status is Status.UNHEALTHY
+            await anyio.sleep(2.0)
+            assert (await probe(app, "/readyz")).status == 200
+
+    with caplog.at_level(logging.ERROR, "asgi_health"):
+        run_virtual(backend, main)
+    assert [later - crashes[0] for later in crashes] == pytest.approx([0.0, 1.0, 3.0, 7.0], abs=0.05)
+    assert [record.message for record in caplog.records] == [
+        f"the runner of the checks crashed; it starts again in {seconds} s" for seconds in (1, 2, 4, 8)
+    ]
+
+
+@BACKENDS
+def test_a_check_knows_nothing_of_the_context_of_whoever_started_it(backend: str) -> None:
+    seen: list[str] = []
+
+    async def look() -> None:
+        seen.append(variable.get())
+
+    def look_from_a_thread() -> None:
+        seen.append(variable.get())
+
+    async def main() -> None:
+        variable.set("the span of a request")
+        health = Health([Check("look", look), Check("thread", look_from_a_thread)])
+        async with lifespan(HealthMiddleware(plain_app, health)):
+            await settled(health)
+
+    anyio.run(main, backend=backend)
+    assert seen == ["nothing", "nothing"]
+
+
+@BACKENDS
+def test_after_the_shutdown_no_task_is_left(backend: str) -> None:
+    async def hang() -> None:
+        await anyio.sleep_forever()
+
+    async def count() -> int:
+        return len(asyncio.all_tasks()) if backend == "asyncio" else trio.lowlevel.current_statistics().tasks_living
+
+    async def main() -> None:
+        clock = clock_of(backend)
+        checks = [Check(f"hang-{number}", hang) for number in range(20)]
+        # The first run of an empty one leaves what each loop has once: the guard of the trio backend.
+        async with lifespan(HealthMiddleware(plain_app, Health(clock=clock))):
+            pass
+        await anyio.sleep(0.1)
+        before = await count()
+        async with lifespan(HealthMiddleware(plain_app, Health(checks, clock=clock))):
+            await anyio.sleep(100.0)
+            assert await count() > before
+        await anyio.sleep(0.1)
+        assert await count() == before
+
+    run_virtual(backend, main)
+
+
+@BACKENDS
+def test_nothing_keeps_what_failed_runs_left_behind(backend: str) -> None:
+    """An exception holds its frames, and these the connection that was in use: it must not be kept."""
+    held: list[weakref.ref[object]] = []
+
+    class Connection:
+        pass
+
+    async def fail() -> None:
+        connection = Connection()
+        held.append(weakref.ref(connection))
+        raise ConnectionError("lost")
+
+    async def main() -> None:
+        health = Health([Check("fail", fail, interval=1.0)], clock=clock_of(backend))
+        async with lifespan(HealthMiddleware(plain_app, health)):
+            await anyio.sleep(200.5)
+            assert len(held) > 150
+            assert sum(ref() is not None for ref in held) <= 1
+        gc.collect()
+        assert not any(ref() for ref in held)
+
+    logging.getLogger("asgi_health").addFilter(_drop := lambda record: False)
+    try:
+        run_virtual(backend, main)
+    finally:
+        logging.getLogger("asgi_health").removeFilter(_drop)
+
+
+@BACKENDS
+def test_checks_that_are_added_and_removed_at_run_time_are_run_and_cancelled_at_once(backend: str) -> None:
+    clock = clock_of(backend)
+    ended: list[float] = []
+
+    async def hang() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            ended.append(clock())
+
+    async def main() -> None:
+        health = Health([healthy_check()], clock=clock)
+        app = HealthMiddleware(plain_app, health)
+        async with lifespan(app):
+            await anyio.sleep(5.0)
+            health.add(Check("hang", hang, timeout=60.0))
+            assert (await probe(app, "/readyz")).status == 503
+            await anyio.sleep(1.0)
+            health.remove("hang")
+            assert (await probe(app, "/readyz")).status == 200
+            await anyio.sleep(0.1)
+            assert ended == pytest.approx([6.0], abs=0.05)
+
+    run_virtual(backend, main)
+
+
+def test_a_health_has_one_runner_however_many_middlewares_share_it() -> None:
+    health = Health()
+    assert isinstance(runner_of(health), Runner)
+    assert runner_of(health) is runner_of(health)
+    assert runner_of(Health()) is not runner_of(health)

@@ -1,0 +1,180 @@
+"""A server in a process of its own: started on a socket without a race, waited for, stopped, and never left behind."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .apps import VARIABLE, Folder, Settings
+from .servers import Server
+from .wire import Address, Answer, ask
+
+ROOT = Path(__file__).parents[2]
+BOOT = 30.0  # seconds in which a server must answer
+EXIT = 10.0  # seconds in which it must be gone after SIGTERM
+
+# What no server may have on its standard error, whatever was done to it.
+NOISE = ("Traceback", "was never awaited", "was destroyed but it is pending", "Exception ignored")
+
+
+def wait_until(condition: Callable[[], bool], what: str, patience: float = 10.0) -> None:
+    """Look again and again, and give up loudly."""
+    end = time.monotonic() + patience
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {patience} s: {what}")
+        time.sleep(0.01)
+
+
+@dataclass(frozen=True)
+class Exit:
+    server: Server
+    code: int | None  # None: still there after `EXIT` seconds
+    alone: bool  # whether the processes that it had started have ended too
+    log: str
+    events: list[str]
+
+    @property
+    def noise(self) -> list[str]:
+        return [line for line in self.log.splitlines() if any(word in line for word in NOISE)]
+
+    def assert_quiet(self) -> None:
+        """It ended in time, left no process behind, and had nothing to complain of in all its life."""
+        assert self.code is not None, f"{self.server} still runs {EXIT} s after SIGTERM\n{self.log}"
+        assert self.alone, f"{self.server} left processes behind\n{self.log}"
+        assert not self.noise, f"{self.server} wrote\n{self.log}"
+
+
+@dataclass
+class Running:
+    """A server that answers."""
+
+    server: Server
+    address: Address
+    folder: Folder
+    process: subprocess.Popen[bytes]
+    deadline: float = 0.0  # for its exit, once it is told to
+
+    def ask(self, method: str, target: str, *headers: tuple[str, str], body: bytes = b"") -> Answer:
+        return ask(self.address, method, target, headers, body)
+
+    def status(self, target: str) -> int:
+        return self.ask("GET", target).status
+
+    @property
+    def log(self) -> str:
+        return (self.folder.path / "log").read_text()
+
+    def wait_for_status(self, target: str, status: int) -> None:
+        wait_until(lambda: self.status(target) == status, f"{target} is {status}\n{self.log}")
+
+    def wait_for_body(self, target: str, body: bytes) -> None:
+        wait_until(lambda: self.ask("GET", target).body == body, f"{target} is {body!r}\n{self.log}")
+
+    def terminate(self) -> None:
+        """The signal alone, as an orchestrator sends it to the first process of a container."""
+        self.process.send_signal(signal.SIGTERM)
+        self.deadline = time.monotonic() + EXIT
+
+    def wait_for_exit(self) -> Exit:
+        try:
+            code = self.process.wait(max(0.0, self.deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            return Exit(self.server, None, False, self.log, self.folder.events)
+        return Exit(self.server, code, self._is_alone(), self.log, self.folder.events)
+
+    def stop(self) -> Exit:
+        self.terminate()
+        return self.wait_for_exit()
+
+    def _is_alone(self) -> bool:
+        def gone() -> bool:
+            try:
+                os.killpg(self.process.pid, 0)
+            except ProcessLookupError:
+                return True
+            return False
+
+        try:
+            wait_until(gone, "its process group is gone", patience=5.0)
+        except AssertionError:
+            return False
+        return True
+
+
+@contextmanager
+def launched(
+    server: Server, *, app: str = "bare", health: bool = True, checks: tuple[str, ...] = ()
+) -> Iterator[Running]:
+    """A server that was started, but may not answer yet. Whatever happens, none of its processes survives the block."""
+    with tempfile.TemporaryDirectory(prefix="asgi-health-") as name:
+        folder = Path(name)
+        settings = Settings(name, app, health, checks)
+        with _address(server, folder) as (address, inherited), (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                _command(server, address, inherited),
+                cwd=ROOT,
+                env=os.environ | {VARIABLE: settings.dump(), "PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "0"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=inherited,
+                start_new_session=True,
+            )
+        try:
+            yield Running(server, address, Folder(folder), process)
+        finally:
+            _kill(process)
+
+
+@contextmanager
+def started(
+    server: Server, *, app: str = "bare", health: bool = True, checks: tuple[str, ...] = ()
+) -> Iterator[Running]:
+    """A server that answers."""
+    with launched(server, app=app, health=health, checks=checks) as running:
+        wait_for_boot(running)
+        yield running
+
+
+def wait_for_boot(running: Running) -> None:
+    def answers() -> bool:
+        if running.process.poll() is not None:
+            raise AssertionError(f"ended with {running.process.returncode} before it answered\n{running.log}")
+        try:
+            # No probe: where there is no lifespan, it would start the checks.
+            return running.status("/ordinary") > 0
+        except OSError:
+            return False
+
+    wait_until(answers, f"{running.server} answers\n{running.log}", BOOT)
+
+
+@contextmanager
+def _address(server: Server, folder: Path) -> Iterator[tuple[Address, tuple[int, ...]]]:
+    """Where it will listen: a path that nobody else has, or a socket bound here, so that no port is lost in between."""
+    if server.on_unix_socket:
+        yield str(folder / "socket"), ()
+    else:
+        with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
+            yield listener.getsockname(), (listener.fileno(),)
+
+
+def _command(server: Server, address: Address, inherited: tuple[int, ...]) -> list[str]:
+    values = {"app": f"{__package__}.target:app", "unix": address, "fd": inherited[0] if inherited else None}
+    return [sys.executable, "-m", *(part.format(**values) for part in server.command)]
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()

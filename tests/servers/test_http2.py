@@ -1,0 +1,62 @@
+"""HTTP/2 in the clear, on the servers that speak it."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from .process import Running, started
+from .servers import SERVERS
+
+pytestmark = pytest.mark.timeout(60)
+
+PASS = b'{"status":"pass"}'
+
+
+@pytest.fixture(scope="module", params=[row for row in SERVERS if row.http2], ids=str)
+def server_of_http2(request: pytest.FixtureRequest) -> Iterator[Running]:
+    with started(request.param, checks=("dependency",)) as running:
+        running.wait_for_status("/readyz", 200)
+        yield running
+        end = running.stop()
+    end.assert_quiet()
+
+
+@pytest.fixture
+def client(server_of_http2: Running) -> Iterator[httpx.Client]:
+    address = server_of_http2.address
+    path, base = (address, "http://localhost") if isinstance(address, str) else (None, f"http://127.0.0.1:{address[1]}")
+    transport = httpx.HTTPTransport(uds=path, http1=False, http2=True)
+    with httpx.Client(transport=transport, base_url=base, timeout=10.0) as client:
+        yield client
+
+
+def test_get_and_head_pass_on_one_connection(client: httpx.Client) -> None:
+    for method in ("GET", "HEAD", "GET", "OPTIONS", "HEAD"):
+        answer = client.request(method, "/readyz")
+        assert answer.http_version == "HTTP/2"
+        assert answer.status_code == 200
+        assert answer.content == (b"" if method == "HEAD" else PASS)
+        assert answer.headers["content-type"] == "application/health+json"
+        assert answer.headers["content-length"] == str(len(PASS))
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_another_method_is_refused_and_another_path_reaches_the_app(client: httpx.Client) -> None:
+    # Without a body: whatever an app answers before the body has come, hypercorn loses the connection (KeyError).
+    assert client.delete("/readyz").status_code == 405
+    assert client.post("/ordinary", content=b"some body").json()["body"] == "some body"
+    assert client.get("/readyz").content == PASS
+
+
+def test_a_failure_arrives_whole(client: httpx.Client, server_of_http2: Running) -> None:
+    server_of_http2.folder.broken.touch()
+    try:
+        server_of_http2.wait_for_status("/readyz", 503)
+        assert client.get("/readyz").content == b'{"status":"fail"}'
+        assert client.head("/readyz").status_code == 503
+        assert client.get("/livez").content == PASS
+    finally:
+        server_of_http2.folder.broken.unlink()
+    server_of_http2.wait_for_status("/readyz", 200)

@@ -1,0 +1,167 @@
+"""Just enough HTTP/1 to see the bytes as they are: no client library that would repair or hide anything."""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+Address = tuple[str, int] | str
+PATIENCE = 10.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    version: str
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    def all(self, name: str) -> list[str]:
+        return [value for key, value in self.headers if key == name]
+
+    def one(self, name: str) -> str:
+        (value,) = self.all(name)
+        return value
+
+
+def request(
+    method: str, target: str, headers: Sequence[tuple[str, str]] = (), body: bytes = b"", version: str = "1.1"
+) -> bytes:
+    """A request with Host, and with a content-length where there is a body."""
+    lines = [f"{method} {target} HTTP/{version}", "host: localhost"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    if body:
+        lines.append(f"content-length: {len(body)}")
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+@dataclass
+class Parser:
+    """Bytes in, answers out; whatever follows an answer is kept for the next one."""
+
+    buffer: bytes = b""
+    closed: bool = False
+
+    def next(self, method: str) -> Answer | None:
+        """The next whole answer to a request of that method, or None until more has come."""
+        head, end, rest = self.buffer.partition(b"\r\n\r\n")
+        if not end:
+            return None
+        first, *lines = head.decode("latin-1").split("\r\n")
+        version, status, *_ = first.split(" ")
+        pairs = (line.partition(":") for line in lines)
+        headers = tuple((name.strip().lower(), value.strip()) for name, _, value in pairs)
+        cut = self._body(method, int(status), dict(headers), rest)
+        if cut is None:
+            return None
+        body, self.buffer = cut
+        return Answer(version, int(status), headers, body)
+
+    def _body(self, method: str, status: int, headers: dict[str, str], rest: bytes) -> tuple[bytes, bytes] | None:
+        if method == "HEAD" or status in {204, 304}:
+            return b"", rest
+        if headers.get("transfer-encoding") == "chunked":
+            return _dechunk(rest)
+        if "content-length" in headers:
+            length = int(headers["content-length"])
+            return (rest[:length], rest[length:]) if len(rest) >= length else None
+        return (rest, b"") if self.closed else None
+
+
+def _dechunk(rest: bytes) -> tuple[bytes, bytes] | None:
+    body = b""
+    while True:
+        size, end, rest = rest.partition(b"\r\n")
+        length = int(size, 16) if end else 0
+        if not end or len(rest) < length + 2:
+            return None
+        body, rest = body + rest[:length], rest[length + 2 :]
+        if not length:
+            return body, rest
+
+
+@dataclass
+class Connection:
+    """One connection to a server, with `PATIENCE` for each answer."""
+
+    address: Address
+    patience: float = PATIENCE
+    parser: Parser = field(default_factory=Parser)
+
+    def __enter__(self) -> Self:
+        self.socket = socket.socket(socket.AF_UNIX if isinstance(self.address, str) else socket.AF_INET)
+        self.socket.settimeout(self.patience)
+        try:
+            self.socket.connect(self.address)
+        except OSError:
+            self.socket.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.socket.close()
+
+    def ask(
+        self, method: str, target: str, headers: Sequence[tuple[str, str]] = (), body: bytes = b"", version: str = "1.1"
+    ) -> Answer:
+        return self.exchange(request(method, target, headers, body, version), method)
+
+    def exchange(self, raw: bytes, method: str) -> Answer:
+        """Send these very bytes and read one answer."""
+        self.send(raw)
+        while (answer := self.parser.next(method)) is None:
+            self._read()
+        return answer
+
+    def send(self, raw: bytes) -> None:
+        self.socket.sendall(raw)
+
+    def rest(self) -> bytes:
+        """What the server still sends until it closes the connection."""
+        while not self.parser.closed:
+            self._read()
+        return self.parser.buffer
+
+    def _read(self) -> None:
+        if self.parser.closed:
+            raise ConnectionError(f"closed in the middle of an answer: {self.parser.buffer!r}")
+        data = self.socket.recv(65536)
+        self.parser.buffer += data
+        self.parser.closed = not data
+
+
+def ask(
+    address: Address, method: str, target: str, headers: Sequence[tuple[str, str]] = (), body: bytes = b""
+) -> Answer:
+    """One request on a connection of its own, as a kubelet makes it."""
+    with Connection(address) as connection:
+        return connection.ask(method, target, [*headers, ("connection", "close")], body)
+
+
+async def _flood(address: Address, target: str, connections: int) -> list[Answer]:
+    everybody_is_in = asyncio.Barrier(connections)
+
+    async def one() -> Answer:
+        if isinstance(address, str):
+            reader, writer = await asyncio.open_unix_connection(address)
+        else:
+            reader, writer = await asyncio.open_connection(*address)
+        try:
+            await everybody_is_in.wait()
+            writer.write(request("GET", target, [("connection", "close")]))
+            answer = Parser(await reader.read(), closed=True).next("GET")
+        finally:
+            writer.close()
+        assert answer is not None, "closed without an answer"
+        return answer
+
+    async with asyncio.timeout(3 * PATIENCE), asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one()) for _ in range(connections)]
+    return [task.result() for task in tasks]
+
+
+def flood(address: Address, target: str, connections: int) -> list[Answer]:
+    """That many connections, all open at the same moment, and then one request on each."""
+    return asyncio.run(_flood(address, target, connections))
