@@ -6,6 +6,7 @@ hands what came out to `record`. Nothing here waits.
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from itertools import count
 from math import inf
 from random import random as uniform
 from threading import RLock
@@ -82,8 +83,10 @@ class Health:
         self._subscribers: list[Callable[[Transition], object]] = []
         self._watchers: list[Callable[[], object]] = []
         self._phase = Phase.STARTING
+        self._draining = False
         self._started = False
         self._passed = False
+        self._versions = count(1)
         self._version = 0
         self._outlooks: Mapping[Probe | None, Outlook] = {}
         self.runner: object | None = None
@@ -148,8 +151,10 @@ class Health:
 
     def report(self, probe: Probe | None = None, *, exclude: Iterable[str] = (), now: float | None = None) -> Report:
         """Return all that is known about `probe`, None for all checks together, without the checks in `exclude`."""
+        if probe is not None:
+            require_type("health: probe", probe, Probe)
         # One call into C takes the values, so that a thread that adds a check meanwhile does not get in the way.
-        return self._report(probe, tuple(self._entries.values()), self._phase, frozenset(exclude), now)
+        return self._report(probe, tuple(self._entries.values()), self.phase, frozenset(exclude), now)
 
     def report_check(self, name: str, *, now: float | None = None) -> Report:
         """Return the report of one check alone. Raises KeyError for an unknown name."""
@@ -160,12 +165,18 @@ class Health:
 
     def drain(self) -> None:
         """Turn readiness unhealthy, for good, while everything else goes on: the process is about to stop."""
-        self._enter(Phase.DRAINING, (Probe.READINESS, None))
+        # A word of its own, not a phase to enter: a signal handler may come between the question whether another phase
+        # may follow and its beginning, and what it said must not be overwritten.
+        self._draining = True
+        with self._lock:
+            self._publish((Probe.READINESS, None))
+            self._notify()
 
     @property
     def phase(self) -> Phase:
         """Where the process stands."""
-        return self._phase
+        phase = self._phase
+        return Phase.DRAINING if self._draining and phase < Phase.DRAINING else phase
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -178,10 +189,13 @@ class Health:
         """The app begins to start: forget what was known before, so that a second life starts from nothing."""
         with self._lock:
             self._started = self._passed = False
+            self._draining = self._draining and self._phase is not Phase.STOPPED
             for entry in self._entries.values():
                 entry.state = UNKNOWN
-                if entry.run is None:
-                    self._dues.set(entry.check.name, -inf)
+                self._dues.set(entry.check.name, -inf)
+                if entry.run is not None:
+                    entry.run.expired = True  # it speaks for the life before
+                    self._deadlines.set(entry.check.name, inf)
                 for tally in self._tallies.values():
                     tally.drop(entry.check.name)
                 self._weigh(entry)
@@ -292,7 +306,7 @@ class Health:
 
     @property
     def version(self) -> int:
-        """A number that grows with every change that a report could show."""
+        """A number that is another one after every change that a report could show."""
         return self._version
 
     # -- inside, with the lock held
@@ -336,18 +350,20 @@ class Health:
             self._notify()
 
     def _publish(self, probes: Iterable[Probe | None]) -> None:
-        self._version += 1
         again = False
         while True:
             # A signal handler may drain in the middle of this, in this very thread: what was computed with the phase
             # of before must not overwrite what the handler has published.
-            phase = self._phase
+            phase = self.phase
             outlooks = {**self._outlooks, **{probe: self._look(probe, phase) for probe in probes}}
             changed = outlooks != self._outlooks
             self._outlooks = outlooks
+            # After the change: whoever has read half of it under the old number finds that the number has moved. From
+            # a counter: `+= 1` could be interrupted and give a number twice.
+            self._version = next(self._versions)
             if changed or again:
                 self._notify()
-            if phase is self._phase:
+            if phase is self.phase:
                 return
             probes, again = PROBES, True
 

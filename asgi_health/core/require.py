@@ -3,6 +3,13 @@
 import math
 
 
+SHORTEST = 0.001
+"""Seconds. What is shorter no timer of an event loop can keep apart from nothing."""
+
+LONGEST = 31_536_000
+"""Seconds. A result that lives longer than a year will not be missed, and sums of larger numbers stop being exact."""
+
+
 def require_type(subject: str, value: object, kind: type) -> None:
     """Raise TypeError unless `value` is a `kind`; callers without a type checker hand over anything."""
     if not isinstance(value, kind):
@@ -13,8 +20,12 @@ def require_seconds(subject: str, value: object) -> None:
     """Raise TypeError or ValueError unless `value` is a positive, finite number of seconds."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{subject} must be a number of seconds, not {value!r}")
-    if not (math.isfinite(value) and value > 0):
+    if not 0 < value < math.inf:
         raise ValueError(f"{subject} must be a positive, finite number of seconds, not {value!r}")
+    if value < SHORTEST:
+        raise ValueError(f"{subject} must be at least {SHORTEST} s, the resolution of an event loop, not {value!r}")
+    if value > LONGEST:
+        raise ValueError(f"{subject} must be at most {LONGEST} s, a year, not {value!r:.40}")
 
 
 def require_count(subject: str, value: object) -> None:

@@ -86,11 +86,14 @@ def failure(error: BaseException) -> Result:
     return Result(Status.UNHEALTHY, describe(error))
 
 
-def describe(error: BaseException) -> str:
-    """Return ``TypeName: text`` for an exception, and for a group of them the same of each exception inside."""
-    if isinstance(error, BaseExceptionGroup):
+def describe(error: BaseException, levels: int = 3) -> str:
+    """Return ``TypeName: text`` for an exception, and for a group the same of the first exceptions inside.
+
+    Groups in groups are followed for so many `levels`: an exception may be shared by exponentially many of them.
+    """
+    if isinstance(error, BaseExceptionGroup) and levels:
         group = cast("BaseExceptionGroup[BaseException]", error)
-        inner = "; ".join(describe(each) for each in group.exceptions[:3])
+        inner = "; ".join(describe(each, levels - 1) for each in group.exceptions[:3])
         more = len(group.exceptions) - 3
         return f"{type(group).__name__}: {inner}{f' (+{more} more)' if more > 0 else ''}"
     name = type(error).__name__
@@ -107,7 +110,8 @@ def _result(status: Status, message: str, data: Data | None) -> Result:
     return Result(status, message, {name: _observed(name, value) for name, value in data.items()})
 
 
-def _observed(name: str, value: object) -> Observed:
+def _observed(name: object, value: object) -> Observed:
+    require_type("result: a name in data", name, str)
     match value:
         case (float() | int() | str() as observed, str() as unit):
             return observed, unit
