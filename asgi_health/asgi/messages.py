@@ -10,4 +10,4 @@ async def send_answer(answer: Answer, scope: Scope, send: Send) -> None:
     The dict and the list are fresh each time: middlewares outside of ours change them in place.
     """
     await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
+    await send({"type": "http.response.body", "body": b"" if scope.get("method") == "HEAD" else answer.body})

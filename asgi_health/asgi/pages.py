@@ -12,43 +12,33 @@ Prepared = tuple[float, int, list[tuple[bytes, bytes]], bytes]
 """Until when it holds (monotonic seconds), status code, headers (to be copied), body."""
 
 
-class Page:
-    """One probe, and the answer that is ready for it; replaced whole, so that any thread may read it."""
-
-    __slots__ = ("prepared", "probe")
-
-    def __init__(self, probe: Probe | None) -> None:
-        self.probe = probe
-        self.prepared: Prepared = (-inf, 503, [], b"")
-
-
 class Pages:
     """Keep the answers of all probes ready, from one change of `health` to the next."""
 
     def __init__(self, health: Health, paths: Paths, *, guarded: bool) -> None:
         self._health = health
         self._guarded = guarded
-        self._pages = [Page(probe) for probe in PROBES]
         self.on_demand = True
         """Whether an answer holds no longer than until the next run is due, because nobody runs it by himself."""
-        self.table = {
-            spelling: page for page in self._pages for path in paths.of(page.probe) for spelling in (path, f"{path}/")
+        self.probes: dict[str, Probe | None] = {
+            spelling: probe for probe in PROBES for path in paths.of(probe) for spelling in (path, f"{path}/")
         }
-        self.below = {
-            f"{path}/": page for page in self._pages if page.probe is not None for path in paths.of(page.probe)
-        }
+        """What is asked at each path; None is everything together."""
+        self.below: dict[str, Probe] = {f"{path}/": probe for probe in Probe for path in paths.of(probe)}
         """Where single checks are asked for by name. Not below `health`, for apps have pages of their own there."""
+        self.ready: dict[str, Prepared] = {}
+        """What is answered at each path. Keys are fixed and values replaced whole, so that any thread may read it."""
         self.refresh()
         health.watch(self.refresh)
 
     def refresh(self) -> None:
         """Prepare the answers anew."""
-        health = self._health
         while True:
-            version = health.version
-            for page in self._pages:
-                page.prepared = self._prepare(page.probe)
-            if health.version == version:
+            version = self._health.version
+            prepared = {probe: self._prepare(probe) for probe in PROBES}
+            for path, probe in self.probes.items():
+                self.ready[path] = prepared[probe]
+            if self._health.version == version:
                 return
 
     def _prepare(self, probe: Probe | None) -> Prepared:

@@ -2,7 +2,6 @@
 
 import math
 
-
 SHORTEST = 0.001
 """Seconds. What is shorter no timer of an event loop can keep apart from nothing."""
 

@@ -1,0 +1,74 @@
+"""The page with the buttons, and the plain URLs behind them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from starlette.routing import Route
+
+from asgi_health import Check, Health
+
+from .faults import Fault
+
+# The page brings everything that it needs; the browser is told to fetch nothing from anywhere else.
+POLICY = "default-src 'none'; connect-src 'self'; img-src data:; script-src 'unsafe-inline'; style-src 'unsafe-inline'"
+
+
+def controls(faults: list[Fault], health: Health) -> list[Route]:
+    """Return the routes through which people break and mend the shop and look on."""
+    named = {fault.name: fault for fault in faults}
+    html = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+
+    async def page(request: Request) -> HTMLResponse:
+        return HTMLResponse(html, headers={"content-security-policy": POLICY})
+
+    async def state(request: Request) -> JSONResponse:
+        return JSONResponse(
+            {"faults": [_fault(fault) for fault in faults], "checks": [_check(check) for check in health.checks]}
+        )
+
+    async def break_it(request: Request) -> PlainTextResponse:
+        fault = named.get(request.path_params["name"])
+        if fault is None:
+            return _unknown(named)
+        try:
+            said = fault.begin(request.query_params)
+        except ValueError as error:
+            return PlainTextResponse(f"{error}\n", status_code=400)
+        return PlainTextResponse(f"{said}\n{fault.expect}\n")
+
+    async def mend_it(request: Request) -> PlainTextResponse:
+        fault = named.get(request.path_params["name"])
+        return _unknown(named) if fault is None else PlainTextResponse(f"{fault.end()}\n")
+
+    # GET changes something here, for the sake of address bars and of a short curl.
+    return [
+        Route("/", page),
+        Route("/state", state),
+        Route("/break/{name}", break_it, methods=["GET", "POST"]),
+        Route("/mend/{name}", mend_it, methods=["GET", "POST"]),
+    ]
+
+
+def _unknown(named: Mapping[str, Fault]) -> PlainTextResponse:
+    return PlainTextResponse(f"there are: {', '.join(named)}\n", status_code=404)
+
+
+def _fault(fault: Fault) -> dict[str, Any]:
+    return {"name": fault.name, "title": fault.title, "expect": fault.expect, "broken": fault.broken()}
+
+
+def _check(check: Check) -> dict[str, Any]:
+    return {
+        "name": check.name,
+        "probes": [probe.value for probe in check.probes],
+        "critical": check.critical,
+        "interval": check.interval,
+        "retry_interval": check.retry_interval,
+        "timeout": check.timeout,
+        "failure_threshold": check.failure_threshold,
+        "success_threshold": check.success_threshold,
+        "stale_after": check.stale_after,
+    }

@@ -1,0 +1,107 @@
+"""Open the shop, say where it is, and close it without a trace."""
+
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import FrameType
+
+import uvicorn
+
+from .dependencies import Database, Payments, Recommendations
+from .faults import Fault, LoopBlocker, make_faults
+from .shop import open_shop
+
+HOST = "127.0.0.1"
+STARTUP_FAILED = 3  # the exit code that newer releases of uvicorn give it themselves
+
+
+class CannotListen(Exception):
+    """The port cannot be had; the text says which one, and why."""
+
+
+def serve(port: int) -> int:
+    """Keep the shop open until SIGINT or SIGTERM, which come out as KeyboardInterrupt; return an exit code.
+
+    Raises CannotListen.
+    """
+    with _listener(port) as listener, TemporaryDirectory(prefix="asgi-health-demo-") as folder:
+        database = Database(Path(folder) / "shop.db")
+        payments = Payments()
+        recommendations = Recommendations()
+        blocker = LoopBlocker()
+        faults = make_faults(database, payments, recommendations, blocker)
+        app = open_shop(database, payments, recommendations, faults)
+        url = f"http://{HOST}:{listener.getsockname()[1]}"
+        _log_to_the_terminal()
+        config = uvicorn.Config(
+            app,
+            access_log=False,
+            lifespan="on",
+            log_config=None,
+            log_level="warning",
+            timeout_graceful_shutdown=1,
+            ws="none",
+        )
+        server = _Server(config, lambda: print(_welcome(url, faults), flush=True), blocker.release)
+        server.run(sockets=[listener])
+    return 0 if server.started else STARTUP_FAILED
+
+
+def _listener(port: int) -> socket.socket:
+    try:
+        return socket.create_server((HOST, port), backlog=128)
+    except OSError as error:
+        # create_server adds to the text what this line says already.
+        reason = os.strerror(error.errno) if error.errno else error
+        raise CannotListen(f"cannot listen on {HOST}:{port}: {reason}") from None
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None], stopping: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._started = started
+        self._stopping = stopping
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._started()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._stopping()
+        super().handle_exit(sig, frame)
+
+
+def _welcome(url: str, faults: Iterable[Fault]) -> str:
+    lines = [
+        f"The shop is open: {url}/",
+        "",
+        "What a prober reads",
+        *(f"  curl -i {url}{path}" for path in ("/livez", "/readyz", "/startupz", "/health")),
+        "What the shop itself answers",
+        f"  curl -i {url}/products",
+        "Break something; /mend/... in place of /break/... mends it",
+        *(f"  curl {url}/break/{fault.name}" for fault in faults),
+        "",
+        "Ctrl-C closes it.",
+    ]
+    return "\n".join(lines)
+
+
+def _log_to_the_terminal() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S"))
+    handler.addFilter(_without_traceback)
+    logger = logging.getLogger("asgi_health")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    logger.propagate = False
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """One line for each change: what stands behind a broken check is for a log that somebody keeps."""
+    record.exc_info = None
+    return True

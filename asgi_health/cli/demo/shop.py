@@ -1,0 +1,74 @@
+"""The shop: a Starlette app, the checks of what it depends on, and one line around it."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from asgi_health import Check, Health, HealthMiddleware, Probe, ServiceInfo
+
+from .catalogue import Catalogue
+from .controls import controls
+from .dependencies import Database, Payments, Recommendations
+from .faults import Fault
+
+
+def open_shop(
+    database: Database, payments: Payments, recommendations: Recommendations, faults: list[Fault]
+) -> HealthMiddleware:
+    """Return the ASGI app, ready for a server."""
+    catalogue = Catalogue(database)
+
+    # The seconds are small so that a change shows while one looks on. An app in earnest is well served by the defaults.
+    health = Health(
+        [
+            Check(
+                "database",
+                database.ping,
+                interval=0.5,
+                retry_interval=0.5,
+                timeout=1.0,
+                failure_threshold=2,
+                success_threshold=2,
+            ),
+            Check("payments", payments.ping, interval=0.5, retry_interval=0.5, timeout=0.5, failure_threshold=2),
+            Check(
+                "recommendations",
+                recommendations.ping,
+                critical=False,
+                interval=0.5,
+                retry_interval=0.5,
+                timeout=1.0,
+                failure_threshold=2,
+            ),
+            Check("catalogue", catalogue.loaded, probes=(Probe.STARTUP,), interval=0.5, retry_interval=0.25),
+        ]
+    )
+
+    def products(request: Request) -> JSONResponse:
+        try:
+            found = database.products()
+        except sqlite3.OperationalError as error:
+            return JSONResponse({"error": f"the shelves cannot be read: {error}"}, status_code=503)
+        return JSONResponse({"products": found, "recommended": recommendations.pick(found)})
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncGenerator[None]:
+        loading = asyncio.create_task(catalogue.load())
+        yield
+        loading.cancel()
+
+    shop = Starlette(routes=[Route("/products", products), *controls(faults, health)], lifespan=lifespan)
+
+    # details=True shows names and errors to everybody: right for a demo, for anything else see bearer_token, client_in.
+    return HealthMiddleware(
+        shop,
+        checks=health,
+        details=True,
+        service=ServiceInfo("shop", version="1", description="A shop whose dependencies break on request"),
+    )
