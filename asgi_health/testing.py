@@ -103,7 +103,7 @@ async def lifespan(app: App) -> AsyncGenerator[None, None]:
 
     with requests, for_app, replies, from_app:
         # A task of its own, not a task group: an assertion that fails in the body must not come out in a group.
-        task = current_backend().spawn(run, replies.close)
+        task = current_backend().spawn("lifespan", run, replies.close)
         try:
             reply = await ask("lifespan.startup")
             if reply["type"] != "lifespan.startup.complete":

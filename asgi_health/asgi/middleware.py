@@ -40,7 +40,7 @@ class HealthMiddleware:
         "_below",
         "_clock",
         "_library",
-        "_lifespan_seen",
+        "_on_demand_is_known",
         "_pages",
         "_policy",
         "_ready",
@@ -72,7 +72,7 @@ class HealthMiddleware:
         self._pages = Pages(self.health, paths, guarded=self._policy is not None)
         self._ready = self._pages.ready
         self._below = tuple(self._pages.below) if self._policy is not None else ()
-        self._lifespan_seen = False
+        self._on_demand_is_known = False
 
     # The hot path. `async def` with exactly these names on a class: what every server and framework accepts.
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,7 +94,7 @@ class HealthMiddleware:
                 ):
                     ready = None
                 app = self._look_closer
-        except (KeyError, TypeError):  # a lifespan, or a scope that no server sends
+        except (KeyError, TypeError, AttributeError):  # a lifespan, or a scope that no server sends
             ready, app = None, self._look_closer
         if ready is None:
             await app(scope, receive, send)
@@ -152,40 +152,43 @@ class HealthMiddleware:
     # -- without lifespan
 
     async def _refresh(self, probe: Probe | None) -> None:
-        if self._runner.alive:
-            return
-        if not self._pages.on_demand or (self.health.phase is Phase.STARTING and not self._lifespan_seen):
-            self._pages.on_demand = True
-            logger.info("checks run on demand, when a probe asks: %s", self._summary())
-            if not self._lifespan_seen:
-                self.health.serve()
-        if self.health.phase in (Phase.SERVING, Phase.DRAINING) and self.health.watches(probe):
-            await self._runner.refresh()
-        self._pages.refresh()
+        health, pages = self.health, self._pages
+        pages.on_demand = not self._runner.alive
+        if pages.on_demand:
+            if health.lifeless and not health.started:
+                health.serve()
+            if health.phase in (Phase.SERVING, Phase.DRAINING):
+                if not self._on_demand_is_known:
+                    self._on_demand_is_known = True
+                    logger.info("checks run on demand, when a probe asks: %s", self._summary())
+                if health.watches(probe):
+                    await self._runner.refresh()
+        pages.refresh()
 
     # -- with lifespan; see lifespan.Life
 
     def begin(self) -> None:
         """The app is about to start."""
-        self._lifespan_seen = True
         self.health.begin()
 
     def started(self) -> None:
         """The app's own startup is complete: from now on the checks run."""
         self.health.serve()
         self._runner.start()
+        self._on_demand_is_known = False
         self._pages.on_demand = False
         self._pages.refresh()
         logger.info("checks run in the background: %s", self._summary())
 
     async def stopping(self) -> None:
         """The checks end before the app knows that it has to, so that none of them uses a closed pool."""
-        await self._runner.stop()
         self.health.stop()
+        await self._runner.stop()
 
     def ended(self) -> None:
         """The app's lifespan is over, however that came: nothing may go on without an owner."""
         self._runner.cancel()
+        self.health.end()
 
     def _summary(self) -> str:
         names = ", ".join(check.name for check in self.health.checks) or "none"

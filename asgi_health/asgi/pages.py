@@ -3,7 +3,6 @@
 from math import inf
 
 from ..core.health import PROBES, Health
-from ..core.lifecycle import Phase
 from ..core.status import Probe
 from ..formats.answer import MINIMAL
 from .paths import Paths
@@ -19,7 +18,7 @@ class Pages:
         self._health = health
         self._guarded = guarded
         self.on_demand = True
-        """Whether an answer holds no longer than until the next run is due, because nobody runs it by himself."""
+        """Whether an answer holds no longer than until the next run is due or late, because nobody sees to that."""
         self.probes: dict[str, Probe | None] = {
             spelling: probe for probe in PROBES for path in paths.of(probe) for spelling in (path, f"{path}/")
         }
@@ -46,10 +45,10 @@ class Pages:
         answer = MINIMAL[outlook.status]
         until = outlook.until
         if self.on_demand:
-            if self._health.phase is Phase.STARTING:
+            if not self._health.started:
                 until = -inf
             elif self._health.watches(probe):
-                until = min(until, self._health.next_due())
+                until = min(until, self._health.next_wake())
         if self._guarded and probe is None:
             until = -inf  # who asks decides what the answer is
         return until, answer.status, list(answer.headers), answer.body

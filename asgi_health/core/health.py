@@ -14,7 +14,7 @@ from time import monotonic
 from typing import TypedDict, TypeVar, Unpack, cast
 
 from .check import Check, CheckFunction
-from .lifecycle import Phase, may_follow
+from .lifecycle import Phase
 from .report import Report, report_checks
 from .require import require_type
 from .result import Result
@@ -84,6 +84,8 @@ class Health:
         self._watchers: list[Callable[[], object]] = []
         self._phase = Phase.STARTING
         self._draining = False
+        self._lives = 0
+        self._living = False
         self._started = False
         self._passed = False
         self._versions = count(1)
@@ -186,8 +188,15 @@ class Health:
     # -- what tells of the app's own life
 
     def begin(self) -> None:
-        """The app begins to start: forget what was known before, so that a second life starts from nothing."""
+        """The app begins to start: forget what was known before, so that a second life starts from nothing.
+
+        Of several middlewares that share this Health, each tells of the same life: the first is heard.
+        """
         with self._lock:
+            if self._living:
+                return
+            self._living = True
+            self._lives += 1
             self._started = self._passed = False
             self._draining = self._draining and self._phase is not Phase.STOPPED
             for entry in self._entries.values():
@@ -199,7 +208,9 @@ class Health:
                 for tally in self._tallies.values():
                     tally.drop(entry.check.name)
                 self._weigh(entry)
-        self._enter(Phase.STARTING, PROBES)
+            self._phase = Phase.STARTING
+            self._publish(PROBES)
+            self._notify()
 
     def serve(self) -> None:
         """The app's own startup is complete. One that drains already stays so."""
@@ -209,8 +220,22 @@ class Health:
             self._settle(PROBES)
 
     def stop(self) -> None:
-        """The checks have ended and the app is about to shut down."""
+        """The app is about to shut down, and its checks before it."""
         self._enter(Phase.STOPPED, (Probe.READINESS, None))
+
+    def end(self) -> None:
+        """Nobody tells of the app's life any more: it has shut down, or its lifespan has crashed and it serves on."""
+        self._living = False
+
+    @property
+    def started(self) -> bool:
+        """Whether the app's own startup is complete."""
+        return self._started
+
+    @property
+    def lifeless(self) -> bool:
+        """Whether nobody has ever told of the app's life: then a request is the proof that it serves."""
+        return self._lives == 0
 
     # -- what runs the checks
 
@@ -344,8 +369,7 @@ class Health:
 
     def _enter(self, phase: Phase, probes: Iterable[Probe | None]) -> None:
         with self._lock:
-            if may_follow(self._phase, phase):
-                self._phase = phase
+            self._phase = max(self._phase, phase)
             self._publish(probes)
             self._notify()
 

@@ -1,4 +1,4 @@
-"""The phases of a process, in the only order they can come."""
+"""The phases of an app's life. They come in this order alone; a second life in the same process begins anew."""
 
 from enum import IntEnum
 
@@ -14,11 +14,3 @@ class Phase(IntEnum):
     """The app still serves, and asks not to be sent anything new."""
     STOPPED = 4
     """The checks have ended; the app's own shutdown has begun or is over."""
-
-
-def may_follow(old: Phase, new: Phase) -> bool:
-    """Tell whether `new` may come after `old`: forward only, and from the end back to the beginning.
-
-    The way back is for an app whose lifespan runs twice in one process, as test clients do.
-    """
-    return new > old or (old is Phase.STOPPED and new is Phase.STARTING)

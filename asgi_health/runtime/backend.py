@@ -7,6 +7,12 @@ knows no task that outlives the one that started it.
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+GRACE = 0.5
+"""Seconds that a cancelled check has to clean up after itself when there is no more time."""
+
+Main = Callable[[], Coroutine[Any, Any, None]]
+"""What a task does: called when the task begins, so that one which never does leaves no coroutine behind."""
+
 
 class Task(Protocol):
     """A task that belongs to whoever spawned it, not to the task in which that happened."""
@@ -35,7 +41,7 @@ class Signal(Protocol):
 class Backend(Protocol):
     """The loop that runs at the moment."""
 
-    def spawn(self, main: Callable[[], Coroutine[Any, Any, None]], ended: Callable[[], None]) -> Task:
+    def spawn(self, name: str, main: Main, ended: Callable[[], None]) -> Task:
         """Run `main` in a task of its own, in an empty context, and call `ended` in the loop when it is over.
 
         The context is empty because a request's would carry its tracing span into every check that follows. `main`

@@ -1,23 +1,31 @@
 """The event loop of asyncio, and of whatever speaks its protocol: uvloop, granian's loops."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from math import inf
+from types import coroutine
 from typing import Any
 
+from .backend import GRACE, Main
 from .keep import keep, let_go
 
 
 class AsyncioTask:
-    """See `backend.Task`."""
+    """See `backend.Task`.
 
-    __slots__ = ("_cancelled", "_loop", "_task")
+    When a loop ends, asyncio.run cancels what is left and waits for it, for ever if it must. So everything that the
+    check awaits passes through `_relay`, which ends the task around a check that does not end itself.
+    """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[None]) -> None:
+    __slots__ = ("_cancelled", "_dropped", "_loop", "_task", "_told")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, name: str, main: Main) -> None:
         self._loop = loop
-        self._task = task
         self._cancelled = False
+        self._dropped = False
+        self._told = False
+        self._task = loop.create_task(self._run(main), name=name, context=Context())
 
     def cancel(self) -> None:
         # Once: a check that swallows its cancellation would meet the next one in its clean-up.
@@ -33,21 +41,51 @@ class AsyncioTask:
             return
 
     def drop(self) -> None:
-        """Nothing is left to do: `cancel` has let go of it already."""
+        if self.alive():
+            self._dropped = True
+            self._task.cancel()
+
+    def alive(self) -> bool:
+        return not (self._task.done() or self._loop.is_closed())
+
+    def when_done(self, callback: Callable[[], None]) -> None:
+        self._task.add_done_callback(lambda _: callback(), context=Context())
+
+    async def _run(self, main: Main) -> None:
+        await self._relay(main())
+
+    @coroutine
+    def _relay(self, main: Coroutine[Any, Any, None]) -> Generator[Any, Any, None]:
+        thrown: BaseException | None = None
+        while True:
+            try:
+                future: Any = main.send(None) if thrown is None else main.throw(thrown)
+            except StopIteration:
+                return
+            thrown = None
+            try:
+                yield future
+            except BaseException as error:
+                thrown = error
+            if isinstance(thrown, asyncio.CancelledError):
+                if self._dropped and self._told:
+                    keep(main)
+                    return
+                if self._dropped and not self._cancelled:
+                    self._loop.call_later(GRACE, self._task.cancel, context=Context())
+                # Otherwise it may be the cancellation of a scope that the check has opened itself: its own affair.
+                self._told = self._told or self._cancelled or self._dropped
 
     def _cancel(self) -> None:
         self._task.cancel()
-        # asyncio.run cancels what is left and waits for it, for ever if it must: a task that asyncio does not know is
-        # not waited for. _unregister_task is the documented way to say so ("Extending asyncio"); the flag is the one
-        # that asyncio's own gather sets to keep the interpreter from complaining about a task that never ended.
+        # A run that goes on beyond its deadline stays, for its end will be the news. But nobody is to wait for it:
+        # _unregister_task is the documented way to say so ("Extending asyncio"). The flag is the one that asyncio's own
+        # gather sets to keep the interpreter from complaining about a task that never ended.
         asyncio._unregister_task(self._task)
         self._task._log_destroy_pending = False  # type: ignore[attr-defined]
         if not self._task.done():
             keep(self._task)
             self._task.add_done_callback(let_go, context=Context())
-
-    def alive(self) -> bool:
-        return not (self._task.done() or self._loop.is_closed())
 
 
 class AsyncioSignal:
@@ -95,11 +133,10 @@ class AsyncioBackend:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
 
-    def spawn(self, main: Callable[[], Coroutine[Any, Any, None]], ended: Callable[[], None]) -> AsyncioTask:
-        context = Context()
-        task = self._loop.create_task(main(), context=context)
-        task.add_done_callback(lambda _: ended(), context=context)
-        return AsyncioTask(self._loop, task)
+    def spawn(self, name: str, main: Main, ended: Callable[[], None]) -> AsyncioTask:
+        task = AsyncioTask(self._loop, name, main)
+        task.when_done(ended)
+        return task
 
     def signal(self) -> AsyncioSignal:
         return AsyncioSignal(self._loop)

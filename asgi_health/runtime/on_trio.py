@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 import trio
 from outcome import Error
 
+from .backend import Main
 from .keep import keep
 
 
@@ -24,7 +25,7 @@ class TrioTask:
     the task is dropped or trio ends, ends the task around a check that does not.
     """
 
-    __slots__ = ("_live", "_scope", "_shield", "_token", "dropped")
+    __slots__ = ("_dropped", "_live", "_scope", "_shield", "_token", "_told")
 
     def __init__(self, live: set["TrioTask"]) -> None:
         self._scope = trio.CancelScope()
@@ -32,28 +33,29 @@ class TrioTask:
         self._token = trio.lowlevel.current_trio_token()
         self._live = live
         live.add(self)
-        self.dropped = False
+        self._dropped = False
+        self._told = False
 
     def cancel(self) -> None:
         self._in_loop(self._scope.cancel)
 
     def drop(self) -> None:
-        self.dropped = True
+        self._dropped = True
         self._in_loop(self._unshield)
 
     def alive(self) -> bool:
         return self in self._live
 
-    async def run(self, main: Coroutine[Any, Any, None], ended: Callable[[], None]) -> None:
+    async def run(self, main: Main, ended: Callable[[], None]) -> None:
         try:
             await self._relay(self._scoped(main))
         finally:
             self._live.discard(self)
             ended()
 
-    async def _scoped(self, main: Coroutine[Any, Any, None]) -> None:
+    async def _scoped(self, main: Main) -> None:
         with self._scope, self._shield:
-            await main
+            await main()
 
     @coroutine
     def _relay(self, main: Coroutine[Any, Any, None]) -> Generator[Any, Any, None]:
@@ -71,11 +73,12 @@ class TrioTask:
                 thrown = error
                 continue
             if isinstance(news, Error) and isinstance(news.error, trio.Cancelled):
-                if self.dropped:
+                if self._dropped and self._told:
                     keep(main)
                     return
-                # Otherwise it is the cancellation of a scope that the check has opened itself: its own affair.
-                if self._scope.cancel_called:
+                # Otherwise it may be the cancellation of a scope that the check has opened itself: its own affair.
+                self._told = self._told or self._dropped or self._scope.cancel_called
+                if self._scope.cancel_called and not self._dropped:
                     self._shield.shield = True
 
     def _unshield(self) -> None:
@@ -144,9 +147,9 @@ class TrioBackend:
     def __init__(self) -> None:
         self._token = trio.lowlevel.current_trio_token()
 
-    def spawn(self, main: Callable[[], Coroutine[Any, Any, None]], ended: Callable[[], None]) -> TrioTask:
+    def spawn(self, name: str, main: Main, ended: Callable[[], None]) -> TrioTask:
         task = TrioTask(_live_tasks())
-        trio.lowlevel.spawn_system_task(task.run, main(), ended, name="asgi-health", context=Context())
+        trio.lowlevel.spawn_system_task(task.run, main, ended, name=name, context=Context())
         return task
 
     def signal(self) -> TrioSignal:

@@ -10,12 +10,9 @@ from .backend import Backend, Signal, Task
 from .current import current_backend
 from .log import Log
 from .on_demand import OnDemand
-from .runs import GRACE, Runs
+from .runs import BATCH, Runs
 
 logger = logging.getLogger("asgi_health")
-
-BATCH = 64
-"""Runs started in one turn of the loop. Ten thousand checks that fall due together must not hold it up."""
 
 LONGEST_RESTART = 60.0
 """Seconds between two restarts of a runner that keeps crashing, at most."""
@@ -32,6 +29,7 @@ class Runner:
         self._task: Task | None = None
         self._signal: Signal | None = None
         self._sleeps_until = -inf
+        self._ordered = False
         health.watch(self._wake)
 
     @property
@@ -46,7 +44,8 @@ class Runner:
         backend = current_backend()
         signal = self._signal = backend.signal()
         self._runs.open(self._came_home)
-        self._task = backend.spawn(lambda: self._supervise(backend, signal), _nothing)
+        self._ordered = True
+        self._task = backend.spawn("asgi-health runner", lambda: self._supervise(backend, signal), _nothing)
 
     async def refresh(self) -> None:
         """Run what is due and return when each run has ended or is late, where no task does it; see `OnDemand`."""
@@ -58,14 +57,11 @@ class Runner:
         self.cancel()
         signal = current_backend().signal()
         self._runs.open(signal.set)
-        clock = self._health.clock
-        end = clock() + GRACE
-        while self._runs.lingering(now := clock()) and now < end:
-            await signal.wait(end - now)
-        self._runs.drop()
+        await self._runs.leave(signal)
 
     def cancel(self) -> None:
         """End the task and all runs, without waiting for them."""
+        self._ordered = False
         if self._task is not None:
             self._task.cancel()
             self._task = None
@@ -83,7 +79,7 @@ class Runner:
     async def _supervise(self, backend: Backend, signal: Signal) -> None:
         clock = self._health.clock
         delay = 1.0
-        while True:
+        while self._ordered:
             started = clock()
             try:
                 await self._run(backend, signal)
@@ -91,12 +87,16 @@ class Runner:
                 if clock() - started > LONGEST_RESTART:
                     delay = 1.0
                 logger.exception("the runner of the checks crashed; it starts again in %.0f s", delay)
-            await anyio.sleep(delay)
-            delay = min(2 * delay, LONGEST_RESTART)
+                await anyio.sleep(delay)
+                delay = min(2 * delay, LONGEST_RESTART)
+            except BaseException:
+                if self._ordered:  # cancelled by nobody who will see to the runs: the loop is ending
+                    await self._runs.leave(signal)
+                raise
 
     async def _run(self, backend: Backend, signal: Signal) -> None:
         health = self._health
-        while True:
+        while self._ordered:  # it may have been woken in the very moment in which it was cancelled
             now = health.clock()
             self._runs.obey(health.due(now, at_most=BATCH), backend)
             self._log.look(now)

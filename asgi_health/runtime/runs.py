@@ -9,11 +9,11 @@ from inspect import isawaitable, iscoroutine
 from ..core.health import Health
 from ..core.result import Result, failure, interpret, unhealthy
 from ..core.schedule import Orders, Run
-from .backend import Backend, Task
+from .backend import GRACE, Backend, Signal, Task
 from .thread import ThreadJob
 
-GRACE = 0.5
-"""Seconds that a cancelled check has to clean up after itself when the app shuts down."""
+BATCH = 64
+"""Runs started in one turn of the loop. Ten thousand checks that fall due together must not hold it up."""
 
 
 class Runs:
@@ -38,7 +38,7 @@ class Runs:
                 job.cancel()
         for run in orders.start:
             if run.check.is_async:
-                self._jobs[run] = backend.spawn(partial(self._await, run, run.check.run), partial(self._ended, run))
+                self._spawn(run, run.check.run, backend)
             else:
                 self._start_thread(run, backend)
 
@@ -58,16 +58,25 @@ class Runs:
         for job in list(self._jobs.values()):
             job.cancel()
 
-    def lingering(self, now: float) -> bool:
-        """Tell whether a shutdown should wait for a run to clean up: not for a thread, nor a proven straggler."""
-        return any(
-            not isinstance(job, ThreadJob) and now < run.deadline + GRACE for run, job in list(self._jobs.items())
-        )
+    async def leave(self, signal: Signal) -> None:
+        """Wait a moment for the runs to clean up, then let go of those that did not end.
 
-    def drop(self) -> None:
-        """Let go of every run that did not end."""
-        for job in list(self._jobs.values()):
-            job.drop()
+        Not waited for is a thread, or a run that has had its moment since its deadline.
+        """
+        clock = self._health.clock
+        end = clock() + GRACE
+        try:
+            while (now := clock()) < end and any(
+                not isinstance(job, ThreadJob) and now < run.deadline + GRACE for run, job in list(self._jobs.items())
+            ):
+                await signal.wait(end - now)
+        finally:
+            for job in list(self._jobs.values()):
+                job.drop()
+
+    def _spawn(self, run: Run, call: Callable[[], object], backend: Backend) -> None:
+        name = f"asgi-health check {run.check.name}"
+        self._jobs[run] = backend.spawn(name, partial(self._await, run, call), partial(self._ended, run))
 
     def _start_thread(self, run: Run, backend: Backend) -> None:
         def main() -> None:
@@ -95,12 +104,12 @@ class Runs:
             self._home(run, _failed(error), error)
         elif not isawaitable(value):
             self._home(run, interpret(value), None)
-        elif run.expired or run not in self._jobs:
+        elif run.expired or run in self._given_up or run not in self._jobs:
             if iscoroutine(value):
                 value.close()
             self._home(run, unhealthy("too late to be awaited"), None)
         else:
-            self._jobs[run] = backend.spawn(partial(self._await, run, lambda: value), partial(self._ended, run))
+            self._spawn(run, lambda: value, backend)
 
     async def _await(self, run: Run, call: Callable[[], object]) -> None:
         error: BaseException | None = None

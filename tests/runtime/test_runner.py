@@ -68,8 +68,7 @@ def test_a_runner_that_is_killed_from_outside_leaves_no_green_answer_behind() ->
         app = HealthMiddleware(plain_app, health)
         async with lifespan(app):
             await settled(health)
-            before = asyncio.all_tasks()
-            (runner,) = (task for task in before if "_supervise" in repr(task.get_coro()))
+            (runner,) = (task for task in asyncio.all_tasks() if task.get_name() == "asgi-health runner")
             runner.cancel()
             await asyncio.sleep(31.0)
             assert health.report(Probe.READINESS).status is Status.HEALTHY
