@@ -18,6 +18,10 @@ MESSAGE_LIMIT = 1000
 """Characters kept of a message: a kubelet reads 10 KiB of a body, and drivers put whole statements into errors."""
 
 
+SHOWN = 80
+"""Characters shown of a value that should not have been returned."""
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """The outcome of one run: a status, the reason in words, and observed values as ``{name: (value, unit)}``.
@@ -128,4 +132,4 @@ def _shown(value: object) -> str:
         text = repr(value)
     except BaseException:
         text = "…"
-    return f"{type(value).__name__} {text[:80]}"
+    return f"{type(value).__name__} {text if len(text) <= SHOWN else text[: SHOWN - 1] + '…'}"

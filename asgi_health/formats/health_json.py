@@ -52,7 +52,7 @@ def _check(check: CheckReport, epoch: float) -> dict[str, dict[str, Any]]:
     entries = {check.name: entry}
     if state.result is not None:
         for name, (value, unit) in state.result.data.items():
-            entry = entries[f"{check.name}:{redact(name)}"] = {"observedValue": _value(value)}
+            entry = entries[f"{check.name}:{redact(name).replace(':', '.')}"] = {"observedValue": _value(value)}
             if unit:
                 entry["observedUnit"] = redact(unit)
     return entries
@@ -61,8 +61,12 @@ def _check(check: CheckReport, epoch: float) -> dict[str, dict[str, Any]]:
 def _value(value: float | int | str | bool) -> float | int | str | bool:
     if isinstance(value, str):
         return redact(value)
-    # JSON readers, orjson first among them, know 64 bits of an integer.
-    return value if isinstance(value, float) or -(2**63) <= value < 2**64 else str(value)
+    if isinstance(value, float):
+        return float(value)
+    if -(2**63) <= value < 2**64:
+        return int(value) if not isinstance(value, bool) else value
+    # JSON readers, orjson first among them, know 64 bits of an integer, and Python prints no more than 4300 digits.
+    return str(value) if value.bit_length() < 1024 else hex(value)
 
 
 def _timestamp(seconds: float) -> str:

@@ -31,6 +31,7 @@ class ServiceInfo:
             _require_text(f"service: {option}", getattr(self, option))
         if not self.name:
             raise ValueError("service: name is empty")
+        require_type("service: links", self.links, Mapping)
         links = dict(self.links)
         for key, link in links.items():
             _require_text("service: a key of links", key)

@@ -65,13 +65,16 @@ class AsyncioTask:
             thrown = None
             try:
                 yield future
+            except GeneratorExit:  # collected with its loop, and `main` perhaps before it
+                main.close()
+                raise
             except BaseException as error:
                 thrown = error
             if isinstance(thrown, asyncio.CancelledError):
                 if self._dropped and self._told:
                     keep(main)
                     return
-                if self._dropped and not self._cancelled:
+                if self._dropped:
                     self._loop.call_later(GRACE, self._task.cancel, context=Context())
                 # Otherwise it may be the cancellation of a scope that the check has opened itself: its own affair.
                 self._told = self._told or self._cancelled or self._dropped

@@ -69,6 +69,9 @@ class TrioTask:
             thrown = None
             try:
                 news = yield trap
+            except GeneratorExit:  # collected with its loop, and `main` perhaps before it
+                main.close()
+                raise
             except BaseException as error:  # trio throws when the check awaited something that is not trio's
                 thrown = error
                 continue

@@ -30,6 +30,7 @@ class Runner:
         self._signal: Signal | None = None
         self._sleeps_until = -inf
         self._ordered = False
+        self._awaited = False
         health.watch(self._wake)
 
     @property
@@ -45,6 +46,7 @@ class Runner:
         signal = self._signal = backend.signal()
         self._runs.open(self._came_home)
         self._ordered = True
+        self._awaited = False
         self._task = backend.spawn("asgi-health runner", lambda: self._supervise(backend, signal), _nothing)
 
     async def refresh(self) -> None:
@@ -54,10 +56,9 @@ class Runner:
 
     async def stop(self) -> None:
         """End the task and all runs. Waits a moment for those that clean up, and for none that does not."""
+        self._awaited = True
         self.cancel()
-        signal = current_backend().signal()
-        self._runs.open(signal.set)
-        await self._runs.leave(signal)
+        await self._runs.leave(current_backend().signal())
 
     def cancel(self) -> None:
         """End the task and all runs, without waiting for them."""
@@ -90,7 +91,7 @@ class Runner:
                 await anyio.sleep(delay)
                 delay = min(2 * delay, LONGEST_RESTART)
             except BaseException:
-                if self._ordered:  # cancelled by nobody who will see to the runs: the loop is ending
+                if not self._awaited:  # nobody else sees to the runs: the loop is ending
                     await self._runs.leave(signal)
                 raise
 

@@ -63,6 +63,7 @@ class Runs:
 
         Not waited for is a thread, or a run that has had its moment since its deadline.
         """
+        self._changed = signal.set
         clock = self._health.clock
         end = clock() + GRACE
         try:

@@ -1,0 +1,1 @@
+"""The command line, in processes of its own; `demo.py` starts one, `browser.py` drives a real browser."""

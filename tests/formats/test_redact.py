@@ -1,0 +1,241 @@
+"""Credentials never reach a reader, and everything else does."""
+
+import string
+
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from asgi_health import healthy, unhealthy
+from asgi_health.core.result import MESSAGE_LIMIT, failure, interpret
+from asgi_health.formats.health_json import health_json
+from asgi_health.formats.redact import redact
+from asgi_health.formats.text import text
+
+from ..core.cases import patient
+from .cases import WALL, both, one
+
+thorough = settings(patient, max_examples=200)
+
+
+def without(excluded: str) -> str:
+    """Return the visible characters of ASCII without some."""
+    return "".join(char for char in string.punctuation + string.ascii_letters + string.digits if char not in excluded)
+
+
+def secrets(alphabet: str) -> st.SearchStrategy[str]:
+    """Return secrets that are long enough not to be part of a text by accident."""
+    return st.text(alphabet, min_size=8, max_size=40).filter(lambda secret: len(set(secret)) > 3)
+
+
+# In a URL a password ends at the last @ of the word; quotes and angle brackets end the word.
+in_url = secrets(without("'\"<>"))
+in_word = secrets(without("'\"\\,;&)}]"))  # behind `password=`, up to what ends a value
+in_token = secrets(string.ascii_letters + string.digits + "-._~+/=")
+
+users = st.text(string.ascii_lowercase, max_size=8)
+before = st.sampled_from(["", "OperationalError: ", "could not connect to ", "x=1, ", "('", '"', "[Errno 111] <"])
+after = st.sampled_from(["", " refused", ", retrying", "') from None", '"', ">", "\nHINT: none"])
+schemes = st.sampled_from(["postgres", "postgresql+asyncpg", "redis", "amqp", "https", "mongodb+srv", "MYSQL"])
+hosts = st.sampled_from(["db", "db:5432/app", "10.0.0.1:6379", "[::1]/0", "db.example/x?sslmode=require"])
+keywords = st.sampled_from(
+    ["password", "PGPASSWORD", "Passwd", "pwd", "passphrase", "secret", "client_secret", "token", "access_token"]
+) | st.sampled_from(["api_key", "apiKey", "API-KEY", "aws_secret_access_key", "sasl_password", "credential"])
+equals = st.sampled_from(["=", ":", ": ", " = "])
+
+
+@thorough
+@given(before, schemes, users, in_url, hosts, after)
+@example("", "redis", "", "p@ss/w?rd#1", "db", "")
+@example("", "redis", "", "://a@b://c", "db", "")
+def test_no_password_of_a_url_survives(before: str, scheme: str, user: str, secret: str, host: str, after: str) -> None:
+    assert secret not in redact(f"{before}{scheme}://{user}:{secret}@{host}{after}")
+
+
+@thorough
+@given(before, keywords, equals, in_word, after)
+def test_no_value_behind_a_keyword_survives(before: str, keyword: str, equals: str, secret: str, after: str) -> None:
+    assert secret not in redact(f"{before}{keyword}{equals}{secret}{after}")
+
+
+@thorough
+@given(before, keywords, st.sampled_from(["'", '"']), st.sampled_from([": ", ":", "="]), st.data())
+def test_no_quoted_value_survives(before: str, keyword: str, quote: str, equals: str, data: st.DataObject) -> None:
+    secret = data.draw(secrets(without(quote + "\\")))
+    assert secret not in redact(
+        f"{before}{{{quote}{keyword}{quote}{equals}{quote}{secret}{quote}, {quote}n{quote}: 1}}"
+    )
+
+
+@thorough
+@given(st.sampled_from(["Bearer", "bearer", "Basic", "BEARER"]), in_token, before, after)
+def test_no_bearer_string_survives(scheme: str, secret: str, before: str, after: str) -> None:
+    assert secret not in redact(f"{before}Authorization: {scheme} {secret}{after}")
+
+
+@thorough
+@given(
+    st.dictionaries(keywords, st.text(st.characters(codec="utf-8"), min_size=8).map(lambda s: "S3cr3t" + s), min_size=1)
+)
+def test_no_secret_of_a_dict_that_is_shown_survives(given: dict[str, str]) -> None:
+    assert "S3cr3t" not in redact(repr(given))
+    assert "S3cr3t" not in redact(f"KeyError: {given!r}")
+
+
+@thorough
+@given(schemes, in_url, st.integers(0, 60))
+def test_no_password_of_a_url_that_was_cut_survives(scheme: str, secret: str, cut: int) -> None:
+    url = f"{scheme}://user:{secret}@host"
+    seen = min(cut, len(url) - len("@host"))
+    message = unhealthy("x" * (MESSAGE_LIMIT - 2 - seen) + " " + url + "y" * 50).message
+    assert len(message) == MESSAGE_LIMIT
+    shown = redact(message)
+    for length in range(4, len(secret) + 1):
+        assert f":{secret[:length]}" not in shown
+
+
+@thorough
+@given(keywords, st.sampled_from(["'", '"', ""]), in_word, st.integers(0, 60))
+def test_no_value_that_was_cut_survives(keyword: str, quote: str, secret: str, cut: int) -> None:
+    assume(quote not in secret or not quote)
+    pair = f"{keyword}={quote}{secret}{quote}"
+    message = unhealthy("x" * (MESSAGE_LIMIT - 2 - min(cut, len(pair))) + " " + pair + "y" * 50).message
+    shown = redact(message)
+    for length in range(4, len(secret) + 1):
+        assert f"{quote}{secret[:length]}" not in shown
+
+
+class Pool:
+    """A connection pool that a check returns by mistake: what it shows of itself is cut after a while."""
+
+    def __init__(self, shown: str) -> None:
+        self.shown = shown
+
+    def __repr__(self) -> str:
+        return self.shown
+
+
+@pytest.mark.parametrize("padding", range(0, 70, 3))
+@pytest.mark.parametrize(
+    "shape", ["postgres://app:{}@db/x", "password={}", "password='{}'", "{{'token': '{}'}}", "Bearer {}"]
+)
+def test_a_value_returned_by_mistake_gives_no_secret_away_where_it_is_cut(shape: str, padding: int) -> None:
+    secret = "hunter2hunter2hunter2hunter2hunter2hunter2"
+    message = interpret(Pool("<Pool " + "x" * padding + " " + shape.format(secret) + ">")).message
+    assert "hunter" not in redact(message)
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [
+        "{'password': b'hunter2'}",  # bytes, as drivers keep them
+        'password=b"hunter2"',
+        r'body: "{\"password\": \"hunter2\"}"',  # JSON inside of JSON
+        r"{\'api_key\': \'hunter2\'}",
+        "password=['hunter2']",
+        "token=('hunter2',)",
+        "redis://:a<hunter2>@db",  # what shows a URL in brackets or quotes does not escape what is in it
+        "redis://:it's-hunter2@db",
+        'redis://:"hunter2@db',
+        "Password: hunter2",
+        "DATABASE_PASSWORD = 'hunter2'",
+        "connect(host='db', password='hunter2', port=5432)",
+        "host=db user=app password=hunter2 dbname=x",
+        "https://api.example/v1?token=hunter2&page=2",
+        "https://api.example/v1?page=2&api_key=hunter2",
+        "Server=db;User Id=app;Password=hunter2;",
+        "headers={'Authorization': 'Bearer hunter2'}",
+        "'authorization': b'bearer hunter2'",
+        "curl -H 'Authorization: Basic aHVudGVyMg==hunter2'",
+        "PASSWORD\n=\nhunter2",
+        "password='it\\'s hunter2'",
+    ],
+)
+def test_shapes_in_which_credentials_are_seen_in_errors(leak: str) -> None:
+    shown = redact(leak)
+    assert "hunter2" not in shown
+    assert "***" in shown
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "ConnectionRefusedError: [Errno 111] Connect call failed ('127.0.0.1', 5432)",
+        "password authentication failed for user 'app'",
+        "invalid token",
+        "TimeoutError: pool limit of size 5 overflow 10 reached",
+        "https://api.example/v1/status?page=2 answered 503",
+        "mail to ops@shop.example bounced",
+        "returned int 0, expected None, True, False, healthy(...), degraded(...) or unhealthy(...)",
+        "timed out after 2.0 s",
+        "still running after 3.2 s (timeout 2.0 s)",
+        "SSL: CERTIFICATE_VERIFY_FAILED certificate has expired (_ssl.c:1006)",
+        "no primary in mongodb://a,b,c/?replicaSet=rs0",
+        "secretary of the board is missing",
+    ],
+)
+def test_a_text_without_credentials_stays_as_it_is(message: str) -> None:
+    assert redact(message) == message
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("OperationalError: postgres://app:pw@db:5432/x refused", "OperationalError: postgres://***@db:5432/x refused"),
+        ("connect(host='db', password='pw', port=1)", "connect(host='db', password=***, port=1)"),
+        ("https://api.example/v1?token=abc&page=2 said 401", "https://api.example/v1?token=***&page=2 said 401"),
+        ("Authorization: Bearer abcdef.ghi was refused", "Authorization: Bearer *** was refused"),
+        ("host=db password=pw dbname=x", "host=db password=*** dbname=x"),
+    ],
+)
+def test_what_stands_around_a_credential_stays_readable(message: str, shown: str) -> None:
+    assert redact(message) == shown
+
+
+@patient
+@given(
+    st.lists(st.sampled_from(["connect", "refused", "10.0.0.1", "after", "2.0", "s", "Error:", "(111)"]), min_size=1)
+)
+def test_plain_words_stay_as_they_are(words: list[str]) -> None:
+    message = " ".join(words)
+    assert redact(message) == message
+
+
+@patient
+@given(st.text(st.characters()))
+def test_whatever_comes_in_one_printable_line_of_utf8_comes_out(message: str) -> None:
+    shown = redact(message)
+    shown.encode()
+    assert shown.isprintable()
+    assert "  " not in shown
+
+
+@patient
+@given(st.text(st.characters()))
+def test_redacting_again_changes_nothing(message: str) -> None:
+    assert redact(redact(message)) == redact(message)
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("unit", ["://", "password", "password=", "://x", "'\\", "bearer ", "a:b@", "token='"])
+def test_hostile_messages_take_no_time(unit: str) -> None:
+    redact(unit * 500)
+
+
+@pytest.mark.parametrize("place", ["message", "value", "name", "unit"])
+def test_every_place_where_a_check_speaks_is_redacted(place: str) -> None:
+    leak = "redis://:hunter2@db"
+    said = {"message": "m", "value": "v", "name": "n", "unit": "u"} | {place: leak}
+    for result in (
+        unhealthy(said["message"], data={said["name"]: (said["value"], said["unit"])}),
+        healthy(said["message"], data={said["name"]: (said["value"], said["unit"])}),
+        failure(ConnectionError(leak)),
+    ):
+        for answer in both(one(result)):
+            assert b"hunter2" not in answer.body
+
+
+def test_the_message_of_an_exception_is_redacted_in_both_formats() -> None:
+    report = one(failure(ConnectionError("cannot reach postgres://app:hunter2@db/x")))
+    assert b"ConnectionError: cannot reach postgres://***@db/x" in health_json(report, None, wall=WALL).body
+    assert b"[-]a failed: ConnectionError: cannot reach postgres://***@db/x\n" in text(report).body

@@ -1,0 +1,109 @@
+"""The lines that Kubernetes' own components give for `?verbose`."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asgi_health import Probe, Result, Status, degraded, healthy, unhealthy
+from asgi_health.formats.text import text
+
+from ..core.cases import check, patient, serving
+from .cases import both, one, report_of, sound
+
+LIVE = (Probe.LIVENESS, Probe.READINESS, Probe.STARTUP)
+
+
+def lines(answer_body: bytes) -> list[str]:
+    assert answer_body.endswith(b"\n")
+    return answer_body.decode().removesuffix("\n").split("\n")
+
+
+def test_the_golden_answer() -> None:
+    report = report_of(
+        {
+            check("database"): healthy("not shown"),
+            check("disk"): degraded("less than 5 GB left"),
+            check("cache", critical=False): unhealthy("ConnectionError: refused"),
+            check("search"): unhealthy("ConnectionError: refused"),
+            check("quiet"): Result(Status.UNHEALTHY),
+            check("queue"): None,
+            check("extra"): unhealthy("not shown"),
+        },
+        probe=Probe.READINESS,
+        exclude=("extra", "typo"),
+    )
+    answer = text(report, unknown=1)
+    assert sound(answer)
+    assert answer.status == 503
+    assert dict(answer.headers)[b"content-type"] == b"text/plain; charset=utf-8"
+    assert lines(answer.body) == [
+        "[+]database ok",
+        "[!]disk degraded: less than 5 GB left",
+        "[-]cache failed (not critical): ConnectionError: refused",
+        "[-]search failed: ConnectionError: refused",
+        "[-]quiet failed",
+        "[-]queue failed: no result yet",
+        "[+]extra excluded: ok",
+        "note: left out on request: extra",
+        "note: 1 of the names to leave out is not the name of a check",
+        "readyz check failed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("probe", "title"),
+    [(Probe.LIVENESS, "livez"), (Probe.READINESS, "readyz"), (Probe.STARTUP, "startupz"), (None, "healthz")],
+)
+@pytest.mark.parametrize(
+    ("result", "code", "line", "outcome"),
+    [
+        (healthy(), 200, "[+]a ok", "passed"),
+        (degraded("slow"), 200, "[!]a degraded: slow", "passed"),
+        (unhealthy("down"), 503, "[-]a failed: down", "failed"),
+    ],
+)
+def test_the_last_line_tells_the_outcome(
+    probe: Probe | None, title: str, result: Result, code: int, line: str, outcome: str
+) -> None:
+    answer = text(report_of({check("a", probes=LIVE): result}, probe=probe))
+    assert answer.status == code
+    assert lines(answer.body) == [line, f"{title} check {outcome}"]
+
+
+def test_an_app_that_is_not_serving_says_so() -> None:
+    health = serving()
+    health.drain()
+    assert lines(text(health.report(Probe.READINESS, now=0.0)).body) == [
+        "note: the app is draining",
+        "readyz check failed",
+    ]
+
+
+def test_a_single_check_is_told_without_the_phase() -> None:
+    health = serving(check("a"))
+    health.stop()
+    assert lines(text(health.report_check("a", now=0.0)).body) == ["[-]a failed: no result yet", "healthz check failed"]
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("two\nlines", "two lines"),
+        ("[+]forged ok\r\nreadyz check passed", "[+]forged ok readyz check passed"),
+        ("a\x00b\x1b[31mred\x7f", "a b [31mred"),
+        ("tab\tand\u2028line\u2029break\x85", "tab and line break"),
+        ("right\u202eto left", "right to left"),
+        ("lone \ud800 surrogate", "lone ? surrogate"),
+        ("Grüße, 世界 🎉", "Grüße, 世界 🎉"),
+    ],
+)
+def test_a_message_is_one_readable_line(message: str, shown: str) -> None:
+    assert lines(text(one(unhealthy(message))).body) == [f"[-]a failed: {shown}", "healthz check failed"]
+
+
+@patient
+@given(st.sampled_from(Status), st.text(st.characters(), max_size=300))
+def test_whatever_a_check_says_it_has_one_line(status: Status, message: str) -> None:
+    _, as_text = both(one(Result(status, message)))
+    assert len(lines(as_text.body)) == 2
+    assert all(char.isprintable() for line in lines(as_text.body) for char in line)
