@@ -95,17 +95,23 @@ def describe(error: BaseException, levels: int = 3) -> str:
 
     Groups in groups are followed for so many `levels`: an exception may be shared by exponentially many of them.
     """
-    if isinstance(error, BaseExceptionGroup) and levels:
-        group = cast("BaseExceptionGroup[BaseException]", error)
-        inner = "; ".join(describe(each, levels - 1) for each in group.exceptions[:3])
-        more = len(group.exceptions) - 3
-        return f"{type(group).__name__}: {inner}{f' (+{more} more)' if more > 0 else ''}"
+    inside = _exceptions(error)
+    if inside and levels:
+        told = "; ".join(describe(each, levels - 1) for each in inside[:3])
+        more = f" (+{len(inside) - 3} more)" if len(inside) > 3 else ""
+        return f"{type(error).__name__}: {told}{more}"
     name = type(error).__name__
     try:
         text = str(error).strip()
     except BaseException:  # it is the check's code, and may raise whatever the check may
         return f"{name} (its text cannot be read: __str__ raised)"
     return f"{name}: {text}" if text else name
+
+
+def _exceptions(error: BaseException) -> tuple[BaseException, ...]:
+    if isinstance(error, BaseExceptionGroup):
+        return cast("BaseExceptionGroup[BaseException]", error).exceptions
+    return ()
 
 
 def _result(status: Status, message: str, data: Data | None) -> Result:

@@ -1,0 +1,218 @@
+"""A configuration that could not work is refused when it is made, in words that say what to mend."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError
+from functools import partial
+from math import inf, isclose, nan
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from asgi_health import Check, Probe
+from asgi_health.core.require import LONGEST, SHORTEST
+
+from .cases import passing, patient, refused
+
+MAKE: Callable[..., Check] = Check  # untyped: what is tested is what a type checker would not let through
+
+
+async def asynchronous() -> None: ...
+
+
+def returning_a_coroutine() -> object:
+    return asynchronous()
+
+
+class Callable0:
+    def __call__(self) -> None: ...
+
+
+class AsyncCallable:
+    async def __call__(self) -> None: ...
+
+
+@pytest.mark.parametrize("name", ["a", "0", "a" * 63, "db.main_replica-2", "9lives"])
+def test_good_names_are_taken(name: str) -> None:
+    assert MAKE(name, passing).name == name
+
+
+@pytest.mark.parametrize("name", ["", "-a", ".a", "_a", "Db", "a b", "a/b", "a:b", "a\n", "ä", "a" * 64, "١"])
+def test_a_malformed_name_is_refused_with_the_rule(name: str) -> None:
+    with refused(ValueError, f"check {name!r}: name ", "1-63 of a-z 0-9 . _ -", "begin with a letter or a digit"):
+        MAKE(name, passing)
+
+
+@pytest.mark.parametrize("name", [None, 7, b"db", ["db"]])
+def test_a_name_that_is_no_string_is_refused(name: object) -> None:
+    with refused(TypeError, f"check {name!r}: name ", repr(name), "str"):
+        MAKE(name, passing)
+
+
+@pytest.mark.parametrize("run", [None, 5, "ping", [passing]])
+def test_what_cannot_be_called_is_refused(run: object) -> None:
+    with refused(TypeError, "check 'db': run ", repr(run), "a function without arguments"):
+        MAKE("db", run)
+
+
+def test_a_coroutine_is_refused_and_leaves_no_warning_behind() -> None:
+    coroutine = asynchronous()
+    with refused(TypeError, "check 'db': run ", "is a coroutine", "pass the function itself, without calling it"):
+        MAKE("db", coroutine)
+    assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CLOSED
+
+
+@pytest.mark.parametrize("run", [lambda pool: None, lambda *, pool: None, divmod, Callable0.__call__])
+def test_a_function_that_wants_arguments_is_refused(run: object) -> None:
+    with refused(TypeError, "check 'db': run ", "", "callable without arguments: "):
+        MAKE("db", run)
+
+
+@pytest.mark.parametrize("run", [lambda pool=None: None, lambda *_: None, partial(divmod, 4, 2), dict, Callable0()])
+def test_a_function_that_needs_no_arguments_is_taken(run: Callable[[], object]) -> None:
+    assert MAKE("db", run).run is run
+
+
+SECONDS = ("interval", "retry_interval", "timeout", "max_age")
+
+
+@pytest.mark.parametrize("option", SECONDS)
+@pytest.mark.parametrize("value", [0, 0.0, -1, -0.1, nan, inf, -inf])
+def test_seconds_must_be_positive_and_finite(option: str, value: float) -> None:
+    with refused(ValueError, f"check 'db': {option} ", repr(value), "positive, finite number of seconds"):
+        MAKE("db", passing, **{option: value})
+
+
+@pytest.mark.parametrize("option", SECONDS)
+@pytest.mark.parametrize("value", [LONGEST + 1, 1e300, 10**400, 10**5000], ids=["year", "float", "long", "longer"])
+def test_seconds_end_after_a_year(option: str, value: float) -> None:
+    with refused(ValueError, f"check 'db': {option} ", "", "at most 31536000 s"):
+        MAKE("db", passing, **{option: value})
+
+
+@pytest.mark.parametrize("option", SECONDS)
+@pytest.mark.parametrize("value", [0.00099, 1e-12, 5e-324])
+def test_seconds_begin_with_what_a_timer_can_keep(option: str, value: float) -> None:
+    with refused(ValueError, f"check 'db': {option} ", repr(value), "at least 0.001 s"):
+        MAKE("db", passing, **{option: value})
+
+
+@pytest.mark.parametrize("seconds", [SHORTEST, 1, 0.5, LONGEST])
+def test_seconds_may_be_anything_between(seconds: float) -> None:
+    check = MAKE("db", passing, interval=seconds, retry_interval=seconds, timeout=seconds)
+    assert (check.interval, check.retry_interval, check.timeout) == (seconds, seconds, seconds)
+    assert seconds < check.stale_after < inf
+
+
+@pytest.mark.parametrize("option", SECONDS)
+@pytest.mark.parametrize("value", [True, False, "1", b"1", 1j, [1]])
+def test_seconds_must_be_a_number(option: str, value: object) -> None:
+    with refused(TypeError, f"check 'db': {option} ", repr(value), "a number of seconds"):
+        MAKE("db", passing, **{option: value})
+
+
+@pytest.mark.parametrize("option", ["interval", "retry_interval", "timeout"])
+def test_only_max_age_may_be_left_open(option: str) -> None:
+    with refused(TypeError, f"check 'db': {option} ", "None", "a number of seconds"):
+        MAKE("db", passing, **{option: None})
+
+
+COUNTS = ("failure_threshold", "success_threshold")
+
+
+@pytest.mark.parametrize("option", COUNTS)
+@pytest.mark.parametrize("value", [0, -1, -(10**400)])
+def test_thresholds_begin_at_one(option: str, value: int) -> None:
+    with refused(ValueError, f"check 'db': {option} ", str(value), "at least 1"):
+        MAKE("db", passing, **{option: value})
+
+
+@pytest.mark.parametrize("option", COUNTS)
+@pytest.mark.parametrize("value", [True, 1.0, "3", None, nan])
+def test_thresholds_are_whole_numbers(option: str, value: object) -> None:
+    with refused(TypeError, f"check 'db': {option} ", repr(value), "a whole number"):
+        MAKE("db", passing, **{option: value})
+
+
+@pytest.mark.parametrize("value", [1, 0, None, "yes"])
+def test_critical_is_a_plain_boolean(value: object) -> None:
+    with refused(TypeError, "check 'db': critical ", repr(value), "bool"):
+        MAKE("db", passing, critical=value)
+
+
+@pytest.mark.parametrize("value", [Probe.READINESS, None, 5])
+def test_probes_must_be_a_collection(value: object) -> None:
+    with refused(TypeError, "check 'db': probes ", repr(value), "a tuple such as (Probe.READINESS,)"):
+        MAKE("db", passing, probes=value)
+
+
+@pytest.mark.parametrize(("value", "found"), [("readiness", "r"), (("ready",), "ready"), ((Probe.READINESS, 1), 1)])
+def test_probes_hold_probes_only(value: object, found: object) -> None:
+    with refused(TypeError, "check 'db': probes ", repr(found), "members of Probe"):
+        MAKE("db", passing, probes=value)
+
+
+@pytest.mark.parametrize("value", [(), [], frozenset()])
+def test_a_check_that_counts_for_nothing_is_refused(value: object) -> None:
+    with refused(ValueError, "check 'db': probes ", "empty", "at least one probe"):
+        MAKE("db", passing, probes=value)
+
+
+def test_probes_become_a_tuple_without_repetition() -> None:
+    probes = iter([Probe.STARTUP, Probe.READINESS, Probe.STARTUP])
+    assert MAKE("db", passing, probes=probes).probes == (Probe.STARTUP, Probe.READINESS)
+
+
+@pytest.mark.parametrize("max_age", [0.5, 10.0, 12.9, 13.0])
+def test_a_max_age_that_the_next_result_cannot_meet_is_refused(max_age: float) -> None:
+    with refused(ValueError, "check 'db': max_age ", str(max_age), "longer than interval with jitter + timeout = 13 s"):
+        MAKE("db", passing, interval=10.0, timeout=2.0, max_age=max_age)
+
+
+@patient
+@given(st.floats(0.001, 1e6), st.floats(0.001, 1e6), st.floats(0.001, 1e7))
+def test_a_max_age_is_taken_exactly_when_the_next_result_comes_sooner(
+    interval: float, timeout: float, max_age: float
+) -> None:
+    longest = interval * 1.1 + timeout
+    assume(not isclose(max_age, longest))
+    if max_age > longest:
+        assert MAKE("db", passing, interval=interval, timeout=timeout, max_age=max_age).stale_after == max_age
+    else:
+        with refused(ValueError, "check 'db': max_age ", str(max_age)):
+            MAKE("db", passing, interval=interval, timeout=timeout, max_age=max_age)
+
+
+def test_a_max_age_that_is_left_open_is_three_intervals_and_a_timeout() -> None:
+    assert MAKE("db", passing, interval=7.0, timeout=0.5).stale_after == 21.5
+
+
+def test_positional_options_are_refused() -> None:
+    with pytest.raises(TypeError):
+        MAKE("db", passing, (Probe.READINESS,))
+
+
+def test_a_check_cannot_be_changed() -> None:
+    check: Any = MAKE("db", passing)
+    with pytest.raises(FrozenInstanceError):
+        check.timeout = 60.0
+
+
+@pytest.mark.parametrize(
+    ("run", "is_async"),
+    [
+        (asynchronous, True),
+        (partial(asynchronous), True),
+        (partial(partial(asynchronous)), True),
+        (AsyncCallable(), True),
+        (partial(AsyncCallable()), True),
+        (AsyncCallable().__call__, True),
+        (passing, False),
+        (Callable0(), False),
+        (returning_a_coroutine, False),
+    ],
+)
+def test_a_function_is_async_only_when_calling_it_cannot_block(run: Callable[[], object], is_async: bool) -> None:
+    assert MAKE("db", run).is_async is is_async

@@ -1,0 +1,164 @@
+"""A worse input never gives a better status."""
+
+from itertools import pairwise
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from asgi_health import Check, Probe, Result, Status, healthy, unhealthy
+from asgi_health.core.report import report_checks
+from asgi_health.core.state import UNKNOWN, advance
+from asgi_health.core.tally import finished
+
+from .cases import PROBES, RESULTS, checks, finish, patient, serving, start, statuses
+
+UNHEALTHY = Status.UNHEALTHY
+
+thorough = settings(patient, max_examples=200)
+
+History = list[tuple[float, Status]]
+
+steps = st.lists(st.tuples(st.integers(1, 60).map(lambda n: n / 4), statuses), min_size=1, max_size=12)
+waits = st.integers(0, 120).map(lambda n: n / 4)
+
+
+def moments(steps: History) -> History:
+    """Turn pauses into moments."""
+    now = 0.0
+    history: History = []
+    for wait, status in steps:
+        now += wait
+        history.append((now, status))
+    return history
+
+
+def outcomes(subject: Check, history: History, now: float) -> dict[Probe | None, Status]:
+    """Return how each probe stands at `now`. What comes after a startup check is done is left out: it runs no more."""
+    state = UNKNOWN
+    for moment, status in history:
+        if not finished(subject, state):
+            state = advance(subject, state, RESULTS[status], moment, 0.0)
+    return {
+        probe: report_checks(
+            probe,
+            [(subject, state)] if probe is None or probe in subject.probes else [],
+            phase=None,
+            started=True,
+            passed=True,
+            exclude=frozenset(),
+            now=now,
+        ).status
+        for probe in PROBES
+    }
+
+
+def no_better(worse: dict[Probe | None, Status], than: dict[Probe | None, Status]) -> bool:
+    return all(worse[probe] >= than[probe] for probe in PROBES)
+
+
+@thorough
+@given(checks(), steps, st.data(), waits)
+def test_a_worse_result_never_gives_a_better_status(
+    subject: Check, chosen: History, data: st.DataObject, wait: float
+) -> None:
+    history = moments(chosen)
+    now = history[-1][0] + wait
+    index = data.draw(st.integers(0, len(history) - 1))
+    moment, status = history[index]
+    worse = data.draw(st.sampled_from([each for each in Status if each >= status]))
+    changed = [*history[:index], (moment, worse), *history[index + 1 :]]
+    before, after = outcomes(subject, history, now), outcomes(subject, changed, now)
+    assert all(after[probe] is UNHEALTHY for probe in PROBES if before[probe] is UNHEALTHY)
+    # A warning shows at once and a failure below its threshold does not: in the place of the former the latter may
+    # hide a warning, though never a failure.
+    if status is not Status.DEGRADED or subject.failure_threshold == 1:
+        assert no_better(after, before)
+
+
+@thorough
+@given(checks(), steps, st.data(), waits)
+def test_a_pass_that_never_arrives_never_gives_a_better_status(
+    subject: Check, chosen: History, data: st.DataObject, wait: float
+) -> None:
+    # Passes alone: a warning or a failure that is lost is bad news that nobody heard.
+    history = moments(chosen)
+    passes = [index for index, (_, status) in enumerate(history) if status is Status.HEALTHY]
+    assume(passes)
+    now = history[-1][0] + wait
+    index = data.draw(st.sampled_from(passes))
+    changed = [*history[:index], *history[index + 1 :]]
+    assert no_better(outcomes(subject, changed, now), outcomes(subject, history, now))
+
+
+@thorough
+@given(checks(), steps, waits, waits)
+def test_waiting_never_gives_a_better_status(subject: Check, chosen: History, one: float, other: float) -> None:
+    history = moments(chosen)
+    early, late = sorted((one, other))
+    last = history[-1][0]
+    assert no_better(outcomes(subject, history, last + late), outcomes(subject, history, last + early))
+
+
+@thorough
+@given(checks(), st.lists(statuses, max_size=6), statuses, st.integers(0, 40).map(lambda n: n / 4))
+def test_a_late_result_never_gives_a_better_status_than_one_in_time(
+    subject: Check, before: list[Status], last: Status, late: float
+) -> None:
+    # Compared while the one in time is fresh, for the late one is so for longer; and a warning is worse than a failure
+    # that its threshold hides.
+    assume(subject.timeout + late < subject.stale_after)
+    assume(last is not Status.DEGRADED or subject.failure_threshold == 1)
+    seen: list[dict[Probe | None, Status]] = []
+    for delay in (0.0, subject.timeout + late):
+        health = serving(subject)
+        now = 0.0
+        for status in before:
+            finish(health, RESULTS[status], now)
+            now = health.next_due()
+            if now == float("inf"):  # a startup check that is done
+                return
+        run = start(health, now)
+        health.record(run, RESULTS[last], now + delay)
+        end = now + subject.timeout + late
+        seen.append({probe: health.report(probe, now=end).status for probe in PROBES})
+    in_time, too_late = seen
+    assert no_better(too_late, in_time)
+
+
+@thorough
+@given(st.lists(st.tuples(checks(), st.lists(statuses, max_size=4)), min_size=1, max_size=4), st.data())
+def test_one_more_failing_check_never_gives_a_better_status(
+    given_checks: list[tuple[Check, list[Status]]], data: st.DataObject
+) -> None:
+    states = []
+    for subject, row in given_checks:
+        state = UNKNOWN
+        for moment, status in enumerate(row):
+            state = advance(subject, state, RESULTS[status], float(moment), 0.0)
+        states.append((subject, state))
+    probe = data.draw(st.sampled_from(PROBES))
+
+    def status_of(count: int) -> Status:
+        return report_checks(
+            probe, states[:count], phase=None, started=True, passed=True, exclude=frozenset(), now=10.0
+        ).status
+
+    assert all(fewer <= more for fewer, more in pairwise(map(status_of, range(len(states) + 1))))
+
+
+def test_an_answer_at_the_very_deadline_is_a_failure_whatever_it_says() -> None:
+    subject = Check("a", lambda: None, timeout=2.0)
+    for end, result, status in (
+        (1.999, healthy(), Status.HEALTHY),
+        (2.0, healthy(), Status.UNHEALTHY),
+        (1.999, unhealthy("x"), Status.UNHEALTHY),
+    ):
+        health = serving(subject)
+        health.record(start(health, 0.0), result, end)
+        assert health.report(Probe.READINESS, now=end).status is status
+
+
+def test_a_late_answer_says_how_late_it_was_allowed_to_be() -> None:
+    health = serving(Check("a", lambda: None, timeout=2.0))
+    health.record(start(health, 0.0), healthy(), 3.0)
+    assert health.report_check("a", now=3.0).checks[0].state.result == Result(Status.UNHEALTHY, "timed out after 2.0 s")

@@ -1,0 +1,208 @@
+"""What a check function gave back: only what clearly says "good" is good, and nothing makes the reading of it fail."""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import FrozenInstanceError
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asgi_health import Result, Status, degraded, healthy, unhealthy
+from asgi_health.core.result import MESSAGE_LIMIT, failure, interpret
+
+from .cases import patient, refused
+
+MAKE: Callable[..., Result] = Result
+HEALTHY: Callable[..., Result] = healthy
+EXPECTED = "expected None, True, False, healthy(...), degraded(...) or unhealthy(...)"
+
+
+async def asynchronous() -> None: ...
+
+
+def generator() -> Iterator[None]:
+    yield
+
+
+class Unreadable:
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __repr__(self) -> str:
+        raise self.error
+
+
+class Awkward(Exception):
+    """An exception whose text is code of its own."""
+
+    def __init__(self, text: object) -> None:
+        self.text = text
+
+    def __str__(self) -> str:
+        if isinstance(self.text, BaseException):
+            raise self.text
+        return self.text  # type: ignore[return-value]  # the point of it
+
+
+@pytest.mark.parametrize("value", [None, True])
+def test_none_and_true_are_a_pass(value: object) -> None:
+    assert interpret(value) == Result(Status.HEALTHY)
+
+
+@pytest.mark.parametrize("value", [healthy("fine"), degraded("slow"), unhealthy("down"), healthy(data={"n": 1})])
+def test_a_result_is_what_it_says(value: Result) -> None:
+    assert interpret(value) is value
+
+
+def test_false_is_a_failure() -> None:
+    assert interpret(False) == Result(Status.UNHEALTHY, "returned False")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0, "int 0"),
+        (1, "int 1"),
+        (1.0, "float 1.0"),
+        ("", "str ''"),
+        ("ok", "str 'ok'"),
+        (b"", "bytes b''"),
+        ([], "list []"),
+        ({}, "dict {}"),
+        ((True,), "tuple (True,)"),
+        (Status.HEALTHY, "Status <Status.HEALTHY: 1>"),
+        (NotImplemented, "NotImplementedType NotImplemented"),
+        ("x" * 200, "str '" + "x" * 78 + "…"),
+    ],
+)
+def test_anything_else_fails_and_says_what_was_returned_and_what_was_expected(value: object, shown: str) -> None:
+    result = interpret(value)
+    assert result.status is Status.UNHEALTHY
+    assert re.fullmatch(rf"returned {re.escape(shown)}…?, {re.escape(EXPECTED)}", result.message)
+
+
+def test_a_coroutine_that_nobody_awaited_fails_and_leaves_no_warning_behind() -> None:
+    coroutine = asynchronous()
+    result = interpret(coroutine)
+    assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CLOSED
+    assert result.status is Status.UNHEALTHY
+    assert result.message.startswith("returned coroutine <coroutine object asynchronous at ")
+
+
+def test_a_generator_that_nobody_ran_fails() -> None:
+    assert interpret(generator()).status is Status.UNHEALTHY
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), RecursionError(), SystemExit(3), KeyboardInterrupt()])
+def test_a_value_that_cannot_be_shown_still_fails(error: BaseException) -> None:
+    assert interpret(Unreadable(error)).message == f"returned Unreadable …, {EXPECTED}"
+
+
+@patient
+@given(st.from_type(type).flatmap(st.from_type) | st.text() | st.integers() | st.lists(st.none()) | st.binary())
+def test_no_value_passes_by_accident(value: object) -> None:
+    good = value is None or value is True or (isinstance(value, Result) and value.status is not Status.UNHEALTHY)
+    assert (interpret(value).status is not Status.UNHEALTHY) == good
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ValueError("no route"), "ValueError: no route"),
+        (ConnectionError(), "ConnectionError"),
+        (TimeoutError("  \n"), "TimeoutError"),
+        (KeyError("k"), "KeyError: 'k'"),
+        (SystemExit(3), "SystemExit: 3"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (Awkward("text"), "Awkward: text"),
+        (Awkward(5), "Awkward (its text cannot be read: __str__ raised)"),
+        (Awkward(ValueError()), "Awkward (its text cannot be read: __str__ raised)"),
+        (Awkward(SystemExit()), "Awkward (its text cannot be read: __str__ raised)"),
+        (ExceptionGroup("g", [ValueError("a"), KeyError("b")]), "ExceptionGroup: ValueError: a; KeyError: 'b'"),
+        (BaseExceptionGroup("g", [SystemExit(1)]), "BaseExceptionGroup: SystemExit: 1"),
+        (
+            ExceptionGroup("g", [ValueError(str(n)) for n in range(5)]),
+            "ExceptionGroup: ValueError: 0; ValueError: 1; ValueError: 2 (+2 more)",
+        ),
+        (
+            ExceptionGroup("g", [ExceptionGroup("h", [Awkward(ValueError())]), ValueError("b")]),
+            "ExceptionGroup: ExceptionGroup: Awkward (its text cannot be read: __str__ raised); ValueError: b",
+        ),
+    ],
+)
+def test_an_exception_is_told_by_type_and_text(error: BaseException, message: str) -> None:
+    assert failure(error) == Result(Status.UNHEALTHY, message)
+
+
+def test_groups_nested_deeper_than_the_stack_are_told() -> None:
+    error: Exception = ValueError("at the bottom")
+    for _ in range(3000):
+        error = ExceptionGroup("retry", [error])
+    result = failure(error)
+    assert result.status is Status.UNHEALTHY
+    assert result.message.startswith("ExceptionGroup: ")
+
+
+@pytest.mark.timeout(5)
+def test_an_exception_that_many_groups_share_is_told_at_once() -> None:
+    # Three of each level are told: without a bound on the depth that would be 3 ** 40 lines.
+    error: Exception = ValueError("shared")
+    for _ in range(40):
+        error = ExceptionGroup("retry", [error, error, error])
+    assert len(failure(error).message) <= MESSAGE_LIMIT
+
+
+def test_a_long_message_is_cut_and_shows_it() -> None:
+    message = unhealthy("x" * 5000).message
+    assert len(message) == MESSAGE_LIMIT == 1000
+    assert message == "x" * 999 + "…"
+    assert unhealthy("x" * MESSAGE_LIMIT).message == "x" * MESSAGE_LIMIT
+
+
+@pytest.mark.parametrize("status", [None, 1, 3, "healthy", True])
+def test_a_status_must_be_a_status(status: object) -> None:
+    with refused(TypeError, "result: status ", repr(status), "Status"):
+        MAKE(status)
+
+
+@pytest.mark.parametrize("message", [None, ValueError("x"), b"x"])
+def test_a_message_must_be_text(message: object) -> None:
+    with refused(TypeError, "result: message ", repr(message), "str"):
+        MAKE(Status.HEALTHY, message)
+
+
+def test_observed_values_have_a_unit_or_none() -> None:
+    data = {"free": (5.5, "GB"), "queued": 3, "leader": True, "role": "replica"}
+    observed = {"free": (5.5, "GB"), "queued": (3, ""), "leader": (True, ""), "role": ("replica", "")}
+    assert dict(HEALTHY(data=data).data) == dict(MAKE(Status.HEALTHY, "", data).data) == observed
+
+
+@pytest.mark.parametrize("value", [None, [1], (1, 2), (1, "s", "x"), {"a": 1}, 1j, b"x", object])
+def test_a_value_that_no_answer_could_show_is_refused(value: object) -> None:
+    with refused(TypeError, "result: data['n'] ", type(value).__name__, "a number, a string, or a pair of one and its"):
+        HEALTHY(data={"n": value})
+
+
+@pytest.mark.parametrize("name", [1, None, b"n", ("a", "b")])
+def test_an_observed_value_must_be_named_by_text(name: object) -> None:
+    with refused(TypeError, "result: ", repr(name)):
+        HEALTHY(data={name: 1})
+
+
+def test_observed_values_are_copied_and_cannot_be_changed() -> None:
+    given = {"n": 1}
+    result = healthy(data=given)
+    given["n"] = 2
+    assert result.data["n"] == (1, "")
+    data: Any = result.data
+    with pytest.raises(TypeError):
+        data["n"] = (3, "")
+
+
+def test_a_result_cannot_be_changed() -> None:
+    result: Any = healthy()
+    with pytest.raises(FrozenInstanceError):
+        result.status = Status.UNHEALTHY
