@@ -1,0 +1,66 @@
+"""What README.md says is what happens."""
+
+import ast
+import inspect
+import re
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+import asgi_health
+from asgi_health import Check, HealthMiddleware, Paths, Probe
+from asgi_health.testing import lifespan, probe, settled
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_the_first_program_gives_the_answer_that_stands_below_it(backend: str) -> None:
+    namespace: dict[str, Any] = {}
+    exec(blocks("python")[0], namespace)
+    app = namespace["app"]
+
+    async def main() -> str:
+        async with lifespan(app):
+            await settled(app.health)
+            answer = await probe(app, "/health/ready")
+        headers = "".join(f"{name}: {value}\n" for name, value in answer.headers.items())
+        return f"HTTP/1.1 {answer.status} OK\n{headers}\n{answer.body.decode()}\n"
+
+    shown = blocks("console")[0].split("grep -v -e ^date -e ^server\n")[1]
+    assert anyio.run(main, backend=backend) == shown
+
+
+@pytest.mark.parametrize("program", blocks("python"))
+def test_every_program_is_python_and_imports_what_there_is(program: str) -> None:
+    for node in ast.walk(ast.parse(textwrap.dedent(program))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("asgi_health"):
+            module = asgi_health if node.module == "asgi_health" else __import__(str(node.module), fromlist=["_"])
+            assert [name.name for name in node.names if not hasattr(module, name.name)] == []
+
+
+def test_the_table_of_options_has_the_options_of_a_check_and_their_defaults() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (?:`(.*?)`)? ?\|", README, re.MULTILINE)
+    parameters = inspect.signature(Check).parameters.values()
+    assert [name for name, _ in rows] == [parameter.name for parameter in parameters]
+    for (_, shown), parameter in zip(rows, parameters, strict=True):
+        default = eval(shown, {"Probe": Probe}) if shown else inspect.Parameter.empty
+        assert default == parameter.default
+
+
+def test_the_table_of_endpoints_has_the_default_paths() -> None:
+    rows = re.findall(r"^\| `(/\S+)` \| `(/\S+)` \|", README, re.MULTILINE)
+    paths = Paths()
+    assert sorted(rows) == sorted([paths.live, paths.ready, paths.startup, paths.health])  # type: ignore[type-var]
+
+
+def test_the_options_of_the_middleware_are_all_told() -> None:
+    for name in inspect.signature(HealthMiddleware).parameters:
+        assert name in README
