@@ -1,0 +1,215 @@
+"""Lives in which something happens at the wrong moment; the checks keep to theirs all the same."""
+
+import asyncio
+import logging
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+import pytest
+
+from asgi_health import Health, HealthMiddleware
+from asgi_health.asgi.types import Message
+
+from ..virtual import BACKENDS, clock_of, run_virtual
+from . import lives
+from .caller import PATHS, ask, echo_nothing, statuses
+from .checks import logged
+from .known import Clock
+from .lives import ERROR, Hear, Say, Script, life, speaks
+from .server import Server, serving
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_an_app_whose_lifespan_crashed_goes_on_with_checks_on_demand(backend: str, method: str) -> None:
+    log: list[str] = []
+    check = logged("often", log)
+    app = HealthMiddleware(life(lives.crashes_later), Health([check], clock=clock_of(backend)))
+    server = Server(app)
+
+    async def main() -> list[list[int]]:
+        async with anyio.create_task_group() as group:
+            group.start_soon(server.run)
+            await server.startup()
+            await anyio.sleep(0.1)
+            seen = [await statuses(app, method)]
+            await anyio.sleep(100.0)
+            log.clear()
+            seen.append(await statuses(app, method))
+        return seen
+
+    assert run_virtual(backend, main) == [[200] * 4] * 2
+    assert server.error is ERROR
+    assert log == ["often begins", "often ends"]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("script", [lives.crashes_while_it_starts, lives.fails_to_start])
+def test_an_app_that_did_not_start_is_alive_but_never_ready(script: Script, method: str, backend: str) -> None:
+    log: list[str] = []
+    app = HealthMiddleware(life(script), Health([logged("never", log)], clock=clock_of(backend)))
+
+    async def main() -> list[int]:
+        server = Server(app)
+        async with anyio.create_task_group() as group:
+            group.start_soon(server.run)
+            await server.startup()
+            await anyio.sleep(100.0)
+        return await statuses(app, method)
+
+    assert run_virtual(backend, main) == [200, 503, 503, 503]
+    assert log == []
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("first", [lives.takes_part, lives.crashes_later, lives.crashes_while_it_stops, None])
+def test_a_second_life_starts_from_nothing_however_the_first_ended(
+    first: Script | None, method: str, backend: str
+) -> None:
+    """`None`: there was none, only a request before the lifespan began."""
+    log: list[str] = []
+    scripts = iter([first])
+
+    async def script(hear: Hear, say: Say) -> None:
+        this = next(scripts, None)
+        if this is not None:
+            await this(hear, say)
+            return
+        assert await hear() == "startup"
+        await anyio.sleep(30.0)
+        await say("startup.complete")
+        await hear()
+
+    app = HealthMiddleware(life(script), Health([logged("often", log)], clock=clock_of(backend)))
+    if first is None:
+        next(scripts)
+
+    async def main() -> list[list[int]]:
+        seen: list[list[int]] = []
+        if first is None:
+            assert (await ask(app)).status == 200
+        async with anyio.create_task_group() as group:
+            for _ in range(1 if first is None else 2):
+                log.clear()
+                server = Server(app)
+                group.start_soon(server.run)
+                server.say("startup")
+                await anyio.sleep(20.0)
+                if "startup.complete" in server.heard and not server.over:
+                    await server.shutdown()
+            seen.append(await statuses(app, method))
+            log.append("probed")
+            await anyio.sleep(20.0)
+            seen.append(await statuses(app, method))
+            await server.shutdown()
+        return seen
+
+    assert run_virtual(backend, main) == [[200, 503, 503, 503], [200] * 4]
+    assert log[:2] == ["probed", "often begins"]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_life_that_was_lost_with_its_loop_is_no_evidence_for_the_next(method: str) -> None:
+    app = HealthMiddleware(speaks, Health([logged("often", [])], clock=Clock()))
+
+    async def live(*said: str) -> list[int]:
+        messages = iter(said)
+
+        async def receive() -> Message:
+            moment = next(messages, None)
+            if moment is None:
+                await asyncio.Event().wait()
+            return {"type": f"lifespan.{moment}"}
+
+        async def send(message: Message) -> None:
+            return None
+
+        lives_lived.append(asyncio.create_task(app({"type": "lifespan"}, receive, send)))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return await statuses(app, method)
+
+    lives_lived: list[asyncio.Task[None]] = []
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda loop, context: None)  # "Task was destroyed but it is pending!": we know
+    first = loop.run_until_complete(live("startup"))
+    loop.close()
+    second = asyncio.run(live())
+    third = asyncio.run(live("startup"))
+    assert [first, second, third] == [[200] * 4, [200, 503, 503, 503], [200] * 4]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_nothing_is_said_of_running_on_demand_where_there_is_a_lifespan(
+    backend: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = HealthMiddleware(speaks, Health([logged("often", [])], clock=clock_of(backend)))
+
+    async def main() -> None:
+        for _ in range(2):
+            server = Server(app)
+            async with anyio.create_task_group() as group:
+                group.start_soon(server.run)
+                await anyio.sleep(1.0)
+                await statuses(app, "HEAD")
+                await server.startup()
+                await anyio.sleep(1.0)
+                await statuses(app, "HEAD")
+                await server.shutdown()
+                await statuses(app, "HEAD")
+
+    with caplog.at_level(logging.INFO, "asgi_health"):
+        run_virtual(backend, main)
+    said = [record.getMessage().split(":")[0] for record in caplog.records]
+    assert [line for line in said if line.startswith("checks run")] == ["checks run in the background"] * 2
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_no_number_of_probes_makes_a_check_run(backend: str) -> None:
+    log: list[str] = []
+    check = logged("often", log, interval=10.0)
+    app = HealthMiddleware(speaks, Health([check], clock=clock_of(backend)), details=True)
+
+    async def main() -> None:
+        async with serving(app):
+            await anyio.sleep(8.0)
+            for number in range(2000):
+                await ask(app, PATHS[number % 4], ("GET", "HEAD")[number % 2], (b"", b"verbose", b"t=1")[number % 3])
+
+    run_virtual(backend, main)
+    assert log == ["often begins", "often ends"]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_probe_of_a_mounted_middleware_does_not_end_the_startup_of_the_app(backend: str) -> None:
+    """Both share one Health, and only the outer one is told of the lifespan."""
+    log: list[str] = []
+    health = Health([logged("often", log)], clock=clock_of(backend))
+    mounted = HealthMiddleware(echo_nothing, health)
+
+    async def starts_slowly(hear: Hear, say: Say) -> None:
+        await hear()
+        await anyio.sleep(10.0)
+        await say("startup.complete")
+        await hear()
+
+    outer = HealthMiddleware(life(starts_slowly, app=mounted), health)
+
+    async def main() -> list[list[int]]:
+        server = Server(outer)
+        async with anyio.create_task_group() as group:
+            group.start_soon(server.run)
+            server.say("startup")
+            await anyio.sleep(5.0)
+            seen = [await statuses(mounted), await statuses(outer)]
+            assert log == []
+            await anyio.sleep(10.0)
+            seen += [await statuses(mounted), await statuses(outer)]
+            await server.shutdown()
+        return seen
+
+    starting, started = [200, 503, 503, 503], [200] * 4
+    assert run_virtual(backend, main) == [starting, starting, started, started]

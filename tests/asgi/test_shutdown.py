@@ -1,0 +1,172 @@
+"""The checks end before the app shuts down, and neither a check nor a probe can change that."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+import pytest
+import trio
+
+from asgi_health import Check, Health, HealthMiddleware
+
+from ..virtual import BACKENDS, clock_of, run_virtual
+from . import lives
+from .caller import ask
+from .checks import Clings, logged
+from .lives import life, speaks
+from .server import Server, serving
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_app_hears_of_the_shutdown_when_the_checks_have_cleaned_up(backend: str) -> None:
+    log: list[str] = []
+    check = logged("slow", log, seconds=100.0, clean_up=0.3, timeout=1000.0)
+    app = HealthMiddleware(life(lives.takes_part, log), Health([check], clock=clock_of(backend)))
+
+    async def main() -> None:
+        async with serving(app, log):
+            await anyio.sleep(1.0)
+            log.clear()
+
+    run_virtual(backend, main)
+    assert log[:3] == ["server: shutdown", "slow ends", "app hears shutdown"]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_no_probe_starts_a_check_once_the_shutdown_has_begun(backend: str, method: str) -> None:
+    log: list[str] = []
+    checks = [
+        logged("slow", log, seconds=100.0, clean_up=0.4, timeout=1000.0),
+        logged("often", log, interval=0.2, timeout=0.1),
+    ]
+    app = HealthMiddleware(life(lives.takes_part, log), Health(checks, clock=clock_of(backend)))
+    seen: list[int] = []
+
+    async def probe() -> None:
+        while True:
+            seen.append((await ask(app, "/readyz", method)).status)
+            await anyio.sleep(0.05)
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            async with serving(app, log):
+                await anyio.sleep(1.0)
+                group.start_soon(probe)
+                await anyio.sleep(0.1)
+                log.clear()
+            await anyio.sleep(1.0)
+            group.cancel_scope.cancel()
+
+    run_virtual(backend, main)
+    assert log[0] == "server: shutdown"
+    assert [line for line in log if "begins" in line] == []
+    assert seen[-1] == 503
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_no_check_starts_in_the_moment_of_the_shutdown(backend: str) -> None:
+    """It is due at exactly that moment. Who is woken first is a matter of luck, so there are many lives."""
+    clock = clock_of(backend)
+    log: list[str] = []
+
+    async def main() -> None:
+        for _ in range(20):
+            check = logged("often", log, seconds=0.1, interval=0.9, timeout=0.5)
+            app = HealthMiddleware(life(lives.takes_part, log), Health([check], clock=clock, random=lambda: 0.5))
+            async with serving(app, log):
+                await anyio.sleep(3.0)
+
+    run_virtual(backend, main)
+    lives_lived = "\n".join(log).split("over")[:-1]
+    assert len(lives_lived) == 20
+    for lived in lives_lived:
+        before, _, after = lived.partition("app hears shutdown")
+        assert before.count("often begins") == before.count("often ends") in (3, 4)
+        assert "often" not in after
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_check_that_clings_delays_the_shutdown_by_a_moment_only(backend: str, clings: Clings) -> None:
+    clock = clock_of(backend)
+    app = HealthMiddleware(speaks, Health([Check("clings", clings, timeout=1000.0)], clock=clock))
+
+    async def main() -> float:
+        async with serving(app):
+            await anyio.sleep(1.0)
+            begin = clock()
+        return clock() - begin
+
+    assert run_virtual(backend, main) <= 1.0
+    assert clings.runs == 1
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_check_that_clings_lets_a_cancelled_lifespan_go(backend: str, clings: Clings) -> None:
+    app = HealthMiddleware(speaks, Health([Check("clings", clings, timeout=1000.0)], clock=clock_of(backend)))
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            server = Server(app)
+            group.start_soon(server.run)
+            await server.startup()
+            await anyio.sleep(1.0)
+            group.cancel_scope.cancel()
+
+    run_virtual(backend, main)
+    assert clings.runs == 1
+
+
+def test_a_check_that_clings_lets_asyncio_run_return_when_the_lifespan_is_left_to_it(clings: Clings) -> None:
+    """As uvicorn leaves it at the second Ctrl-C: asyncio.run cancels all tasks at once and waits for each."""
+    app = HealthMiddleware(speaks, Health([Check("clings", clings, timeout=1000.0)], clock=clock_of("asyncio")))
+
+    async def main() -> object:
+        server = Server(app)
+        task = asyncio.create_task(server.run())
+        await server.startup()
+        await anyio.sleep(1.0)
+        return task
+
+    run_virtual("asyncio", main)
+    assert clings.runs == 1
+
+
+RUN: dict[str, Callable[[Callable[[], Coroutine[Any, Any, None]]], None]] = {
+    "asyncio": lambda main: anyio.run(main, backend="asyncio"),
+    "trio": trio.run,
+}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_a_thread_brings_home_after_the_shutdown_is_not_awaited(backend: str) -> None:
+    log: list[str] = []
+    begun, release = threading.Event(), threading.Event()
+    threads: list[threading.Thread] = []
+
+    async def ping() -> None:
+        log.append("uses the pool")
+
+    def run() -> Coroutine[Any, Any, None]:
+        threads.append(threading.current_thread())
+        begun.set()
+        release.wait(60.0)
+        return ping()
+
+    app = HealthMiddleware(life(lives.takes_part, log), {"plain": run})
+
+    async def main() -> None:
+        async with serving(app, log):
+            await anyio.to_thread.run_sync(begun.wait)
+        release.set()
+        await anyio.to_thread.run_sync(threads[0].join)
+        for _ in range(10):
+            await anyio.lowlevel.checkpoint()
+
+    RUN[backend](main)
+    assert log[-1] == "over"
+    assert "uses the pool" not in log

@@ -1,0 +1,168 @@
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from benchmarks import __main__ as cli
+from benchmarks import machine, report, svg, tables
+from benchmarks.bounds import BOUNDS, Bound, broken
+from benchmarks.figures import Figure, Results
+from benchmarks.plan import Plan, Progress
+from benchmarks.stats import Spread, spread
+
+MEASUREMENTS = list(cli.MEASUREMENTS)
+PEER = "probirka"
+
+
+def _figure(bound: Bound, value: float) -> Figure:
+    measured = spread([value])
+    return Figure(bound.measure, bound.case, bound.contender, "unit", measured, measured, "limit")
+
+
+def _all_kept() -> Results:
+    """Return results that reach every target."""
+    results = Results([_figure(bound, bound.target) for bound in BOUNDS])
+    for who in ("limit", "fastapi-awaits", PEER):
+        for measure, case in (("answer", "GET ready"), ("served, uvicorn", "16 kept"), ("tail", "dependency hangs")):
+            results.add(Figure(measure, case, who, "unit", spread([2000.0]), spread([1.0, 2.0, 3.0]), "limit"))
+    for place, case in enumerate(("p50", "p90", "p99", "p99.9")):
+        results.add(Figure("latency, uvicorn, 16 new", case, PEER, "µs", spread([10.0**place])))
+    for size in (100, 1000):
+        results.add(Figure("watching", f"{size:,} checks at 10 s", PEER, "% of a core", spread([0.001 * size])))
+    return results
+
+
+def test_results_that_reach_every_target_break_no_bound() -> None:
+    assert broken(_all_kept(), MEASUREMENTS) == []
+
+
+@pytest.mark.parametrize(
+    "bound", [bound for bound in BOUNDS if bound.limit is not None], ids=lambda bound: bound.promise
+)
+def test_a_value_beyond_its_limit_breaks_exactly_its_bound(bound: Bound) -> None:
+    assert bound.limit is not None
+    beyond = bound.limit / 2 if bound.at_least else bound.limit * 2 + 1
+    results = Results([_figure(each, beyond if each is bound else each.target) for each in BOUNDS])
+    (objection,) = broken(results, MEASUREMENTS)
+    assert objection.startswith(bound.promise)
+
+
+def test_a_bound_that_was_not_measured_is_broken() -> None:
+    assert any("GET ready in process" in each and "not measured" in each for each in broken(Results(), ["in-process"]))
+
+
+def test_a_measurement_that_was_not_asked_for_breaks_no_bound() -> None:
+    assert broken(Results(), []) == []
+
+
+@pytest.mark.parametrize("bound", BOUNDS, ids=lambda bound: bound.promise)
+def test_the_limit_of_a_bound_is_never_stricter_than_its_target(bound: Bound) -> None:
+    assert bound.limit is None or bound.keeps(bound.target, bound.limit)
+
+
+def test_the_document_opens_with_its_caveats() -> None:
+    text = tables.document(machine.describe(["python", "-m", "benchmarks"]), _all_kept())
+    assert text.index(tables.CAVEATS[0]) < text.index("|")
+
+
+def test_results_carry_versions_machine_date_and_command() -> None:
+    described = machine.describe(["python", "-m", "benchmarks"])
+    assert described["command"] == "python -m benchmarks"
+    assert described["versions"]["anyio"]
+    assert {"date", "processor", "cores", "python", "system", "wrk", "commit"} <= described.keys()
+
+
+def test_every_number_of_a_table_has_its_spread() -> None:
+    figure = Figure(
+        "answer", "GET ready", "limit", "ns", Spread(100.0, 90.0, 110.0, 5), Spread(2.0, 1.9, 2.1, 5), "limit"
+    )
+    assert "100 · ×2.00 (1.90–2.10)" in tables.section("answer", [figure])
+
+
+def test_what_could_not_be_measured_is_in_the_document() -> None:
+    results = _all_kept()
+    results.skip("light-health: not installed")
+    results.skip("light-health: not installed")
+    assert tables.document(machine.describe([]), results).count("light-health: not installed") == 1
+
+
+def test_everything_is_written_and_the_json_holds_every_figure(tmp_path: Path) -> None:
+    results = _all_kept()
+    report.write(tmp_path, machine.describe([]), results)
+    assert len(json.loads((tmp_path / "results.json").read_text())["figures"]) == len(results.figures)
+    plots = list(tmp_path.glob("*.svg"))
+    assert {plot.name for plot in plots} == {"README.svg", "answer.svg", "latency.svg", "watching.svg"}
+    for plot in plots:
+        ElementTree.fromstring(plot.read_text())
+    assert PEER in (tmp_path / "README-table.md").read_text()
+
+
+def _contrast(colour: str, page: str) -> float:
+    """Return the contrast of WCAG 2."""
+
+    def luminance(text: str) -> float:
+        parts = [int(text[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+        red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    light, dark = sorted((luminance(colour), luminance(page)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("page", ["#ffffff", "#0d1117"], ids=["light", "dark"])
+@pytest.mark.parametrize("colour", sorted({*svg.COLOURS.values(), "#6e7781"}))
+def test_every_colour_of_a_plot_stands_out_from_a_light_and_a_dark_page(colour: str, page: str) -> None:
+    assert _contrast(colour, page) >= 3.0  # what WCAG asks of graphics
+
+
+def test_a_number_shows_three_figures() -> None:
+    assert [tables.number(value) for value in (0, 0.01234, 0.5, 12.345, 1234.5)] == [
+        "0",
+        "0.0123",
+        "0.50",
+        "12.3",
+        "1,234",
+    ]
+
+
+@pytest.mark.parametrize(("worsen", "code"), [(1.0, 0), (100.0, 1)])
+def test_check_exits_with_1_when_a_bound_is_broken(
+    worsen: float, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = Results([_figure(bound, bound.target * worsen) for bound in BOUNDS if bound.measurement == "in-process"])
+    monkeypatch.setattr(cli, "MEASUREMENTS", {"in-process": (lambda plan, progress: results, "")})
+    assert cli.main(["--only", "in-process", "--quick", "--check", "--out", str(tmp_path)]) == code
+
+
+def test_without_check_a_broken_bound_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "MEASUREMENTS", {"in-process": (lambda plan, progress: Results(), "")})
+    target = tmp_path / "copy.json"
+    assert cli.main(["--only", "in-process", "--out", str(tmp_path), "--json", str(target)]) == 0
+    assert json.loads(target.read_text())["machine"]["command"]
+
+
+def test_a_quick_run_leaves_the_tracked_results_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "MEASUREMENTS", {"in-process": (lambda plan, progress: _all_kept(), "")})
+    monkeypatch.setattr(report, "FOLDER", tmp_path)
+    cli.main(["--quick"])
+    assert [each.name for each in tmp_path.iterdir()] == ["partial"]
+
+
+def test_list_names_every_measurement_and_every_contender(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--list"]) == 0
+    said = capsys.readouterr().out
+    assert all(name in said for name in [*MEASUREMENTS, "django-health-check", "light-health"])
+
+
+def test_a_measurement_that_fails_fails_the_run_and_spares_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(plan: Plan, progress: Progress) -> Results:
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(cli, "MEASUREMENTS", {"bad": (fail, ""), "good": (lambda plan, progress: _all_kept(), "")})
+    assert cli.main(["--out", str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    assert "bad: RuntimeError: out of luck" in said.out
+    assert "GET ready in process" in said.out
