@@ -94,6 +94,8 @@ class Runs:
                 if iscoroutine(value):
                     value.close()
                 self._home(run, unhealthy("its event loop has ended"), None)
+            finally:
+                del value, error, home  # the frame and the exception would hold each other alive
 
         try:
             self._jobs[run] = ThreadJob(run.check.name, main, Context())
