@@ -15,8 +15,9 @@ logger = logging.getLogger("asgi_health")
 class Life(Protocol):
     """What happens along the life of an app."""
 
-    def begin(self) -> None:
-        """The app is about to start."""
+    def begin(self) -> object:
+        """The app is about to start. Returns what tells this life from any other."""
+        ...
 
     def started(self) -> None:
         """The app's own startup is complete."""
@@ -24,7 +25,7 @@ class Life(Protocol):
     async def stopping(self) -> None:
         """The server wants to stop, and the app does not know yet."""
 
-    def ended(self) -> None:
+    def ended(self, life: object) -> None:
         """It is over, in whatever way. Must not wait: hypercorn cancels whoever does."""
 
 
@@ -43,7 +44,7 @@ class Lifespan:
 
     async def run(self, scope: Scope) -> None:
         """Return when it is over. An exception of the app comes out as it was, unless it meant "I do not take part"."""
-        self._life.begin()
+        life = self._life.begin()
         try:
             try:
                 await self._app(scope, self._receive, self._send)
@@ -55,7 +56,7 @@ class Lifespan:
             if not self._over:
                 await self._speak_for_the_app()
         finally:
-            self._life.ended()
+            self._life.ended(life)
 
     async def _speak_for_the_app(self) -> None:
         if not self._received:

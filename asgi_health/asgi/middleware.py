@@ -10,6 +10,7 @@ from ..core.require import require_type
 from ..core.status import Probe
 from ..formats.answer import ALLOWED, METHOD_NOT_ALLOWED, MINIMAL, NOT_FOUND, Answer
 from ..formats.service import ServiceInfo
+from ..runtime.current import current_backend
 from ..runtime.runner import runner_of
 from .details import policy_of
 from .library import Library
@@ -167,9 +168,12 @@ class HealthMiddleware:
 
     # -- with lifespan; see lifespan.Life
 
-    def begin(self) -> None:
-        """The app is about to start."""
-        self.health.begin()
+    def begin(self) -> object:
+        """The app is about to start: what a former life may have left behind is not its own."""
+        loop = current_backend().loop
+        if self.health.begin(loop):
+            self._runner.cancel()
+        return loop
 
     def started(self) -> None:
         """The app's own startup is complete: from now on the checks run."""
@@ -185,10 +189,10 @@ class HealthMiddleware:
         self.health.stop()
         await self._runner.stop()
 
-    def ended(self) -> None:
+    def ended(self, life: object) -> None:
         """The app's lifespan is over, however that came: nothing may go on without an owner."""
-        self._runner.cancel()
-        self.health.end()
+        if self.health.end(life):
+            self._runner.cancel()
 
     def _summary(self) -> str:
         names = ", ".join(check.name for check in self.health.checks) or "none"

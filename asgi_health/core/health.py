@@ -30,6 +30,8 @@ PROBES: tuple[Probe | None, ...] = (*Probe, None)
 """Everything that can be asked; None is all checks together."""
 
 
+_NOBODYS = object()
+
 F = TypeVar("F", bound=CheckFunction)
 
 
@@ -84,8 +86,8 @@ class Health:
         self._watchers: list[Callable[[], object]] = []
         self._phase = Phase.STARTING
         self._draining = False
-        self._lives = 0
-        self._living = False
+        self._life: object = _NOBODYS
+        self._lifeless = True
         self._started = False
         self._passed = False
         self._versions = count(1)
@@ -187,16 +189,17 @@ class Health:
 
     # -- what tells of the app's own life
 
-    def begin(self) -> None:
+    def begin(self, life: object = None) -> bool:
         """The app begins to start: forget what was known before, so that a second life starts from nothing.
 
-        Of several middlewares that share this Health, each tells of the same life: the first is heard.
+        `life` is what tells one life from another, the event loop: of several middlewares that share this Health, each
+        tells of the same life and the first is heard, for whom this returns True.
         """
         with self._lock:
-            if self._living:
-                return
-            self._living = True
-            self._lives += 1
+            if self._life is life:
+                return False
+            self._life = life
+            self._lifeless = False
             self._started = self._passed = False
             self._draining = self._draining and self._phase is not Phase.STOPPED
             for entry in self._entries.values():
@@ -211,6 +214,7 @@ class Health:
             self._phase = Phase.STARTING
             self._publish(PROBES)
             self._notify()
+        return True
 
     def serve(self) -> None:
         """The app's own startup is complete. One that drains already stays so."""
@@ -223,9 +227,16 @@ class Health:
         """The app is about to shut down, and its checks before it."""
         self._enter(Phase.STOPPED, (Probe.READINESS, None))
 
-    def end(self) -> None:
-        """Nobody tells of the app's life any more: it has shut down, or its lifespan has crashed and it serves on."""
-        self._living = False
+    def end(self, life: object = None) -> bool:
+        """Nobody tells of this life any more: the app has shut down, or its lifespan has crashed and it serves on.
+
+        Returns False when it is not the present life: a loop that was lost may be collected at any later moment.
+        """
+        with self._lock:
+            if self._life is not life:
+                return False
+            self._life = _NOBODYS
+            return True
 
     @property
     def started(self) -> bool:
@@ -235,7 +246,7 @@ class Health:
     @property
     def lifeless(self) -> bool:
         """Whether nobody has ever told of the app's life: then a request is the proof that it serves."""
-        return self._lives == 0
+        return self._lifeless
 
     # -- what runs the checks
 

@@ -41,6 +41,10 @@ class Signal(Protocol):
 class Backend(Protocol):
     """The loop that runs at the moment."""
 
+    @property
+    def loop(self) -> object:
+        """What tells this loop from any other."""
+
     def spawn(self, name: str, main: Main, ended: Callable[[], None]) -> Task:
         """Run `main` in a task of its own, in an empty context, and call `ended` in the loop when it is over.
 

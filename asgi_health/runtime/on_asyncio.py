@@ -136,6 +136,10 @@ class AsyncioBackend:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return self._loop
+
     def spawn(self, name: str, main: Main, ended: Callable[[], None]) -> AsyncioTask:
         task = AsyncioTask(self._loop, name, main)
         task.when_done(ended)

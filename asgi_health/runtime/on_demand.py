@@ -64,6 +64,8 @@ class OnDemand:
                 runs.obey(health.due(health.clock(), at_most=0), backend)
         except Exception:
             logger.exception("the checks on demand crashed")
+        except GeneratorExit:  # collected with its loop: there is nothing to wait for
+            raise
         except BaseException:  # the loop is ending
             await runs.leave(signal)
             raise

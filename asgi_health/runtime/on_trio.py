@@ -150,6 +150,10 @@ class TrioBackend:
     def __init__(self) -> None:
         self._token = trio.lowlevel.current_trio_token()
 
+    @property
+    def loop(self) -> trio.lowlevel.TrioToken:
+        return self._token
+
     def spawn(self, name: str, main: Main, ended: Callable[[], None]) -> TrioTask:
         task = TrioTask(_live_tasks())
         trio.lowlevel.spawn_system_task(task.run, main, ended, name=name, context=Context())

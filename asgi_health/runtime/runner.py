@@ -90,6 +90,8 @@ class Runner:
                 logger.exception("the runner of the checks crashed; it starts again in %.0f s", delay)
                 await anyio.sleep(delay)
                 delay = min(2 * delay, LONGEST_RESTART)
+            except GeneratorExit:  # collected with its loop: there is nothing to wait for
+                raise
             except BaseException:
                 if not self._awaited:  # nobody else sees to the runs: the loop is ending
                     await self._runs.leave(signal)

@@ -64,8 +64,9 @@ class Server:
             await self._reply(moment)
 
     async def _reply(self, moment: str) -> None:
-        while not (self.over or any(each.startswith(f"{moment}.") for each in self.heard)):
-            await self._news.wait()
+        with anyio.fail_after(1000.0):  # of virtual time as a rule: a server that waits in vain fails at once
+            while not (self.over or any(each.startswith(f"{moment}.") for each in self.heard)):
+                await self._news.wait()
 
     async def _receive(self) -> Message:
         while not self._inbox:

@@ -1,6 +1,7 @@
 """Lives in which something happens at the wrong moment; the checks keep to theirs all the same."""
 
 import asyncio
+import gc
 import logging
 
 import anyio
@@ -8,7 +9,7 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from asgi_health import Health, HealthMiddleware
+from asgi_health import Check, Health, HealthMiddleware
 from asgi_health.asgi.types import Message
 
 from ..virtual import BACKENDS, clock_of, run_virtual
@@ -111,35 +112,74 @@ def test_a_second_life_starts_from_nothing_however_the_first_ended(
     assert log[:2] == ["probed", "often begins"]
 
 
+async def begin_to_live(app: HealthMiddleware, *said: str) -> asyncio.Task[None]:
+    """Begin a lifespan in which the server says so much and no more."""
+    messages = iter(said)
+
+    async def receive() -> Message:
+        moment = next(messages, None)
+        if moment is None:
+            await asyncio.Event().wait()
+        return {"type": f"lifespan.{moment}"}
+
+    async def send(message: Message) -> None:
+        return None
+
+    task = asyncio.create_task(app({"type": "lifespan"}, receive, send))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    return task
+
+
+def lose_a_life(app: HealthMiddleware) -> asyncio.Task[None]:
+    """Close a loop without a word to the lifespan in it, and return what still holds it."""
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda loop, context: None)  # "Task was destroyed but it is pending!": we know
+    task = loop.run_until_complete(begin_to_live(app, "startup"))
+    assert loop.run_until_complete(statuses(app)) == [200] * 4
+    loop.close()
+    return task
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_life_that_was_lost_with_its_loop_is_no_evidence_for_the_next(method: str) -> None:
     app = HealthMiddleware(speaks, Health([logged("often", [])], clock=Clock()))
+    lost = lose_a_life(app)
 
     async def live(*said: str) -> list[int]:
-        messages = iter(said)
-
-        async def receive() -> Message:
-            moment = next(messages, None)
-            if moment is None:
-                await asyncio.Event().wait()
-            return {"type": f"lifespan.{moment}"}
-
-        async def send(message: Message) -> None:
-            return None
-
-        lives_lived.append(asyncio.create_task(app({"type": "lifespan"}, receive, send)))
-        for _ in range(10):
-            await asyncio.sleep(0)
+        task = await begin_to_live(app, *said)
+        assert not task.done()
         return await statuses(app, method)
 
-    lives_lived: list[asyncio.Task[None]] = []
-    loop = asyncio.new_event_loop()
-    loop.set_exception_handler(lambda loop, context: None)  # "Task was destroyed but it is pending!": we know
-    first = loop.run_until_complete(live("startup"))
-    loop.close()
-    second = asyncio.run(live())
-    third = asyncio.run(live("startup"))
-    assert [first, second, third] == [[200] * 4, [200, 503, 503, 503], [200] * 4]
+    assert asyncio.run(live()) == [200, 503, 503, 503]
+    assert asyncio.run(live("startup")) == [200] * 4
+    assert not lost.done()
+
+
+def test_a_life_that_was_lost_with_its_loop_does_not_touch_the_next_when_it_is_collected() -> None:
+    begun = 0
+
+    async def takes_turns() -> None:
+        nonlocal begun
+        begun += 1
+        for _ in range(100 if begun > 1 else 1):
+            await asyncio.sleep(0)
+
+    app = HealthMiddleware(speaks, Health([Check("turns", takes_turns)], clock=Clock()))
+    lost = [lose_a_life(app)]
+
+    async def live() -> list[int]:
+        task = await begin_to_live(app, "startup")
+        assert begun == 2
+        lost.clear()
+        gc.collect()
+        for _ in range(200):
+            await asyncio.sleep(0)
+        assert not task.done()
+        return await statuses(app, "HEAD")
+
+    assert asyncio.run(live()) == [200] * 4
+    assert begun == 2
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

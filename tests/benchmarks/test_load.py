@@ -75,6 +75,14 @@ def test_the_stand_in_counts_what_it_was_answered(capsys: pytest.CaptureFixture[
     assert (site.connections > 3) is close
 
 
+def test_the_stand_in_reads_answers_in_chunks(capsys: pytest.CaptureFixture[str]) -> None:
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
+    site = _Site(chunked)
+    told = _load(site, capsys, asyncio.new_event_loop, close=False)
+    assert 0 < told["requests"] <= site.asked
+    assert told["bad"] == 0
+
+
 def test_the_stand_in_counts_answers_that_are_no_success(capsys: pytest.CaptureFixture[str]) -> None:
     told = _load(_Site(OK.replace(b"200 OK", b"503 No")), capsys, asyncio.new_event_loop, close=False)
     assert told["bad"] == told["requests"] > 0

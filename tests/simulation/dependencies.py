@@ -35,6 +35,8 @@ class Dependency:
         self.mood = Mood(random, self.check, clock())
         self.witness = Witness(self.check)
         self.asked = 0
+        self.asked_twice = False
+        """Whether it was ever asked while it was busy. To raise would only make it fail."""
         self.busy_since = inf
         self.deaf = False
         self._overdue = False
@@ -46,13 +48,15 @@ class Dependency:
         """Whether it is being asked."""
         return self.busy_since < inf
 
-    def forget(self) -> None:
-        """Begin a new life."""
+    def forget(self, *, lost: bool) -> None:
+        """Begin a new life; `lost`: on a new loop, the old one has ended with whatever ran in it."""
         self.witness = Witness(self.check)
+        if lost:
+            self.busy_since = inf
 
     async def ask(self) -> object:
         """Answer, in one of the ways in which checks do."""
-        assert not self.busy, "two runs of one check at a time"
+        self.asked_twice |= self.busy
         self.asked += 1
         self.busy_since, self._overdue = self._clock(), False
         witness = self.witness
