@@ -4,8 +4,7 @@ The rooms, from the bottom: `core` decides (sans-IO), `formats` puts a report in
 `asgi` answers the requests, `cli` is the command line, `testing` helps those who test checks and apps of their own.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False  # what type checkers take for true; importing typing would cost more than all the rest
 
 if TYPE_CHECKING:
     from .asgi.details import bearer_token, client_in
@@ -58,6 +57,8 @@ _ROOMS = {
 
 
 def __getattr__(name: str) -> object:
+    from importlib import import_module
+
     if name not in _ROOMS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: object = getattr(import_module(_ROOMS[name], __name__), name)

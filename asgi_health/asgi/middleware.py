@@ -154,16 +154,20 @@ class HealthMiddleware:
 
     async def _refresh(self, probe: Probe | None) -> None:
         health, pages = self.health, self._pages
-        pages.on_demand = not self._runner.alive
-        if pages.on_demand:
-            if health.lifeless and not health.started:
-                health.serve()
-            if health.phase in (Phase.SERVING, Phase.DRAINING):
-                if not self._on_demand_is_known:
-                    self._on_demand_is_known = True
-                    logger.info("checks run on demand, when a probe asks: %s", self._summary())
-                if health.watches(probe):
-                    await self._runner.refresh()
+        if self._runner.alive:
+            if pages.on_demand:
+                pages.on_demand = False
+                pages.refresh()
+            return
+        pages.on_demand = True
+        if health.lifeless and not health.started:
+            health.serve()
+        if health.phase in (Phase.SERVING, Phase.DRAINING):
+            if not self._on_demand_is_known:
+                self._on_demand_is_known = True
+                logger.info("checks run on demand, when a probe asks: %s", self._summary())
+            if health.watches(probe):
+                await self._runner.refresh()
         pages.refresh()
 
     # -- with lifespan; see lifespan.Life

@@ -1,0 +1,89 @@
+"""`python -m benchmarks`: everything, in under ten minutes on two cores."""
+
+import argparse
+import json
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from . import bounds, in_process, machine, report, served, start, tables, tail, watching
+from .contenders import CONTENDERS
+from .figures import Results
+from .plan import Plan, Progress
+
+MEASUREMENTS: dict[str, tuple[Callable[[Plan, Progress], Results], str]] = {
+    "in-process": (in_process.measure, "ns and bytes per answer, ns added to other pages, runs that probes cause"),
+    "served": (served.measure, "probes per second and latencies under uvicorn, hypercorn, granian"),
+    "tail": (tail.measure, "the longest wait of a probe, and runs of the dependency, when things go wrong"),
+    "watching": (watching.measure, "processor and memory of checks while nobody asks, cost of a result, growth"),
+    "start": (start.measure, "a probe command as a whole process, imports"),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run what is asked for. Returns the exit code: 1 when --check finds a ratio out of its bound."""
+    options = _parser().parse_args(arguments)
+    if options.list:
+        _list()
+        return 0
+    described = machine.describe(["python", "-m", "benchmarks", *(sys.argv[1:] if arguments is None else arguments)])
+    plan, progress = Plan(options.quick), Progress()
+    results = Results()
+    for who in CONTENDERS:
+        if who.missing:
+            results.skip(f"{who.name}: {', '.join(who.missing)} is not installed")
+    chosen = list(dict.fromkeys(options.only or MEASUREMENTS))
+    began = time.monotonic()
+    failed: list[str] = []
+    for name in chosen:
+        measure, _ = MEASUREMENTS[name]
+        try:
+            results.extend(measure(plan, progress))
+        except Exception as error:  # the others are still worth having
+            traceback.print_exc()
+            failed.append(f"{name}: {type(error).__name__}: {error}")
+            results.skip(failed[-1])
+    progress.done()
+    described["seconds"] = round(time.monotonic() - began)
+    print(tables.document(described, results))
+    # What is tracked by git are full runs; anything less is written beside them, where git does not look.
+    complete = not options.quick and len(chosen) == len(MEASUREMENTS)
+    folder = options.out or (report.FOLDER if complete else report.FOLDER / "partial")
+    files = report.write(folder, described, results)
+    print(f"{described['seconds']} s; written: {', '.join(str(file) for file in files)}", file=sys.stderr)
+    if options.json:
+        options.json.write_text(json.dumps({"machine": described, **results.plain()}, indent=1) + "\n")
+    objections = bounds.broken(results, chosen) if options.check else []
+    for objection in objections:
+        print(f"out of bounds: {objection}", file=sys.stderr)
+    return 1 if objections or failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "--only", action="append", choices=MEASUREMENTS, metavar="NAME", help="one measurement; may be repeated"
+    )
+    parser.add_argument("--quick", action="store_true", help="the most important contenders, in under a minute")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where results.json, results.md and the plots go")
+    parser.add_argument(
+        "--check", action="store_true", help="exit with 1 when a ratio has left its bound by a wide margin"
+    )
+    parser.add_argument("--list", action="store_true", help="list measurements and contenders")
+    return parser
+
+
+def _list() -> None:
+    for name, (_, text) in MEASUREMENTS.items():
+        print(f"{name:12} {text}")
+    print()
+    for who in CONTENDERS:
+        missing = f"   NOT INSTALLED: {', '.join(who.missing)}" if who.missing else ""
+        print(f"{who.name:24} {who.title}{missing}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The apps of the contenders: each a factory (Setup) -> ASGI app."""

@@ -1,0 +1,32 @@
+"""asgi-health around the other apps."""
+
+from asgi_health import Check, HealthMiddleware
+
+from ..setup import App, Setup
+from . import limit
+
+# The frameworks are imported where they are wanted: the process that shows what asgi-health alone costs has none.
+
+
+def _around(app: App, setup: Setup) -> App:
+    checks = [Check(name, run, interval=setup.interval, timeout=setup.timeout) for name, run in setup.checks]
+    return HealthMiddleware(app, checks, details=setup.details)
+
+
+def around_limit(setup: Setup) -> App:
+    """Return it around the app of constant messages."""
+    return _around(limit.app(setup), setup)
+
+
+def around_starlette(setup: Setup) -> App:
+    """Return it around Starlette."""
+    from .hand import starlette_base
+
+    return _around(starlette_base(setup), setup)
+
+
+def around_fastapi(setup: Setup) -> App:
+    """Return it around FastAPI."""
+    from .hand import fastapi_base
+
+    return _around(fastapi_base(setup), setup)

@@ -1,0 +1,124 @@
+"""What is aimed at, and what a run in CI must not leave by a wide margin."""
+
+from dataclasses import dataclass
+
+from .figures import Figure, Results
+
+
+@dataclass(frozen=True)
+class Bound:
+    """One promise, as a figure can keep or break it."""
+
+    promise: str
+    measurement: str
+    """Which of the measurements finds it out."""
+    measure: str
+    case: str
+    contender: str
+    target: float
+    limit: float | None
+    """What `--check` accepts: so far from the target that noise does not reach it. None: a quiet machine is needed."""
+    ratio: bool = True
+    """Whether the ratio counts, or the value itself."""
+    at_least: bool = False
+
+    def find(self, results: Results) -> Figure | None:
+        return results.find(self.measure, self.case, self.contender)
+
+    def value(self, figure: Figure) -> float:
+        """Return the number that counts. Raises ValueError for a figure that has none."""
+        spread = figure.ratio if self.ratio else figure.value
+        if spread is None:
+            raise ValueError(f"{self.promise}: nothing to compare with")
+        return spread.median
+
+    def keeps(self, value: float, than: float) -> bool:
+        value = round(value, 2)  # what a reader sees
+        return value >= than if self.at_least else value <= than
+
+
+OURS = "asgi-health"
+FULL = "asgi-health+fastapi"
+
+BOUNDS = (
+    Bound("GET ready in process, × the constant app", "in-process", "answer", "GET ready", OURS, 2.2, 6.0),
+    Bound("added to another page, × the constant app", "in-process", "pass-through", "added", OURS, 0.65, 2.0),
+    Bound("bytes that an answer holds", "in-process", "allocated", "GET ready", OURS, 600, 1500, ratio=False),
+    Bound("runs that 100,000 probes cause", "in-process", "load", "100,000 probes", OURS, 0, 0, ratio=False),
+    Bound(
+        "probes per second, × the constant app", "served", "served, uvicorn", "16 kept", OURS, 0.97, 0.6, at_least=True
+    ),
+    Bound(
+        "p99 while a dependency hangs, × no checks",
+        "tail",
+        "p99",
+        "1 check that hangs, 16 connections",
+        OURS,
+        1.2,
+        None,
+    ),
+    Bound(
+        "p99 among 1,000 checks, × no checks", "tail", "p99", "1,000 checks at 10 s, 16 connections", OURS, 1.2, None
+    ),
+    Bound(
+        "p99 of 256 connections among 1,000 checks, × no checks",
+        "tail",
+        "p99",
+        "1,000 checks at 10 s, 256 connections",
+        OURS,
+        1.2,
+        None,
+    ),
+    Bound("longest wait while a dependency hangs, ms", "tail", "tail", "dependency hangs", FULL, 100, 900, ratio=False),
+    Bound(
+        "runs that 50 probes at once cause", "tail", "runs", "50 probes as the cache expires", FULL, 1, 5, ratio=False
+    ),
+    Bound(
+        "1,000 checks at 10 s, % of a core", "watching", "watching", "1,000 checks at 10 s", OURS, 2, 15, ratio=False
+    ),
+    Bound(
+        "one result among 1,000 checks, × among 1",
+        "watching",
+        "a result that changes a status",
+        "among 1,000",
+        OURS,
+        1.5,
+        4.0,
+    ),
+    Bound(
+        "growth of the cost of a result, exponent",
+        "watching",
+        "growth",
+        "a result that changes a status",
+        OURS,
+        0.1,
+        0.4,
+        ratio=False,
+    ),
+    Bound(
+        "memory blocks after 24 h, × after 1 h", "watching", "simulated", "memory blocks", OURS, 1.0, 1.2, ratio=False
+    ),
+    Bound("import asgi_health, × python -c pass", "start", "import", "whole process", "import asgi_health", 1.2, 3.0),
+    Bound("asgi-health probe, × python -c pass", "start", "start", "whole process", "asgi-health probe", 1.7, 5.0),
+)
+
+OPTIONAL = ("asgi-health probe",)
+"""Contenders whose absence breaks nothing: they are told as skipped."""
+
+
+def broken(results: Results, measurements: list[str]) -> list[str]:
+    """Return what `--check` objects to: bounds that are left, and those that should have been measured and were not."""
+    objections = []
+    for bound in BOUNDS:
+        if bound.limit is None or bound.measurement not in measurements:
+            continue
+        figure = bound.find(results)
+        if figure is None:
+            if bound.contender not in OPTIONAL:
+                objections.append(f"{bound.promise}: not measured")
+            continue
+        value = bound.value(figure)
+        if not bound.keeps(value, bound.limit):
+            sign = ">=" if bound.at_least else "<="
+            objections.append(f"{bound.promise}: {value:.3g}, must be {sign} {bound.limit:g}")
+    return objections

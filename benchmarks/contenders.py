@@ -1,0 +1,168 @@
+"""The contenders: one table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+
+from .setup import App, Setup
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way to answer a probe."""
+
+    name: str
+    title: str
+    factory: str
+    """``module:function`` in benchmarks.apps; the function takes a Setup and returns an ASGI app."""
+    needs: tuple[str, ...] = ()
+    """Distributions without which it cannot take part."""
+    base: str | None = None
+    """The factory of the same app without health paths, None where there is none to compare with."""
+    ready: str = "/health/ready"
+    live: str = "/health/live"
+    verbose: str | None = None
+    """Where its details are read, None where it has none."""
+    checks: bool = True
+    """Whether it looks at its dependency at all."""
+    caches: str = "nothing"
+    """What stands between a probe and the dependency."""
+
+    @property
+    def ours(self) -> bool:
+        return self.name.startswith("asgi-health")
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The distributions that are not installed."""
+        return tuple(name for name in self.needs if not installed(name))
+
+    def make(self, setup: Setup) -> App:
+        """Return the app."""
+        return _factory(self.factory)(setup)
+
+    def make_base(self, setup: Setup) -> App | None:
+        """Return the same app without health paths."""
+        return None if self.base is None else _factory(self.base)(setup)
+
+
+LIMIT = Contender("limit", "constant messages (the limit)", "limit:app", base="limit:app", checks=False)
+
+CONTENDERS = (
+    LIMIT,
+    Contender(
+        "starlette",
+        "Starlette route",
+        "hand:starlette",
+        needs=("starlette",),
+        base="hand:starlette_base",
+        checks=False,
+    ),
+    Contender("fastapi", "FastAPI route", "hand:fastapi", needs=("fastapi",), base="hand:fastapi_base", checks=False),
+    Contender(
+        "fastapi-awaits",
+        "FastAPI route that awaits its check",
+        "hand:fastapi_awaits",
+        needs=("fastapi",),
+        base="hand:fastapi_base",
+    ),
+    Contender(
+        "asgi-health",
+        "asgi-health around constant messages",
+        "ours:around_limit",
+        base="limit:app",
+        verbose="/health/ready?verbose",
+        caches="runs on a schedule of its own",
+    ),
+    Contender(
+        "asgi-health+starlette",
+        "asgi-health around Starlette",
+        "ours:around_starlette",
+        needs=("starlette",),
+        base="hand:starlette_base",
+        verbose="/health/ready?verbose",
+        caches="runs on a schedule of its own",
+    ),
+    Contender(
+        "asgi-health+fastapi",
+        "asgi-health around FastAPI",
+        "ours:around_fastapi",
+        needs=("fastapi",),
+        base="hand:fastapi_base",
+        verbose="/health/ready?verbose",
+        caches="runs on a schedule of its own",
+    ),
+    Contender(
+        "fastapi-watch",
+        "fastapi-watch",
+        "peers:fastapi_watch",
+        needs=("fastapi-watch", "fastapi"),
+        base="hand:fastapi_base",
+        verbose="/health/status",
+        caches="polls in the background, and in a request when a result is too old",
+    ),
+    Contender(
+        "probirka",
+        "probirka",
+        "peers:probirka",
+        needs=("probirka", "starlette"),
+        base="hand:starlette_base",
+        verbose="/health/ready",
+        caches="success_ttl and failed_ttl",
+    ),
+    Contender(
+        "fast-healthchecks",
+        "fast-healthchecks",
+        "peers:fast_healthchecks",
+        needs=("fast-healthchecks", "fastapi"),
+        base="hand:fastapi_base",
+        verbose="/health/ready",
+    ),
+    Contender(
+        "fastapi-health",
+        "fastapi-health",
+        "peers:fastapi_health",
+        needs=("fastapi-health", "fastapi"),
+        base="hand:fastapi_base",
+    ),
+    Contender(
+        "django-health-check",
+        "django-health-check",
+        "peer_django:django_health_check",
+        needs=("django-health-check", "django"),
+        ready="/health/ready?format=text",
+        live="/health/live?format=text",
+        verbose="/health/ready?format=json",
+    ),
+    Contender(
+        "light-health",
+        "light-health",
+        "peers:light_health",
+        needs=("light-health", "starlette"),
+        base="hand:starlette_base",
+        ready="/health/readiness",
+        live="/health/liveness",
+        verbose="/health/readiness",
+    ),
+)
+
+
+def contender(name: str) -> Contender:
+    """Return the contender of that name. Raises KeyError."""
+    return {each.name: each for each in CONTENDERS}[name]
+
+
+def _factory(reference: str) -> Callable[[Setup], App]:
+    module, _, name = reference.partition(":")
+    factory: Callable[[Setup], App] = getattr(import_module(f"{__package__}.apps.{module}"), name)
+    return factory
+
+
+def installed(distribution: str) -> bool:
+    """Tell whether a distribution is there."""
+    try:
+        version(distribution)
+    except PackageNotFoundError:
+        return False
+    return True

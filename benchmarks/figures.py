@@ -1,0 +1,56 @@
+"""What a measurement hands over."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .stats import Spread
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number, with its spread."""
+
+    measure: str
+    case: str
+    contender: str
+    unit: str
+    value: Spread
+    ratio: Spread | None = None
+    """Against what `against` says, pair by pair; None where there is nothing to compare with."""
+    against: str = ""
+    note: str = ""
+
+
+@dataclass
+class Results:
+    """Everything that one measurement found out."""
+
+    figures: list[Figure] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    """What could not be measured, and why."""
+
+    def add(self, figure: Figure) -> None:
+        self.figures.append(figure)
+
+    def skip(self, what: str) -> None:
+        if what not in self.skipped:
+            self.skipped.append(what)
+
+    def extend(self, other: "Results") -> None:
+        self.figures += other.figures
+        for what in other.skipped:
+            self.skip(what)
+
+    def find(self, measure: str, case: str, contender: str) -> Figure | None:
+        """Return one figure, None where it was not measured."""
+        for each in self.figures:
+            if (each.measure, each.case, each.contender) == (measure, case, contender):
+                return each
+        return None
+
+    def of(self, measure: str) -> list[Figure]:
+        return [each for each in self.figures if each.measure == measure]
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as JSON can carry it."""
+        return {"figures": [asdict(each) for each in self.figures], "skipped": self.skipped}

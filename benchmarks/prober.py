@@ -1,0 +1,55 @@
+"""A prober as the kubelet is one: a new connection for each probe, and its patience."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from .servers import HOST
+
+PATIENCE = 5.0
+"""Seconds after which a probe is given up. The kubelet's default is 1."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What became of one probe."""
+
+    seconds: float
+    status: int
+    """0 when it was given up or refused."""
+
+
+async def probe(port: int, path: str, patience: float = PATIENCE) -> Probe:
+    """Send one probe."""
+    started = time.perf_counter()
+    status = 0
+    writer: asyncio.StreamWriter | None = None
+    try:
+        async with asyncio.timeout(patience):
+            reader, writer = await asyncio.open_connection(HOST, port)
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nConnection: close\r\n\r\n".encode())
+            line = await reader.readline()
+            while await reader.read(65536):
+                pass
+            status = int(line.split()[1])
+    except (OSError, TimeoutError, IndexError):
+        status = 0
+    finally:
+        if writer is not None:
+            writer.close()
+    return Probe(time.perf_counter() - started, status)
+
+
+async def burst(port: int, path: str, count: int) -> list[Probe]:
+    """Send `count` probes at once."""
+    return await asyncio.gather(*(probe(port, path) for _ in range(count)))
+
+
+async def stream(port: int, path: str, every: float, seconds: float, patience: float = PATIENCE) -> list[Probe]:
+    """Send a probe every so often, whether or not the ones before were answered."""
+    probes = []
+    end = asyncio.get_running_loop().time() + seconds
+    while asyncio.get_running_loop().time() < end:
+        probes.append(asyncio.create_task(probe(port, path, patience)))
+        await asyncio.sleep(every)
+    return list(await asyncio.gather(*probes))

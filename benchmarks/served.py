@@ -1,0 +1,108 @@
+"""Probes per second and their latencies over loopback, under real servers."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from . import load
+from .contenders import LIMIT, Contender
+from .figures import Figure, Results
+from .plan import Plan, Progress
+from .servers import COMMANDS, Server, missing, start
+from .stats import ratios, spread
+
+CORE = ("limit", "fastapi-awaits", "asgi-health", "asgi-health+fastapi")
+"""Those who are measured under every server and with every number of connections."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How many connections, and whether each probe makes its own."""
+
+    connections: int
+    close: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.connections} {'new' if self.close else 'kept'}"
+
+
+SHAPES = tuple(Shape(connections, close) for close in (False, True) for connections in (1, 16, 256))
+MIDDLE = (Shape(16), Shape(16, close=True))
+
+
+@dataclass
+class Samples:
+    per_second: list[float] = field(default_factory=list)
+    latency: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in load.PERCENTILES})
+
+
+def measure(plan: Plan, progress: Progress) -> Results:
+    """Measure each contender under uvicorn, and the most important ones under all servers."""
+    results = Results()
+    if load.tool() != "wrk":
+        results.skip("served: wrk is not installed; a client in Python makes the load and is the bottleneck itself")
+    for server in ("uvicorn",) if plan.quick else COMMANDS:
+        if lacking := missing(server):
+            results.skip(f"served: {server} is not measured, {', '.join(lacking)} is not installed")
+            continue
+        chosen = plan.contenders(*CORE)
+        if server != "uvicorn":
+            chosen = [who for who in chosen if who.name in CORE]
+        _measure_server(server, chosen, plan, progress, results)
+    return results
+
+
+def _measure_server(server: str, chosen: list[Contender], plan: Plan, progress: Progress, results: Results) -> None:
+    samples: dict[tuple[str, Shape], Samples] = {}
+    with ExitStack() as stack:
+        progress.step(f"served: starting {server}")
+        up = start(stack, [Server(who, server) for who in chosen], results.skip)
+        shapes = (Shape(16), Shape(16, close=True)) if plan.quick else SHAPES
+        for turn in range(plan.times(4 if server == "uvicorn" else 3, 3)):
+            for shape in shapes:
+                order = [each for each in up if shape in MIDDLE or each.who.name in CORE]
+                for each in reversed(order) if turn % 2 else order:
+                    progress.step(f"served: {server} {turn + 1}, {shape}, {each.who.name}")
+                    try:
+                        result = load.run(each.url, shape.connections, 0.5, close=shape.close)
+                    except RuntimeError as error:
+                        results.skip(f"served: {server}, {shape}, {each.who.name}: {error}")
+                        continue
+                    if result.bad or result.errors > 0.001 * result.per_second:
+                        results.skip(f"served: {server}, {shape}, {each.who.name}: NOT CLEAN, some probes failed")
+                    taken = samples.setdefault((each.who.name, shape), Samples())
+                    taken.per_second.append(result.per_second)
+                    for name, values in taken.latency.items():
+                        values.append(result.latency[name])
+    _report(server, samples, results)
+
+
+def _report(server: str, samples: dict[tuple[str, Shape], Samples], results: Results) -> None:
+    for (name, shape), taken in samples.items():
+        limit = samples.get((LIMIT.name, shape))
+        comparable = limit is not None and len(limit.per_second) == len(taken.per_second)
+        assert limit is not None or not comparable
+        against = LIMIT.name if comparable else ""
+
+        results.add(
+            Figure(
+                f"served, {server}",
+                str(shape),
+                name,
+                "probes/s",
+                spread(taken.per_second),
+                ratios(taken.per_second, limit.per_second) if limit is not None and comparable else None,
+                against,
+            )
+        )
+        for which, values in taken.latency.items():
+            results.add(
+                Figure(
+                    f"latency, {server}, {shape}",
+                    which,
+                    name,
+                    "µs",
+                    spread(values),
+                    ratios(values, limit.latency[which]) if limit is not None and comparable else None,
+                    against,
+                )
+            )

@@ -1,0 +1,157 @@
+"""The servers, each in a process of its own on a port of its own."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Self
+
+from .contenders import Contender, installed
+from .dependency import Board
+from .processes import ROOT, environment, stop
+
+HOST = "127.0.0.1"
+APP = "benchmarks.served_app:app"
+
+COMMANDS = {
+    "uvicorn": f"uvicorn {APP} --host {HOST} --port PORT --loop uvloop --http httptools --no-access-log "
+    "--log-level critical",
+    "hypercorn": f"hypercorn {APP} --bind {HOST}:PORT -k uvloop -w 0 --log-level CRITICAL",
+    "granian": f"granian {APP} --host {HOST} --port PORT --interface asgi --loop uvloop --workers 1 --no-ws "
+    "--log-level critical",
+}
+NEEDS = {
+    "uvicorn": ("uvicorn", "uvloop", "httptools"),
+    "hypercorn": ("hypercorn", "uvloop"),
+    "granian": ("granian", "uvloop"),
+}
+
+
+def missing(server: str) -> list[str]:
+    """Return the distributions that a server lacks here."""
+    return [name for name in NEEDS[server] if not installed(name)]
+
+
+def cores() -> Sequence[int]:
+    """Return the processors that this process may use; nothing where the system does not tell."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else ()
+
+
+def pin(first: bool) -> Callable[[], None] | None:
+    """Return what puts a new process on the first core, or on all the others: servers and load keep apart."""
+    available = cores()
+    if len(available) < 2:
+        return None
+    chosen = available[:1] if first else available[1:]
+    return lambda: os.sched_setaffinity(0, chosen)
+
+
+class Server:
+    """One contender under one server."""
+
+    def __init__(
+        self,
+        who: Contender,
+        server: str = "uvicorn",
+        *,
+        checks: int = 1,
+        interval: float = 10.0,
+        timeout: float = 2.0,
+    ) -> None:
+        self.who = who
+        self.name = server
+        self._resources = ExitStack()
+        folder = Path(self._resources.enter_context(TemporaryDirectory(prefix="benchmark-")))
+        self.board = Board(folder / "board")
+        self.port = _free_port()
+        described = {
+            "contender": who.name,
+            "board": str(self.board.path),
+            "checks": checks,
+            "interval": interval,
+            "timeout": timeout,
+        }
+        self._said = (folder / "said").open("w+")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", *COMMANDS[server].replace("PORT", str(self.port)).split()],
+            stdout=self._said,
+            stderr=self._said,
+            cwd=ROOT,
+            env=environment(BENCHMARK_APP=json.dumps(described)),
+            start_new_session=True,  # so that its children end with it
+            preexec_fn=pin(first=True),  # noqa: PLW1509  no thread of ours runs yet
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}{self.who.ready}"
+
+    def wait(self, seconds: float = 15.0) -> None:
+        """Return when it answers 200. Raises RuntimeError when it does not."""
+        end = time.monotonic() + seconds
+        answer = "no answer"
+        while time.monotonic() < end and self._process.poll() is None:
+            try:
+                connection = http.client.HTTPConnection(HOST, self.port, timeout=5.0)
+                connection.request("GET", self.who.ready)
+                status = connection.getresponse().status
+                connection.close()
+                if status == 200:
+                    return
+                answer = f"it answers {status}"
+            except (OSError, http.client.HTTPException) as error:
+                answer = str(error)
+            time.sleep(0.05)
+        self._said.seek(0)
+        last = self._said.read().strip().splitlines()[-1:] or [answer]
+        raise RuntimeError(f"{self.who.name} under {self.name} does not come up: {last[0]}")
+
+    def close(self) -> None:
+        """End the server and what it has started."""
+        # Nothing is measured of its end, and some wait for their hung checks: no need to be polite.
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        stop(self._process)
+        self._said.close()
+        self._resources.close()
+
+
+def start(servers: ExitStack, wanted: Sequence[Server], skip: Callable[[str], None]) -> list[Server]:
+    """Return those that came up; the others are reported."""
+    for server in wanted:
+        servers.enter_context(server)
+    up = []
+    for server in wanted:
+        try:
+            server.wait()
+        except RuntimeError as error:
+            skip(str(error))
+        else:
+            up.append(server)
+    return up
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        port: int = listener.getsockname()[1]
+        return port

@@ -1,0 +1,153 @@
+"""Figures as Markdown."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from .bounds import BOUNDS
+from .contenders import CONTENDERS
+from .figures import Figure, Results
+from .stats import Spread
+
+TITLES = {each.name: each.title for each in CONTENDERS}
+
+HEADINGS = {  # of measures; what follows a comma in the name of a measure stays as it is
+    "answer": "One answer, in process",
+    "allocated": "Bytes that one answer holds at its largest moment",
+    "pass-through": "Added to a request for another page, in process",
+    "load": "Runs of the check that 100,000 probes cause",
+    "served": "Probes per second over loopback",
+    "latency": "Latency over loopback",
+    "tail": "The longest wait of a probe, while",
+    "runs": "Runs of the dependency meanwhile",
+    "checks": "p99 by the number of checks, 16 connections",
+    "p99": "p99 of ready while something else goes on",
+    "watching": "The cost of watching while nobody asks",
+    "per run": "Processor time of one run of a check",
+    "growth": "How it grows: cost ~ checks to the power of",
+    "a result that changes a status": "One result that changes a status, with all answers prepared anew",
+    "a result that changes nothing": "One result that changes nothing",
+    "simulated": "Memory in a simulated clock",
+    "import": "Import",
+    "start": "Start of a probe command, as a whole process",
+}
+
+CAVEATS = (
+    "One machine, client and server on it together. Compare the ratios; an absolute time says more of the machine.",
+    "Medians; in brackets the middle half (first to third quartile). Where two of those overlap, nothing is proven.",
+    "In process: the fastest tenth of many batches, plain asyncio, no socket, a `send` that drops what it is given. "
+    "A server adds tens of microseconds to each answer, the same for everybody.",
+    "The limit knows neither paths nor methods and sends the same two dicts for ever, with the bytes of asgi-health's "
+    "answer. No real app can do that. The others send answers of their own making, some shorter, some longer.",
+    "wrk's latency begins when the request is written: with a new connection per probe the connect is in the "
+    "throughput and not in the latency. It keeps all connections busy: these are the latencies of a saturated server.",
+    "Bytes are what tracemalloc sees; Python's free lists hide some.",
+    "The peers answer more than a status, some with the result of each check, and some of them do it well. They are "
+    "set up as their documentation recommends, with their cache or background option on where they have one, and with "
+    "the same timeout.",
+)
+
+
+def number(value: float) -> str:
+    """Return a number as people read it: three figures, thousands apart."""
+    size = abs(value)
+    if size == 0:
+        return "0"
+    if size >= 100:
+        return f"{value:,.0f}"
+    if size >= 10:
+        return f"{value:.1f}"
+    if size >= 0.1:
+        return f"{value:.2f}"
+    return f"{value:.3g}"
+
+
+def spread(value: Spread, unit: str = "") -> str:
+    """Return a median with its spread."""
+    text = f"{number(value.median)}{unit}"
+    return text if value.n == 1 else f"{text} ({number(value.low)}–{number(value.high)})"
+
+
+def table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a Markdown table, the first column to the left and the others to the right."""
+    headings = list(headings)
+    lines = [f"| {' | '.join(headings)} |", f"|---|{'---:|' * (len(headings) - 1)}"]
+    lines += [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join(lines)
+
+
+def title(contender: str) -> str:
+    return TITLES.get(contender, contender)
+
+
+def section(measure: str, figures: list[Figure]) -> str:
+    """Return the tables of one measure: a row per contender, a column per case and one for its ratio."""
+    head, _, rest = measure.partition(", ")
+    parts = [f"## {HEADINGS.get(head, head)}{': ' if rest else ''}{rest}"]
+    units = dict.fromkeys(figure.unit for figure in figures)
+    for unit in units:
+        chosen = [figure for figure in figures if figure.unit == unit]
+        cases = list(dict.fromkeys(figure.case for figure in chosen))
+        names = list(dict.fromkeys(figure.contender for figure in chosen))
+        cells = {(figure.contender, figure.case): figure for figure in chosen}
+        compared = {case: next((f.against for f in chosen if f.case == case and f.against), "") for case in cases}
+        headings = ["", *(f"{case}, {unit}" for case in cases)]
+        if against := " / ".join(dict.fromkeys(compared[case] for case in cases if compared[case])):
+            parts.append(f"Behind ×: against {against}, pair by pair.")
+        rows = [[title(name), *(_cell(cells.get((name, case))) for case in cases)] for name in names]
+        parts.append(table(headings, rows))
+    return "\n\n".join(parts)
+
+
+def _cell(figure: Figure | None) -> str:
+    if figure is None:
+        return ""
+    if figure.ratio is None:
+        text = spread(figure.value)
+    else:
+        text = f"{number(figure.value.median)} · ×{spread(figure.ratio)}"
+    return f"{text}; {figure.note}" if figure.note else text
+
+
+def targets(results: Results) -> str:
+    """Return the table of what is aimed at beside what was measured."""
+    rows = []
+    for bound in BOUNDS:
+        figure = bound.find(results)
+        if figure is None:
+            continue
+        value = bound.value(figure)
+        sign = "≥" if bound.at_least else "≤"
+        met = "met" if bound.keeps(value, bound.target) else "missed"
+        measured = figure.ratio if bound.ratio and figure.ratio is not None else figure.value
+        rows.append([bound.promise, f"{sign} {bound.target:g}", spread(measured), met])
+    return "## Targets\n\n" + table(["", "target", "measured", ""], rows) if rows else ""
+
+
+def contenders(versions: dict[str, str | None]) -> str:
+    """Return who took part, in which version, and what it puts between a probe and the dependency."""
+    rows = []
+    for who in CONTENDERS:
+        if who.missing:
+            continue
+        used = ", ".join(f"{name} {versions.get(name)}" for name in who.needs if versions.get(name))
+        rows.append([who.title, used, who.caches if who.checks else "checks nothing"])
+    return "## Contenders\n\n" + table(["", "with", "between a probe and the dependency"], rows)
+
+
+def document(machine: dict[str, Any], results: Results) -> str:
+    """Return everything, the caveats first."""
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items() if version)
+    facts = (
+        f"`{machine['command']}` on {machine['date']}, commit {machine['commit']}: {machine['python']}, "
+        f"{machine['system']}, {machine['cores']} × {machine['processor']}, load before {machine['load before']}, "
+        f"wrk {machine['wrk'] or 'not installed'}. {versions}."
+    )
+    parts = ["# Benchmarks", "\n".join(f"- {caveat}" for caveat in CAVEATS), facts]
+    if told := targets(results):
+        parts.append(told)
+    parts.append(contenders(machine["versions"]))
+    measures = dict.fromkeys(figure.measure for figure in results.figures)
+    parts += [section(measure, results.of(measure)) for measure in measures]
+    if results.skipped:
+        parts.append("## Not measured\n\n" + "\n".join(f"- {what}" for what in results.skipped))
+    return "\n\n".join(parts) + "\n"

@@ -1,0 +1,176 @@
+"""A contender's own process: `python -m benchmarks.worker KIND ...`, questions on stdin, answers on stdout."""
+
+import asyncio
+import gc
+import json
+import os
+import resource
+import signal
+import sys
+import tracemalloc
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from time import monotonic, process_time
+from typing import Any
+
+from .contenders import LIMIT, Contender, contender
+from .dependency import Dependency
+from .harness import Lifespan, allocated, ask, side_by_side
+from .setup import OTHER, App, Setup
+
+Question = dict[str, Any]
+Answer = dict[str, Any]
+
+
+class InProcess:
+    """Answer the questions of `in_process` about one contender."""
+
+    def __init__(self, who: Contender) -> None:
+        self._who = who
+        self._dependency = Dependency()
+        setup = Setup(self._dependency.checks(1), bare=True)
+        self._limit = LIMIT.make(Setup(bare=True))
+        self._app = who.make(setup)
+        self._verbose = who.make(Setup(self._dependency.checks(1), bare=True, details=True)) if who.verbose else None
+        self._base = who.make_base(setup)
+        # Nothing is due for an hour: what runs all the same was caused by a probe.
+        self._rested_dependency = Dependency()
+        self._rested = who.make(Setup(self._rested_dependency.checks(1), interval=3600.0, bare=True))
+
+    async def __call__(self, question: Question) -> Answer:
+        match question["do"]:
+            case "status":
+                return await self._status(question["case"])
+            case "answer":
+                cases = {"contender": self._case(question["case"])}
+            case "other":
+                assert self._base is not None
+                cases = {"contender": (self._app, OTHER, "GET"), "base": (self._base, OTHER, "GET")}
+            case "allocated":
+                app, path, method = self._case(question["case"])
+                return {"bytes": await allocated(app, path, method)}
+            case "load":
+                return await self._load(question["probes"])
+            case unknown:
+                raise ValueError(unknown)
+        # The limit in turns with the others: what this process and this moment are worth cancels out.
+        return dict(await side_by_side({"limit": (self._limit, "/", "GET"), **cases}, question["seconds"]))
+
+    async def open(self, stack: AsyncExitStack) -> None:
+        """Start the apps, and wait until their first checks are through."""
+        for app in (self._app, self._verbose, self._base, self._rested):
+            if app is not None:
+                await stack.enter_async_context(Lifespan(app))
+        for app in (self._app, self._rested):
+            for _ in range(100):
+                if (await ask(app, self._who.ready))[0] == 200:
+                    break
+                await asyncio.sleep(0.02)
+            else:
+                raise RuntimeError(f"{self._who.name} never became ready")
+
+    def _case(self, case: str) -> tuple[App, str, str]:
+        method, _, page = case.partition(" ")
+        if page == "verbose":
+            assert self._verbose is not None
+            assert self._who.verbose is not None
+            return self._verbose, self._who.verbose, method
+        return self._app, self._who.live if page == "live" else self._who.ready, method
+
+    async def _status(self, case: str) -> Answer:
+        if case.endswith("verbose") and self._verbose is None:
+            return {"status": 0}
+        status, body = await ask(*self._case(case))
+        return {"status": status, "body": len(body)}
+
+    async def _load(self, probes: int) -> Answer:
+        before = self._rested_dependency.runs
+        for number in range(probes):
+            await ask(self._rested, self._who.ready)
+            if number % 256 == 0:
+                await asyncio.sleep(0)
+        return {"runs": self._rested_dependency.runs - before}
+
+
+async def serve_questions(answer: Callable[[Question], Awaitable[Answer]]) -> None:
+    """Answer line by line until stdin ends."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while line := await reader.readline():
+        print(json.dumps(await answer(json.loads(line))), flush=True)
+
+
+def _resident() -> int:
+    """Return the bytes of this process that are in memory."""
+    gc.collect()
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    except OSError:  # not Linux: the largest it ever was
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+class Watching:
+    """Run checks, and tell what they cost."""
+
+    def __init__(self, who: Contender, checks: int, interval: float) -> None:
+        self.dependency = Dependency()
+        self.checks = checks
+        self.app = who.make(Setup(self.dependency.checks(checks), interval=interval, bare=True))
+
+    async def __call__(self, question: Question) -> Answer:
+        return {"clock": monotonic(), "cpu": process_time(), "resident": _resident(), "runs": self.dependency.runs}
+
+
+async def _watching(name: str, checks: str, interval: str) -> None:
+    who = contender(name)
+    watching = Watching(who, int(checks), float(interval))
+    async with Lifespan(watching.app):
+        if who.checks:
+            await ask(watching.app, who.ready)  # fastapi-watch begins with the first request
+        for _ in range(500):
+            if watching.dependency.runs >= watching.checks or not who.checks:
+                break
+            await asyncio.sleep(0.02)
+        await serve_questions(watching)
+
+
+async def _simulated() -> None:
+    from .simulated import change, simulate  # not in the other workers: they show what a process is without asgi-health
+
+    async def answer(question: Question) -> Answer:
+        if question["do"] == "change":
+            return dict(change(question["checks"]))
+        # A loop of its own, with a clock of its own, in a thread of its own.
+        return await asyncio.to_thread(simulate, question["hours"])
+
+    await serve_questions(answer)
+
+
+async def _in_process(name: str) -> None:
+    measured = InProcess(contender(name))
+    async with AsyncExitStack() as stack:
+        await measured.open(stack)
+        await serve_questions(measured)
+
+
+def main(arguments: list[str]) -> None:
+    """Run one kind of worker."""
+    kind, *rest = arguments
+    # Ended by whoever started it, at any moment; nothing here needs to be cleaned up.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    match kind:
+        case "in-process":
+            asyncio.run(_in_process(rest[0]))
+        case "watching":
+            asyncio.run(_watching(*rest))
+        case "simulated":
+            asyncio.run(_simulated())
+        case _:
+            raise SystemExit(f"there is no worker {kind!r}")
+
+
+if __name__ == "__main__":
+    assert not tracemalloc.is_tracing()
+    main(sys.argv[1:])
