@@ -1,14 +1,15 @@
 """The table path -> prepared answer."""
 
 from math import inf
+from typing import Any
 
 from ..core.health import PROBES, Health
 from ..core.status import Probe
 from ..formats.answer import MINIMAL
 from .paths import Paths
 
-Prepared = tuple[float, int, list[tuple[bytes, bytes]], bytes]
-"""Until when it holds (monotonic seconds), status code, headers (to be copied), body."""
+Prepared = tuple[float, dict[str, Any], list[tuple[bytes, bytes]], dict[str, Any]]
+"""Until when it holds (monotonic seconds), and the start without its headers, these headers, the body: to be copied."""
 
 
 class Pages:
@@ -51,4 +52,5 @@ class Pages:
                 until = min(until, self._health.next_wake())
         if self._guarded and probe is None:
             until = -inf  # who asks decides what the answer is
-        return until, answer.status, list(answer.headers), answer.body
+        start = {"type": "http.response.start", "status": answer.status, "headers": None}
+        return until, start, list(answer.headers), {"type": "http.response.body", "body": answer.body}

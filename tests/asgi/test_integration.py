@@ -1,5 +1,7 @@
 """Inside the frameworks that insist on their own object, below mounts, and around one another."""
 
+from collections.abc import Callable
+
 import anyio
 import httpx
 import pytest
@@ -68,15 +70,15 @@ def quart(health: Health) -> App:
     return app  # type: ignore[return-value]
 
 
-ON_BOTH = (starlette, starlette_list, fastapi, wrapped)
+Make = Callable[[Health], App]
+ON_BOTH: tuple[Make, ...] = (starlette, starlette_list, fastapi, wrapped)
 FRAMEWORKS = [*((make, backend) for make in ON_BOTH for backend in BACKENDS), (quart, "asyncio")]
 
 
 @pytest.mark.parametrize(("make", "backend"), FRAMEWORKS)
-def test_a_framework_answers_probes_and_its_own_paths(make: object, backend: str) -> None:
+def test_a_framework_answers_probes_and_its_own_paths(make: Make, backend: str) -> None:
     check = Counted()
-    assert callable(make)
-    app: App = make(health_of(check, backend))
+    app = make(health_of(check, backend))
 
     async def main() -> dict[str, int]:
         async with serving(app):
@@ -105,10 +107,9 @@ def test_a_framework_answers_probes_and_its_own_paths(make: object, backend: str
 
 
 @pytest.mark.parametrize("make", [starlette, fastapi, wrapped, quart])
-def test_a_framework_without_lifespan_runs_the_checks_on_demand(make: object) -> None:
+def test_a_framework_without_lifespan_runs_the_checks_on_demand(make: Make) -> None:
     check = Counted()
-    assert callable(make)
-    app: App = make(health_of(check, "asyncio"))
+    app = make(health_of(check, "asyncio"))
 
     async def main() -> list[int]:
         transport = httpx.ASGITransport(app=app)

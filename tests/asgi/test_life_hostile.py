@@ -30,11 +30,12 @@ def test_an_app_whose_lifespan_crashed_goes_on_with_checks_on_demand(backend: st
     server = Server(app)
 
     async def main() -> list[list[int]]:
+        seen: list[list[int]] = []
         async with anyio.create_task_group() as group:
             group.start_soon(server.run)
             await server.startup()
             await anyio.sleep(0.1)
-            seen = [await statuses(app, method)]
+            seen.append(await statuses(app, method))
             await anyio.sleep(100.0)
             log.clear()
             seen.append(await statuses(app, method))
@@ -92,6 +93,7 @@ def test_a_second_life_starts_from_nothing_however_the_first_ended(
         seen: list[list[int]] = []
         if first is None:
             assert (await ask(app)).status == 200
+        server = Server(app)
         async with anyio.create_task_group() as group:
             for _ in range(1 if first is None else 2):
                 log.clear()
@@ -240,11 +242,12 @@ def test_a_probe_of_a_mounted_middleware_does_not_end_the_startup_of_the_app(bac
 
     async def main() -> list[list[int]]:
         server = Server(outer)
+        seen: list[list[int]] = []
         async with anyio.create_task_group() as group:
             group.start_soon(server.run)
             server.say("startup")
             await anyio.sleep(5.0)
-            seen = [await statuses(mounted), await statuses(outer)]
+            seen += [await statuses(mounted), await statuses(outer)]
             assert log == []
             await anyio.sleep(10.0)
             seen += [await statuses(mounted), await statuses(outer)]

@@ -243,13 +243,14 @@ def test_on_demand_takes_over_when_the_runner_is_killed(caplog: pytest.LogCaptur
 
     async def main() -> list[int]:
         server = Server(app)
+        seen: list[int] = []
         async with anyio.create_task_group() as group:
             group.start_soon(server.run)
             await anyio.sleep(1.0)
             before = asyncio.all_tasks()
             await server.startup()
             await anyio.sleep(1.0)
-            seen = [await status(app)]
+            seen.append(await status(app))
             (runner,) = asyncio.all_tasks() - before
             runner.cancel("from outside")
             await anyio.sleep(100.0)

@@ -37,6 +37,8 @@ class Dependency:
         self.asked = 0
         self.asked_twice = False
         """Whether it was ever asked while it was busy. To raise would only make it fail."""
+        self.haunted = False
+        """Whether a run of a former life went on in the next."""
         self.busy_since = inf
         self.deaf = False
         self._overdue = False
@@ -48,18 +50,17 @@ class Dependency:
         """Whether it is being asked."""
         return self.busy_since < inf
 
-    def forget(self, *, lost: bool) -> None:
-        """Begin a new life; `lost`: on a new loop, the old one has ended with whatever ran in it."""
+    def forget(self) -> None:
+        """Begin a new life. What was still busy in the one before was let go of, and must never go on."""
         self.witness = Witness(self.check)
-        if lost:
-            self.busy_since = inf
+        self.busy_since, self.deaf = inf, False
 
     async def ask(self) -> object:
         """Answer, in one of the ways in which checks do."""
         self.asked_twice |= self.busy
         self.asked += 1
         self.busy_since, self._overdue = self._clock(), False
-        witness = self.witness
+        life = self.witness
         act = self.mood.act(self.busy_since)
         status = Status.UNHEALTHY
         try:
@@ -67,12 +68,17 @@ class Dependency:
             status = act.result.status
             return self._say(status)
         finally:
-            self.look()
-            if not self._overdue and witness is self.witness:
-                witness.took(
-                    status if self._clock() < self.busy_since + self.check.timeout else Status.UNHEALTHY, self._clock()
-                )
-            self.busy_since, self.deaf = inf, False
+            if self.witness is life:
+                self._ended(status)
+            else:
+                self.haunted = True
+
+    def _ended(self, status: Status) -> None:
+        now = self._clock()
+        self.look()
+        if not self._overdue:
+            self.witness.took(status if now < self.busy_since + self.check.timeout else Status.UNHEALTHY, now)
+        self.busy_since, self.deaf = inf, False
 
     async def _take(self, act: Act) -> None:
         try:

@@ -49,14 +49,14 @@ class Scene:
 
     async def live(self, *seconds: float) -> None:
         """Live lives of so many seconds, one after the other on one loop."""
-        for number, each in enumerate(seconds):
-            await self.live_once(each, new_loop=number == 0)
+        for each in seconds:
+            await self.live_once(each)
 
-    async def live_once(self, seconds: float, *, new_loop: bool) -> None:
+    async def live_once(self, seconds: float) -> None:
         """Start the app, let it serve for so long, and shut it down."""
         self.opened = self.draining = self.stopping = False
         for each in self.dependencies:
-            each.forget(lost=new_loop)
+            each.forget()
         life = Life(self.app)
         async with anyio.create_task_group() as others:
             async with anyio.create_task_group() as server:
@@ -75,6 +75,7 @@ class Scene:
             await anyio.sleep(60.0)
             assert [each.asked for each in self.dependencies] == asked, "a check ran after the app had shut down"
             assert not any(each.asked_twice for each in self.dependencies), "two runs of one check at a time"
+            assert not any(each.haunted for each in self.dependencies), "a run outlived its app"
             others.cancel_scope.cancel()
 
     async def probe_now_and_then(self) -> None:

@@ -33,12 +33,11 @@ class Witness:
     passed: bool = False
     """Whether it was ever well."""
     overran: bool = False
-    """Failures that nobody sees may have been counted since the last pass: of a run that did not end."""
+    """Failures that nobody sees may have been counted since it was last settled: of a run that did not end."""
 
     def took(self, status: Status, now: float) -> None:
         """Follow one result, by the words of the design."""
         failed = status is Status.UNHEALTHY
-        self.overran &= failed
         self.recent.append(failed)
         self.evidence = now
         old = self.expected
@@ -48,8 +47,10 @@ class Witness:
                 self.expected = status
         else:
             streak = list(self.recent)[-self.check.success_threshold :]
-            if old is not Status.UNHEALTHY or (len(streak) == self.check.success_threshold and not any(streak)):
+            full = len(streak) == self.check.success_threshold and not any(streak)
+            if old is not Status.UNHEALTHY or full:
                 self.expected = status
+            self.overran &= not full
         self.passed |= self.expected is not Status.UNHEALTHY
         self.well = not failed and self.expected is not Status.UNHEALTHY
 
