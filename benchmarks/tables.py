@@ -13,6 +13,7 @@ TITLES = {each.name: each.title for each in CONTENDERS}
 HEADINGS = {  # of measures; what follows a comma in the name of a measure stays as it is
     "answer": "One answer, in process",
     "allocated": "Bytes that one answer holds at its largest moment",
+    "anatomy": "What it is made of: constant messages, and one thing more in each row",
     "pass-through": "Added to a request for another page, in process",
     "load": "Runs of the check that 100,000 probes cause",
     "served": "Probes per second over loopback",
