@@ -28,7 +28,7 @@ class Library:
 
     def whole(self, probe: Probe | None, wanted: Options, now: float) -> Answer:
         """Return the details of a probe."""
-        names = {check.name for check in self._health.checks}
+        names = {check.name for check in self._health.checks if probe is None or probe in check.probes}
         known = wanted.exclude & names
         unknown = len(wanted.exclude - names)
         return self._keep(

@@ -21,6 +21,10 @@ class Log:
 
     def look(self, now: float) -> None:
         """Log what became of the probes since the last look; failing is no news before it was well once."""
+        if self._health.phase is Phase.STARTING:  # a life before this one is over
+            self._seen_well.clear()
+            self._bad_since.clear()
+            return
         for probe in Probe:
             if self._health.outlook(probe).at(now) is not Status.UNHEALTHY:
                 self._seen_well.add(probe)

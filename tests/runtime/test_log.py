@@ -101,3 +101,18 @@ def test_draining_is_intended_and_no_warning(caplog: pytest.LogCaptureFixture) -
     with caplog.at_level(logging.WARNING, "asgi_health"):
         run_virtual("asyncio", main)
     assert lines(caplog) == []
+
+
+def test_a_second_life_has_no_news_of_the_first(caplog: pytest.LogCaptureFixture) -> None:
+    async def well() -> None:
+        await anyio.sleep(0.5)
+
+    async def main() -> None:
+        app = HealthMiddleware(plain_app, Health([Check("well", well)], clock=clock_of("asyncio")))
+        for _ in range(2):
+            async with lifespan(app):
+                await anyio.sleep(30.0)
+
+    with caplog.at_level(logging.INFO, "asgi_health"):
+        run_virtual("asyncio", main)
+    assert [line.partition(":")[0] for line in lines(caplog)] == ["INFO checks run in the background"] * 2
