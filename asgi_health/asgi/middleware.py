@@ -163,7 +163,7 @@ class HealthMiddleware:
                 pages.refresh()
             return
         pages.on_demand = True
-        if health.lifeless and not health.started:
+        if not health.lives and not health.started:
             health.serve()
         if health.phase in (Phase.SERVING, Phase.DRAINING):
             if not self._on_demand_is_known:

@@ -87,7 +87,7 @@ class Health:
         self._phase = Phase.STARTING
         self._draining = False
         self._life: object = _NOBODYS
-        self._lifeless = True
+        self._lives = 0
         self._started = False
         self._passed = False
         self._versions = count(1)
@@ -199,7 +199,7 @@ class Health:
             if self._life is life:
                 return False
             self._life = life
-            self._lifeless = False
+            self._lives += 1
             self._started = self._passed = False
             self._draining = self._draining and self._phase is not Phase.STOPPED
             for entry in self._entries.values():
@@ -244,9 +244,9 @@ class Health:
         return self._started
 
     @property
-    def lifeless(self) -> bool:
-        """Whether nobody has ever told of the app's life: then a request is the proof that it serves."""
-        return self._lifeless
+    def lives(self) -> int:
+        """How many lives have begun. None: nobody tells of them, and a request is the proof that the app serves."""
+        return self._lives
 
     # -- what runs the checks
 

@@ -15,16 +15,17 @@ class Log:
 
     def __init__(self, health: Health) -> None:
         self._health = health
+        self._lives = 0
         self._seen_well: set[Probe] = set()
         self._bad_since: dict[Probe, float] = {}
         health.subscribe(log_transition)
 
     def look(self, now: float) -> None:
         """Log what became of the probes since the last look; failing is no news before it was well once."""
-        if self._health.phase is Phase.STARTING:  # a life before this one is over
+        if self._lives != self._health.lives:
+            self._lives = self._health.lives
             self._seen_well.clear()
             self._bad_since.clear()
-            return
         for probe in Probe:
             if self._health.outlook(probe).at(now) is not Status.UNHEALTHY:
                 self._seen_well.add(probe)
