@@ -184,6 +184,7 @@ class Copy:
 
 @pytest.mark.parametrize("act", ACTS)
 def test_a_signal_handler_may_drain_in_the_middle_of_anything(act: Callable[[Health], None]) -> None:
+    call = 0
     for call in count(1):
         health = ready_to(act)
         copy = Copy(health)
@@ -202,6 +203,7 @@ def test_a_signal_handler_may_drain_in_the_middle_of_anything(act: Callable[[Hea
 @pytest.mark.parametrize("act", [*ACTS, Health.drain, Health.stop, Health.begin])
 def test_a_version_that_has_not_changed_since_means_that_nothing_has(act: Callable[[Health], None]) -> None:
     # Who copies an outlook in a thread of his own reads version, outlook, version: at any moment.
+    call = 0
     for call in count(1):
         health = ready_to(act)
         copied: list[tuple[int, Outlook]] = []

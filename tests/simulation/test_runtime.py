@@ -69,8 +69,9 @@ class Scene:
                 self.health.drain()
                 self.draining = True
                 await anyio.sleep(60.0)
-                life.stop()
+                self.look_at_startup()
                 self.stopping = True
+                life.stop()
             asked = [each.asked for each in self.dependencies]
             await anyio.sleep(60.0)
             assert [each.asked for each in self.dependencies] == asked, "a check ran after the app had shut down"
@@ -93,11 +94,15 @@ class Scene:
             code = await get(self.app, "/readyz")
             assert code == 503 or not stale, "green on old evidence, right after a stall"
 
+    def look_at_startup(self) -> None:
+        if self.inner.serving and not self.stopping:
+            self.opened |= all(each.witness.passed for each in self.opening)
+
     async def probe(self) -> None:
         """Ask, and compare the answer with what is known from outside."""
         code = await get(self.app, "/readyz")
         self.codes[code] += 1
-        self.opened |= self.inner.serving and all(each.witness.passed for each in self.opening)
+        self.look_at_startup()
         if self.clock() - self.stalled_at < SLACK:
             return  # the runner has not had its turn since
         if code == 200:
