@@ -65,8 +65,19 @@ def policy_of(details: object) -> Policy | None:
         return None
     if details is True:
         return lambda scope: True
+    expected = "details must be True, False or a plain function (scope) -> bool"
+    if isinstance(details, str | bytes):
+        raise TypeError(f"{expected}; for a token that is bearer_token(...)")  # which is not shown
+    if details is bearer_token or details is client_in:
+        raise TypeError(f"{expected}; call it to make one")
     if not callable(details) or inspect.iscoroutinefunction(details):
-        raise TypeError(f"details must be True, False or a plain function (scope) -> bool, not {details!r}")
+        raise TypeError(f"{expected}, not {details!r}")
+    try:
+        inspect.signature(details).bind({})
+    except TypeError as error:
+        raise TypeError(f"{expected}: {error}") from None
+    except ValueError:
+        pass  # some builtins have no signature to look at
     return _Guarded(details)
 
 
@@ -111,7 +122,7 @@ def _token(token: object) -> bytes:
 
 def _network(text: object) -> IPv4Network | IPv6Network:
     if not isinstance(text, str):
-        raise TypeError(f"client_in: a network must be a string such as '10.0.0.0/8', not {text!r}")
+        raise TypeError(f"client_in: a network must be a string such as '10.0.0.0/8', not {type(text).__name__}")
     try:
         return ip_network(text)
     except ValueError as error:

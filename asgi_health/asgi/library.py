@@ -15,7 +15,7 @@ from .query import Options
 SHELVES = 64
 """Different answers kept at a time; beyond that the oldest goes. Readers vary `exclude` by hand."""
 
-_Key = tuple[Probe | str | None, bool, frozenset[str], int]
+_Key = tuple[Probe | None, str | None, bool, frozenset[str], int]
 
 
 class Library:
@@ -32,7 +32,7 @@ class Library:
         known = wanted.exclude & names
         unknown = len(wanted.exclude - names)
         return self._keep(
-            (probe, wanted.text, known, unknown),
+            (probe, None, wanted.text, known, unknown),
             now,
             lambda: self._health.report(probe, exclude=known, now=now),
         )
@@ -41,7 +41,11 @@ class Library:
         """Return the details of one check of a probe, None when the probe has no such check."""
         if not any(check.name == name and probe in check.probes for check in self._health.checks):
             return None
-        return self._keep((name, wanted.text, frozenset(), 0), now, lambda: self._health.report_check(name, now=now))
+        return self._keep(
+            (probe, name, wanted.text, frozenset(), 0),
+            now,
+            lambda: self._health.report_check(name, probe, now=now),
+        )
 
     def _keep(self, key: _Key, now: float, report: Callable[[], Report]) -> Answer:
         version = self._health.version
@@ -49,7 +53,7 @@ class Library:
         if kept is not None and kept[0] == version and now < kept[1]:
             return kept[2]
         made = report()
-        _, as_text, _, unknown = key
+        _, _, as_text, _, unknown = key
         answer = (
             text(made, unknown=unknown)
             if as_text

@@ -70,7 +70,7 @@ class HealthMiddleware:
         self._clock = self.health.clock
         self._runner = runner_of(self.health)
         self._library = Library(self.health, service)
-        self._pages = Pages(self.health, paths, guarded=self._policy is not None)
+        self._pages = Pages(self.health, paths, guarded=self._policy is not None, attended=lambda: self._runner.alive)
         self._ready = self._pages.ready
         self._below = tuple(self._pages.below) if self._policy is not None else ()
         self._on_demand_is_known = False
@@ -156,22 +156,18 @@ class HealthMiddleware:
     # -- without lifespan
 
     async def _refresh(self, probe: Probe | None) -> None:
-        health, pages = self.health, self._pages
+        health = self.health
         if self._runner.alive:
-            if pages.on_demand:
-                pages.on_demand = False
-                pages.refresh()
             return
-        pages.on_demand = True
         if not health.lives and not health.started:
             health.serve()
         if health.phase in (Phase.SERVING, Phase.DRAINING):
             if not self._on_demand_is_known:
                 self._on_demand_is_known = True
                 logger.info("checks run on demand, when a probe asks: %s", self._summary())
-            if health.watches(probe):
+            if health.concerns(probe):
                 await self._runner.refresh()
-        pages.refresh()
+        self._pages.refresh()
 
     # -- with lifespan; see lifespan.Life
 
@@ -187,8 +183,6 @@ class HealthMiddleware:
         self.health.serve()
         self._runner.start()
         self._on_demand_is_known = False
-        self._pages.on_demand = False
-        self._pages.refresh()
         logger.info("checks run in the background: %s", self._summary())
 
     async def stopping(self) -> None:

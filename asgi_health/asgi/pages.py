@@ -1,5 +1,6 @@
 """The table path -> prepared answer."""
 
+from collections.abc import Callable
 from math import inf
 from typing import Any
 
@@ -15,11 +16,10 @@ Prepared = tuple[float, dict[str, Any], list[tuple[bytes, bytes]], dict[str, Any
 class Pages:
     """Keep the answers of all probes ready, from one change of `health` to the next."""
 
-    def __init__(self, health: Health, paths: Paths, *, guarded: bool) -> None:
+    def __init__(self, health: Health, paths: Paths, *, guarded: bool, attended: Callable[[], bool]) -> None:
         self._health = health
         self._guarded = guarded
-        self.on_demand = True
-        """Whether an answer holds no longer than until the next run is due or late, because nobody sees to that."""
+        self._attended = attended
         self.probes: dict[str, Probe | None] = {
             spelling: probe for probe in PROBES for path in paths.of(probe) for spelling in (path, f"{path}/")
         }
@@ -45,10 +45,11 @@ class Pages:
         outlook = self._health.outlook(probe)
         answer = MINIMAL[outlook.status]
         until = outlook.until
-        if self.on_demand:
+        if not self._attended():
+            # Nobody sees to it that runs are started and ended: the answer holds until the next of these moments.
             if not self._health.started:
                 until = -inf
-            elif self._health.watches(probe):
+            elif self._health.concerns(probe):
                 until = min(until, self._health.next_wake())
         if self._guarded and probe is None:
             until = -inf  # who asks decides what the answer is

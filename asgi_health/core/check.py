@@ -56,6 +56,7 @@ class Check:
             raise ValueError(
                 f"check {self.name!r}: name must be 1-63 of a-z 0-9 . _ - and begin with a letter or a digit"
             )
+        object.__setattr__(self, "name", str.__str__(self.name))  # of an enum of strings the string: JSON wants that
         subject = f"check {self.name!r}"
         _require_function(subject, self.run)
         object.__setattr__(self, "probes", _probes(subject, self.probes))

@@ -114,7 +114,10 @@ class Health:
             self._notify()
 
     def remove(self, name: str) -> None:
-        """Forget the check; a run under way is cancelled and counts no longer. Raises KeyError for an unknown name."""
+        """Forget the check; a run under way is cancelled and counts no longer. Raises KeyError for an unknown name.
+
+        A run that ignores this goes on beside those of a new check of the same name: it belongs to none.
+        """
         with self._lock:
             if name not in self._entries:
                 raise KeyError(f"check {name!r}: there is no check of that name")
@@ -124,12 +127,14 @@ class Health:
             for tally in self._tallies.values():
                 tally.drop(name)
             if entry.run is not None:
+                entry.run.expired = True
                 self._cancelled.append(entry.run)
             self._settle(PROBES)
             self._notify()
 
     def check(self, name: str, **options: Unpack[CheckOptions]) -> Callable[[F], F]:
         """Add the decorated function as a check; the options are those of Check, after `run`."""
+        require_type('health: the name in @health.check("name")', name, str)
 
         def decorate(function: F) -> F:
             self.add(Check(name, function, **options))
@@ -143,6 +148,8 @@ class Health:
         It is called where the change was recorded, on the event loop as a rule: it must not block. An exception of
         its own is logged and changes nothing. Subscribing the same callback again has no effect.
         """
+        if not callable(callback):
+            raise TypeError(f"health: subscribe takes a function (transition), not {callback!r}")
         with self._lock:
             if callback not in self._subscribers:
                 self._subscribers = [*self._subscribers, callback]
@@ -157,15 +164,17 @@ class Health:
         """Return all that is known about `probe`, None for all checks together, without the checks in `exclude`."""
         if probe is not None:
             require_type("health: probe", probe, Probe)
+        if isinstance(exclude, str):
+            raise TypeError(f"health: exclude takes an iterable of names, not the one string {exclude!r}")
         # One call into C takes the values, so that a thread that adds a check meanwhile does not get in the way.
         return self._report(probe, tuple(self._entries.values()), self.phase, frozenset(exclude), now)
 
-    def report_check(self, name: str, *, now: float | None = None) -> Report:
-        """Return the report of one check alone. Raises KeyError for an unknown name."""
+    def report_check(self, name: str, probe: Probe | None = None, *, now: float | None = None) -> Report:
+        """Return the report of one check alone, as it counts for `probe`. Raises KeyError for an unknown name."""
         entry = self._entries.get(name)
         if entry is None:
             raise KeyError(f"check {name!r}: there is no check of that name")
-        return self._report(None, (entry,), None, frozenset(), now)
+        return self._report(probe, (entry,), None, frozenset(), now)
 
     def drain(self) -> None:
         """Turn readiness unhealthy, for good, while everything else goes on: the process is about to stop."""
@@ -201,7 +210,8 @@ class Health:
             self._life = life
             self._lives += 1
             self._started = self._passed = False
-            self._draining = self._draining and self._phase is not Phase.STOPPED
+            if self._phase is Phase.STOPPED:
+                self._draining = False
             for entry in self._entries.values():
                 entry.state = UNKNOWN
                 self._dues.set(entry.check.name, -inf)
@@ -287,10 +297,9 @@ class Health:
         """
         transitions: list[Transition] = []
         with self._lock:
-            entry = self._entries.get(run.check.name)
-            if entry is None or entry.run is not run:
+            entry = self._ended(run)
+            if entry is None:
                 return
-            entry.run = None
             self._deadlines.set(run.check.name, inf)
             if run.expired:
                 self._plan(entry, now)
@@ -303,9 +312,8 @@ class Health:
     def abandon(self, run: Run) -> None:
         """Take note that `run` has ended because nobody wants to know any more: it says nothing about the check."""
         with self._lock:
-            entry = self._entries.get(run.check.name)
-            if entry is not None and entry.run is run:
-                entry.run = None
+            entry = self._ended(run)
+            if entry is not None:
                 self._deadlines.set(run.check.name, inf)
                 self._dues.set(run.check.name, inf if finished(run.check, entry.state) else -inf)
 
@@ -332,13 +340,18 @@ class Health:
         with self._lock:
             self._watchers = [*self._watchers, callback]
 
+    def changed(self) -> None:
+        """Tell the watchers that something has changed that is not kept here: who runs the checks."""
+        with self._lock:
+            self._notify()
+
     def outlook(self, probe: Probe | None) -> Outlook:
         """Return how `probe` (None: everything together) stands, and how that decays while nothing new arrives."""
         return self._outlooks[probe]
 
-    def watches(self, probe: Probe | None) -> bool:
-        """Tell whether any check counts for `probe`."""
-        return len(self._tallies[probe]) > 0
+    def concerns(self, probe: Probe | None) -> bool:
+        """Tell whether a run could change `probe`: a check counts for it, or startup checks hold it back."""
+        return len(self._tallies[probe]) > 0 or self._outlooks[probe].status is Status.UNHEALTHY
 
     @property
     def version(self) -> int:
@@ -358,6 +371,13 @@ class Health:
             return []
         failures = max(old.failures, new.failures)
         return [Transition(entry.check.name, old.status, new.status, result, old.since, now, failures, error)]
+
+    def _ended(self, run: Run) -> _Entry | None:
+        entry = self._entries.get(run.check.name)
+        if entry is None or entry.run is not run:
+            return None
+        entry.run = None
+        return entry
 
     def _fail(self, entry: _Entry, run: Run, message: str, now: float) -> list[Transition]:
         return self._apply(entry, Result(Status.UNHEALTHY, message), now, now - run.started)
@@ -422,7 +442,9 @@ class Health:
             for callback in self._subscribers:
                 try:
                     callback(transition)
-                except Exception:
+                except KeyboardInterrupt:
+                    raise
+                except BaseException:  # one that asks a cancelled task for its result raises CancelledError
                     logger.exception("a subscriber failed on the change of check %r", transition.name)
 
     def _report(
@@ -448,8 +470,20 @@ def _timed_out(check: Check) -> str:
     return f"timed out after {check.timeout:.1f} s"
 
 
-def _checks(checks: Mapping[str, CheckFunction] | Iterable[Check]) -> Iterable[Check]:
+def _checks(checks: object) -> Iterable[Check]:
+    expected = "health: checks must be {name: function}, an iterable of Check, or a Health"
     if isinstance(checks, Mapping):
-        return [Check(name, run) for name, run in cast("Mapping[str, CheckFunction]", checks).items()]
-    require_type("health: checks that are not {name: function}", checks, Iterable)
-    return checks
+        given = cast("Mapping[str, CheckFunction]", checks)
+        for name, run in given.items():
+            if isinstance(run, Check):
+                raise TypeError(
+                    f"check {name!r}: run is {run!r:.40}, expected a function; a Check has its name: pass a list of them"
+                )
+        return [Check(name, run) for name, run in given.items()]
+    if not isinstance(checks, Iterable):
+        raise TypeError(f"{expected}, not {checks!r:.80}")
+    listed = list(cast("Iterable[object]", checks))
+    for each in listed:
+        if not isinstance(each, Check):
+            raise TypeError(f"{expected}, not an iterable with {each!r:.80}")
+    return cast("list[Check]", listed)

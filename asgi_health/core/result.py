@@ -37,8 +37,9 @@ class Result:
         require_type("result: status", self.status, Status)
         require_type("result: message", self.message, str)
         if len(self.message) > MESSAGE_LIMIT:
-            object.__setattr__(self, "message", self.message[: MESSAGE_LIMIT - 1] + "…")
+            object.__setattr__(self, "message", _cut(self.message))
         if self.data is not NOTHING_OBSERVED:
+            require_type("result: data", self.data, Mapping)
             observed = {name: _observed(name, value) for name, value in self.data.items()}
             object.__setattr__(self, "data", MappingProxyType(observed))
 
@@ -115,22 +116,28 @@ def _exceptions(error: BaseException) -> tuple[BaseException, ...]:
 
 
 def _result(status: Status, message: str, data: Data | None) -> Result:
-    if data is None:
-        return Result(status, message)
-    return Result(status, message, {name: _observed(name, value) for name, value in data.items()})
+    return Result(status, message, NOTHING_OBSERVED if data is None else cast("Mapping[str, Observed]", data))
 
 
 def _observed(name: object, value: object) -> Observed:
     require_type("result: a name in data", name, str)
     match value:
-        case (float() | int() | str() as observed, str() as unit):
-            return observed, unit
-        case float() | int() | str():
+        case (str() as observed, str() as unit):
+            return _cut(observed), _cut(unit)
+        case (float() | int() as observed, str() as unit):
+            return observed, _cut(unit)
+        case str():
+            return _cut(value), ""
+        case float() | int():
             return value, ""
         case _:
             raise TypeError(
                 f"result: data[{name!r}] must be a number, a string, or a pair of one and its unit, not {_shown(value)}"
             )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MESSAGE_LIMIT else text[: MESSAGE_LIMIT - 1] + "…"
 
 
 def _shown(value: object) -> str:

@@ -62,7 +62,10 @@ class Timers:
             when, key = heap[0]
             if self._when.get(key) == when:
                 return when
-            heappop(heap)
+            # A signal handler may have come in between and done the same: then this is another entry, and goes back.
+            outdated = heappop(heap) if heap else (when, key)
+            if outdated != (when, key):
+                heappush(heap, outdated)
         return inf
 
     def pop_first(self, now: float) -> str | None:

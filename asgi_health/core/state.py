@@ -19,6 +19,8 @@ class CheckState:
     """When `status` became what it is."""
     time: float | None = None
     """When the last result was recorded."""
+    evidence: float | None = None
+    """When there was last a reason to believe in `status`: from here on it grows stale."""
     duration: float | None = None
     """How long the last run took."""
     failures: int = 0
@@ -59,11 +61,15 @@ def advance(check: Check, state: CheckState, result: Result, now: float, duratio
         recovering = old is Status.UNHEALTHY and passes < check.success_threshold
         new = Status.UNHEALTHY if recovering else result.status
         failures = state.failures if recovering else 0
+    # A failure that changes nothing yet is no reason to believe again in a pass that has grown stale.
+    stale = state.evidence is not None and now >= state.evidence + check.stale_after
+    unproven = stale and result.status is Status.UNHEALTHY and new is not Status.UNHEALTHY
     return CheckState(
         status=new,
         result=result,
         since=state.since if new is old else now,
         time=now,
+        evidence=state.evidence if unproven else now,
         duration=duration,
         failures=failures,
         passes=passes,

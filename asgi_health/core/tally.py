@@ -55,9 +55,9 @@ def weigh(probe: Probe | None, check: Check, state: CheckState) -> Status:
 
 def stale_at(check: Check, state: CheckState) -> float:
     """Return the moment from which the last result no longer counts, infinity for a check that has nothing to renew."""
-    if state.time is None or finished(check, state):
+    if state.evidence is None or finished(check, state):
         return inf
-    return state.time + check.stale_after
+    return state.evidence + check.stale_after
 
 
 def finished(check: Check, state: CheckState) -> bool:

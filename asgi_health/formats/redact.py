@@ -5,17 +5,17 @@ import re
 _MASK = r"\g<keep>***"
 
 _CREDENTIALS = tuple(
-    re.compile(pattern, re.IGNORECASE)
+    re.compile(pattern, re.IGNORECASE | re.DOTALL)
     for pattern in (
         # user:password@ of a URL, up to the last @ of the word, for people do put @ / ? and quotes into passwords
         # unescaped. Where a text was cut, at an ellipsis, the @ may be lost.
-        r"(?P<keep>://)(?:\S*(?=@)|\S*(?=…))",
+        r"(?P<keep>://)(?:\S*(?=…)|\S*(?=@))",
         # Authorization: Bearer abc, bearer abc, Basic abc
         r"(?P<keep>\b(?:bearer|basic)\s+)[\w.~+/=-]{4,}",
         # password=abc, 'api_key': b"abc", \"token\": \"abc\", PGPASSWORD=['abc']; a quoted value may have lost its end
         r"(?P<keep>(?:password|passwd|passphrase|pwd|secret|token|credential|api[_-]?key|access[_-]?key)[\w-]*"
-        r"\\*['\"]?\s*[=:]\s*[\[({\s]*)"
-        r"(?:[bru]{0,2}(?P<quote>\\*['\"])(?:\\.|[^\\])*?(?:(?P=quote)|$)|[^\s,;&)}\]'\"\\]+)",
+        r"\\*['\"]?\s*[=:]+>?\s*[\[({\s]*)"
+        r"(?:[bru]{0,2}(?P<quote>\\*['\"])(?:\\.|[^\\])*?(?:(?P=quote)|$)|[^\s,;&)}\]'\"]+)",
     )
 )
 

@@ -39,7 +39,7 @@ class ServiceInfo:
         require_type("service: notes", self.notes, tuple)
         for note in self.notes:
             _require_text("service: a note", note)
-        object.__setattr__(self, "links", MappingProxyType(links))
+        object.__setattr__(self, "links", MappingProxyType({str.__str__(key): link for key, link in links.items()}))
 
 
 def _require_text(subject: str, value: object) -> None:

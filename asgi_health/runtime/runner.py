@@ -47,7 +47,8 @@ class Runner:
         self._runs.open(self._came_home)
         self._ordered = True
         self._awaited = False
-        self._task = backend.spawn("asgi-health runner", lambda: self._supervise(backend, signal), _nothing)
+        self._task = backend.spawn("asgi-health runner", lambda: self._supervise(backend, signal), self._health.changed)
+        self._health.changed()
 
     async def refresh(self) -> None:
         """Run what is due and return when each run has ended or is late, where no task does it; see `OnDemand`."""
@@ -103,6 +104,7 @@ class Runner:
             now = health.clock()
             self._runs.obey(health.due(now, at_most=BATCH), backend)
             self._log.look(now)
+            self._sleeps_until = inf  # before the question: a thread may add a check right after it
             wake = self._sleeps_until = health.next_wake()
             # A loop's timers are coarser than the clock: without a floor it would wake a little early, several times.
             await signal.wait(0.0 if wake <= now else max(wake - now, 0.001))
@@ -114,7 +116,3 @@ def runner_of(health: Health) -> Runner:
     if not isinstance(health.runner, Runner):
         health.runner = Runner(health)
     return health.runner
-
-
-def _nothing() -> None:
-    pass

@@ -161,7 +161,7 @@ def test_a_report_shows_each_check_of_its_probe_in_the_order_of_adding() -> None
         Probe.STARTUP: [],
         None: ["ready", "live", "both"],
     }
-    assert [health.watches(probe) for probe in PROBES] == [True, True, False, True]
+    assert [health.concerns(probe) for probe in PROBES] == [True, True, False, True]
 
 
 def test_excluded_checks_are_left_out_of_one_report_and_told() -> None:
@@ -201,6 +201,23 @@ def test_a_check_that_is_not_healthy_says_why(
         finish(health, result, float(moment))  # type: ignore[arg-type]
     (line,) = health.report(Probe.READINESS, now=now).checks
     assert (line.status, line.output) == (status, output)
+
+
+def test_a_report_says_until_when_it_holds() -> None:
+    health = serving(
+        check("a", interval=1.0, max_age=5.0), check("b", interval=2.0), check("c", probes=(Probe.STARTUP,)), check("d")
+    )
+    assert health.report(now=0.0).until == inf  # nothing has answered that could grow old
+    for run in health.due(0.0).start:
+        if run.check.name != "d":
+            health.record(run, healthy(), 1.0)
+    assert health.report(now=1.0).until == 6.0
+    assert health.report(now=5.999).until == 6.0
+    assert health.report(now=6.0).until == 9.0  # `a` is stale already
+    assert health.report(now=0.0, exclude=["a"]).until == 9.0
+    assert health.report(Probe.STARTUP, now=1.0).until == inf
+    assert health.report_check("b", now=1.0).until == 9.0
+    assert health.report(now=9.0).until == inf
 
 
 def test_one_check_alone_is_reported_whatever_the_phase() -> None:

@@ -72,6 +72,32 @@ def test_phases_go_forward_only_until_a_new_life_begins(told: str, phase: Phase)
     assert (stands(health)[1] is H) == (phase is Phase.SERVING)
 
 
+def test_of_several_who_tell_of_one_life_the_first_is_heard() -> None:
+    health = Health([CRITICAL], **still())
+    one, other = object(), object()
+    assert health.begin(one)
+    health.serve()
+    run_all(health)
+    assert not health.begin(one)
+    assert stands(health) == (H, H, H, H)
+    assert not health.end(other)
+    assert not health.begin(one)
+    assert health.begin(other)
+    assert stands(health) == (H, U, U, U)
+
+
+def test_the_end_of_a_life_that_is_over_does_not_end_the_present_one() -> None:
+    health = Health(**still())
+    one, other = object(), object()
+    health.begin(one)
+    health.begin(other)
+    health.serve()
+    assert not health.end(one)
+    assert not health.begin(other)
+    assert health.end(other)
+    assert health.begin(other)
+
+
 def test_while_the_app_starts_only_liveness_is_well() -> None:
     health = Health([STARTUP, CRITICAL], **still())
     run_all(health)

@@ -179,6 +179,33 @@ def test_a_stall_makes_the_first_look_red_not_green_on_old_evidence() -> None:
     assert health.outlook(Probe.LIVENESS).at(1e9) is Status.HEALTHY
 
 
+# -- runs that were given up
+
+
+def test_a_run_that_was_given_up_says_nothing_about_its_check_which_is_due_at_once() -> None:
+    health = serving(check(failure_threshold=1))
+    finish(health, healthy(), 0.0)
+    run = start(health, 10.0)
+    before = state(health)
+    health.abandon(run)
+    assert state(health) == before
+    assert (health.next_due(), health.next_deadline()) == (-inf, inf)
+    health.record(run, unhealthy("late"), 10.5)
+    assert state(health) == before
+    assert start(health, 11.0) is not run
+
+
+def test_giving_up_what_is_over_changes_nothing() -> None:
+    health = serving(check("a"), check("b"))
+    a, b = health.due(0.0).start
+    health.record(a, healthy(), 0.5)
+    health.remove("b")
+    for run in (a, b, a):
+        health.abandon(run)
+    assert health.next_due() == 10.5
+    assert standing(health, now=0.5) is Status.HEALTHY
+
+
 @patient
 @given(checks(), st.lists(statuses, max_size=5), st.integers(0, 40))
 def test_due_leaves_nothing_that_is_due(subject: object, row: list[Status], wait: int) -> None:

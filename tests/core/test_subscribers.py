@@ -1,6 +1,7 @@
 """Who is told of a change, of what exactly, and that nothing they do harms."""
 
 import logging
+from asyncio import CancelledError
 
 import pytest
 
@@ -100,11 +101,15 @@ def test_who_unsubscribes_hears_no_more_and_may_do_so_twice() -> None:
     assert [transition.new for transition in told] == [H]
 
 
-def test_a_subscriber_that_raises_is_logged_and_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+# A plain function is not what is cancelled: a CancelledError out of it is that of a future into which it looked.
+@pytest.mark.parametrize("error", [ValueError, CancelledError, SystemExit])
+def test_a_subscriber_that_raises_is_logged_and_changes_nothing(
+    error: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
     health = serving(check("a"), check("b", timeout=2.0))
 
     def broken(_: Transition) -> None:
-        raise ValueError("broken subscriber")
+        raise error("broken subscriber")
 
     health.subscribe(broken)
     told = follow(health)
@@ -118,7 +123,7 @@ def test_a_subscriber_that_raises_is_logged_and_changes_nothing(caplog: pytest.L
         "a subscriber failed on the change of check 'a'",
         "a subscriber failed on the change of check 'b'",
     ]
-    assert all(record.exc_info and isinstance(record.exc_info[1], ValueError) for record in caplog.records)
+    assert all(record.exc_info and isinstance(record.exc_info[1], error) for record in caplog.records)
 
 
 def test_a_subscriber_sees_the_change_done_and_may_change_things_itself() -> None:
@@ -151,3 +156,12 @@ def test_a_subscriber_may_leave_while_it_is_told() -> None:
     finish(health, healthy(), 0.0)
     finish(health, unhealthy("x"), 20.0)
     assert (len(told), len(others)) == (1, 2)
+
+
+def test_who_subscribes_while_others_are_told_hears_of_the_next_change() -> None:
+    health = serving(check(failure_threshold=1))
+    late: list[Transition] = []
+    health.subscribe(lambda _: health.subscribe(late.append) and None)
+    finish(health, healthy(), 0.0)
+    finish(health, unhealthy("x"), 20.0)
+    assert [transition.new for transition in late] == [U]

@@ -60,6 +60,7 @@ def test_the_outlook_of_a_tally_is_what_counting_anew_gives(
             outlook = tallies[probe].outlook()
             counted = sum(probe is None or probe in entry.check.probes for entry in entries.values())
             assert len(tallies[probe]) == counted
+            assert outlook.until == inf or outlook.at(outlook.until) > outlook.status
             for moment in (now, *(now + wait for wait in later), outlook.warn_at, outlook.fail_at):
                 if moment < inf:
                     assert outlook.at(moment) is brute_force(probe, list(entries.values()), moment)

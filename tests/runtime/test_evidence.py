@@ -1,0 +1,137 @@
+"""Old evidence stays old, and what nobody runs any more can still come back."""
+
+import anyio
+import pytest
+
+from asgi_health import Check, Health, HealthMiddleware, Probe, Status, Transition
+from asgi_health.testing import lifespan, probe
+from tests.apps import plain_app
+from tests.virtual import BACKENDS, clock_of, run_virtual, stall
+
+
+class Dependency:
+    """Something that can be up or down."""
+
+    def __init__(self) -> None:
+        self.up = True
+
+    async def __call__(self) -> None:
+        if not self.up:
+            raise ConnectionError("refused")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_failure_below_the_threshold_does_not_revive_a_pass_that_has_grown_stale(backend: str) -> None:
+    dependency = Dependency()
+    app = HealthMiddleware(plain_app, Health([Check("database", dependency)], clock=clock_of(backend)))
+
+    async def main() -> list[int]:
+        seen = [(await probe(app, "/readyz")).status]  # on demand: there is no lifespan
+        stall(backend, 3600.0)
+        dependency.up = False
+        for _ in range(4):
+            seen.append((await probe(app, "/readyz")).status)
+            await anyio.sleep(2.0)
+        dependency.up = True
+        await anyio.sleep(20.0)
+        return [*seen, (await probe(app, "/readyz")).status]
+
+    assert run_virtual(backend, main) == [200, 503, 503, 503, 503, 200]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_run_that_slept_through_a_stall_does_not_make_it_green(backend: str) -> None:
+    slow = False
+
+    async def database() -> None:
+        if slow:
+            await anyio.sleep(1.0)
+
+    async def main() -> None:
+        nonlocal slow
+        health = Health([Check("database", database)], clock=clock_of(backend), random=lambda: 0.5)
+        async with lifespan(HealthMiddleware(plain_app, health)):
+            await anyio.sleep(5.0)
+            slow = True
+            await anyio.sleep(5.5)
+            stall(backend, 600.0)
+            assert health.outlook(Probe.READINESS).at(health.clock()) is Status.UNHEALTHY
+            await anyio.sleep(0.1)
+            assert health.outlook(Probe.READINESS).at(health.clock()) is Status.UNHEALTHY
+            await anyio.sleep(4.0)
+            assert health.outlook(Probe.READINESS).at(health.clock()) is Status.HEALTHY
+
+    run_virtual(backend, main)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_startup_checks_alone_are_run_for_a_readiness_probe_on_demand(backend: str) -> None:
+    dependency = Dependency()
+    check = Check("migrations", dependency, probes=(Probe.STARTUP,))
+    app = HealthMiddleware(plain_app, Health([check], clock=clock_of(backend)))
+
+    async def main() -> int:
+        return (await probe(app, "/readyz")).status
+
+    assert run_virtual(backend, main) == 200
+
+
+def test_what_the_runner_left_unhealthy_comes_back_on_demand() -> None:
+    dependency = Dependency()
+    health = Health([Check("database", dependency)], clock=clock_of("asyncio"))
+    app = HealthMiddleware(plain_app, health)
+
+    async def main() -> list[int]:
+        dependency.up = False
+        async with lifespan(app):
+            await anyio.sleep(1.0)
+            seen = [(await probe(app, "/readyz")).status]
+            health.runner.cancel()  # type: ignore[attr-defined]  # as somebody who cancels all tasks
+            dependency.up = True
+            await anyio.sleep(20.0)
+            seen.append((await probe(app, "/readyz")).status)
+        return seen
+
+    assert run_virtual("asyncio", main) == [503, 200]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_probe_does_not_wait_for_a_check_that_was_removed_meanwhile(backend: str) -> None:
+    async def hang() -> None:
+        try:
+            await anyio.sleep_forever()
+        except BaseException:
+            await anyio.sleep(1.0)
+            raise
+
+    clock = clock_of(backend)
+    health = Health([Check("hangs", hang, timeout=60.0)], clock=clock)
+    app = HealthMiddleware(plain_app, health)
+
+    async def main() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(probe, app, "/readyz")
+            await anyio.sleep(1.0)
+            health.remove("hangs")
+            await probe(app, "/readyz")
+
+    run_virtual(backend, main)
+    assert clock() < 70.0
+
+
+def test_a_subscriber_that_raises_whatever_it_likes_does_not_end_the_runner() -> None:
+    def cancelled(transition: Transition) -> None:
+        raise SystemExit(f"{transition.name} has changed")
+
+    dependency = Dependency()
+    health = Health([Check("database", dependency)], clock=clock_of("asyncio"))
+    health.subscribe(cancelled)
+
+    async def main() -> None:
+        async with lifespan(HealthMiddleware(plain_app, health)):
+            for up in (False, True, False):
+                dependency.up = up
+                await anyio.sleep(30.0)
+            assert health.report(Probe.READINESS).status is Status.UNHEALTHY
+
+    run_virtual("asyncio", main)
