@@ -11,15 +11,16 @@ from math import inf
 from random import random as uniform
 from threading import RLock
 from time import monotonic
-from typing import TypedDict, TypeVar, Unpack, cast
+from typing import Unpack
 
 from .check import Check, CheckFunction
-from .lifecycle import Phase
+from .entry import CheckOptions, Entry, F, listed
+from .lifecycle import Life, Phase
 from .report import Report, report_checks
 from .require import require_type
 from .result import Result
 from .schedule import Orders, Run, Timers, pause
-from .state import UNKNOWN, CheckState, advance
+from .state import UNKNOWN, advance
 from .status import Probe, Status
 from .tally import Outlook, Tally, finished
 from .transition import Transition
@@ -28,33 +29,6 @@ logger = logging.getLogger("asgi_health")
 
 PROBES: tuple[Probe | None, ...] = (*Probe, None)
 """Everything that can be asked; None is all checks together."""
-
-
-_NOBODYS = object()
-
-F = TypeVar("F", bound=CheckFunction)
-
-
-class CheckOptions(TypedDict, total=False):
-    """What a Check takes besides its name and function."""
-
-    probes: tuple[Probe, ...]
-    critical: bool
-    interval: float
-    retry_interval: float
-    timeout: float
-    failure_threshold: int
-    success_threshold: int
-    max_age: float | None
-
-
-class _Entry:
-    __slots__ = ("check", "run", "state")
-
-    def __init__(self, check: Check) -> None:
-        self.check = check
-        self.state: CheckState = UNKNOWN
-        self.run: Run | None = None
 
 
 class Health:
@@ -77,26 +51,21 @@ class Health:
         self.clock = clock
         self._random = random
         self._lock = RLock()
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, Entry] = {}
         self._dues = Timers()
         self._deadlines = Timers()
         self._tallies = {probe: Tally(probe) for probe in PROBES}
         self._cancelled: list[Run] = []
         self._subscribers: list[Callable[[Transition], object]] = []
         self._watchers: list[Callable[[], object]] = []
-        self._phase = Phase.STARTING
-        self._draining = False
-        self._life: object = _NOBODYS
-        self._lives = 0
-        self._started = False
-        self._passed = False
+        self._life = Life()
         self._versions = count(1)
         self._version = 0
         self._outlooks: Mapping[Probe | None, Outlook] = {}
         self.runner: object | None = None
         """Whoever runs these checks: one, however many middlewares share this Health. Not looked at here."""
         self._publish(PROBES)
-        for check in _checks(checks):
+        for check in listed(checks):
             self.add(check)
 
     # -- what an app calls
@@ -107,7 +76,7 @@ class Health:
         with self._lock:
             if check.name in self._entries:
                 raise ValueError(f"check {check.name!r}: the name is taken; names are unique in a Health")
-            entry = _Entry(check)
+            entry = Entry(check)
             self._entries[check.name] = entry
             self._dues.set(check.name, -inf)
             self._weigh(entry)
@@ -178,9 +147,7 @@ class Health:
 
     def drain(self) -> None:
         """Turn readiness unhealthy, for good, while everything else goes on: the process is about to stop."""
-        # A word of its own, not a phase to enter: a signal handler may come between the question whether another phase
-        # may follow and its beginning, and what it said must not be overwritten.
-        self._draining = True
+        self._life.drain()
         with self._lock:
             self._publish((Probe.READINESS, None))
             self._notify()
@@ -188,8 +155,7 @@ class Health:
     @property
     def phase(self) -> Phase:
         """Where the process stands."""
-        phase = self._phase
-        return Phase.DRAINING if self._draining and phase < Phase.DRAINING else phase
+        return self._life.phase
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -205,13 +171,8 @@ class Health:
         tells of the same life and the first is heard, for whom this returns True.
         """
         with self._lock:
-            if self._life is life:
+            if not self._life.begin(life):
                 return False
-            self._life = life
-            self._lives += 1
-            self._started = self._passed = False
-            if self._phase is Phase.STOPPED:
-                self._draining = False
             for entry in self._entries.values():
                 entry.state = UNKNOWN
                 self._dues.set(entry.check.name, -inf)
@@ -221,7 +182,6 @@ class Health:
                 for tally in self._tallies.values():
                     tally.drop(entry.check.name)
                 self._weigh(entry)
-            self._phase = Phase.STARTING
             self._publish(PROBES)
             self._notify()
         return True
@@ -229,7 +189,7 @@ class Health:
     def serve(self) -> None:
         """The app's own startup is complete. One that drains already stays so."""
         with self._lock:
-            self._started = True
+            self._life.started = True
             self._enter(Phase.SERVING, PROBES)
             self._settle(PROBES)
 
@@ -243,20 +203,17 @@ class Health:
         Returns False when it is not the present life: a loop that was lost may be collected at any later moment.
         """
         with self._lock:
-            if self._life is not life:
-                return False
-            self._life = _NOBODYS
-            return True
+            return self._life.end(life)
 
     @property
     def started(self) -> bool:
         """Whether the app's own startup is complete."""
-        return self._started
+        return self._life.started
 
     @property
     def lives(self) -> int:
         """How many lives have begun. None: nobody tells of them, and a request is the proof that the app serves."""
-        return self._lives
+        return self._life.count
 
     # -- what runs the checks
 
@@ -361,7 +318,7 @@ class Health:
     # -- inside, with the lock held
 
     def _apply(
-        self, entry: _Entry, result: Result, now: float, duration: float, error: BaseException | None = None
+        self, entry: Entry, result: Result, now: float, duration: float, error: BaseException | None = None
     ) -> list[Transition]:
         old = entry.state
         new = entry.state = advance(entry.check, old, result, now, duration)
@@ -372,35 +329,35 @@ class Health:
         failures = max(old.failures, new.failures)
         return [Transition(entry.check.name, old.status, new.status, result, old.since, now, failures, error)]
 
-    def _ended(self, run: Run) -> _Entry | None:
+    def _ended(self, run: Run) -> Entry | None:
         entry = self._entries.get(run.check.name)
         if entry is None or entry.run is not run:
             return None
         entry.run = None
         return entry
 
-    def _fail(self, entry: _Entry, run: Run, message: str, now: float) -> list[Transition]:
+    def _fail(self, entry: Entry, run: Run, message: str, now: float) -> list[Transition]:
         return self._apply(entry, Result(Status.UNHEALTHY, message), now, now - run.started)
 
-    def _plan(self, entry: _Entry, now: float) -> None:
+    def _plan(self, entry: Entry, now: float) -> None:
         done = finished(entry.check, entry.state)
         self._dues.set(entry.check.name, inf if done else now + pause(entry.check, entry.state, self._random()))
 
-    def _weigh(self, entry: _Entry) -> None:
+    def _weigh(self, entry: Entry) -> None:
         probes = (*entry.check.probes, None)
         for probe in probes:
             self._tallies[probe].put(entry.check, entry.state)
         self._settle(probes)
 
     def _settle(self, probes: Iterable[Probe | None]) -> None:
-        if self._started and not self._passed:
-            self._passed = self._tallies[Probe.STARTUP].outlook().status is not Status.UNHEALTHY
+        if self._life.started and not self._life.passed:
+            self._life.passed = self._tallies[Probe.STARTUP].outlook().status is not Status.UNHEALTHY
             probes = PROBES
         self._publish(probes)
 
     def _enter(self, phase: Phase, probes: Iterable[Probe | None]) -> None:
         with self._lock:
-            self._phase = max(self._phase, phase)
+            self._life.enter(phase)
             self._publish(probes)
             self._notify()
 
@@ -426,8 +383,8 @@ class Health:
         # The tallies are left alone where the phase decides: a signal handler that drains must not touch a heap which
         # the code that it interrupted is about to change.
         if probe is Probe.STARTUP:
-            return Outlook(Status.HEALTHY if self._passed else Status.UNHEALTHY)
-        if probe is not Probe.LIVENESS and not (self._passed and phase is Phase.SERVING):
+            return Outlook(Status.HEALTHY if self._life.passed else Status.UNHEALTHY)
+        if probe is not Probe.LIVENESS and not (self._life.passed and phase is Phase.SERVING):
             return Outlook(Status.UNHEALTHY)
         return self._tallies[probe].outlook()
 
@@ -450,7 +407,7 @@ class Health:
     def _report(
         self,
         probe: Probe | None,
-        entries: Iterable[_Entry],
+        entries: Iterable[Entry],
         phase: Phase | None,
         exclude: frozenset[str],
         now: float | None,
@@ -459,8 +416,8 @@ class Health:
             probe,
             [(entry.check, entry.state) for entry in entries if probe is None or probe in entry.check.probes],
             phase=phase,
-            started=self._started,
-            passed=self._passed,
+            started=self._life.started,
+            passed=self._life.passed,
             exclude=exclude,
             now=self.clock() if now is None else now,
         )
@@ -468,22 +425,3 @@ class Health:
 
 def _timed_out(check: Check) -> str:
     return f"timed out after {check.timeout:.1f} s"
-
-
-def _checks(checks: object) -> Iterable[Check]:
-    expected = "health: checks must be {name: function}, an iterable of Check, or a Health"
-    if isinstance(checks, Mapping):
-        given = cast("Mapping[str, CheckFunction]", checks)
-        for name, run in given.items():
-            if isinstance(run, Check):
-                raise TypeError(
-                    f"check {name!r}: run is {run!r:.40}, expected a function; a Check has its name: pass a list of them"
-                )
-        return [Check(name, run) for name, run in given.items()]
-    if not isinstance(checks, Iterable):
-        raise TypeError(f"{expected}, not {checks!r:.80}")
-    listed = list(cast("Iterable[object]", checks))
-    for each in listed:
-        if not isinstance(each, Check):
-            raise TypeError(f"{expected}, not an iterable with {each!r:.80}")
-    return cast("list[Check]", listed)

@@ -161,7 +161,11 @@ def test_a_subscriber_may_leave_while_it_is_told() -> None:
 def test_who_subscribes_while_others_are_told_hears_of_the_next_change() -> None:
     health = serving(check(failure_threshold=1))
     late: list[Transition] = []
-    health.subscribe(lambda _: health.subscribe(late.append) and None)
+
+    def bring_another(_: Transition) -> None:
+        health.subscribe(late.append)
+
+    health.subscribe(bring_another)
     finish(health, healthy(), 0.0)
     finish(health, unhealthy("x"), 20.0)
     assert [transition.new for transition in late] == [U]

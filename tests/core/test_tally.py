@@ -105,6 +105,17 @@ def test_staleness_begins_exactly_at_max_age() -> None:
     assert (outlook.at(14.999), outlook.at(15.0)) == (H, U)
 
 
+def test_a_failure_below_its_threshold_does_not_make_a_stale_pass_fresh_again() -> None:
+    subject = check(interval=1.0, timeout=1.0, max_age=5.0, failure_threshold=2)
+    fresh = advance(subject, UNKNOWN, RESULTS[H], 10.0, 0.0)
+    for now, expected in ((14.999, H), (15.0, U)):
+        state = advance(subject, fresh, RESULTS[U], now, 0.0)
+        assert state.status is H
+        assert brute_force(Probe.READINESS, [Entry(subject, state)], now) is expected
+    state = advance(subject, advance(subject, fresh, RESULTS[U], 15.0, 0.0), RESULTS[H], 16.0, 0.0)
+    assert brute_force(Probe.READINESS, [Entry(subject, state)], 20.999) is H
+
+
 def test_a_startup_check_that_has_passed_grows_never_old() -> None:
     subject = check(probes=(Probe.STARTUP,))
     state = advance(subject, UNKNOWN, RESULTS[H], 0.0, 0.0)

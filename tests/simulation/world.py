@@ -28,8 +28,10 @@ class Witness:
     expected: Status | None = None
     recent: deque[bool] = field(default_factory=lambda: deque(maxlen=8))
     """Whether each of the last results was a failure."""
-    evidence: float = -inf
+    latest: float = -inf
     """When the last result was recorded."""
+    evidence: float = -inf
+    """When there was last a reason to believe in `expected`."""
     passed: bool = False
     """Whether it was ever well."""
     overran: bool = False
@@ -39,7 +41,6 @@ class Witness:
         """Follow one result, by the words of the design."""
         failed = status is Status.UNHEALTHY
         self.recent.append(failed)
-        self.evidence = now
         old = self.expected
         if failed:
             streak = list(self.recent)[-self.check.failure_threshold :]
@@ -51,6 +52,10 @@ class Witness:
             if old is not Status.UNHEALTHY or full:
                 self.expected = status
             self.overran &= not full
+        stale = now >= self.evidence + self.check.stale_after
+        if not (failed and stale and self.expected is not status):
+            self.evidence = now
+        self.latest = now
         self.passed |= self.expected is not Status.UNHEALTHY
         self.well = not failed and self.expected is not Status.UNHEALTHY
 
@@ -61,7 +66,7 @@ class Witness:
 
     def bad(self, now: float) -> bool:
         """Tell whether nothing may be green that rests on this check."""
-        stale = now - self.evidence >= self.check.stale_after and not self.done
+        stale = now >= self.evidence + self.check.stale_after and not self.done
         return self.expected in (None, Status.UNHEALTHY) or (stale and not self.overran)
 
 
@@ -213,4 +218,4 @@ class World:
             witness.expected = state.status
         else:
             assert state.status is witness.expected
-            assert state.time == (None if witness.evidence == -inf else witness.evidence)
+            assert state.time == (None if witness.latest == -inf else witness.latest)
