@@ -99,6 +99,13 @@ def test_empty_fields_of_the_service_are_left_out() -> None:
     assert document == {"status": "pass", "serviceId": "shop", "checks": {}}
 
 
+def test_response_times_are_whole_microseconds() -> None:
+    health = serving(check("a"))
+    (run,) = health.due(0.0).start
+    health.record(run, healthy(), 1 / 3)
+    assert b'"responseTime":333.333}' in health_json(health.report(now=1.0), None, wall=WALL).body
+
+
 def test_the_message_of_a_pass_is_left_out() -> None:
     assert "output" not in read(health_json(one(healthy("all is fine")), None, wall=WALL))["checks"]["a"][0]
 
