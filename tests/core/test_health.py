@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from asgi_health import Check, Health, Probe, Status, degraded, healthy, unhealthy
-from asgi_health.core.health import CheckOptions
+from asgi_health.core.entry import CheckOptions
 from asgi_health.core.lifecycle import Phase
 
 from .cases import PROBES, check, finish, passing, refused, serving, standing, start, still
