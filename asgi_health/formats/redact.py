@@ -15,7 +15,7 @@ _CREDENTIALS = tuple(
         # password=abc, 'api_key': b"abc", \"token\": \"abc\", PGPASSWORD=['abc']; a quoted value may have lost its end
         r"(?P<keep>(?:password|passwd|passphrase|pwd|secret|token|credential|api[_-]?key|access[_-]?key)[\w-]*"
         r"\\*['\"]?\s*[=:]+>?\s*[\[({\s]*)"
-        r"(?:[bru]{0,2}(?P<quote>\\*['\"])(?:\\.|[^\\])*?(?:(?P=quote)|$)|[^\s,;&)}\]'\"]+)",
+        r"(?:[bru]{0,2}(?P<quote>\\*['\"])(?:\\.|[^\\])*?(?:(?P=quote)|\\*$)|[^\s,;&)}\]'\"]+)",
     )
 )
 
