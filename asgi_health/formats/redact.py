@@ -12,10 +12,11 @@ _CREDENTIALS = tuple(
         r"(?P<keep>://)(?:\S*(?=…)|\S*(?=@))",
         # Authorization: Bearer abc, bearer abc, Basic abc
         r"(?P<keep>\b(?:bearer|basic)\s+)[\w.~+/=-]{4,}",
-        # password=abc, 'api_key': b"abc", \"token\": \"abc\", PGPASSWORD=['abc']; a quoted value may have lost its end
+        # password=abc, 'api_key': b"abc", \"token\": \"abc\", PGPASSWORD=['abc']; a quoted value may have lost its
+        # end, and where the end is of one whose quotes are escaped cannot be told: all the rest goes
         r"(?P<keep>(?:password|passwd|passphrase|pwd|secret|token|credential|api[_-]?key|access[_-]?key)[\w-]*"
         r"\\*['\"]?\s*[=:]+>?\s*[\[({\s]*)"
-        r"(?:[bru]{0,2}(?P<quote>\\*['\"])(?:\\.|[^\\])*?(?:(?P=quote)|\\*$)|[^\s,;&)}\]'\"]+)",
+        r"(?:[bru]{0,2}(?P<quote>['\"])(?:\\.|[^\\])*?(?:(?P=quote)|\\*$)|[bru]{0,2}\\+['\"].*|[^\s,;&)}\]'\"]+)",
     )
 )
 
