@@ -64,3 +64,11 @@ def test_the_table_of_endpoints_has_the_default_paths() -> None:
 def test_the_options_of_the_middleware_are_all_told() -> None:
     for name in inspect.signature(HealthMiddleware).parameters:
         assert name in README
+
+
+def test_the_figures_are_those_that_the_benchmarks_have_written() -> None:
+    table = (Path(__file__).parent.parent / "benchmarks" / "results" / "README-table.md").read_text()
+    shown = README.split("<!-- benchmarks: benchmarks/results/README-table.md -->\n")[1].split(
+        "\n<!-- /benchmarks -->"
+    )[0]
+    assert shown == table.strip()

@@ -19,7 +19,13 @@ SLACK = 0.01
 class Dependency:
     """One dependency with its check."""
 
-    def __init__(self, template: Check, random: Random, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        template: Check,
+        random: Random,
+        clock: Callable[[], float],
+        stalled_since: Callable[[float], float],
+    ) -> None:
         self.check = Check(
             template.name,
             self.ask,
@@ -32,31 +38,39 @@ class Dependency:
             success_threshold=template.success_threshold,
             max_age=template.max_age,
         )
-        self.mood = Mood(random, self.check, clock())
         self.witness = Witness(self.check)
         self.asked = 0
         self.asked_twice = False
         """Whether it was ever asked while it was busy. To raise would only make it fail."""
         self.haunted = False
-        """Whether a run of a former life went on in the next."""
+        """Whether a run went on after its app had ended."""
+        self.over = False
+        self.lateness = 0.0
+        """The longest that a run came after it was due, or a cancellation after its deadline, stalls left aside."""
         self.busy_since = inf
         self.deaf = False
         self._overdue = False
+        self._ended_at = -inf
         self._random = random
         self._clock = clock
+        self._stalled_since = stalled_since
+        self.begin()
 
     @property
     def busy(self) -> bool:
         """Whether it is being asked."""
         return self.busy_since < inf
 
-    def forget(self) -> None:
-        """Begin a new life. What was still busy in the one before was let go of, and must never go on."""
+    def begin(self) -> None:
+        """Begin a life. What was still busy in the one before was let go of, and must never go on."""
         self.witness = Witness(self.check)
-        self.busy_since, self.deaf = inf, False
+        self.mood = Mood(self._random, self.check, self._clock())
+        self.busy_since, self.deaf, self.over, self._ended_at = inf, False, False, -inf
 
     async def ask(self) -> object:
         """Answer, in one of the ways in which checks do."""
+        if self._ended_at > -inf:
+            self._look_at_the_time(self._ended_at, 1.1 * self.check.interval)
         self.asked_twice |= self.busy
         self.asked += 1
         self.busy_since, self._overdue = self._clock(), False
@@ -68,22 +82,27 @@ class Dependency:
             status = act.result.status
             return self._say(status)
         finally:
-            if self.witness is life:
-                self._ended(status)
-            else:
+            if self.over or self.witness is not life:
                 self.haunted = True
+            else:
+                self._ended(status)
 
     def _ended(self, status: Status) -> None:
         now = self._clock()
         self.look()
         if not self._overdue:
             self.witness.took(status if now < self.busy_since + self.check.timeout else Status.UNHEALTHY, now)
-        self.busy_since, self.deaf = inf, False
+        self.busy_since, self.deaf, self._ended_at = inf, False, now
+
+    def _look_at_the_time(self, since: float, seconds: float) -> None:
+        waited = self._clock() - since - self._stalled_since(since)
+        self.lateness = max(self.lateness, waited - seconds)
 
     async def _take(self, act: Act) -> None:
         try:
             await (anyio.sleep_forever() if act.seconds == inf else anyio.sleep(act.seconds))
         except BaseException:
+            self._look_at_the_time(self.busy_since, self.check.timeout)
             if act.deaf == 0.0:
                 raise
             self.deaf = True

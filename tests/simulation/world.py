@@ -1,7 +1,7 @@
 """A runner of the core on virtual time, and a witness that knows the design but none of the code."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
@@ -70,6 +70,11 @@ class Witness:
         return self.expected in (None, Status.UNHEALTHY) or (stale and not self.overran)
 
 
+def stalled_since(stalls: Iterable[tuple[float, float]], moment: float) -> float:
+    """Return how many of the seconds since `moment` lie in one of the `stalls`."""
+    return sum(end - max(begin, moment) for begin, end in stalls if end > moment)
+
+
 class World:
     """The checks of an app, its loop that stalls now and then, and the time, which passes from event to event."""
 
@@ -107,7 +112,7 @@ class World:
 
     def stalled_since(self, moment: float) -> float:
         """Return for how long the loop has not been there since `moment`."""
-        return sum(end - max(begin, moment) for begin, end in self.stalled if end > moment)
+        return stalled_since(self.stalled, moment)
 
     def _step(self) -> None:
         event = self._events[0][0] if self._events else inf
