@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from .asgi.details import bearer_token, client_in
     from .asgi.middleware import HealthMiddleware
     from .asgi.paths import Paths
+    from .asgi.running import Health
     from .core.check import Check
-    from .core.health import Health
+    from .core.drain import Drain
+    from .core.listener import Listener
     from .core.report import Report
     from .core.result import Result, degraded, healthy, unhealthy
     from .core.status import Probe, Status
@@ -20,8 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Check",
+    "Drain",
     "Health",
     "HealthMiddleware",
+    "Listener",
     "Paths",
     "Probe",
     "Report",
@@ -39,8 +43,10 @@ __all__ = [
 # Each name is fetched from its room when it is first used: importing the package alone costs next to nothing.
 _ROOMS = {
     "Check": ".core.check",
-    "Health": ".core.health",
+    "Drain": ".core.drain",
+    "Health": ".asgi.running",
     "HealthMiddleware": ".asgi.middleware",
+    "Listener": ".core.listener",
     "Paths": ".asgi.paths",
     "Probe": ".core.status",
     "Report": ".core.report",

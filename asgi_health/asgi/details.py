@@ -59,13 +59,13 @@ def client_in(*networks: str) -> Policy:
     return allows
 
 
-def policy_of(details: object) -> Policy | None:
+def policy_of(details: object, subject: str = "details") -> Policy | None:
     """Return the policy that `details` stands for, None for "nobody". Raises TypeError for what is none."""
     if details is False:
         return None
     if details is True:
         return lambda scope: True
-    expected = "details must be True, False or a plain function (scope) -> bool"
+    expected = f"{subject} must be True, False or a plain function (scope) -> bool"
     if isinstance(details, str | bytes):
         raise TypeError(f"{expected}; for a token that is bearer_token(...)")  # which is not shown
     if details is bearer_token or details is client_in:
@@ -78,16 +78,17 @@ def policy_of(details: object) -> Policy | None:
         raise TypeError(f"{expected}: {error}") from None
     except ValueError:
         pass  # some builtins have no signature to look at
-    return _Guarded(details)
+    return _Guarded(details, subject)
 
 
 class _Guarded:
     """Ask a policy that somebody else wrote: only a plain True opens the door, and raising means no."""
 
-    __slots__ = ("_complained", "_policy")
+    __slots__ = ("_complained", "_policy", "_subject")
 
-    def __init__(self, policy: Callable[[Scope], object]) -> None:
+    def __init__(self, policy: Callable[[Scope], object], subject: str) -> None:
         self._policy = policy
+        self._subject = subject
         self._complained = False
 
     def __call__(self, scope: Scope) -> bool:
@@ -106,7 +107,7 @@ class _Guarded:
         # Once: whoever can make a policy raise could otherwise fill the log with it.
         if not self._complained:
             self._complained = True
-            logger.warning("the details policy %s: no details are given (said once)", what, exc_info=exc_info)
+            logger.warning("the policy of %s %s: nobody is let in (said once)", self._subject, what, exc_info=exc_info)
 
 
 def _token(token: object) -> bytes:

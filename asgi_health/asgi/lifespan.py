@@ -7,6 +7,7 @@ there turns its exceptions into groups, ends with an app that returns early, and
 import logging
 from typing import Protocol
 
+from ..runtime.listening import CannotListen
 from .types import App, Message, Receive, Scope, Send
 
 logger = logging.getLogger("asgi_health")
@@ -16,7 +17,7 @@ class Life(Protocol):
     """What happens along the life of an app."""
 
     def begin(self) -> object:
-        """The app is about to start. Returns what tells this life from any other."""
+        """The app is about to start. Returns what tells this life from any other. Raises CannotListen."""
         ...
 
     def started(self) -> None:
@@ -44,7 +45,14 @@ class Lifespan:
 
     async def run(self, scope: Scope) -> None:
         """Return when it is over. An exception of the app comes out as it was, unless it meant "I do not take part"."""
-        life = self._life.begin()
+        try:
+            life = self._life.begin()
+        except CannotListen as error:
+            # Said in the protocol: what a lifespan raises, servers take for "not supported" and serve on.
+            logger.error("%s", error)
+            await self._server_receive()
+            await self._server_send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
         try:
             try:
                 await self._app(scope, self._receive, self._send)

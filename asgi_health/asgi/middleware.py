@@ -1,27 +1,21 @@
 """HealthMiddleware: one line around any ASGI app."""
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 
 from ..core.check import Check, CheckFunction
-from ..core.health import Health
+from ..core.drain import Drain
 from ..core.lifecycle import Phase
+from ..core.listener import Listener
 from ..core.require import require_type
-from ..core.status import Probe
-from ..formats.answer import ALLOWED, METHOD_NOT_ALLOWED, MINIMAL, NOT_FOUND, Answer
 from ..formats.service import ServiceInfo
-from ..runtime.current import current_backend
-from ..runtime.runner import runner_of
-from .details import policy_of
-from .library import Library
+from .beside import beside
+from .desk import Asked, Desk
 from .lifespan import Lifespan
 from .messages import send_answer
 from .pages import Pages, Prepared
 from .paths import Paths
-from .query import options
+from .running import Health
 from .types import App, Receive, Scope, Send
-
-logger = logging.getLogger("asgi_health")
 
 
 class HealthMiddleware:
@@ -34,18 +28,23 @@ class HealthMiddleware:
     `details`: who may read more than the status: False nobody, True everybody, or a function ``(scope) -> bool`` such
     as ``bearer_token("...")`` or ``client_in("10.0.0.0/8")``. `service` says what the details tell of the app itself.
 
-    Raises TypeError or ValueError, when it is made, for a configuration that could not work.
+    `drain` takes the app out of the rotation before it stops; without it signals are left alone. `listener` answers the
+    same endpoints from a thread, from before the app's startup to its end. `slow_loop`: seconds of lateness of the
+    event loop after which one log record says what blocked it; 0 turns that off. Without lifespan `drain` and
+    `listener` begin with the first request.
+
+    Raises TypeError or ValueError, when it is made, for a configuration that could not work; ModuleNotFoundError for a
+    listener without the package that it needs.
     """
 
     __slots__ = (
-        "_below",
         "_clock",
-        "_library",
-        "_on_demand_is_known",
+        "_desk",
+        "_elsewhere",
+        "_next",
         "_pages",
-        "_policy",
         "_ready",
-        "_runner",
+        "_sidecar",
         "app",
         "health",
     )
@@ -58,6 +57,9 @@ class HealthMiddleware:
         paths: Paths = Paths(),  # noqa: B008  frozen, and the default reads as what it is
         details: bool | Callable[[Scope], bool] = False,
         service: ServiceInfo | None = None,
+        drain: Drain | None = None,
+        listener: Listener | None = None,
+        slow_loop: float = 1.0,
     ) -> None:
         if not callable(app):
             raise TypeError(f"app must be an ASGI app, not {app!r}")
@@ -66,14 +68,22 @@ class HealthMiddleware:
             require_type("service", service, ServiceInfo)
         self.app = app
         self.health = checks if isinstance(checks, Health) else Health(() if checks is None else checks)
-        self._policy = policy_of(details)
         self._clock = self.health.clock
-        self._runner = runner_of(self.health)
-        self._library = Library(self.health, service)
-        self._pages = Pages(self.health, paths, guarded=self._policy is not None, attended=lambda: self._runner.alive)
+        self._sidecar = beside(
+            self.health,
+            paths=paths,
+            details=details,
+            service=service,
+            drain=drain,
+            listener=listener,
+            slow_loop=slow_loop,
+        )
+        runner = self._sidecar.runner
+        self._desk = Desk(self.health, paths, details=details, service=service, drain=drain)
+        self._pages = Pages(self.health, paths, guarded=self._desk.guarded, attended=lambda: runner.alive)
         self._ready = self._pages.ready
-        self._below = tuple(self._pages.below) if self._policy is not None else ()
-        self._on_demand_is_known = False
+        self._elsewhere = self._desk.beginnings
+        self._next: App = app if drain is None and listener is None else self._first
 
     # The hot path. `async def` with exactly these names on a class: what every server and framework accepts.
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,11 +103,11 @@ class HealthMiddleware:
                     ready = None
                 foreign = False
             else:
-                foreign = not scope["root_path"] and not (self._below and path.startswith(self._below))
+                foreign = not scope["root_path"] and not (self._elsewhere and path.startswith(self._elsewhere))
         except (KeyError, TypeError, AttributeError):  # a lifespan, or a scope that no server sends
             ready, foreign = None, False
         if foreign:
-            await self.app(scope, receive, send)
+            await self._next(scope, receive, send)
         elif ready is not None:
             _, start, headers, body = ready
             message = start.copy()
@@ -110,91 +120,30 @@ class HealthMiddleware:
     async def _look_closer(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope.get("type")
         if kind == "lifespan":
-            await Lifespan(self.app, receive, send, self).run(scope)
+            self._next = self.app
+            await Lifespan(self.app, receive, send, self._sidecar).run(scope)
             return
-        asked = self._find(scope) if kind == "http" else None
+        asked = self._desk.find(scope) if kind == "http" else None
         if asked is None:
-            await self.app(scope, receive, send)
+            await self._next(scope, receive, send)
             return
-        await send_answer(await self._answer(scope, *asked), scope, send)
-
-    def _find(self, scope: Scope) -> tuple[Probe | None, str | None] | None:
-        """Return the probe that is asked (None: all together), and the one check of it, where one is asked for."""
-        path, root = scope.get("path"), scope.get("root_path")
-        if not isinstance(path, str):
-            return None
-        candidates = [path]
-        if isinstance(root, str) and (root := root.rstrip("/")) and path.startswith(f"{root}/"):
-            candidates.append(path[len(root) :])
-        for candidate in candidates:
-            if candidate in self._pages.probes:
-                return self._pages.probes[candidate], None
-            for prefix in self._below:
-                name = candidate.removeprefix(prefix).rstrip("/")
-                if candidate.startswith(prefix) and name and "/" not in name:
-                    return self._pages.below[prefix], name
-        return None
-
-    async def _answer(self, scope: Scope, probe: Probe | None, name: str | None) -> Answer:
-        allowed = self._policy is not None and self._policy(scope)
-        if name is not None and not allowed:
-            return NOT_FOUND
-        if scope.get("method") not in ALLOWED:
-            return METHOD_NOT_ALLOWED
-        await self._refresh(probe)
-        now = self._clock()
-        if allowed:
-            wanted = options(scope.get("query_string"))
-            if name is not None:
-                return self._library.one(probe, name, wanted, now) or NOT_FOUND
-            if probe is None or wanted.verbose:
-                return self._library.whole(probe, wanted, now)
-            if wanted.exclude:
-                return MINIMAL[self.health.report(probe, exclude=wanted.exclude, now=now).status]
-        return MINIMAL[self.health.outlook(probe).at(now)]
+        await send_answer(await self._desk.respond(scope, asked, self._prepare), scope, send)
 
     # -- without lifespan
 
-    async def _refresh(self, probe: Probe | None) -> None:
-        health = self.health
-        if self._runner.alive:
+    async def _first(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Stand in for the app until the first request has come, which tells that there is no lifespan."""
+        self._next = self.app
+        self._sidecar.attend()
+        await self.app(scope, receive, send)
+
+    async def _prepare(self, asked: Asked) -> None:
+        if asked.drain:
+            await self._sidecar.drain()
             return
-        if not health.lives and not health.started:
-            health.serve()
-        if health.phase in (Phase.SERVING, Phase.DRAINING):
-            if not self._on_demand_is_known:
-                self._on_demand_is_known = True
-                logger.info("checks run on demand, when a probe asks: %s", self._summary())
-            if health.concerns(probe):
-                await self._runner.refresh()
+        if self._sidecar.runner.alive:
+            return
+        self._sidecar.attend()
+        if self.health.phase in (Phase.SERVING, Phase.DRAINING) and self.health.concerns(asked.probe):
+            await self._sidecar.runner.refresh()
         self._pages.refresh()
-
-    # -- with lifespan; see lifespan.Life
-
-    def begin(self) -> object:
-        """The app is about to start: what a former life may have left behind is not its own."""
-        loop = current_backend().loop
-        if self.health.begin(loop):
-            self._runner.cancel()
-        return loop
-
-    def started(self) -> None:
-        """The app's own startup is complete: from now on the checks run."""
-        self.health.serve()
-        self._runner.start()
-        self._on_demand_is_known = False
-        logger.info("checks run in the background: %s", self._summary())
-
-    async def stopping(self) -> None:
-        """The checks end before the app knows that it has to, so that none of them uses a closed pool."""
-        self.health.stop()
-        await self._runner.stop()
-
-    def ended(self, life: object) -> None:
-        """The app's lifespan is over, however that came: nothing may go on without an owner."""
-        if self.health.end(life):
-            self._runner.cancel()
-
-    def _summary(self) -> str:
-        names = ", ".join(check.name for check in self.health.checks) or "none"
-        return f"{names}; answered: {' '.join(path for path in self._ready if not path.endswith('/'))}"

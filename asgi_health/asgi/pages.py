@@ -20,12 +20,9 @@ class Pages:
         self._health = health
         self._guarded = guarded
         self._attended = attended
-        self.probes: dict[str, Probe | None] = {
+        self._probes: dict[str, Probe | None] = {
             spelling: probe for probe in PROBES for path in paths.of(probe) for spelling in (path, f"{path}/")
         }
-        """What is asked at each path; None is everything together."""
-        self.below: dict[str, Probe] = {f"{path}/": probe for probe in Probe for path in paths.of(probe)}
-        """Where single checks are asked for by name. Not below `health`, for apps have pages of their own there."""
         self.ready: dict[str, Prepared] = {}
         """What is answered at each path. Keys are fixed and values replaced whole, so that any thread may read it."""
         self.refresh()
@@ -36,7 +33,7 @@ class Pages:
         while True:
             version = self._health.version
             prepared = {probe: self._prepare(probe) for probe in PROBES}
-            for path, probe in self.probes.items():
+            for path, probe in self._probes.items():
                 self.ready[path] = prepared[probe]
             if self._health.version == version:
                 return

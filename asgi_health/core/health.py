@@ -20,6 +20,7 @@ from .report import Report, report_checks
 from .require import require_type
 from .result import Result
 from .schedule import Orders, Run, Timers, pause
+from .stalls import NO_STALLS
 from .state import UNKNOWN, advance
 from .status import Probe, Status
 from .tally import Outlook, Tally, finished
@@ -59,6 +60,7 @@ class Health:
         self._subscribers: list[Callable[[Transition], object]] = []
         self._watchers: list[Callable[[], object]] = []
         self._life = Life()
+        self._stalls = NO_STALLS
         self._versions = count(1)
         self._version = 0
         self._outlooks: Mapping[Probe | None, Outlook] = {}
@@ -146,8 +148,12 @@ class Health:
         return self._report(probe, (entry,), None, frozenset(), now)
 
     def drain(self) -> None:
-        """Turn readiness unhealthy, for good, while everything else goes on: the process is about to stop."""
-        self._life.drain()
+        """Turn readiness unhealthy, for good, while everything else goes on: the process is about to stop.
+
+        This announces it and stops nothing. A SIGTERM that a Drain holds back is passed on when the delay is over,
+        counted from the moment at which the first of all reasons to drain came up.
+        """
+        self._life.drain(self.clock())
         with self._lock:
             self._publish((Probe.READINESS, None))
             self._notify()
@@ -156,6 +162,11 @@ class Health:
     def phase(self) -> Phase:
         """Where the process stands."""
         return self._life.phase
+
+    @property
+    def phase_since(self) -> float | None:
+        """When the phase began (seconds of `clock`); None while nobody has told of a life."""
+        return self._life.since
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -171,8 +182,9 @@ class Health:
         tells of the same life and the first is heard, for whom this returns True.
         """
         with self._lock:
-            if not self._life.begin(life):
+            if not self._life.begin(life, self.clock()):
                 return False
+            self._stalls = NO_STALLS
             for entry in self._entries.values():
                 entry.state = UNKNOWN
                 self._dues.set(entry.check.name, -inf)
@@ -196,6 +208,19 @@ class Health:
     def stop(self) -> None:
         """The app is about to shut down, and its checks before it."""
         self._enter(Phase.STOPPED, (Probe.READINESS, None))
+
+    def hold(self, held: bool) -> None:
+        """Drain while `held`, and be ready again when it is over: a file that comes and goes."""
+        with self._lock:
+            self._life.hold(held, self.clock())
+            self._publish((Probe.READINESS, None))
+            self._notify()
+
+    def stalled(self, seconds: float) -> None:
+        """Take note that the app's event loop had no turn for `seconds`."""
+        with self._lock:
+            self._stalls = self._stalls.and_one(seconds)
+            self._version = next(self._versions)
 
     def end(self, life: object = None) -> bool:
         """Nobody tells of this life any more: the app has shut down, or its lifespan has crashed and it serves on.
@@ -357,7 +382,7 @@ class Health:
 
     def _enter(self, phase: Phase, probes: Iterable[Probe | None]) -> None:
         with self._lock:
-            self._life.enter(phase)
+            self._life.enter(phase, self.clock())
             self._publish(probes)
             self._notify()
 
@@ -416,6 +441,8 @@ class Health:
             probe,
             [(entry.check, entry.state) for entry in entries if probe is None or probe in entry.check.probes],
             phase=phase,
+            since=self._life.since,
+            stalls=self._stalls,
             started=self._life.started,
             passed=self._life.passed,
             exclude=exclude,

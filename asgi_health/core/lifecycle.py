@@ -22,11 +22,14 @@ _NOBODYS = object()
 class Life:
     """Where an app stands in its life, and which life it is."""
 
-    __slots__ = ("_draining", "_of", "_phase", "count", "passed", "started")
+    __slots__ = ("_drained_at", "_draining", "_entered_at", "_held", "_of", "_phase", "count", "passed", "started")
 
     def __init__(self) -> None:
         self._phase = Phase.STARTING
+        self._entered_at: float | None = None
         self._draining = False
+        self._held = False
+        self._drained_at: float | None = None
         self._of: object = _NOBODYS
         self.count = 0
         """Lives that have begun. None: nobody tells of them, and a request is the proof that the app serves."""
@@ -40,9 +43,14 @@ class Life:
         """The phase. A drain is a word of its own and not a phase that is entered: a signal handler may come in the
         middle of entering another one, and what it said must not be overwritten."""
         phase = self._phase
-        return Phase.DRAINING if self._draining and phase < Phase.DRAINING else phase
+        return Phase.DRAINING if (self._draining or self._held) and phase < Phase.DRAINING else phase
 
-    def begin(self, of: object) -> bool:
+    @property
+    def since(self) -> float | None:
+        """When the present phase began, None while nobody has told of a life."""
+        return self._drained_at if self.phase is Phase.DRAINING else self._entered_at
+
+    def begin(self, of: object, now: float) -> bool:
         """Begin anew, True; False when the life `of` this very thing, an event loop, is being lived."""
         if self._of is of:
             return False
@@ -52,15 +60,26 @@ class Life:
         if self._phase is Phase.STOPPED:
             self._draining = False
         self._phase = Phase.STARTING
+        self._entered_at = now
         return True
 
-    def enter(self, phase: Phase) -> None:
+    def enter(self, phase: Phase, now: float) -> None:
         """Go forward to `phase`; there is no way back."""
-        self._phase = max(self._phase, phase)
+        if phase > self._phase:
+            self._entered_at = now
+            self._phase = phase
 
-    def drain(self) -> None:
+    def drain(self, now: float) -> None:
         """Ask not to be sent anything new, until the next life."""
+        if not (self._draining or self._held):
+            self._drained_at = now
         self._draining = True
+
+    def hold(self, held: bool, now: float) -> None:
+        """Ask not to be sent anything new, until told otherwise."""
+        if held and not (self._draining or self._held):
+            self._drained_at = now
+        self._held = held
 
     def end(self, of: object) -> bool:
         """End the life `of` this thing, True; False when it is not the one that is being lived."""

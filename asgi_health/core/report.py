@@ -1,11 +1,12 @@
 """Everything that is known about a probe at one moment, for whoever is allowed to read it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 from .check import Check
 from .lifecycle import Phase
+from .stalls import NO_STALLS, Stall, Stalls
 from .state import CheckState
 from .status import Probe, Status, worst
 from .tally import cap, stale_at, weigh
@@ -40,6 +41,17 @@ class Report:
     """The moment that it describes (monotonic seconds)."""
     until: float
     """The moment at which it changes by itself because a result grows stale (monotonic seconds)."""
+    since: float | None = None
+    """When the phase began (monotonic seconds); None: the phase was left out of account."""
+    stalls: Stalls = NO_STALLS
+    """The stalls of the app's event loop so far."""
+    stall: Stall | None = None
+    """The one that lasts at this moment, as somebody outside of the loop sees it."""
+
+    def stalled(self, stall: Stall) -> "Report":
+        """Return this report of an app whose loop is late: unhealthy when it is so for too long."""
+        status = Status.UNHEALTHY if stall.over else self.status
+        return replace(self, status=status, stall=stall)
 
 
 def report_checks(
@@ -47,6 +59,8 @@ def report_checks(
     checks: Iterable[tuple[Check, CheckState]],
     *,
     phase: Phase | None,
+    since: float | None = None,
+    stalls: Stalls = NO_STALLS,
     started: bool,
     passed: bool,
     exclude: frozenset[str],
@@ -70,7 +84,9 @@ def report_checks(
         levels.append(level)
         lines.append(_line(probe, check, state, stale=stale))
     status = phased(probe, worst(levels), phase, started=started, passed=passed)
-    return Report(probe, status, phase, tuple(lines), tuple(excluded), now, until)
+    if phase is None:
+        since, stalls = None, NO_STALLS
+    return Report(probe, status, phase, tuple(lines), tuple(excluded), now, until, since, stalls)
 
 
 def phased(probe: Probe | None, status: Status, phase: Phase | None, *, started: bool, passed: bool) -> Status:

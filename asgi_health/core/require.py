@@ -1,6 +1,7 @@
 """What a constructor refuses: the subject, what was found, what was expected."""
 
 import math
+from types import UnionType
 
 SHORTEST = 0.001
 """Seconds. What is shorter no timer of an event loop can keep apart from nothing."""
@@ -9,10 +10,11 @@ LONGEST = 31_536_000
 """Seconds. A result that lives longer than a year will not be missed, and sums of larger numbers stop being exact."""
 
 
-def require_type(subject: str, value: object, kind: type) -> None:
+def require_type(subject: str, value: object, kind: type | UnionType) -> None:
     """Raise TypeError unless `value` is a `kind`; callers without a type checker hand over anything."""
     if not isinstance(value, kind):
-        raise TypeError(f"{subject} must be of type {kind.__name__}, not {value!r:.80}")
+        name = kind.__name__ if isinstance(kind, type) else str(kind)
+        raise TypeError(f"{subject} must be of type {name}, not {value!r:.80}")
 
 
 def require_seconds(subject: str, value: object) -> None:
@@ -26,6 +28,12 @@ def require_seconds(subject: str, value: object) -> None:
     if value > LONGEST:
         # The number itself may have more digits than Python prints.
         raise ValueError(f"{subject} must be at most {LONGEST} s, a year")
+
+
+def require_seconds_or_zero(subject: str, value: object) -> None:
+    """Raise TypeError or ValueError unless `value` is a finite number of seconds, or 0 for "off"."""
+    if isinstance(value, bool) or value != 0:
+        require_seconds(subject, value)
 
 
 def require_count(subject: str, value: object) -> None:

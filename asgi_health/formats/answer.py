@@ -41,6 +41,11 @@ MINIMAL = {
 """What everybody learns: the status, and nothing else."""
 
 NOT_FOUND = answer(404, PLAIN_TEXT, b"not found\n")
+BAD_REQUEST = answer(400, PLAIN_TEXT, b"bad request\n")
 
 ALLOWED = ("GET", "HEAD", "OPTIONS")
 METHOD_NOT_ALLOWED = answer(405, PLAIN_TEXT, b"method not allowed\n", (b"allow", ", ".join(ALLOWED).encode()))
+
+DRAINED = answer(200, PLAIN_TEXT, b"drained\n")
+POST_ONLY = answer(405, PLAIN_TEXT, b"method not allowed\n", (b"allow", b"GET, POST"))
+"""A drain is asked for by GET too, for a Kubernetes preStop hook cannot do otherwise, and never by accident."""

@@ -2,13 +2,20 @@
 
 from ..core.lifecycle import Phase
 from ..core.report import Report
+from ..core.status import Probe
 
 
 def notes(report: Report, unknown: int) -> list[str]:
     """Return what changed the outcome besides the checks; a name out of a request is counted, never repeated."""
     told: list[str] = []
     if report.phase is not None and report.phase is not Phase.SERVING:
-        told.append(f"the app is {report.phase.name.lower()}")
+        seconds = "" if report.since is None else f" for {max(0.0, report.now - report.since):.1f} s"
+        told.append(f"the app is {report.phase.name.lower()}{seconds}")
+    if report.stall is not None:
+        told.append(f"stalled {report.stall.seconds:.1f} s of {report.stall.limit:g} s")
+    if report.stalls.count and report.probe in (None, Probe.LIVENESS):
+        times = f"{report.stalls.count} time{'' if report.stalls.count == 1 else 's'}"
+        told.append(f"the event loop was blocked {times}, for {report.stalls.longest:.1f} s at most")
     if report.excluded:
         told.append(f"left out on request: {', '.join(report.excluded)}")
     if unknown:

@@ -15,7 +15,7 @@ class ThreadJob:
     __slots__ = ("_thread",)
 
     def __init__(self, name: str, main: Callable[[], None], context: Context) -> None:
-        self._thread = Thread(target=context.run, args=(main,), name=f"asgi-health {name}", daemon=True)
+        self._thread = Thread(target=context.run, args=(main,), name=f"asgi-health check {name}", daemon=True)
         self._thread.start()
 
     def cancel(self) -> None:

@@ -104,7 +104,10 @@ async def serving(app: App, log: list[str] | None = None) -> AsyncIterator[Serve
 
 
 def alive() -> int:
-    """Count the tasks of the running loop and the threads of the process."""
+    """Count the tasks of the running loop and the threads of the process, when those told to end have done so."""
+    for thread in threading.enumerate():
+        if thread.name in ("asgi-health watch", "asgi-health listener"):
+            thread.join(10.0)
     if "trio" in sys.modules:
         import trio
 

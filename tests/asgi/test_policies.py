@@ -72,7 +72,7 @@ def test_a_policy_that_misbehaves_is_complained_about_once(reason: str, caplog: 
         for _ in range(20):
             at_once(ask_scope(app, http_scope("/health")))
     assert len(caplog.records) == 1
-    assert "details policy" in caplog.text
+    assert "policy of details" in caplog.text
 
 
 def test_a_policy_that_says_no_is_not_complained_about(caplog: pytest.LogCaptureFixture) -> None:

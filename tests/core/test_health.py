@@ -230,7 +230,7 @@ def test_one_check_alone_is_reported_whatever_the_phase() -> None:
 
 
 def test_without_a_moment_the_clock_is_asked() -> None:
-    clock = iter([5.0, 32.0]).__next__
+    clock = iter([0.0, 5.0, 32.0]).__next__
     health = Health([check()], clock=clock, random=lambda: 0.5)
     health.serve()
     finish(health, healthy(), 0.0)
@@ -243,7 +243,6 @@ def test_making_a_health_asks_no_clock() -> None:
         raise AssertionError("a clock may belong to a loop that does not run yet")
 
     health = Health({"a": passing}, clock=broken)
-    health.serve()
     assert health.report(now=0.0).now == 0.0
 
 

@@ -40,7 +40,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def check_threads() -> int:
-    return sum(thread.name.startswith("asgi-health") for thread in threading.enumerate())
+    return sum(thread.name.startswith("asgi-health check") for thread in threading.enumerate())
 
 
 def only(health: Health) -> CheckReport:

@@ -1,0 +1,89 @@
+"""The sockets of listeners."""
+
+import os
+import socket
+import stat
+
+from ..core.listener import Listener
+from .listening import CannotListen
+
+BACKLOG = 128
+
+
+def bind(listener: Listener) -> socket.socket:
+    """Return a socket that listens where `listener` wants to. Raises CannotListen.
+
+    Where the system has SO_REUSEPORT the workers of one host share a port, and each probe reaches one of them.
+    """
+    try:
+        return _unix(listener.path) if listener.path is not None else _tcp(listener.host, listener.port)
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise CannotListen(f"listener: cannot listen on {listener.address}: {reason}") from None
+
+
+def address_of(listening: socket.socket) -> str:
+    """Return where a socket listens, for the log."""
+    name = listening.getsockname()
+    if isinstance(name, str):
+        return f"the unix socket {name}"
+    host, port = str(name[0]), int(name[1])
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def unlink(listening: socket.socket) -> None:
+    """Take away the file of a unix socket, unless it is another one by now."""
+    path = listening.getsockname()
+    if isinstance(path, str) and path:
+        try:
+            os.unlink(path)
+        except OSError:
+            return
+
+
+def _tcp(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listening = socket.socket(family, kind, protocol)
+    try:
+        if os.name == "posix":
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "SO_REUSEPORT"):
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listening.bind(address)
+        listening.listen(BACKLOG)
+    except BaseException:
+        listening.close()
+        raise
+    return listening
+
+
+def _unix(path: str) -> socket.socket:
+    listening = socket.socket(socket.AF_UNIX)
+    try:
+        try:
+            listening.bind(path)
+        except OSError:
+            if not _left_behind(path):
+                raise
+            os.unlink(path)
+            listening.bind(path)
+        listening.listen(BACKLOG)
+    except BaseException:
+        listening.close()
+        raise
+    return listening
+
+
+def _left_behind(path: str) -> bool:
+    """Tell whether the file is a socket that nobody listens to: its process has died."""
+    try:
+        if not stat.S_ISSOCK(os.stat(path).st_mode):
+            return False
+        with socket.socket(socket.AF_UNIX) as attempt:
+            attempt.settimeout(1.0)
+            attempt.connect(path)
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False
+    return False

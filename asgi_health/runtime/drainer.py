@@ -1,0 +1,80 @@
+"""What takes the process out of the rotation, and holds the signal back until everybody knows."""
+
+import logging
+import os
+import signal
+from collections.abc import Callable
+from math import inf
+
+import anyio
+
+from ..core.drain import Drain
+from ..core.health import Health
+from ..core.lifecycle import Phase
+
+logger = logging.getLogger("asgi_health")
+
+FILE_PERIOD = 0.25
+"""Seconds between two looks for the file, a microsecond each."""
+
+
+class Drainer:
+    """Drain a Health at the first SIGTERM, and while the file exists; see `Drain`."""
+
+    def __init__(self, health: Health, drain: Drain, wake: Callable[[], None]) -> None:
+        self._health = health
+        self._drain = drain
+        self._wake = wake
+        self._due = inf
+        self._told = False
+        self._held = False
+
+    def hold(self) -> bool:
+        """A SIGTERM has come: begin to drain and return True, or False if it is to go through. For a signal handler."""
+        health = self._health
+        if self._due < inf or health.phase not in (Phase.SERVING, Phase.DRAINING):
+            return False
+        health.drain()
+        due = self._over()
+        if health.clock() >= due:
+            return False
+        self._due = due
+        self._wake()
+        return True
+
+    def look(self, now: float) -> float:
+        """Look for the file, and pass on a signal whose time has come. Returns when to look again, as `now` counts."""
+        again = inf
+        if self._drain.file is not None:
+            again = now + FILE_PERIOD
+            held = os.path.exists(self._drain.file)
+            if held != self._held:
+                self._held = held
+                self._health.hold(held)
+                logger.info("draining while %s exists" if held else "no longer draining: %s is gone", self._drain.file)
+        if -inf < self._due < inf:
+            left = self._due - self._health.clock()
+            if not self._told:
+                self._told = True
+                logger.info("SIGTERM: draining, the server gets it in %.1f s", max(0.0, left))
+            if left <= 0:
+                # The handler in the main thread gets it, as the second one, and lets it through.
+                self._due = -inf
+                os.kill(os.getpid(), signal.SIGTERM)
+            else:
+                again = min(again, now + left)
+        return again
+
+    async def drain(self) -> None:
+        """Begin to drain, and return when a signal would no longer be held back."""
+        self._health.drain()
+        logger.info("asked to drain")
+        await anyio.sleep(max(0.0, self._over() - self._health.clock()))
+
+    def cancel(self) -> None:
+        """The server has begun to stop: hold nothing back any more."""
+        self._due = -inf
+
+    def _over(self) -> float:
+        began = self._health.phase_since
+        return self._health.clock() if began is None else began + self._drain.delay

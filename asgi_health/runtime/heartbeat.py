@@ -1,0 +1,78 @@
+"""The pulse of an event loop: what tells, from outside of it, whether it still takes turns."""
+
+from collections import deque
+from collections.abc import Callable
+from math import inf
+from threading import get_ident
+from time import monotonic
+
+from .backend import Signal, Task
+from .current import current_backend
+
+PERIOD = 0.25
+"""Seconds between two beats: four turns of the loop in a second, a few microseconds each."""
+
+
+class Heartbeat:
+    """Beat in the loop that runs at the moment, from `start` to `stop`; readable from any thread.
+
+    `each` is called with every beat, in the loop's thread. `slow` is the lateness (seconds) that counts as a stall.
+    In real time always, whatever clock the checks have: it is about what really happens to the process.
+    """
+
+    def __init__(self, slow: float = inf, each: Callable[[], None] | None = None) -> None:
+        self._slow = slow
+        self._each = each
+        self._task: Task | None = None
+        self._signal: Signal | None = None
+        self.at = -inf
+        """When it last beat (seconds of `time.monotonic`)."""
+        self.thread = 0
+        """The identity of the loop's thread."""
+        self.stalls: deque[tuple[float, float]] = deque(maxlen=1000)
+        """The stalls that are over: the beat before each, and the seconds by which the next one was late."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it beats, or can."""
+        return self._task is not None and self._task.alive()
+
+    def late(self, now: float) -> float:
+        """Return by how many seconds the next beat is late."""
+        return max(0.0, now - self.at - PERIOD)
+
+    def start(self) -> None:
+        """Begin in the present loop. No effect where it beats already."""
+        if self.alive:
+            return
+        backend = current_backend()
+        signal = self._signal = backend.signal()
+        self.thread = get_ident()
+        self.at = monotonic()
+        self._task = backend.spawn("asgi-health heartbeat", lambda: self._beat(signal), _nothing)
+
+    def wake(self) -> None:
+        """Have the loop take a turn now. May be called from any thread."""
+        if self._signal is not None:
+            self._signal.set()
+
+    def stop(self) -> None:
+        """End it. From then on it is late, and later with every moment."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = self._signal = None
+
+    async def _beat(self, signal: Signal) -> None:
+        # Asked each time, for a cancellation in the very moment of a beat may be taken for the end of the wait.
+        while self._signal is signal:
+            await signal.wait(PERIOD)
+            before, self.at = self.at, monotonic()
+            late = self.at - before - PERIOD
+            if late > self._slow:
+                self.stalls.append((before, late))
+            if self._each is not None:
+                self._each()
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,164 @@
+"""The listener: HTTP/1 by h11, in a thread with an event loop of its own."""
+
+import asyncio
+import logging
+import socket
+from threading import Thread
+from typing import Any, cast
+from urllib.parse import unquote
+
+import h11
+
+from ..core.status import Status
+from ..formats.answer import BAD_REQUEST, MINIMAL, Answer
+from .addresses import address_of, unlink
+from .listening import Respond
+
+logger = logging.getLogger("asgi_health")
+
+PATIENCE = 10.0
+"""Seconds that a client has for a request, and for reading the answer. Idle connections are kept as long."""
+
+MOST = 256
+"""Connections at a time. Whoever comes then is turned away: a flood must not take the memory of the app."""
+
+LARGEST = 65_536
+"""Bytes of a request's body, which nobody reads."""
+
+
+class ListenerThread:
+    """Answer requests on a socket from `start` to `stop`. A daemon thread, so that it ends with the process."""
+
+    def __init__(self, listening: socket.socket, respond: Respond) -> None:
+        self._listening = listening
+        self._respond = respond
+        self._loop: asyncio.AbstractEventLoop = asyncio.SelectorEventLoop()
+        self._over = asyncio.Event()
+        self._open = 0
+        self._thread = Thread(target=self._run, name="asgi-health listener", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        logger.info("the listener answers at %s", address_of(self._listening))
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End it, without waiting: the address is free at once, connections break off."""
+        unlink(self._listening)
+        try:
+            self._loop.call_soon_threadsafe(self._over.set)
+        except RuntimeError:  # it has ended already
+            return
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._serve())
+        except Exception:
+            logger.exception("the listener has ended")
+
+    async def _serve(self) -> None:
+        server = await asyncio.start_server(self._connected, sock=self._listening)
+        try:
+            await self._over.wait()
+        finally:
+            server.close()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open += 1
+        try:
+            if self._open <= MOST:
+                await _Connection(reader, writer, self._respond).run()
+        except (OSError, TimeoutError):  # the client has gone, or never was in a hurry
+            pass
+        finally:
+            self._open -= 1
+            writer.close()
+
+
+class _Connection:
+    """One connection of a client: request after request, until one of the two has enough."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, respond: Respond) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._respond = respond
+        self._http = h11.Connection(h11.SERVER)
+
+    async def run(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    request = await self._request()
+            except h11.RemoteProtocolError:
+                if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+                    await self._send(BAD_REQUEST, b"GET")
+                return
+            if request is None:
+                return
+            try:
+                answer = await self._respond(self._scope(request))
+            except Exception:
+                logger.exception("the listener could not answer")
+                answer = MINIMAL[Status.UNHEALTHY]
+            await self._send(answer, request.method)
+            if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
+                return
+            self._http.start_next_cycle()
+
+    async def _request(self) -> h11.Request | None:
+        """Return the next request when all of it has come, None when there is none any more."""
+        request: h11.Request | None = None
+        size = 0
+        while True:
+            event = self._http.next_event()
+            if event is h11.NEED_DATA:
+                self._http.receive_data(await self._reader.read(65_536))
+            elif isinstance(event, h11.Request):
+                request = event
+            elif isinstance(event, h11.Data):
+                size += len(event.data)
+                if size > LARGEST:
+                    raise h11.RemoteProtocolError("the body is too large")
+            elif isinstance(event, h11.EndOfMessage):
+                return request
+            else:
+                return None
+
+    async def _send(self, answer: Answer, method: bytes) -> None:
+        http = self._http
+        headers = [*answer.headers]
+        data = [http.send(h11.Response(status_code=answer.status, headers=headers))]
+        if method != b"HEAD":
+            data.append(http.send(h11.Data(data=answer.body)))
+        data.append(http.send(h11.EndOfMessage()))
+        self._writer.write(b"".join(each for each in data if each))
+        async with asyncio.timeout(PATIENCE):
+            await self._writer.drain()
+
+    def _scope(self, request: h11.Request) -> dict[str, Any]:
+        raw_path, _, query = request.target.partition(b"?")
+        peer: object = self._writer.get_extra_info("peername")
+        name: object = self._writer.get_extra_info("sockname")
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "http_version": request.http_version.decode("ascii"),
+            "method": request.method.decode("ascii"),
+            "scheme": "http",
+            "path": unquote(raw_path.decode("latin-1")),
+            "raw_path": raw_path,
+            "query_string": query,
+            "root_path": "",
+            "headers": [(name, value) for name, value in request.headers],
+            "client": _pair(peer),
+            "server": _pair(name) or (name, None),
+        }
+
+
+def _pair(address: object) -> tuple[Any, Any] | None:
+    """Return host and port of an address of TCP, None for that of a unix socket."""
+    if not isinstance(address, tuple):
+        return None
+    host, port, *_ = address
+    return host, port

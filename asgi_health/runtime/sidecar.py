@@ -1,0 +1,211 @@
+"""All that goes on beside an app, from its start to its end."""
+
+import logging
+import signal
+from collections.abc import Callable
+from math import inf
+from time import monotonic
+
+from ..core.drain import Drain
+from ..core.health import Health
+from ..core.lifecycle import Phase
+from ..core.listener import Listener
+from ..core.stalls import Stall
+from ..core.status import Probe
+from .current import current_backend
+from .drainer import Drainer
+from .heartbeat import Heartbeat
+from .listening import CannotListen, LateBy, Listening, Respond
+from .runner import runner_of
+from .sigterm import CannotHold, Sigterm
+from .watch import Watch
+from .watchdog import Watchdog
+
+logger = logging.getLogger("asgi_health")
+
+NOTICED = 0.5
+"""Seconds of lateness below which a loop is busy and nothing worse."""
+
+
+class Sidecar:
+    """The runner of the checks, the heartbeat of the loop, and what watches over it, drains and listens.
+
+    Of all but the runner there is only what was asked for: without `drain`, `listener` and `slow_loop` no thread is
+    started and no signal is touched. `answering` makes what answers the requests to the listener.
+    """
+
+    def __init__(
+        self,
+        health: Health,
+        *,
+        drain: Drain | None,
+        listener: Listener | None,
+        slow_loop: float,
+        answering: Callable[[LateBy], Respond],
+        paths: str,
+    ) -> None:
+        self._health = health
+        self._drain = drain
+        self._listener = listener
+        self._slow = slow_loop if slow_loop > 0 else inf
+        self._paths = paths
+        self.runner = runner_of(health)
+        self._respond = None if listener is None else answering(self._late_by)
+        self._known_on_demand = False
+        self._heartbeat: Heartbeat | None = None
+        self._listening: Listening | None = None
+        self._watchdog: Watchdog | None = None
+        self._drainer: Drainer | None = None
+        self._sigterm: Sigterm | None = None
+        self._watch: Watch | None = None
+
+    # -- the life of an app that has a lifespan
+
+    def begin(self) -> object:
+        """The app is about to start: what a former life may have left behind is not its own. Raises CannotListen."""
+        self._leave()
+        self._listen()
+        loop = current_backend().loop
+        first = self._health.begin(loop)
+        if first:
+            self.runner.cancel()
+        # Of several middlewares around one app, the first watches over the loop.
+        self._attend(self._slow if first else inf)
+        return loop
+
+    def started(self) -> None:
+        """The app's own startup is complete: from now on the checks run, and a signal drains."""
+        self._health.serve()
+        self.runner.start()
+        self._known_on_demand = False
+        self._guard()
+        logger.info("checks run in the background: %s", self._summary())
+
+    async def stopping(self) -> None:
+        """The checks end before the app knows that it has to, so that none of them uses a closed pool."""
+        self._health.stop()
+        if self._drainer is not None:
+            self._drainer.cancel()
+        if self._sigterm is not None:
+            self._sigterm.remove()
+        await self.runner.stop()
+
+    def ended(self, life: object) -> None:
+        """The app's lifespan is over, however that came: nothing may go on without an owner."""
+        if self._health.end(life):
+            self.runner.cancel()
+        self._leave()
+
+    # -- the life of one that has none
+
+    def attend(self) -> None:
+        """A request has come, and no lifespan before it. Returns at once when everything goes on already."""
+        health = self._health
+        if not health.lives and not health.started:
+            health.serve()
+        if health.phase not in (Phase.SERVING, Phase.DRAINING):
+            return
+        if (self._drain is not None or self._listener is not None) and (
+            self._heartbeat is None or not self._heartbeat.alive
+        ):
+            self._leave()
+            try:
+                self._listen()
+            except CannotListen as error:
+                # In the middle of somebody's request, who is not to suffer from it.
+                logger.error("%s", error)
+            self._attend(self._slow)
+            self._guard()
+        if not self._known_on_demand:
+            self._known_on_demand = True
+            logger.info("checks run on demand, when a probe asks: %s", self._summary())
+
+    # -- what a request asks for
+
+    async def drain(self) -> None:
+        """Drain, and return when a signal would no longer be held back."""
+        if self._drainer is None:
+            self.attend()
+        if self._drainer is not None:
+            await self._drainer.drain()
+
+    # -- inside
+
+    def _late_by(self, probe: Probe | None) -> Stall | None:
+        if self._listener is None or self._heartbeat is None:
+            return None
+        late = self._heartbeat.late(monotonic())
+        return self._listener.stall(probe, late) if late >= NOTICED else None
+
+    def _listen(self) -> None:
+        if self._listener is not None and self._respond is not None:
+            from .addresses import bind
+            from .listener_thread import ListenerThread
+
+            self._listening = ListenerThread(bind(self._listener), self._respond)
+
+    def _attend(self, slow: float) -> None:
+        if self._drain is None and self._listening is None and slow == inf:
+            return
+        heartbeat = self._heartbeat = Heartbeat(slow, self._beat)
+        heartbeat.start()
+        if self._listening is not None:
+            self._listening.start()
+        if slow < inf:
+            self._watchdog = Watchdog(heartbeat, slow, self._health.stalled)
+        if self._drain is not None or slow < inf:
+            watch = self._watch = Watch(self._look, self._heard)
+            if self._drain is not None:
+                self._drainer = Drainer(self._health, self._drain, watch.wake)
+                self._drainer.look(monotonic())
+            watch.start()
+
+    def _guard(self) -> None:
+        if self._watchdog is not None:
+            self._watchdog.begin(monotonic())
+        if self._drainer is not None and self._watch is not None and self._drain is not None and self._drain.delay > 0:
+            self._sigterm = Sigterm(self._watch.fileno(), self._drainer.hold)
+            try:
+                self._sigterm.install()
+            except CannotHold as reason:
+                self._sigterm = None
+                logger.warning(
+                    "drain: SIGTERM cannot be held back here: %s. Drain by Drain(file=...), by Drain(path=...) or by"
+                    " health.drain() instead",
+                    reason,
+                )
+
+    def _leave(self) -> None:
+        if self._drainer is not None:
+            self._drainer.cancel()
+        if self._sigterm is not None:
+            self._sigterm.remove()
+        if self._watch is not None and (self._sigterm is None or not self._sigterm.installed):
+            # Otherwise it goes on: signals are still written to it.
+            self._watch.stop()
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
+        if self._listening is not None:
+            self._listening.stop()
+        self._watch = self._sigterm = self._drainer = self._watchdog = self._heartbeat = self._listening = None
+
+    def _beat(self) -> None:
+        if self._sigterm is not None:
+            self._sigterm.look()
+
+    def _look(self, now: float) -> float:
+        watchdog, drainer = self._watchdog, self._drainer
+        again = watchdog.look(now) if watchdog is not None else inf
+        return min(again, drainer.look(now)) if drainer is not None else again
+
+    def _heard(self, numbers: bytes) -> None:
+        sigterm, heartbeat = self._sigterm, self._heartbeat
+        if sigterm is not None:
+            sigterm.forward(numbers)
+        if heartbeat is not None and signal.SIGTERM in numbers:
+            # uvloop sleeps in C, and Python's handlers do not run before something wakes it.
+            heartbeat.wake()
+
+    def _summary(self) -> str:
+        names = ", ".join(check.name for check in self._health.checks) or "none"
+        return f"{names}; answered: {self._paths}"

@@ -1,0 +1,115 @@
+"""In front of whoever handles SIGTERM in this process.
+
+Two ways lead from a signal to a server. Most set a handler (uvicorn, daphne). Others have their event loop called back
+(granian, gunicorn's asgi worker, hypercorn): the interpreter writes the number of each signal to the descriptor that
+`signal.set_wakeup_fd` was given, and the loop reads it there. Both are taken over, and given back before a signal is
+passed on by being raised once more: so the server gets it in whatever way it always does.
+`loop.add_signal_handler` is no way in: on granian with uvloop it loses the server's own, and the process never ends.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from multiprocessing import parent_process
+from types import FrameType
+from typing import Any
+
+
+class CannotHold(Exception):
+    """SIGTERM cannot be held back in this process; the text says why."""
+
+
+class Sigterm:
+    """Hold SIGTERM back while `hold` says so, asked at each one that arrives.
+
+    `fileno` is a descriptor that takes the numbers of the signals meant for the event loop: `forward` passes them on.
+    `install`, `look` and `remove` belong to the main thread, as everything about signals does.
+    """
+
+    def __init__(self, fileno: int, hold: Callable[[], bool]) -> None:
+        self._fileno = fileno
+        self._hold = hold
+        self._front = self._handle  # one object: a bound method is another one each time
+        self._installed = False
+        self._behind: Any = None
+        self._loops_fileno = -1
+
+    @property
+    def installed(self) -> bool:
+        """Whether it stands in front."""
+        return self._installed
+
+    def install(self) -> None:
+        """Step in front. Raises CannotHold."""
+        if self._installed:
+            return
+        if sys.platform == "win32":
+            raise CannotHold("Windows stops processes without a signal")
+        if threading.current_thread() is not threading.main_thread():
+            raise CannotHold("the app does not run in the main thread, the only one that gets signals")
+        behind = signal.getsignal(signal.SIGTERM)
+        if behind is None:
+            raise CannotHold("it is handled outside of Python")
+        if behind is signal.SIG_IGN or (behind is signal.SIG_DFL and parent_process() is not None):
+            raise CannotHold("nothing in this worker process listens to it, its server stops it by other means")
+        self._installed = True
+        self._step_in(behind)
+
+    def look(self) -> None:
+        """Step in front again if somebody else did: uvloop does, each time its loop is run."""
+        if not self._installed:
+            return
+        behind = signal.getsignal(signal.SIGTERM)
+        if behind is not self._front:
+            self._step_in(behind)
+        else:
+            self._watch_descriptor()
+
+    def remove(self) -> None:
+        """Give everything back. No effect when it was not installed, or in another thread than the main one."""
+        if not self._installed or threading.current_thread() is not threading.main_thread():
+            return
+        self._installed = False
+        if signal.getsignal(signal.SIGTERM) is self._front:
+            signal.signal(signal.SIGTERM, self._behind)
+        current = signal.set_wakeup_fd(self._loops_fileno, warn_on_full_buffer=False)
+        if current != self._fileno:  # somebody has stepped in front: it stays theirs
+            signal.set_wakeup_fd(current, warn_on_full_buffer=False)
+        self._loops_fileno = -1
+
+    def forward(self, numbers: bytes) -> None:
+        """Pass on the signals of the event loop that are not held back. May be called in any thread."""
+        others = bytes(number for number in numbers if number not in (0, signal.SIGTERM))
+        fileno = self._loops_fileno
+        if others and fileno != -1:
+            try:
+                os.write(fileno, others)
+            except OSError:  # full, so the loop is about to wake anyway; or closed, with the loop
+                return
+
+    def _step_in(self, behind: Any) -> None:
+        self._behind = behind
+        signal.signal(signal.SIGTERM, self._front)
+        self._watch_descriptor()
+
+    def _watch_descriptor(self) -> None:
+        current = signal.set_wakeup_fd(self._fileno, warn_on_full_buffer=False)
+        if current == -1:  # no loop reads one, or none any more
+            signal.set_wakeup_fd(-1)
+            self._loops_fileno = -1
+        elif current != self._fileno:
+            self._loops_fileno = current
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self._installed:
+            if self._hold():
+                return
+            self.remove()
+            signal.raise_signal(signal.SIGTERM)
+        elif callable(self._behind):  # somebody who came after us still calls us
+            self._behind(number, frame)
+        elif self._behind is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGTERM)

@@ -1,0 +1,66 @@
+"""A thread that goes on looking while the event loop may not."""
+
+import logging
+import select
+import socket
+from collections.abc import Callable
+from threading import Thread
+from time import monotonic
+
+logger = logging.getLogger("asgi_health")
+
+LONGEST = 60.0
+"""Seconds between two looks at most."""
+
+
+class Watch:
+    """Call `look` with the present moment, whenever it is time by its own word or `wake` was called.
+
+    `look` returns when it wants to look again (seconds of `time.monotonic`). `heard` gets what was written to the
+    descriptor: the numbers of signals, and zeros from `wake`. A daemon thread, so that it keeps nothing from ending.
+    """
+
+    def __init__(self, look: Callable[[float], float], heard: Callable[[bytes], None]) -> None:
+        self._look = look
+        self._heard = heard
+        self._over = False
+        self._reading, self._writing = socket.socketpair()
+        self._reading.setblocking(False)
+        self._writing.setblocking(False)
+        self._thread = Thread(target=self._run, name="asgi-health watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def fileno(self) -> int:
+        """Return the descriptor that wakes the thread by what is written to it."""
+        return self._writing.fileno()
+
+    def wake(self) -> None:
+        """Look at once. May be called from a signal handler: it takes no lock."""
+        try:
+            self._writing.send(b"\0")
+        except OSError:  # full, so it is about to look; or closed, so it is over
+            return
+
+    def stop(self) -> None:
+        """End the thread, without waiting for it."""
+        self._over = True
+        self.wake()
+
+    def _run(self) -> None:
+        with self._reading, self._writing:
+            while not self._over:
+                until = self._safely(lambda: self._look(monotonic()))
+                ready, _, _ = select.select([self._reading], [], [], max(0.0, min(until - monotonic(), LONGEST)))
+                if ready:
+                    heard = self._reading.recv(4096)
+                    self._safely(lambda: self._heard(heard))  # noqa: B023  called at once
+
+    def _safely(self, call: Callable[[], float | None]) -> float:
+        try:
+            return call() or 0.0
+        except Exception:
+            logger.exception("the watch over the event loop failed; it goes on")
+            return monotonic() + 1.0

@@ -1,0 +1,98 @@
+"""Who blocks the event loop: seen from outside of it, because it cannot say so itself."""
+
+import logging
+import sys
+import sysconfig
+from collections.abc import Callable
+from math import inf
+from traceback import FrameSummary, StackSummary, format_list, walk_stack
+
+from .heartbeat import PERIOD, Heartbeat
+
+logger = logging.getLogger("asgi_health")
+
+PATIENCE = 10.0
+"""Seconds after which a stall is told of although it goes on: the process may not live to see its end."""
+
+QUIET = 10.0
+"""Seconds between two records: a loop that stumbles all the time must not drown the log. All are counted."""
+
+DEPTH = 25
+"""Innermost frames that are shown."""
+
+
+class Watchdog:
+    """Tell of each stall of a loop longer than `slow` seconds: for how long, and what ran when it was noticed."""
+
+    def __init__(self, heartbeat: Heartbeat, slow: float, count: Callable[[float], None]) -> None:
+        self._heartbeat = heartbeat
+        self._slow = slow
+        self._count = count
+        self._since = inf
+        self._stacks: dict[float, StackSummary] = {}
+        self._told_of = -inf
+        self._quiet_until = -inf
+        self._unsaid = 0
+
+    def begin(self, now: float) -> None:
+        """Count from here on. Whoever blocks the loop before, while the app starts, keeps nobody waiting."""
+        self._since = now
+
+    def look(self, now: float) -> float:
+        """Notice what is to be noticed at `now`, and return when to look again (seconds of `time.monotonic`)."""
+        # A stall is known by the beat before it. The stack first, because it may be over in the next moment.
+        began = self._heartbeat.at
+        late = now - began - PERIOD
+        if began >= self._since and late > self._slow:
+            if began not in self._stacks:
+                stack = stack_of(self._heartbeat.thread)
+                if self._heartbeat.at == began:
+                    self._stacks = {began: stack}
+            if late >= max(PATIENCE, self._slow) and self._told_of != began:
+                self._told_of = began
+                self._tell(now, began, f"has been blocked for {late:.1f} s and still is")
+        while self._heartbeat.stalls:
+            began, seconds = self._heartbeat.stalls.popleft()
+            if began >= self._since:
+                self._count(seconds)
+                if self._told_of != began:
+                    self._tell(now, began, f"was blocked for {seconds:.1f} s")
+        began = self._heartbeat.at
+        if began in self._stacks:
+            return now + PERIOD
+        return max(began + PERIOD + self._slow, now) + 0.001
+
+    def _tell(self, now: float, began: float, what: str) -> None:
+        if now < self._quiet_until:
+            self._unsaid += 1
+            return
+        self._quiet_until = now + QUIET
+        stack = self._stacks.get(began)
+        unsaid = f" ({self._unsaid} more since the last record)" if self._unsaid else ""
+        self._unsaid = 0
+        if stack:
+            lines = "".join(format_list(stack[-DEPTH:])).rstrip()
+            logger.warning("the event loop %s by %s%s\n%s", what, culprit(stack), unsaid, lines)
+        else:
+            logger.warning("the event loop %s, too briefly to see by what%s", what, unsaid)
+
+
+def stack_of(thread: int) -> StackSummary:
+    """Return what a thread does at this moment, innermost frame last; nothing for a thread that has ended."""
+    frame = sys._current_frames().get(thread)  # pyright: ignore[reportPrivateUsage]  documented, for debuggers
+    try:
+        stack = StackSummary.extract(walk_stack(frame), lookup_lines=False) if frame is not None else StackSummary()
+    finally:
+        del frame  # it holds every local variable of the code that it shows
+    stack.reverse()
+    return stack
+
+
+def culprit(stack: list[FrameSummary]) -> str:
+    """Return the place to look at: the innermost frame that is the app's own, of no library."""
+    own = [frame for frame in stack if not frame.filename.startswith(_LIBRARIES)]
+    frame = own[-1] if own else stack[-1]
+    return f"{frame.name} ({frame.filename}:{frame.lineno})"
+
+
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")} | {"<frozen "})
