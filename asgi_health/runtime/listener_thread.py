@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 from threading import Thread
-from typing import Any, cast
+from typing import Any
 from urllib.parse import unquote
 
 import h11
@@ -160,5 +160,5 @@ def _pair(address: object) -> tuple[Any, Any] | None:
     """Return host and port of an address of TCP, None for that of a unix socket."""
     if not isinstance(address, tuple):
         return None
-    host, port, *_ = address
-    return host, port
+    parts: tuple[Any, ...] = address
+    return parts[0], parts[1]
