@@ -138,8 +138,8 @@ class _Connection:
 
     def _scope(self, request: h11.Request) -> dict[str, Any]:
         raw_path, _, query = request.target.partition(b"?")
-        peer: object = self._writer.get_extra_info("peername")
-        name: object = self._writer.get_extra_info("sockname")
+        peer = self._writer.get_extra_info("peername")
+        name = self._writer.get_extra_info("sockname")
         return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.4"},
@@ -156,9 +156,8 @@ class _Connection:
         }
 
 
-def _pair(address: object) -> tuple[Any, Any] | None:
+def _pair(address: tuple[Any, ...] | str | None) -> tuple[Any, Any] | None:
     """Return host and port of an address of TCP, None for that of a unix socket."""
     if not isinstance(address, tuple):
         return None
-    parts: tuple[Any, ...] = address
-    return parts[0], parts[1]
+    return address[0], address[1]
