@@ -19,12 +19,16 @@ FILE_PERIOD = 0.25
 
 
 class Drainer:
-    """Drain a Health at the first SIGTERM, and while the file exists; see `Drain`."""
+    """Drain a Health at the first SIGTERM, and while the file exists; see `Drain`.
 
-    def __init__(self, health: Health, drain: Drain, wake: Callable[[], None]) -> None:
+    `wake` has `look` called at once, and takes no lock; `nudge` has the main thread run what handlers are due.
+    """
+
+    def __init__(self, health: Health, drain: Drain, wake: Callable[[], None], nudge: Callable[[], None]) -> None:
         self._health = health
         self._drain = drain
         self._wake = wake
+        self._nudge = nudge
         self._due = inf
         self._told = False
         self._held = False
@@ -61,6 +65,7 @@ class Drainer:
                 # The handler in the main thread gets it, as the second one, and lets it through.
                 self._due = -inf
                 os.kill(os.getpid(), signal.SIGTERM)
+                self._nudge()
             else:
                 again = min(again, now + left)
         return again

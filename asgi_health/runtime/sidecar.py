@@ -156,7 +156,7 @@ class Sidecar:
         if self._drain is not None or slow < inf:
             watch = self._watch = Watch(self._look, self._heard)
             if self._drain is not None:
-                self._drainer = Drainer(self._health, self._drain, watch.wake)
+                self._drainer = Drainer(self._health, self._drain, watch.wake, heartbeat.wake)
                 self._drainer.look(monotonic())
             watch.start()
 
@@ -194,7 +194,9 @@ class Sidecar:
             self._sigterm.look()
 
     def _look(self, now: float) -> float:
-        watchdog, drainer = self._watchdog, self._drainer
+        watchdog, drainer, watch, heartbeat = self._watchdog, self._drainer, self._watch, self._heartbeat
+        if drainer is None and watch is not None and (heartbeat is None or not heartbeat.alive):
+            watch.stop()  # the loop has ended without a word
         again = watchdog.look(now) if watchdog is not None else inf
         return min(again, drainer.look(now)) if drainer is not None else again
 

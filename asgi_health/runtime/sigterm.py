@@ -33,6 +33,7 @@ class Sigterm:
         self._hold = hold
         self._front = self._handle  # one object: a bound method is another one each time
         self._installed = False
+        self._original: Any = None
         self._behind: Any = None
         self._loops_fileno = -1
 
@@ -55,6 +56,7 @@ class Sigterm:
         if behind is signal.SIG_IGN or (behind is signal.SIG_DFL and parent_process() is not None):
             raise CannotHold("nothing in this worker process listens to it, its server stops it by other means")
         self._installed = True
+        self._original = behind
         self._step_in(behind)
 
     def look(self) -> None:
@@ -108,8 +110,8 @@ class Sigterm:
                 return
             self.remove()
             signal.raise_signal(signal.SIGTERM)
-        elif callable(self._behind):  # somebody who came after us still calls us
-            self._behind(number, frame)
-        elif self._behind is signal.SIG_DFL:
+        elif callable(self._original):  # somebody who came after us hands on to us what we hand on to them
+            self._original(number, frame)
+        elif self._original is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.raise_signal(signal.SIGTERM)

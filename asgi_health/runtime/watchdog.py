@@ -41,6 +41,8 @@ class Watchdog:
     def look(self, now: float) -> float:
         """Notice what is to be noticed at `now`, and return when to look again (seconds of `time.monotonic`)."""
         # A stall is known by the beat before it. The stack first, because it may be over in the next moment.
+        if not self._heartbeat.alive:
+            return now + PERIOD
         began = self._heartbeat.at
         late = now - began - PERIOD
         if began >= self._since and late > self._slow:
@@ -58,7 +60,7 @@ class Watchdog:
                 if self._told_of != began:
                     self._tell(now, began, f"was blocked for {seconds:.1f} s")
         began = self._heartbeat.at
-        if began in self._stacks:
+        if began in self._stacks or began < self._since:
             return now + PERIOD
         return max(began + PERIOD + self._slow, now) + 0.001
 
