@@ -31,7 +31,7 @@ class Drainer:
         self._nudge = nudge
         self._due = inf
         self._told = False
-        self._held = False
+        self._held: bool | None = None
 
     def hold(self) -> bool:
         """A SIGTERM has come: begin to drain and return True, or False if it is to go through. For a signal handler."""
@@ -52,10 +52,13 @@ class Drainer:
         if self._drain.file is not None:
             again = now + FILE_PERIOD
             held = os.path.exists(self._drain.file)
-            if held != self._held:
+            if held is not self._held:
+                if held or self._held:
+                    logger.info(
+                        "draining while %s exists" if held else "no longer draining: %s is gone", self._drain.file
+                    )
                 self._held = held
                 self._health.hold(held)
-                logger.info("draining while %s exists" if held else "no longer draining: %s is gone", self._drain.file)
         if -inf < self._due < inf:
             left = self._due - self._health.clock()
             if not self._told:

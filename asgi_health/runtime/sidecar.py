@@ -105,9 +105,7 @@ class Sidecar:
             health.serve()
         if health.phase not in (Phase.SERVING, Phase.DRAINING):
             return
-        if (self._drain is not None or self._listener is not None) and (
-            self._heartbeat is None or not self._heartbeat.alive
-        ):
+        if (self._drain is not None or self._listener is not None) and not self._beats():
             self._leave()
             try:
                 self._listen()
@@ -164,7 +162,7 @@ class Sidecar:
         if self._watchdog is not None:
             self._watchdog.begin(monotonic())
         if self._drainer is not None and self._watch is not None and self._drain is not None and self._drain.delay > 0:
-            self._sigterm = Sigterm(self._watch.fileno(), self._drainer.hold)
+            self._sigterm = Sigterm(self._watch.fileno(), self._hold)
             try:
                 self._sigterm.install()
             except CannotHold as reason:
@@ -189,13 +187,20 @@ class Sidecar:
             self._listening.stop()
         self._watch = self._sigterm = self._drainer = self._watchdog = self._heartbeat = self._listening = None
 
+    def _beats(self) -> bool:
+        return self._heartbeat is not None and self._heartbeat.alive
+
+    def _hold(self) -> bool:
+        # With its loop gone nobody serves on, and nobody will take the handler out.
+        return self._drainer is not None and self._beats() and self._drainer.hold()
+
     def _beat(self) -> None:
         if self._sigterm is not None:
             self._sigterm.look()
 
     def _look(self, now: float) -> float:
-        watchdog, drainer, watch, heartbeat = self._watchdog, self._drainer, self._watch, self._heartbeat
-        if drainer is None and watch is not None and (heartbeat is None or not heartbeat.alive):
+        watchdog, drainer, watch, sigterm = self._watchdog, self._drainer, self._watch, self._sigterm
+        if watch is not None and not self._beats() and (sigterm is None or not sigterm.installed):
             watch.stop()  # the loop has ended without a word
         again = watchdog.look(now) if watchdog is not None else inf
         return min(again, drainer.look(now)) if drainer is not None else again

@@ -1,0 +1,158 @@
+"""When a drain begins and ends: on virtual time, with the signal itself caught on its way out."""
+
+import os
+import signal
+from math import inf
+from pathlib import Path
+
+import pytest
+
+from asgi_health import Drain, Health, Probe, Status
+from asgi_health.core.lifecycle import Phase
+from asgi_health.runtime.drainer import FILE_PERIOD, Drainer
+
+from ..virtual import BACKENDS, clock_of, run_virtual
+
+
+class Lab:
+    """A drainer on a clock of the test's own, and what it does to the process."""
+
+    def __init__(self, drain: Drain, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        self.killed: list[tuple[int, int]] = []
+        self.woken = 0
+        self.nudged = 0
+        self.health = Health(clock=lambda: self.now, random=lambda: 0.5)
+        self.drainer = Drainer(self.health, drain, self._wake, self._nudge)
+        monkeypatch.setattr(os, "kill", lambda pid, number: self.killed.append((pid, number)))
+        self.health.begin()
+        self.health.serve()
+
+    def _wake(self) -> None:
+        self.woken += 1
+
+    def _nudge(self) -> None:
+        self.nudged += 1
+
+    def look(self, now: float) -> float:
+        self.now = now
+        return self.drainer.look(now)
+
+    @property
+    def ready(self) -> bool:
+        return self.health.outlook(Probe.READINESS).at(self.now) is Status.HEALTHY
+
+
+def test_the_first_signal_is_passed_on_when_the_delay_is_over_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = Lab(Drain(delay=5.0), monkeypatch)
+    lab.now = 100.0
+    assert lab.drainer.hold()
+    assert (lab.ready, lab.woken) == (False, 1)
+    assert lab.look(100.0) == 105.0
+    assert lab.look(104.9) == pytest.approx(105.0)
+    assert lab.killed == []
+    assert lab.look(105.0) == inf
+    assert lab.killed == [(os.getpid(), signal.SIGTERM)]
+    assert lab.nudged == 1
+    assert not lab.drainer.hold()  # which is that very signal
+    assert lab.look(110.0) == inf
+    assert len(lab.killed) == 1
+
+
+def test_a_second_signal_goes_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = Lab(Drain(delay=5.0), monkeypatch)
+    assert lab.drainer.hold()
+    assert not lab.drainer.hold()
+
+
+@pytest.mark.parametrize("phase", [Phase.STARTING, Phase.STOPPED])
+def test_a_signal_to_an_app_that_does_not_serve_goes_through(phase: Phase, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = Lab(Drain(delay=5.0), monkeypatch)
+    lab.health.stop()
+    if phase is Phase.STARTING:
+        lab.health.end()
+        lab.health.begin()
+    assert lab.health.phase is phase
+    assert not lab.drainer.hold()
+
+
+@pytest.mark.parametrize("passed", [0.0, 2.0, 4.9])
+def test_a_drain_that_began_before_the_signal_shortens_the_wait(passed: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = Lab(Drain(delay=5.0), monkeypatch)
+    lab.health.drain()
+    lab.now = passed
+    assert lab.drainer.hold()
+    assert lab.look(passed) == pytest.approx(5.0)
+
+
+def test_a_signal_after_a_drain_that_is_over_goes_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = Lab(Drain(delay=5.0), monkeypatch)
+    lab.health.drain()
+    lab.now = 5.0
+    assert not lab.drainer.hold()
+
+
+def test_once_the_server_stops_nothing_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = Lab(Drain(delay=5.0), monkeypatch)
+    assert lab.drainer.hold()
+    lab.drainer.cancel()
+    assert lab.look(10.0) == inf
+    assert lab.killed == []
+
+
+def test_a_file_that_went_away_between_two_lives_drains_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(Drain(file=tmp_path / "draining"), monkeypatch)
+    lab.health.hold(True)
+    lab.look(0.0)
+    assert lab.ready
+
+
+def test_a_file_drains_while_it_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "draining"
+    lab = Lab(Drain(file=file), monkeypatch)
+    assert lab.look(0.0) == FILE_PERIOD <= 0.5
+    stands = [lab.ready]
+    file.touch()
+    lab.look(1.0)
+    stands.append(lab.ready)
+    file.unlink()
+    lab.look(2.0)
+    stands.append(lab.ready)
+    assert stands == [True, False, True]
+
+
+def test_a_signal_while_the_file_is_there_drains_for_good_and_counts_from_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "draining"
+    lab = Lab(Drain(delay=5.0, file=file), monkeypatch)
+    file.touch()
+    lab.look(10.0)
+    lab.now = 12.0
+    assert lab.drainer.hold()
+    file.unlink()
+    lab.look(14.9)
+    assert (lab.ready, lab.killed) == (False, [])
+    lab.look(15.0)
+    assert len(lab.killed) == 1
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_who_asks_for_a_drain_waits_until_it_is_over(backend: str) -> None:
+    clock = clock_of(backend)
+    health = Health(clock=clock)
+    drainer = Drainer(health, Drain(delay=5.0, path="/drain", allow=True), lambda: None, lambda: None)
+
+    async def main() -> tuple[float, float]:
+        health.begin()
+        health.serve()
+        start = clock()
+        await drainer.drain()
+        first = clock() - start
+        await drainer.drain()
+        return first, clock() - start
+
+    assert run_virtual(backend, main) == pytest.approx((5.0, 5.0))
+    assert health.phase is Phase.DRAINING

@@ -1,0 +1,263 @@
+"""In front of SIGTERM: for handlers of Python, for event loops that read descriptors, and out again without a trace."""
+
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from asgi_health.runtime.sigterm import CannotHold, Sigterm
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="a test of POSIX signals")
+
+
+class Loop:
+    """The end of an event loop at which the numbers of signals arrive."""
+
+    def __init__(self) -> None:
+        self.reading, self.writing = socket.socketpair()
+        self.reading.setblocking(False)
+        self.writing.setblocking(False)
+
+    def arm(self) -> None:
+        signal.set_wakeup_fd(self.writing.fileno(), warn_on_full_buffer=False)
+
+    def heard(self) -> bytes:
+        try:
+            return self.reading.recv(100)
+        except BlockingIOError:
+            return b""
+
+    def close(self) -> None:
+        self.reading.close()
+        self.writing.close()
+
+
+@pytest.fixture
+def server() -> Iterator[list[int]]:
+    """A server that handles SIGTERM by a handler of its own: what it got."""
+    got: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: got.append(number))
+    descriptor = signal.set_wakeup_fd(-1)
+    yield got
+    signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def loop() -> Iterator[Loop]:
+    loop = Loop()
+    yield loop
+    loop.close()
+
+
+@pytest.fixture
+def ours() -> Iterator[Loop]:
+    ours = Loop()
+    yield ours
+    ours.close()
+
+
+class Hold:
+    """What decides: whether the next signals are held back."""
+
+    def __init__(self, *answers: bool) -> None:
+        self.answers = list(answers)
+
+    def __call__(self) -> bool:
+        return self.answers.pop(0)
+
+
+def sigterm() -> None:
+    signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.usefixtures("server")
+def test_the_first_is_held_back_and_the_second_goes_through(server: list[int], ours: Loop) -> None:
+    front = Sigterm(ours.writing.fileno(), Hold(True, False))
+    front.install()
+    sigterm()
+    assert server == []
+    sigterm()
+    assert server == [signal.SIGTERM]
+    assert not front.installed
+
+
+def test_after_one_went_through_everything_is_as_it_was(server: list[int], ours: Loop, loop: Loop) -> None:
+    loop.arm()
+    handler = signal.getsignal(signal.SIGTERM)
+    front = Sigterm(ours.writing.fileno(), Hold(False))
+    front.install()
+    sigterm()
+    assert signal.getsignal(signal.SIGTERM) is handler
+    assert signal.set_wakeup_fd(-1) == loop.writing.fileno()
+
+
+def test_it_can_be_taken_out_without_a_signal(server: list[int], ours: Loop, loop: Loop) -> None:
+    loop.arm()
+    handler = signal.getsignal(signal.SIGTERM)
+    front = Sigterm(ours.writing.fileno(), Hold())
+    front.install()
+    assert signal.getsignal(signal.SIGTERM) is not handler
+    front.remove()
+    front.remove()
+    assert signal.getsignal(signal.SIGTERM) is handler
+    assert signal.set_wakeup_fd(-1) == loop.writing.fileno()
+    sigterm()
+    assert server == [signal.SIGTERM]
+
+
+def test_a_loop_that_reads_a_descriptor_hears_of_it_only_when_it_goes_through(
+    server: list[int], ours: Loop, loop: Loop
+) -> None:
+    loop.arm()
+    front = Sigterm(ours.writing.fileno(), Hold(True, False))
+    front.install()
+    sigterm()
+    front.forward(ours.heard())
+    assert loop.heard() == b""
+    sigterm()
+    front.forward(ours.heard())
+    assert loop.heard() == bytes([signal.SIGTERM])
+
+
+def test_other_signals_reach_the_loop_through_the_descriptor(server: list[int], ours: Loop, loop: Loop) -> None:
+    loop.arm()
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: None)
+    try:
+        front = Sigterm(ours.writing.fileno(), Hold())
+        front.install()
+        signal.raise_signal(signal.SIGUSR1)
+        assert loop.heard() == b""
+        front.forward(b"\0" + ours.heard())
+        assert loop.heard() == bytes([signal.SIGUSR1])
+        front.remove()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.usefixtures("server")
+def test_where_no_loop_reads_a_descriptor_none_is_set(ours: Loop) -> None:
+    front = Sigterm(ours.writing.fileno(), Hold())
+    front.install()
+    front.look()
+    assert signal.set_wakeup_fd(-1) == -1
+    front.remove()
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+@pytest.mark.usefixtures("server")
+def test_a_loop_that_arms_its_descriptor_again_is_stepped_in_front_of_again(ours: Loop, loop: Loop) -> None:
+    """uvloop does, each time its loop is run."""
+    front = Sigterm(ours.writing.fileno(), Hold(True))
+    front.install()
+    loop.arm()
+    front.look()
+    sigterm()
+    front.forward(ours.heard())
+    assert loop.heard() == b""
+    front.remove()
+    assert signal.set_wakeup_fd(-1) == loop.writing.fileno()
+
+
+def test_a_handler_that_is_set_later_is_stepped_in_front_of(server: list[int], ours: Loop) -> None:
+    front = Sigterm(ours.writing.fileno(), Hold(True, False))
+    front.install()
+    late: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: late.append(number))
+    front.look()
+    sigterm()
+    assert late == []
+    sigterm()
+    assert (late, server) == ([signal.SIGTERM], [])
+
+
+def test_handlers_that_hand_on_to_each_other_come_to_an_end(server: list[int], ours: Loop) -> None:
+    front = Sigterm(ours.writing.fileno(), Hold(False))
+    front.install()
+    behind = signal.getsignal(signal.SIGTERM)
+    assert callable(behind)
+    chained: list[int] = []
+
+    def chain(number: int, frame: object) -> None:
+        chained.append(number)
+        behind(number, None)
+
+    signal.signal(signal.SIGTERM, chain)
+    front.look()
+    sigterm()
+    assert (chained, server) == ([signal.SIGTERM], [signal.SIGTERM])
+
+
+def test_somebody_who_stepped_in_front_stays_there_and_gets_through(server: list[int], ours: Loop) -> None:
+    front = Sigterm(ours.writing.fileno(), Hold())
+    front.install()
+    behind = signal.getsignal(signal.SIGTERM)
+    assert callable(behind)
+
+    def chain(number: int, frame: object) -> None:
+        behind(number, None)
+
+    signal.signal(signal.SIGTERM, chain)
+    front.remove()
+    assert signal.getsignal(signal.SIGTERM) is chain
+    sigterm()
+    assert server == [signal.SIGTERM]
+
+
+@pytest.mark.usefixtures("server")
+def test_a_full_or_closed_descriptor_of_a_loop_harms_nobody(ours: Loop, loop: Loop) -> None:
+    loop.arm()
+    front = Sigterm(ours.writing.fileno(), Hold())
+    front.install()
+    for _ in range(1000):
+        front.forward(bytes([signal.SIGUSR1]) * 1000)
+    front.remove()
+
+
+def in_a_thread(call: Callable[[], None]) -> BaseException | None:
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            call()
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return raised[0] if raised else None
+
+
+@pytest.mark.usefixtures("server")
+def test_outside_of_the_main_thread_it_says_so_and_changes_nothing(ours: Loop) -> None:
+    handler = signal.getsignal(signal.SIGTERM)
+    error = in_a_thread(Sigterm(ours.writing.fileno(), Hold()).install)
+    assert isinstance(error, CannotHold)
+    assert "main thread" in str(error)
+    assert signal.getsignal(signal.SIGTERM) is handler
+
+
+@pytest.mark.usefixtures("server")
+def test_taking_it_out_in_another_thread_leaves_it_to_the_main_one(ours: Loop) -> None:
+    front = Sigterm(ours.writing.fileno(), Hold())
+    front.install()
+    assert in_a_thread(front.remove) is None
+    assert front.installed
+    front.remove()
+    assert not front.installed
+
+
+@pytest.mark.usefixtures("server")
+def test_where_nobody_listens_there_is_nothing_to_hold_back(ours: Loop) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with pytest.raises(CannotHold, match="nothing in this worker process listens"):
+        Sigterm(ours.writing.fileno(), Hold()).install()
+
+
+def test_windows_has_no_signal_to_hold_back(ours: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "win32")
+    with pytest.raises(CannotHold, match="Windows"):
+        Sigterm(ours.writing.fileno(), Hold()).install()
