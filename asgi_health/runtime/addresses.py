@@ -17,7 +17,7 @@ def bind(listener: Listener) -> socket.socket:
     """
     try:
         return _unix(listener.path) if listener.path is not None else _tcp(listener.host, listener.port)
-    except (OSError, UnicodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: a name that no host or file can have
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise CannotListen(f"listener: cannot listen on {listener.address}: {reason}") from None
 
@@ -31,14 +31,28 @@ def address_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def unlink(listening: socket.socket) -> None:
-    """Take away the file of a unix socket, unless it is another one by now."""
-    path = listening.getsockname()
-    if isinstance(path, str) and path:
-        try:
-            os.unlink(path)
-        except OSError:
-            return
+class SocketFile:
+    """The file of a socket, if it has one."""
+
+    def __init__(self, listening: socket.socket) -> None:
+        name = listening.getsockname()
+        # The working directory may be another one when the file is to go.
+        self._path = os.path.abspath(name) if isinstance(name, str) else ""
+        self._identity = _identity(self._path)
+
+    def unlink(self) -> None:
+        """Take it away, unless it is the file of somebody else by now."""
+        if self._identity is not None and _identity(self._path) == self._identity:
+            os.unlink(self._path)
+
+
+def _identity(path: str) -> tuple[int, int, int] | None:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    # The time too, because the number of a file that is gone is soon given to another one.
+    return found.st_dev, found.st_ino, found.st_mtime_ns
 
 
 def _tcp(host: str, port: int) -> socket.socket:
@@ -58,6 +72,8 @@ def _tcp(host: str, port: int) -> socket.socket:
 
 
 def _unix(path: str) -> socket.socket:
+    if not hasattr(socket, "AF_UNIX"):
+        raise OSError("this system has no unix sockets")
     listening = socket.socket(socket.AF_UNIX)
     try:
         try:

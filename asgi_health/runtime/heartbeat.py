@@ -12,6 +12,10 @@ from .current import current_backend
 PERIOD = 0.25
 """Seconds between two beats: four turns of the loop in a second, a few microseconds each."""
 
+SOON = 0.001
+"""Seconds to the first beat; the pauses double up to `PERIOD`. granian runs its loop a second time right after startup,
+and uvloop takes its signals back at each run: whoever stands in front of them must look again before a prober comes."""
+
 
 class Heartbeat:
     """Beat in the loop that runs at the moment, from `start` to `stop`; readable from any thread.
@@ -64,8 +68,10 @@ class Heartbeat:
 
     async def _beat(self, signal: Signal) -> None:
         # Asked each time, for a cancellation in the very moment of a beat may be taken for the end of the wait.
+        pause = SOON
         while self._signal is signal:
-            await signal.wait(PERIOD)
+            await signal.wait(pause)
+            pause = min(2 * pause, PERIOD)
             before, self.at = self.at, monotonic()
             late = self.at - before - PERIOD
             if late > self._slow:

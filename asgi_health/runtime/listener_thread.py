@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+from http import HTTPStatus
 from threading import Thread
 from typing import Any
 from urllib.parse import unquote
@@ -11,7 +12,7 @@ import h11
 
 from ..core.status import Status
 from ..formats.answer import BAD_REQUEST, MINIMAL, Answer
-from .addresses import address_of, unlink
+from .addresses import SocketFile, address_of
 from .listening import Respond
 
 logger = logging.getLogger("asgi_health")
@@ -25,12 +26,16 @@ MOST = 256
 LARGEST = 65_536
 """Bytes of a request's body, which nobody reads."""
 
+BUFFER = 16_384
+"""Bytes that are read at a time, and the longest head of a request. Twice as much is kept of each connection."""
+
 
 class ListenerThread:
     """Answer requests on a socket from `start` to `stop`. A daemon thread, so that it ends with the process."""
 
     def __init__(self, listening: socket.socket, respond: Respond) -> None:
         self._listening = listening
+        self._file = SocketFile(listening)
         self._respond = respond
         self._loop: asyncio.AbstractEventLoop = asyncio.SelectorEventLoop()
         self._over = asyncio.Event()
@@ -44,7 +49,7 @@ class ListenerThread:
 
     def stop(self) -> None:
         """End it, without waiting: the address is free at once, connections break off."""
-        unlink(self._listening)
+        self._file.unlink()
         try:
             self._loop.call_soon_threadsafe(self._over.set)
         except RuntimeError:  # it has ended already
@@ -58,7 +63,7 @@ class ListenerThread:
             logger.exception("the listener has ended")
 
     async def _serve(self) -> None:
-        server = await asyncio.start_server(self._connected, sock=self._listening)
+        server = await asyncio.start_server(self._connected, sock=self._listening, limit=BUFFER)
         try:
             await self._over.wait()
         finally:
@@ -73,7 +78,8 @@ class ListenerThread:
             pass
         finally:
             self._open -= 1
-            writer.close()
+            # What was sent is out, or never will be: a client that does not read must not be remembered for it.
+            writer.transport.abort()
 
 
 class _Connection:
@@ -83,7 +89,9 @@ class _Connection:
         self._reader = reader
         self._writer = writer
         self._respond = respond
-        self._http = h11.Connection(h11.SERVER)
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=BUFFER)
+        self._method = b""
+        writer.transport.set_write_buffer_limits(high=0)  # so that drain() returns when everything is out
 
     async def run(self) -> None:
         while True:
@@ -92,7 +100,7 @@ class _Connection:
                     request = await self._request()
             except h11.RemoteProtocolError:
                 if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-                    await self._send(BAD_REQUEST, b"GET")
+                    await self._send(BAD_REQUEST, (b"connection", b"close"))
                 return
             if request is None:
                 return
@@ -101,7 +109,7 @@ class _Connection:
             except Exception:
                 logger.exception("the listener could not answer")
                 answer = MINIMAL[Status.UNHEALTHY]
-            await self._send(answer, request.method)
+            await self._send(answer)
             if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
                 return
             self._http.start_next_cycle()
@@ -109,13 +117,17 @@ class _Connection:
     async def _request(self) -> h11.Request | None:
         """Return the next request when all of it has come, None when there is none any more."""
         request: h11.Request | None = None
+        self._method = b""
         size = 0
         while True:
             event = self._http.next_event()
             if event is h11.NEED_DATA:
-                self._http.receive_data(await self._reader.read(65_536))
+                if self._http.they_are_waiting_for_100_continue:
+                    self._writer.write(self._http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
+                self._http.receive_data(await self._reader.read(BUFFER))
             elif isinstance(event, h11.Request):
                 request = event
+                self._method = event.method
             elif isinstance(event, h11.Data):
                 size += len(event.data)
                 if size > LARGEST:
@@ -125,11 +137,11 @@ class _Connection:
             else:
                 return None
 
-    async def _send(self, answer: Answer, method: bytes) -> None:
+    async def _send(self, answer: Answer, *more: tuple[bytes, bytes]) -> None:
         http = self._http
-        headers = [*answer.headers]
-        data = [http.send(h11.Response(status_code=answer.status, headers=headers))]
-        if method != b"HEAD":
+        reason = HTTPStatus(answer.status).phrase.encode()
+        data = [http.send(h11.Response(status_code=answer.status, headers=[*answer.headers, *more], reason=reason))]
+        if self._method != b"HEAD":
             data.append(http.send(h11.Data(data=answer.body)))
         data.append(http.send(h11.EndOfMessage()))
         self._writer.write(b"".join(each for each in data if each))

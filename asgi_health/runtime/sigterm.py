@@ -76,9 +76,15 @@ class Sigterm:
         self._installed = False
         if signal.getsignal(signal.SIGTERM) is self._front:
             signal.signal(signal.SIGTERM, self._behind)
-        current = signal.set_wakeup_fd(self._loops_fileno, warn_on_full_buffer=False)
-        if current != self._fileno:  # somebody has stepped in front: it stays theirs
+        current = signal.set_wakeup_fd(self._fileno, warn_on_full_buffer=False)
+        if current == self._fileno:
+            current = self._loops_fileno
+        # Otherwise somebody has stepped in front, and it stays theirs: uvloop makes a new descriptor at each run, and
+        # what the number of the old one stands for by now is not known.
+        try:
             signal.set_wakeup_fd(current, warn_on_full_buffer=False)
+        except (OSError, ValueError):  # closed, with its loop
+            pass
         self._loops_fileno = -1
 
     def forward(self, numbers: bytes) -> None:

@@ -1,7 +1,6 @@
 """A thread that goes on looking while the event loop may not."""
 
 import logging
-import select
 import socket
 from collections.abc import Callable
 from threading import Thread
@@ -9,8 +8,8 @@ from time import monotonic
 
 logger = logging.getLogger("asgi_health")
 
-LONGEST = 60.0
-"""Seconds between two looks at most."""
+SHORTEST, LONGEST = 0.001, 5.0
+"""Seconds between two looks at least, unless it was woken, and at most."""
 
 
 class Watch:
@@ -25,7 +24,6 @@ class Watch:
         self._heard = heard
         self._over = False
         self._reading, self._writing = socket.socketpair()
-        self._reading.setblocking(False)
         self._writing.setblocking(False)
         self._thread = Thread(target=self._run, name="asgi-health watch", daemon=True)
 
@@ -53,10 +51,13 @@ class Watch:
         with self._reading, self._writing:
             while not self._over:
                 until = self._safely(lambda: self._look(monotonic()))
-                ready, _, _ = select.select([self._reading], [], [], max(0.0, min(until - monotonic(), LONGEST)))
-                if ready:
+                # Not select(), which knows no descriptor beyond 1023.
+                self._reading.settimeout(max(SHORTEST, min(until - monotonic(), LONGEST)))
+                try:
                     heard = self._reading.recv(4096)
-                    self._safely(lambda: self._heard(heard))  # noqa: B023  called at once
+                except TimeoutError:
+                    continue
+                self._safely(lambda: self._heard(heard))  # noqa: B023  called at once
 
     def _safely(self, call: Callable[[], float | None]) -> float:
         try:
