@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 from ..core.drain import Drain
-from ..core.health import PROBES, Health
+from ..core.health import Health
 from ..core.listener import Listener
 from ..core.require import require_seconds_or_zero, require_type
+from ..core.standing import PROBES
 from ..formats.answer import NOT_FOUND, Answer
 from ..formats.service import ServiceInfo
 from ..runtime.listening import LateBy, Respond, require_h11

@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from ..core.drain import Drain
-from ..core.health import PROBES, Health
+from ..core.health import Health
+from ..core.standing import PROBES
 from ..core.status import Probe, Status
 from ..formats.answer import ALLOWED, DRAINED, METHOD_NOT_ALLOWED, MINIMAL, NOT_FOUND, POST_ONLY, Answer
 from ..formats.service import ServiceInfo

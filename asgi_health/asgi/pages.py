@@ -4,7 +4,8 @@ from collections.abc import Callable
 from math import inf
 from typing import Any
 
-from ..core.health import PROBES, Health
+from ..core.health import Health
+from ..core.standing import PROBES
 from ..core.status import Probe
 from ..formats.answer import MINIMAL
 from .paths import Paths

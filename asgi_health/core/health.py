@@ -6,7 +6,6 @@ hands what came out to `record`. Nothing here waits.
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from itertools import count
 from math import inf
 from random import random as uniform
 from threading import RLock
@@ -21,15 +20,13 @@ from .require import require_type
 from .result import Result
 from .schedule import Orders, Run, Timers, pause
 from .stalls import NO_STALLS
+from .standing import Standing
 from .state import UNKNOWN, advance
 from .status import Probe, Status
-from .tally import Outlook, Tally, finished
+from .tally import Outlook, finished
 from .transition import Transition
 
 logger = logging.getLogger("asgi_health")
-
-PROBES: tuple[Probe | None, ...] = (*Probe, None)
-"""Everything that can be asked; None is all checks together."""
 
 
 class Health:
@@ -55,18 +52,13 @@ class Health:
         self._entries: dict[str, Entry] = {}
         self._dues = Timers()
         self._deadlines = Timers()
-        self._tallies = {probe: Tally(probe) for probe in PROBES}
         self._cancelled: list[Run] = []
         self._subscribers: list[Callable[[Transition], object]] = []
-        self._watchers: list[Callable[[], object]] = []
         self._life = Life()
+        self._standing = Standing(self._life)
         self._stalls = NO_STALLS
-        self._versions = count(1)
-        self._version = 0
-        self._outlooks: Mapping[Probe | None, Outlook] = {}
         self.runner: object | None = None
         """Whoever runs these checks: one, however many middlewares share this Health. Not looked at here."""
-        self._publish(PROBES)
         for check in listed(checks):
             self.add(check)
 
@@ -81,8 +73,8 @@ class Health:
             entry = Entry(check)
             self._entries[check.name] = entry
             self._dues.set(check.name, -inf)
-            self._weigh(entry)
-            self._notify()
+            self._standing.put(check, entry.state)
+            self._standing.tell()
 
     def remove(self, name: str) -> None:
         """Forget the check; a run under way is cancelled and counts no longer. Raises KeyError for an unknown name.
@@ -95,13 +87,11 @@ class Health:
             entry = self._entries.pop(name)
             self._dues.set(name, inf)
             self._deadlines.set(name, inf)
-            for tally in self._tallies.values():
-                tally.drop(name)
             if entry.run is not None:
                 entry.run.expired = True
                 self._cancelled.append(entry.run)
-            self._settle(PROBES)
-            self._notify()
+            self._standing.drop(name)
+            self._standing.tell()
 
     def check(self, name: str, **options: Unpack[CheckOptions]) -> Callable[[F], F]:
         """Add the decorated function as a check; the options are those of Check, after `run`."""
@@ -155,8 +145,7 @@ class Health:
         """
         self._life.drain(self.clock())
         with self._lock:
-            self._publish((Probe.READINESS, None))
-            self._notify()
+            self._standing.turned()
 
     @property
     def phase(self) -> Phase:
@@ -191,36 +180,34 @@ class Health:
                 if entry.run is not None:
                     entry.run.expired = True  # it speaks for the life before
                     self._deadlines.set(entry.check.name, inf)
-                for tally in self._tallies.values():
-                    tally.drop(entry.check.name)
-                self._weigh(entry)
-            self._publish(PROBES)
-            self._notify()
+                self._standing.put(entry.check, UNKNOWN)
+            self._standing.begun()
         return True
 
     def serve(self) -> None:
         """The app's own startup is complete. One that drains already stays so."""
         with self._lock:
             self._life.started = True
-            self._enter(Phase.SERVING, PROBES)
-            self._settle(PROBES)
+            self._life.enter(Phase.SERVING, self.clock())
+            self._standing.begun()
 
     def stop(self) -> None:
         """The app is about to shut down, and its checks before it."""
-        self._enter(Phase.STOPPED, (Probe.READINESS, None))
+        with self._lock:
+            self._life.enter(Phase.STOPPED, self.clock())
+            self._standing.turned()
 
     def hold(self, held: bool) -> None:
         """Drain while `held`, and be ready again when it is over: a file that comes and goes."""
         with self._lock:
             self._life.hold(held, self.clock())
-            self._publish((Probe.READINESS, None))
-            self._notify()
+            self._standing.turned()
 
     def stalled(self, seconds: float) -> None:
         """Take note that the app's event loop had no turn for `seconds`."""
         with self._lock:
             self._stalls = self._stalls.and_one(seconds)
-            self._version = next(self._versions)
+            self._standing.touch()
 
     def end(self, life: object = None) -> bool:
         """Nobody tells of this life any more: the app has shut down, or its lifespan has crashed and it serves on.
@@ -320,25 +307,25 @@ class Health:
         For those who run checks or keep answers ready: it must not block or raise.
         """
         with self._lock:
-            self._watchers = [*self._watchers, callback]
+            self._standing.watch(callback)
 
     def changed(self) -> None:
         """Tell the watchers that something has changed that is not kept here: who runs the checks."""
         with self._lock:
-            self._notify()
+            self._standing.tell()
 
     def outlook(self, probe: Probe | None) -> Outlook:
         """Return how `probe` (None: everything together) stands, and how that decays while nothing new arrives."""
-        return self._outlooks[probe]
+        return self._standing.outlooks[probe]
 
     def concerns(self, probe: Probe | None) -> bool:
         """Tell whether a run could change `probe`: a check counts for it, or startup checks hold it back."""
-        return len(self._tallies[probe]) > 0 or self._outlooks[probe].status is Status.UNHEALTHY
+        return self._standing.concerns(probe)
 
     @property
     def version(self) -> int:
         """A number that is another one after every change that a report could show."""
-        return self._version
+        return self._standing.version
 
     # -- inside, with the lock held
 
@@ -348,7 +335,7 @@ class Health:
         old = entry.state
         new = entry.state = advance(entry.check, old, result, now, duration)
         self._plan(entry, now)
-        self._weigh(entry)
+        self._standing.put(entry.check, new)
         if new.status is old.status or new.status is None:
             return []
         failures = max(old.failures, new.failures)
@@ -367,55 +354,6 @@ class Health:
     def _plan(self, entry: Entry, now: float) -> None:
         done = finished(entry.check, entry.state)
         self._dues.set(entry.check.name, inf if done else now + pause(entry.check, entry.state, self._random()))
-
-    def _weigh(self, entry: Entry) -> None:
-        probes = (*entry.check.probes, None)
-        for probe in probes:
-            self._tallies[probe].put(entry.check, entry.state)
-        self._settle(probes)
-
-    def _settle(self, probes: Iterable[Probe | None]) -> None:
-        if self._life.started and not self._life.passed:
-            self._life.passed = self._tallies[Probe.STARTUP].outlook().status is not Status.UNHEALTHY
-            probes = PROBES
-        self._publish(probes)
-
-    def _enter(self, phase: Phase, probes: Iterable[Probe | None]) -> None:
-        with self._lock:
-            self._life.enter(phase, self.clock())
-            self._publish(probes)
-            self._notify()
-
-    def _publish(self, probes: Iterable[Probe | None]) -> None:
-        again = False
-        while True:
-            # A signal handler may drain in the middle of this, in this very thread: what was computed with the phase
-            # of before must not overwrite what the handler has published.
-            phase = self.phase
-            outlooks = {**self._outlooks, **{probe: self._look(probe, phase) for probe in probes}}
-            changed = outlooks != self._outlooks
-            self._outlooks = outlooks
-            # After the change: whoever has read half of it under the old number finds that the number has moved. From
-            # a counter: `+= 1` could be interrupted and give a number twice.
-            self._version = next(self._versions)
-            if changed or again:
-                self._notify()
-            if phase is self.phase:
-                return
-            probes, again = PROBES, True
-
-    def _look(self, probe: Probe | None, phase: Phase) -> Outlook:
-        # The tallies are left alone where the phase decides: a signal handler that drains must not touch a heap which
-        # the code that it interrupted is about to change.
-        if probe is Probe.STARTUP:
-            return Outlook(Status.HEALTHY if self._life.passed else Status.UNHEALTHY)
-        if probe is not Probe.LIVENESS and not (self._life.passed and phase is Phase.SERVING):
-            return Outlook(Status.UNHEALTHY)
-        return self._tallies[probe].outlook()
-
-    def _notify(self) -> None:
-        for callback in self._watchers:
-            callback()
 
     # -- inside, without it
 

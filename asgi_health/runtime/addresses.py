@@ -3,11 +3,14 @@
 import os
 import socket
 import stat
+from weakref import WeakSet
 
 from ..core.listener import Listener
 from .listening import CannotListen
 
 BACKLOG = 128
+
+_listening: WeakSet[socket.socket] = WeakSet()
 
 
 def bind(listener: Listener) -> socket.socket:
@@ -16,10 +19,12 @@ def bind(listener: Listener) -> socket.socket:
     Where the system has SO_REUSEPORT the workers of one host share a port, and each probe reaches one of them.
     """
     try:
-        return _unix(listener.path) if listener.path is not None else _tcp(listener.host, listener.port)
+        listening = _unix(listener.path) if listener.path is not None else _tcp(listener.host, listener.port)
     except (OSError, ValueError) as error:  # ValueError: a name that no host or file can have
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise CannotListen(f"listener: cannot listen on {listener.address}: {reason}") from None
+    _listening.add(listening)
+    return listening
 
 
 def address_of(listening: socket.socket) -> str:
@@ -74,6 +79,8 @@ def _tcp(host: str, port: int) -> socket.socket:
 def _unix(path: str) -> socket.socket:
     if not hasattr(socket, "AF_UNIX"):
         raise OSError("this system has no unix sockets")
+    if "\0" in path:
+        raise ValueError("the path has a null in it")  # where bind() would end it
     listening = socket.socket(socket.AF_UNIX)
     try:
         try:
@@ -103,3 +110,13 @@ def _left_behind(path: str) -> bool:
     except OSError:
         return False
     return False
+
+
+def _close_in_child() -> None:
+    """A forked process answers nobody: kept open there, the socket would go on taking connections when we are gone."""
+    for each in tuple(_listening):
+        each.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_in_child)

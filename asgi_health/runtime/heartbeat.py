@@ -1,10 +1,12 @@
 """The pulse of an event loop: what tells, from outside of it, whether it still takes turns."""
 
+import sys
 from collections import deque
 from collections.abc import Callable
 from math import inf
 from threading import get_ident
 from time import monotonic
+from types import CodeType, FrameType
 
 from .backend import Signal, Task
 from .current import current_backend
@@ -33,6 +35,8 @@ class Heartbeat:
         """When it last beat (seconds of `time.monotonic`)."""
         self.thread = 0
         """The identity of the loop's thread."""
+        self.below: tuple[CodeType, ...] = ()
+        """The functions that led to the last beat, outermost first: the server and its loop."""
         self.stalls: deque[tuple[float, float]] = deque(maxlen=1000)
         """The stalls that are over: the beat before each, and the seconds by which the next one was late."""
 
@@ -72,12 +76,21 @@ class Heartbeat:
         while self._signal is signal:
             await signal.wait(pause)
             pause = min(2 * pause, PERIOD)
+            self.below = _codes(sys._getframe())  # pyright: ignore[reportPrivateUsage]  documented, for debuggers
             before, self.at = self.at, monotonic()
             late = self.at - before - PERIOD
             if late > self._slow:
                 self.stalls.append((before, late))
             if self._each is not None:
                 self._each()
+
+
+def _codes(frame: FrameType | None) -> tuple[CodeType, ...]:
+    codes: list[CodeType] = []
+    while frame is not None:
+        codes.append(frame.f_code)
+        frame = frame.f_back
+    return tuple(codes[::-1])
 
 
 def _nothing() -> None:

@@ -1,11 +1,13 @@
 """Who blocks the event loop: seen from outside of it, because it cannot say so itself."""
 
 import logging
+import os
 import sys
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from traceback import FrameSummary, StackSummary, format_list, walk_stack
+from types import CodeType
 
 from .heartbeat import PERIOD, Heartbeat
 
@@ -47,7 +49,7 @@ class Watchdog:
         late = now - began - PERIOD
         if began >= self._since and late > self._slow:
             if began not in self._stacks:
-                stack = stack_of(self._heartbeat.thread)
+                stack = stack_of(self._heartbeat.thread, self._heartbeat.below)
                 if self._heartbeat.at == began:
                     self._stacks = {began: stack}
             if late >= max(PATIENCE, self._slow) and self._told_of != began:
@@ -75,26 +77,45 @@ class Watchdog:
         if stack:
             lines = "".join(format_list(stack[-DEPTH:])).rstrip()
             logger.warning("the event loop %s by %s%s\n%s", what, culprit(stack), unsaid, lines)
+        elif stack is None:
+            logger.warning("the event loop %s, by what could not be seen%s", what, unsaid)
         else:
-            logger.warning("the event loop %s, too briefly to see by what%s", what, unsaid)
+            logger.warning(
+                "the event loop %s, and not by Python: by C code that it called, or the whole process stood still%s",
+                what,
+                unsaid,
+            )
 
 
-def stack_of(thread: int) -> StackSummary:
-    """Return what a thread does at this moment, innermost frame last; nothing for a thread that has ended."""
+def stack_of(thread: int, below: Sequence[CodeType] = ()) -> StackSummary:
+    """Return what a thread does at this moment, innermost frame last; nothing for a thread that has ended.
+
+    Left out is what leads to `below`, the server and its loop, and a loop that waits for something to do.
+    """
     frame = sys._current_frames().get(thread)  # pyright: ignore[reportPrivateUsage]  documented, for debuggers
     try:
-        stack = StackSummary.extract(walk_stack(frame), lookup_lines=False) if frame is not None else StackSummary()
+        frames = [*walk_stack(frame)][::-1] if frame is not None else []
+        known = 0
+        while known < min(len(frames), len(below)) and frames[known][0].f_code is below[known]:
+            known += 1
+        stack = StackSummary.extract(iter(frames[known:]), lookup_lines=False)
     finally:
         del frame  # it holds every local variable of the code that it shows
-    stack.reverse()
-    return stack
+        frames = []
+    return StackSummary() if all(each.filename.endswith(_WAITING) for each in stack) else stack
 
 
 def culprit(stack: list[FrameSummary]) -> str:
     """Return the place to look at: the innermost frame that is the app's own, of no library."""
-    own = [frame for frame in stack if not frame.filename.startswith(_LIBRARIES)]
+    own = [frame for frame in stack if not _of_a_library(frame.filename)]
     frame = own[-1] if own else stack[-1]
     return f"{frame.name} ({frame.filename}:{frame.lineno})"
 
 
-_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")} | {"<frozen "})
+def _of_a_library(filename: str) -> bool:
+    return filename.startswith(_STANDARD) or any(f"{os.sep}{name}{os.sep}" in filename for name in _INSTALLED)
+
+
+_INSTALLED = ("site-packages", "dist-packages")
+_STANDARD = (*{f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib")}, "<frozen ")
+_WAITING = ("selectors.py", "windows_events.py", "_io_epoll.py", "_io_kqueue.py", "_io_windows.py")
