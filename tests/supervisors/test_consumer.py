@@ -1,0 +1,98 @@
+"""Programs without ASGI: the examples of README.md, on every loop."""
+
+import textwrap
+from contextlib import AbstractContextManager
+
+import pytest
+
+from ..servers.process import wait_until
+from .program import ADDRESS, EXAMPLES, QUEUE, Program, program
+from .readme import BLOCKS
+
+pytestmark = pytest.mark.timeout(120)
+
+LATER = "3600"  # seconds of a drain that no test waits for
+
+each_example = pytest.mark.parametrize("example", ["consumer", "consumer_trio"])
+each_backend = pytest.mark.parametrize("backend", ["asyncio", "uvloop", "trio"])
+
+
+def as_printed(example: str) -> AbstractContextManager[Program]:
+    return program(str(EXAMPLES / f"{example}.py"), f"{{folder}}/{QUEUE}", f"{{folder}}/{ADDRESS}")
+
+
+def driven(backend: str, delay: str) -> AbstractContextManager[Program]:
+    """One of them, whose messages say what is to happen while they are handled."""
+    return program("-m", f"{__package__}.drive_consumer", backend, "{folder}", delay)
+
+
+def test_the_lines_that_the_readme_shows_are_those_of_the_example() -> None:
+    (shown,) = [block for block in BLOCKS if ".running(" in block]
+    options = 'listener=Listener("127.0.0.1:9000"), drain=Drain(delay=2.0)'
+    assert options in shown
+    lines = textwrap.indent(shown.replace(options, "listener=listener, drain=drain"), "    ")
+    assert lines in (EXAMPLES / "consumer.py").read_text()
+
+
+@each_example
+def test_sigterm_drains_and_then_ends_it(example: str) -> None:
+    with as_printed(example) as consumer:
+        assert [consumer.status(target) for target in ("/livez", "/startupz", "/health")] == [200, 200, 200]
+        consumer.send("hello")
+        wait_until(lambda: consumer.log.startswith("hello\n"), "the message is handled")
+        consumer.terminate()
+        consumer.wait_for_status("/readyz", 503)
+        assert consumer.status("/livez") == 200
+        consumer.assert_quiet_exit()
+
+
+@each_example
+def test_readiness_follows_a_dependency_and_liveness_does_not(example: str) -> None:
+    with as_printed(example) as consumer:
+        (consumer.folder / QUEUE).rename(consumer.folder / "elsewhere")
+        consumer.wait_for_status("/readyz", 503)
+        assert consumer.status("/livez") == 200
+        (consumer.folder / "elsewhere").rename(consumer.folder / QUEUE)
+        consumer.wait_for_status("/readyz", 200)
+
+
+@each_backend
+def test_the_first_sigterm_announces_and_the_second_one_ends_it(backend: str) -> None:
+    with driven(backend, LATER) as consumer:
+        consumer.terminate()
+        consumer.wait_for_status("/readyz", 503)
+        consumer.send("hello")
+        consumer.wait_for_event("ends hello")
+        assert consumer.status("/livez") == 200
+        consumer.terminate()
+        consumer.assert_quiet_exit()
+
+
+@each_backend
+def test_the_message_in_hand_is_finished(backend: str) -> None:
+    with driven(backend, "0.5") as consumer:
+        consumer.send("stops")
+        consumer.wait_for_event("begins stops")
+        consumer.terminate()
+        consumer.wait_for_status("/readyz", 503)
+        assert consumer.status("/livez") == 200
+        consumer.assert_quiet_exit()
+        assert consumer.events == ["begins stops", "is told to stop", "ends stops"]
+        assert not list((consumer.folder / QUEUE).iterdir())
+
+
+@each_backend
+def test_a_blocked_loop_is_seen_first_by_readiness_then_by_liveness_and_its_end_by_both(backend: str) -> None:
+    with driven(backend, LATER) as consumer:
+        consumer.send("blocks")
+        consumer.wait_for_status("/readyz", 503)
+        assert consumer.status("/livez") == 200
+        consumer.wait_for_status("/livez", 503)
+        consumer.release()
+        consumer.wait_for_status("/livez", 200)
+        consumer.wait_for_status("/readyz", 200)
+        assert consumer.events == ["begins blocks", "ends blocks"]
+        consumer.terminate()
+        consumer.wait_for_status("/readyz", 503)
+        consumer.terminate()
+        consumer.assert_quiet_exit()
