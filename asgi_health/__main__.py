@@ -1,6 +1,6 @@
-"""`python -m asgi_health`."""
+"""`python -m asgi_health`, and what the installed command `asgi-health` calls."""
 
-from .cli.main import main
+from .cli.start import start
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    start()

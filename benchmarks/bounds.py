@@ -102,9 +102,6 @@ BOUNDS = (
     Bound("asgi-health probe, × python -c pass", "start", "start", "whole process", "asgi-health probe", 1.7, 5.0),
 )
 
-OPTIONAL = ("asgi-health probe",)
-"""Contenders whose absence breaks nothing: they are told as skipped."""
-
 
 def broken(results: Results, measurements: list[str]) -> list[str]:
     """Return what `--check` objects to: bounds that are left, and those that should have been measured and were not."""
@@ -114,8 +111,7 @@ def broken(results: Results, measurements: list[str]) -> list[str]:
             continue
         figure = bound.find(results)
         if figure is None:
-            if bound.contender not in OPTIONAL:
-                objections.append(f"{bound.promise}: not measured")
+            objections.append(f"{bound.promise}: not measured")
             continue
         value = bound.value(figure)
         if not bound.keeps(value, bound.limit):

@@ -15,7 +15,15 @@ ROOT = Path(__file__).parent.parent
 
 def environment(**more: str) -> dict[str, str]:
     """Return the environment of a contender: ours, this repository importable, nothing that slows Python down."""
-    unwanted = ("PYTHONDEVMODE", "PYTHONASYNCIODEBUG", "PYTHONMALLOC", "PYTHONTRACEMALLOC", "COVERAGE_PROCESS_START")
+    # The last: an installation has its bytecode, and without it each process would compile this source tree anew.
+    unwanted = (
+        "PYTHONDEVMODE",
+        "PYTHONASYNCIODEBUG",
+        "PYTHONMALLOC",
+        "PYTHONTRACEMALLOC",
+        "COVERAGE_PROCESS_START",
+        "PYTHONDONTWRITEBYTECODE",
+    )
     inherited = {key: value for key, value in os.environ.items() if key not in unwanted}
     return {**inherited, "PYTHONPATH": str(ROOT), **more}
 

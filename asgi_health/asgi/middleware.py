@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from ..core import health as core
 from ..core.check import Check, CheckFunction
 from ..core.drain import Drain
 from ..core.lifecycle import Phase
@@ -53,7 +52,7 @@ class HealthMiddleware:
     def __init__(
         self,
         app: App,
-        checks: Mapping[str, CheckFunction] | Iterable[Check] | core.Health | None = None,
+        checks: Mapping[str, CheckFunction] | Iterable[Check] | Health | None = None,
         *,
         paths: Paths = Paths(),  # noqa: B008  frozen, and the default reads as what it is
         details: bool | Callable[[Scope], bool] = False,
@@ -68,9 +67,7 @@ class HealthMiddleware:
         if service is not None:
             require_type("service", service, ServiceInfo)
         self.app = app
-        self.health: core.Health = (
-            checks if isinstance(checks, core.Health) else Health(() if checks is None else checks)
-        )
+        self.health = checks if isinstance(checks, Health) else Health(() if checks is None else checks)
         self._clock = self.health.clock
         self._sidecar = beside(
             self.health,

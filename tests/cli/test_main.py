@@ -8,12 +8,16 @@ import pytest
 
 from asgi_health.cli.main import main
 
+from .command import ENVIRONMENT
+from .command import SCRIPT as PATH
 from .demo import ROOT
+
+SCRIPT = [str(PATH)]
 
 
 def python(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, *arguments], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False
     )
 
 
@@ -44,7 +48,16 @@ def test_version_of_what_is_not_installed_is_not_invented() -> None:
     assert "not installed" in line
 
 
-@pytest.mark.parametrize(("arguments", "told"), [(["--help"], "demo"), (["demo", "--help"], "--port")])
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--help"], "demo"),
+        (["demo", "--help"], "--port"),
+        (["probe", "--help"], "unix:/run/app.sock:/livez"),
+        (["wait", "--help"], "(default: 60)"),
+        (["check", "--help"], "shop.main:create_app()"),
+    ],
+)
 def test_help_tells_what_there_is(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(arguments)
@@ -58,6 +71,53 @@ def test_what_is_no_port_is_refused(port: str, capsys: pytest.CaptureFixture[str
         main(["demo", f"--port={port}"])
     assert end.value.code == 2
     assert f"{port!r} is not a port" in capsys.readouterr().err
+
+
+def test_help_fits_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for command in ([], ["probe"], ["wait"], ["check"], ["demo"]):
+        with pytest.raises(SystemExit):
+            main([*command, "--help"])
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
+def test_an_option_is_not_abbreviated(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["probe", "http://127.0.0.1/", "--time", "1"])
+    assert end.value.code == 2
+    assert "unrecognized arguments: --time 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [SCRIPT, [sys.executable, "-m", "asgi_health"]], ids=["script", "module"])
+def test_the_installed_command_is_the_module(command: list[str]) -> None:
+    done = subprocess.run(
+        [*command, "probe", "--help"],
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    name = "asgi-health" if command == SCRIPT else "python -m asgi_health"
+    assert done.stdout.startswith(f"usage: {name} probe ")
+    assert done.stdout.endswith("/readyz\n")
+
+
+def test_a_broken_command_ends_with_its_traceback_and_not_with_success() -> None:
+    done = python(
+        "-c",
+        "import sys\n"
+        "import asgi_health.cli.probe as room\n"
+        "from asgi_health.cli.start import start\n"
+        "def broken(wanted): raise LookupError('a bug')\n"
+        "room.probe = broken\n"
+        "sys.argv[1:] = ['probe', 'http://127.0.0.1/']\n"
+        "start()\n",
+    )
+    assert done.returncode == 1
+    assert done.stderr.endswith("LookupError: a bug\n")
 
 
 def test_reading_the_arguments_imports_no_server_and_no_framework() -> None:

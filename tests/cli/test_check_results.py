@@ -1,0 +1,176 @@
+"""What `check` prints of the checks, and how it ends, whatever the app does meanwhile."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .command import run
+from .test_check_find import PRELUDE, STARLETTE, check
+
+MIXED = (
+    PRELUDE
+    + STARLETTE
+    + """
+import asyncio, subprocess, threading, time, logging
+print("printed at import")
+def payments():
+    print("printed in a thread")
+    os.write(1, b"written to the descriptor\\n")
+    subprocess.run(["echo", "from a child"])
+    raise ConnectionError("https://me:sesame@pay.example refuses\\nthe connection")
+async def disk():
+    sys.__stdout__.write("written to the first stdout\\n")
+    return degraded("less than 5 GB left")
+async def gone():
+    sys.exit(3)
+checks = [
+    Check("database", database),
+    Check("payments", payments, critical=False),
+    Check("disk", disk, probes=(Probe.LIVENESS,)),
+    Check("migrations", lambda: True, probes=(Probe.STARTUP,), success_threshold=3),
+]
+app = HealthMiddleware(Starlette(lifespan=life), checks)
+never = Check("never", lambda: asyncio.sleep(60), timeout=0.2)
+ill = HealthMiddleware(Starlette(lifespan=life), [*checks, Check("gone", gone), never])
+"""
+)
+
+
+def test_the_table_has_a_line_for_each_check_and_the_outcome(tmp_path: Path) -> None:
+    ended = check(tmp_path, MIXED)
+    assert ended.code == 0
+    rows = [re.split(r" {2,}", line) for line in ended.out.splitlines()]
+    assert [row[0] for row in rows] == ["NAME", "database", "payments", "disk", "migrations", "passed"]
+    assert [row[1] for row in rows[:-1]] == ["STATUS", "pass", "fail", "warn", "pass"]
+    assert rows[2][3:] == ["(not critical) ConnectionError: https://***@pay.example refuses the connection"]
+    assert rows[3][3:] == ["less than 5 GB left"]
+    assert all(float(row[2]) < 10_000 for row in rows[1:-1])
+
+
+def test_what_the_app_prints_goes_to_stderr(tmp_path: Path) -> None:
+    ended = check(tmp_path, MIXED, "shop:app", "--json")
+    for words in (
+        "printed at import",
+        "printed in a thread",
+        "written to the descriptor",
+        "written to the first stdout",
+        "from a child",
+    ):
+        assert ended.err.count(words) == 1
+    told = json.loads(ended.out)
+    assert ended.out.count("\n") == 1
+    assert told["status"] == "warn"
+    assert [(each["name"], each["status"], each["critical"]) for each in told["checks"]] == [
+        ("database", "pass", True),
+        ("payments", "fail", False),
+        ("disk", "warn", True),
+        ("migrations", "pass", True),
+    ]
+    assert told["checks"][1]["message"] == "ConnectionError: https://***@pay.example refuses the connection"
+    assert all(0 <= each["milliseconds"] < 10_000 for each in told["checks"])
+
+
+def test_a_critical_check_that_fails_closes_the_gate(tmp_path: Path) -> None:
+    ended = check(tmp_path, MIXED, "shop:ill")
+    assert ended.code == 1
+    assert ended.out.splitlines()[-1] == "failed: gone, never"
+    assert re.search(r"^gone +fail +\d+\.\d  SystemExit: 3$", ended.out, re.MULTILINE)
+    assert re.search(r"^never +fail +\d+\.\d  timed out after 0\.2 s$", ended.out, re.MULTILINE)
+    assert "Traceback" not in ended.err
+    told = json.loads(check(tmp_path, MIXED, "shop:ill", "--json").out)
+    assert told["status"] == "fail"
+
+
+def test_verbose_shows_the_log_of_what_fails(tmp_path: Path) -> None:
+    ended = check(tmp_path, MIXED, "shop:app", "--verbose")
+    assert ended.code == 0
+    assert "Traceback (most recent call last):" in ended.err
+
+
+# Not with a framework, whose import could take longer than the short times below on a busy machine.
+STUBBORN = (
+    PRELUDE
+    + """
+import asyncio, threading, time
+async def stubborn():
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            pass
+def hung():
+    time.sleep(60)
+async def leaves(scope, receive, send):
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    SHUTDOWN
+    await send({"type": "lifespan.shutdown.complete"})
+app = HealthMiddleware(leaves, [
+    Check("database", database), Check("stubborn", stubborn, timeout=TIMEOUT), Check("hung", hung, timeout=TIMEOUT),
+])
+mild = HealthMiddleware(leaves, dict(database=lambda: None))
+"""
+)
+
+
+def stubborn(shutdown: str = "pass", timeout: float = 1.0) -> str:
+    return STUBBORN.replace("SHUTDOWN", shutdown).replace("TIMEOUT", str(timeout))
+
+
+@pytest.mark.parametrize("timeout", [0.3, 50.0], ids=["of the check", "of the command"])
+def test_a_check_that_does_not_end_has_failed_at_the_deadline(timeout: float, tmp_path: Path) -> None:
+    ended = check(tmp_path, stubborn(timeout=timeout), "shop:app", "--timeout", "2")
+    assert ended.code == 1
+    assert ended.out.splitlines()[-1] == "failed: stubborn, hung"
+    assert re.search(r"^hung +fail +\d+\.\d  timed out after \d\.\d s$", ended.out, re.MULTILINE)
+    assert re.search(r"^database +pass ", ended.out, re.MULTILINE)
+    assert ended.err == ""
+
+
+@pytest.mark.parametrize(
+    ("shutdown", "why"),
+    [
+        ("await asyncio.sleep(60)", "timed out after 1 s while shutting down the app"),
+        ("time.sleep(60)", "timed out after 1 s while shutting down the app"),
+        ("raise RuntimeError('no pool')", "the app failed to shut down: RuntimeError: no pool"),
+        ("threading.Thread(target=time.sleep, args=(60,)).start()", ""),
+        ("asyncio.create_task(stubborn()); await asyncio.sleep(0)", ""),
+        ("asyncio.get_running_loop().run_in_executor(None, time.sleep, 60)", ""),
+    ],
+    ids=["hangs", "blocks", "fails", "leaves a thread", "leaves a task", "leaves a job"],
+)
+def test_a_shutdown_that_goes_wrong_changes_nothing_about_the_result(shutdown: str, why: str, tmp_path: Path) -> None:
+    ended = check(tmp_path, stubborn(shutdown), "shop:mild", "--timeout", "1")
+    assert (ended.code, ended.out.splitlines()[-1]) == (0, "passed")
+    assert ended.err == (f"python -m asgi_health check: {why}\n" if why else "")
+
+
+@pytest.mark.parametrize("closed", ["1>&-", "2>&-", "1>&- 2>&-", "1>/dev/full"])
+@pytest.mark.parametrize(("app", "code"), [("shop:app", 0), ("shop:ill", 1), ("shop:nope", 1)])
+def test_the_exit_code_is_right_where_nobody_listens(closed: str, app: str, code: int, tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(MIXED.replace("sys.__stdout__.write", "len"))
+    ended = run("-c", f'"$0" -m asgi_health check {app} {closed}', sys.executable, command=("sh",), cwd=tmp_path)
+    assert ended.code == code
+    assert "Traceback" not in ended.err
+
+
+def test_an_interrupt_ends_it_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text("import sys, time\nprint('here', flush=True)\ntime.sleep(60)\n")
+    with subprocess.Popen(
+        [sys.executable, "-m", "asgi_health", "check", "shop:app"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"here\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == b""
+        assert process.wait(10.0) == 130

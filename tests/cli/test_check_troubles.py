@@ -1,0 +1,176 @@
+"""Whatever keeps the checks from being run is told in one line, with exit code 1, and in time."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from .test_check_find import FASTAPI, PRELUDE, STARLETTE, check
+
+AROUND = "app = HealthMiddleware({app}, checks)\n"
+
+
+def starting(body: str) -> str:
+    """An app whose startup does this."""
+    return (
+        PRELUDE
+        + STARLETTE
+        + f"import asyncio, time\n@contextlib.asynccontextmanager\nasync def starts(app):\n    {body}\n    yield\n"
+        + AROUND.format(app="Starlette(lifespan=starts)")
+    )
+
+
+RAW = """
+async def raw(scope, receive, send):
+    await receive()
+    {body}
+"""
+
+
+def slow(body: str) -> str:
+    """The same without a framework, whose import could take longer than the test waits for it."""
+    return PRELUDE + "import asyncio, time\n" + RAW.format(body=body) + AROUND.format(app="raw")
+
+
+TROUBLES = {
+    "no module": ("", "nope:app", "importing nope failed: ModuleNotFoundError: No module named 'nope'"),
+    "no package": ("", "nope.web:app", "importing nope.web failed: ModuleNotFoundError: No module named 'nope'"),
+    "no attribute": ("", "shop:app", "shop has no attribute 'app'"),
+    "no attribute of it": ("class app: pass", "shop:app.web", "shop:app has no attribute 'web'"),
+    "syntax": ("def", "shop:app", "importing shop failed: SyntaxError: "),
+    "raises": ("raise RuntimeError('no\\nsettings')", "shop:app", "importing shop failed: RuntimeError: no settings"),
+    "exits": ("import sys; sys.exit(3)", "shop:app", "importing shop failed: it called sys.exit(3)"),
+    "exits with 0": ("import sys; sys.exit()", "shop:app", "importing shop failed: it called sys.exit(None)"),
+    "interrupts itself": ("raise GeneratorExit", "shop:app", "importing shop failed: GeneratorExit"),
+    "no app": ("app = {}", "shop:app", "shop:app is of type dict, expected an ASGI app or a Health"),
+    "nothing": ("app = None", "shop:app", "shop:app is of type NoneType, expected an ASGI app or a Health"),
+    "a class": ("class app: pass", "shop:app", "shop:app is the class app, expected an ASGI app or a Health"),
+    "a factory": (
+        "def app(): pass",
+        "shop:app",
+        "shop:app is a function, not an ASGI app; if it makes one, write shop:app()",
+    ),
+    "a factory that fails": ("def app(): 1/0", "shop:app()", "shop:app() failed: ZeroDivisionError: division by zero"),
+    "a factory with arguments": ("def app(a): pass", "shop:app()", "shop:app() failed: TypeError: "),
+    "no factory": ("app = 1", "shop:app()", "shop:app cannot be called: it is a int"),
+    "no health": (
+        FASTAPI + "app = FastAPI()",
+        "shop:app",
+        "shop:app has no HealthMiddleware, around it or added to it",
+    ),
+    "a check that cannot work": (
+        PRELUDE + FASTAPI + "app = FastAPI()\napp.add_middleware(HealthMiddleware, checks={'A B': database})",
+        "shop:app",
+        "shop:app: its middleware cannot be made: ValueError: check 'A B': name must be 1-63 of",
+    ),
+    "startup raises": (
+        starting("raise RuntimeError('no pool')"),
+        "shop:app",
+        "the app failed to start: RuntimeError: no pool",
+    ),
+    "startup raises in a task group": (
+        starting("import anyio\n    async with anyio.create_task_group(): raise RuntimeError('no\\npool')"),
+        "shop:app",
+        "the app failed to start: RuntimeError: no pool",
+    ),
+    "startup raises a group": (
+        starting("raise ExceptionGroup('two', [RuntimeError('no pool'), ValueError('a')])"),
+        "shop:app",
+        "the app failed to start: ExceptionGroup: two (2 sub-exceptions)",
+    ),
+    "startup exits": (starting("sys.exit(3)"), "shop:app", "the app failed to start: SystemExit: 3"),
+    "a bare app that crashes": (
+        PRELUDE + RAW.format(body="raise RuntimeError('no pool')") + AROUND.format(app="raw"),
+        "shop:app",
+        "the app failed to start: RuntimeError: no pool",
+    ),
+    "a bare app that exits": (
+        PRELUDE + RAW.format(body="sys.exit(3)") + AROUND.format(app="raw"),
+        "shop:app",
+        "the app failed to start: it called sys.exit(3)",
+    ),
+    "a bare app that stops the loop": (
+        PRELUDE + "import asyncio\n" + RAW.format(body="asyncio.get_running_loop().stop()") + AROUND.format(app="raw"),
+        "shop:app",
+        "failed while starting the app: RuntimeError: Event loop stopped before Future completed",
+    ),
+    "a bare app that cancels everything": (
+        PRELUDE
+        + "import asyncio\n"
+        + RAW.format(body="[task.cancel() for task in asyncio.all_tasks()]; await asyncio.sleep(9)")
+        + AROUND.format(app="raw"),
+        "shop:app",
+        "failed while starting the app: CancelledError",
+    ),
+    "a bare app that exits in a callback": (
+        PRELUDE
+        + "import asyncio\n"
+        + RAW.format(body="asyncio.get_running_loop().call_soon(sys.exit, 3); await asyncio.sleep(9)")
+        + AROUND.format(app="raw"),
+        "shop:app",
+        "failed while starting the app: it called sys.exit(3)",
+    ),
+    "a bare app that gives no reason": (
+        PRELUDE + RAW.format(body="await send({'type': 'lifespan.startup.failed'})") + AROUND.format(app="raw"),
+        "shop:app",
+        "the app failed to start: lifespan.startup.failed",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TROUBLES)
+def test_a_mistake_is_told_in_one_line_and_in_the_json(name: str, tmp_path: Path) -> None:
+    source, app, why = TROUBLES[name]
+    ended = check(tmp_path, source, app, "--json")
+    assert ended.code == 1
+    assert ended.line.startswith(f"python -m asgi_health check: {why}")
+    told = json.loads(ended.out)
+    assert (told["status"], told["checks"]) == ("fail", [])
+    assert ended.line == f"python -m asgi_health check: {told['error']}"
+
+
+def test_where_there_is_no_table_nothing_is_printed(tmp_path: Path) -> None:
+    ended = check(tmp_path, "", "nope:app")
+    assert (ended.code, ended.out) == (1, "")
+    assert (
+        ended.line == "python -m asgi_health check: importing nope failed: ModuleNotFoundError: No module named 'nope'"
+    )
+
+
+@pytest.mark.parametrize(
+    "app", ["", "shop", "shop:", ":app", "shop:app(1)", "shop:app[0]", "sh op:app", "/shop.py:app", "shop:()"]
+)
+def test_what_names_no_app_is_a_wrong_argument(app: str, tmp_path: Path) -> None:
+    ended = check(tmp_path, "", app)
+    assert (ended.code, ended.out) == (2, "")
+    assert "expected module:app or module:factory()" in ended.err.splitlines()[-1]
+
+
+CREDENTIALS = "raise RuntimeError('cannot reach postgres://shop:sesame@db/shop, password=sesame')"
+
+
+@pytest.mark.parametrize("source", [CREDENTIALS, starting(CREDENTIALS)], ids=["import", "startup"])
+def test_verbose_shows_the_traceback_and_nothing_shows_credentials(source: str, tmp_path: Path) -> None:
+    for arguments in ([], ["--verbose"], ["--json"], ["--json", "--verbose"]):
+        ended = check(tmp_path, source, "shop:app", *arguments)
+        assert ended.code == 1
+        assert "cannot reach postgres://***@db/shop" in ended.err
+        assert ("Traceback (most recent call last):" in ended.err) == ("--verbose" in arguments)
+        assert "RuntimeError: cannot reach" in ended.err.splitlines()[-1]
+        assert "sesame" not in ended.out + ended.err
+
+
+@pytest.mark.parametrize(
+    ("source", "doing"),
+    [
+        ("import time; time.sleep(60)", "importing shop"),
+        (slow("await asyncio.sleep(60)"), "starting the app"),
+        (slow("time.sleep(60)"), "starting the app"),
+    ],
+    ids=["import blocks", "startup waits", "startup blocks"],
+)
+def test_an_app_that_does_not_come_is_given_up(source: str, doing: str, tmp_path: Path) -> None:
+    ended = check(tmp_path, source, "shop:app", "--timeout", "1", "--json")
+    assert ended.code == 1
+    assert ended.line == f"python -m asgi_health check: timed out after 1 s while {doing}"
+    assert json.loads(ended.out)["status"] == "fail"
