@@ -39,7 +39,7 @@ class ListenerThread:
         self._respond = respond
         self._loop: asyncio.AbstractEventLoop = asyncio.SelectorEventLoop()
         self._over = asyncio.Event()
-        self._open = 0
+        self._begun: set[asyncio.Task[None]] = set()
         self._thread = Thread(target=self._run, name="asgi-health listener", daemon=True)
 
     def start(self) -> None:
@@ -67,17 +67,29 @@ class ListenerThread:
         try:
             await self._over.wait()
         finally:
+            # In this order: asyncio loses a connection whose server is closed while it is taken in, and one that is
+            # cancelled before its task has begun is closed by nobody.
+            asyncio.get_running_loop().remove_reader(self._listening)
+            while others := asyncio.all_tasks() - {asyncio.current_task()}:
+                for task in self._begun:
+                    task.cancel()
+                await asyncio.wait(others, timeout=0.01)
             server.close()
+            await asyncio.sleep(0)  # in which the connections are closed
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._begun.add(task)
         try:
-            if self._open <= MOST:
+            if len(self._begun) <= MOST:
                 await _Connection(reader, writer, self._respond).run()
         except (OSError, TimeoutError):  # the client has gone, or never was in a hurry
             pass
+        except asyncio.CancelledError:  # it is over: asyncio complains of a connection that ends by being cancelled
+            pass
         finally:
-            self._open -= 1
+            self._begun.discard(task)
             # What was sent is out, or never will be: a client that does not read must not be remembered for it.
             writer.transport.abort()
 

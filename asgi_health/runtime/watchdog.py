@@ -46,8 +46,8 @@ class Watchdog:
         if not self._heartbeat.alive:
             return now + PERIOD
         began = self._heartbeat.at
-        late = now - began - PERIOD
-        if began >= self._since and late > self._slow:
+        late = self._late(began, now)
+        if late > self._slow:
             if began not in self._stacks:
                 stack = stack_of(self._heartbeat.thread, self._heartbeat.below)
                 if self._heartbeat.at == began:
@@ -57,14 +57,18 @@ class Watchdog:
                 self._tell(now, began, f"has been blocked for {late:.1f} s and still is")
         while self._heartbeat.stalls:
             began, seconds = self._heartbeat.stalls.popleft()
-            if began >= self._since:
-                self._count(seconds)
+            late = self._late(began, began + PERIOD + seconds)
+            if late > self._slow:
+                self._count(late)
                 if self._told_of != began:
-                    self._tell(now, began, f"was blocked for {seconds:.1f} s")
+                    self._tell(now, began, f"was blocked for {late:.1f} s")
         began = self._heartbeat.at
-        if began in self._stacks or began < self._since:
+        if began in self._stacks or self._since == inf:
             return now + PERIOD
-        return max(began + PERIOD + self._slow, now) + 0.001
+        return max(max(began, self._since) + PERIOD + self._slow, now) + 0.001
+
+    def _late(self, began: float, now: float) -> float:
+        return now - max(began, self._since) - PERIOD
 
     def _tell(self, now: float, began: float, what: str) -> None:
         if now < self._quiet_until:

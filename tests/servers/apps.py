@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import anyio
 
-from asgi_health import Check, HealthMiddleware, bearer_token
+from asgi_health import Check, HealthMiddleware, Listener, bearer_token, healthy
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -30,6 +31,9 @@ class Settings:
     app: str = "bare"
     health: bool = True
     checks: tuple[str, ...] = ()
+    listener: dict[str, Any] | None = None  # the options of Listener; "{folder}" in its address is the folder
+    slow_loop: float = 1.0
+    waits: bool = False  # its startup takes until the test says `go`
 
     def dump(self) -> str:
         return json.dumps(asdict(self))
@@ -51,6 +55,11 @@ class Folder:
         """While it exists the dependency of the check `dependency` is down."""
         return self.path / "broken"
 
+    @property
+    def go(self) -> Path:
+        """Once it exists an app that waits has started."""
+        return self.path / "go"
+
     def note(self, event: str) -> None:
         with (self.path / "events").open("a") as file:
             file.write(f"{event}\n")
@@ -71,6 +80,7 @@ def make_checks(settings: Settings) -> list[Check]:
         "clings": clings,
         "lingers": lingers,
         "blocks": blocks,
+        "process": process,
     }
     return [makers[name](folder) for name in settings.checks]
 
@@ -145,8 +155,22 @@ def blocks(folder: Folder) -> Check:
     return Check("blocks", run, critical=False, interval=0.1, retry_interval=0.1, timeout=0.3)
 
 
+def process(folder: Folder) -> Check:
+    """Tells which process answers."""
+    return Check("process", lambda: healthy(data={"pid": os.getpid()}), interval=3600.0, timeout=5.0)
+
+
 def middleware_options(settings: Settings) -> dict[str, Any]:
-    return {"checks": make_checks(settings), "details": bearer_token(TOKEN)}
+    return {
+        "checks": make_checks(settings),
+        "details": bearer_token(TOKEN),
+        "listener": None if settings.listener is None else make_listener(settings, **settings.listener),
+        "slow_loop": settings.slow_loop,
+    }
+
+
+def make_listener(settings: Settings, address: str, **options: float) -> Listener:
+    return Listener(address.format(folder=settings.folder), **options)
 
 
 def with_health(app: Any, settings: Settings) -> Any:
@@ -154,8 +178,12 @@ def with_health(app: Any, settings: Settings) -> Any:
     return HealthMiddleware(app, **middleware_options(settings)) if settings.health else app
 
 
+def block_the_loop(seconds: float) -> None:
+    time.sleep(seconds)
+
+
 def bare(settings: Settings) -> App:
-    """Says what it was asked, so that a test sees whether anything was changed on the way."""
+    """Says what it was asked, so that a test sees whether anything was changed; `/block/1.5` blocks first."""
     folder = Folder(Path(settings.folder))
 
     async def app(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -163,12 +191,16 @@ def bare(settings: Settings) -> App:
             await live(receive, send)
         else:
             assert scope["type"] == "http"
+            if scope["path"].startswith("/block/"):
+                block_the_loop(float(scope["path"].removeprefix("/block/")))
             await echo(scope, receive, send)
 
     async def live(receive: Receive, send: Send) -> None:
         for event in ("startup", "shutdown"):
             assert (await receive())["type"] == f"lifespan.{event}"
             folder.note(event)
+            while event == "startup" and settings.waits and not folder.go.exists():  # noqa: ASYNC110  a file
+                await anyio.sleep(0.01)
             await send({"type": f"lifespan.{event}.complete"})
 
     async def echo(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:

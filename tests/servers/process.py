@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .apps import VARIABLE, Folder, Settings
 from .servers import Server
@@ -111,12 +112,12 @@ class Running:
 
 @contextmanager
 def launched(
-    server: Server, *, app: str = "bare", health: bool = True, checks: tuple[str, ...] = ()
+    server: Server, *, app: str = "bare", health: bool = True, checks: tuple[str, ...] = (), **more: Any
 ) -> Iterator[Running]:
     """A server that was started, but may not answer yet. Whatever happens, none of its processes survives the block."""
     with tempfile.TemporaryDirectory(prefix="asgi-health-") as name:
         folder = Path(name)
-        settings = Settings(name, app, health, checks)
+        settings = Settings(name, app, health, checks, **more)
         with _address(server, folder) as (address, inherited), (folder / "log").open("wb") as log:
             process = subprocess.Popen(
                 _command(server, address, inherited),
@@ -136,10 +137,10 @@ def launched(
 
 @contextmanager
 def started(
-    server: Server, *, app: str = "bare", health: bool = True, checks: tuple[str, ...] = ()
+    server: Server, *, app: str = "bare", health: bool = True, checks: tuple[str, ...] = (), **more: Any
 ) -> Iterator[Running]:
     """A server that answers."""
-    with launched(server, app=app, health=health, checks=checks) as running:
+    with launched(server, app=app, health=health, checks=checks, **more) as running:
         wait_for_boot(running)
         yield running
 

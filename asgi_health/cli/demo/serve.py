@@ -94,14 +94,15 @@ def _welcome(url: str, faults: Iterable[Fault]) -> str:
 def _log_to_the_terminal() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S"))
-    handler.addFilter(_without_traceback)
+    handler.addFilter(_one_line)
     logger = logging.getLogger("asgi_health")
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
     logger.propagate = False
 
 
-def _without_traceback(record: logging.LogRecord) -> bool:
-    """One line for each change: what stands behind a broken check is for a log that somebody keeps."""
+def _one_line(record: logging.LogRecord) -> bool:
+    """One line for each change: tracebacks and stacks are for a log that somebody keeps."""
+    record.msg, record.args = record.getMessage().partition("\n")[0], ()
     record.exc_info = None
     return True
