@@ -4,14 +4,19 @@ import ast
 import inspect
 import re
 import textwrap
+from collections import deque
 from pathlib import Path
-from typing import Any
+from traceback import FrameSummary, StackSummary
+from types import SimpleNamespace
+from typing import Any, cast
 
 import anyio
 import pytest
 
 import asgi_health
 from asgi_health import Check, HealthMiddleware, Paths, Probe
+from asgi_health.runtime import watchdog
+from asgi_health.runtime.heartbeat import Heartbeat
 from asgi_health.testing import lifespan, probe, settled
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
@@ -72,3 +77,25 @@ def test_the_figures_are_those_that_the_benchmarks_have_written() -> None:
         "\n<!-- /benchmarks -->"
     )[0]
     assert shown == table.strip()
+
+
+def test_the_record_of_a_blocked_loop_reads_as_it_stands_there(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = "/app/images.py"
+    stack = StackSummary.from_list(
+        [
+            FrameSummary(file, 57, "upload", line="thumbnail = resize(picture)"),
+            FrameSummary(file, 41, "resize", line="return picture.reduce(8)"),
+        ]
+    )
+    monkeypatch.setattr(watchdog, "stack_of", lambda *_: stack)
+    heartbeat = SimpleNamespace(alive=True, at=0.0, thread=0, below=(), stalls=deque[tuple[float, float]]())
+    dog = watchdog.Watchdog(cast("Heartbeat", heartbeat), 1.0, lambda seconds: None)
+    dog.begin(0.0)
+    dog.look(1.5)
+    heartbeat.stalls.append((0.0, 2.4))
+    heartbeat.at = 2.65
+    dog.look(2.7)
+    (record,) = caplog.records
+    assert f"{record.levelname} {record.getMessage()}\n" in blocks("text")
