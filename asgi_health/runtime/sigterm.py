@@ -53,7 +53,7 @@ class Sigterm:
         behind = signal.getsignal(signal.SIGTERM)
         if behind is None:
             raise CannotHold("it is handled outside of Python")
-        if behind is signal.SIG_IGN or (behind is signal.SIG_DFL and parent_process() is not None):
+        if behind is signal.SIG_IGN or (parent_process() is not None and _told_otherwise(behind)):
             raise CannotHold("nothing in this worker process listens to it, its server stops it by other means")
         self._installed = True
         self._original = behind
@@ -121,3 +121,11 @@ class Sigterm:
         elif self._original is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.raise_signal(signal.SIGTERM)
+
+
+def _told_otherwise(behind: object) -> bool:
+    """Tell whether a worker process is ended by other means than a signal, as hypercorn's command does it.
+
+    Its workers ignore SIGINT, so that Ctrl-C is the affair of their parent alone, and nothing of its own handles SIGTERM.
+    """
+    return behind is signal.SIG_DFL or signal.getsignal(signal.SIGINT) is signal.SIG_IGN

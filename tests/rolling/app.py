@@ -1,0 +1,85 @@
+"""What runs inside a server process: an app that names the request it answers, and tells who takes the signals."""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+from collections.abc import MutableMapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from asgi_health import Drain, HealthMiddleware
+
+from ..servers.apps import VARIABLE, App, Folder, Receive, Send
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a process is to serve; it travels through the environment."""
+
+    drain: dict[str, Any] | None = None  # the options of Drain
+    folder: str = ""  # where the process and the test meet
+
+    def dump(self, folder: str) -> str:
+        return json.dumps(asdict(self) | {"folder": folder})
+
+    @classmethod
+    def load(cls) -> "Settings":
+        return cls(**json.loads(os.environ[VARIABLE]))
+
+
+def signals() -> str:
+    """Who takes SIGTERM in this process, and which descriptor is told of it. For a moment none is: not to be asked when
+    a signal may come."""
+    handler = signal.getsignal(signal.SIGTERM)
+    wakeup = signal.set_wakeup_fd(-1)
+    signal.set_wakeup_fd(wakeup)
+    module, name = (getattr(handler, key, "") for key in ("__module__", "__qualname__"))
+    return f"{module}.{name or handler!r} {wakeup}"
+
+
+def build(folder: Folder) -> App:
+    async def app(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        await {"lifespan": live, "http": answer, "websocket": talk}[scope["type"]](scope, receive, send)
+
+    async def live(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        for event in ("startup", "shutdown"):
+            assert (await receive())["type"] == f"lifespan.{event}"
+            folder.note(f"{event} {signals()}")
+            await send({"type": f"lifespan.{event}.complete"})
+
+    async def answer(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Repeat the path; `/slow/0.5/...` takes that many seconds, `/process` and `/signals` answer what they say."""
+        path = text = scope["path"]
+        if path.startswith("/slow/"):
+            folder.note(f"begun {path}")
+            await asyncio.sleep(float(path.split("/")[2]))
+        elif path == "/process":
+            text = str(os.getpid())
+        elif path == "/signals":
+            text = signals()
+        body = text.encode()
+        headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def talk(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Repeat each message, until the client leaves or the server sends it away."""
+        assert (await receive())["type"] == "websocket.connect"
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] == "websocket.receive":
+            await send({"type": "websocket.send", "text": message["text"]})
+
+    return app
+
+
+def make(settings: Settings) -> App:
+    """The app inside the health layer. What asgi_health logs appears among what the server itself prints."""
+    logger = logging.getLogger("asgi_health")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(logging.StreamHandler())
+    logger.propagate = False
+    drain = None if settings.drain is None else Drain(**settings.drain)
+    return HealthMiddleware(build(Folder(Path(settings.folder))), drain=drain)

@@ -1,0 +1,132 @@
+"""Clients that ask without a pause worth the name, and count what they get: everything but the right answer is lost."""
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+
+from ..servers.wire import Answer, Parser, request
+from .backend import Address
+
+PATIENCE = 10.0  # seconds for one answer
+PAUSE = 0.02  # seconds between two requests of a client
+SLOW = 0.3  # seconds that a slow request takes
+
+
+@dataclass(frozen=True)
+class Client:
+    """How one client behaves."""
+
+    name: str
+    keeps: bool  # its connection, as long as it may
+    path: str = "/quick"
+
+
+CLIENTS = (
+    *[Client("kept connections", keeps=True)] * 4,
+    *[Client("new connections", keeps=False)] * 4,
+    *[Client("slow requests", keeps=True, path=f"/slow/{SLOW}")] * 2,
+)
+
+
+@dataclass
+class Tally:
+    """What the clients got. Written by the thread of the clients alone; a reader sees it at some moment."""
+
+    answered: Counter[str] = field(default_factory=Counter)  # by client
+    lost: Counter[str] = field(default_factory=Counter)  # by what was got instead
+
+    @property
+    def requests(self) -> int:
+        return self.answered.total() + self.lost.total()
+
+
+class Lost(Exception):
+    """Something else came than the answer to this very request."""
+
+
+@contextmanager
+def load(address: Address, tally: Tally, patience: float = PATIENCE) -> Iterator[None]:
+    """Keep asking until the end of the block, and then until each request under way has its outcome."""
+    stop = threading.Event()
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            asyncio.run(_everybody(address, tally, patience, stop))
+        except BaseException as error:  # a mistake of these clients: it must not pass for silence
+            failures.append(error)
+
+    thread = threading.Thread(target=run, name="load")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+    if failures:
+        raise failures[0]
+
+
+async def _everybody(address: Address, tally: Tally, patience: float, stop: threading.Event) -> None:
+    numbers = count()
+    async with asyncio.TaskGroup() as group:
+        for client in CLIENTS:
+            group.create_task(_ask_on(client, address, tally, patience, stop, numbers))
+
+
+async def _ask_on(
+    client: Client, address: Address, tally: Tally, patience: float, stop: threading.Event, numbers: Iterator[int]
+) -> None:
+    connection: Connection | None = None
+    while not stop.is_set():
+        path = f"{client.path}/{next(numbers)}"
+        try:
+            async with asyncio.timeout(patience):
+                if connection is None:
+                    connection = await Connection.open(address)
+                answer = await connection.ask(path, keep=client.keeps)
+            if answer.status != 200:
+                raise Lost(str(answer.status))
+            if answer.body != path.encode():
+                raise Lost("the answer to another request")
+        except (OSError, Lost) as error:  # TimeoutError is an OSError
+            tally.lost[f"{client.name}: {error if isinstance(error, Lost) else type(error).__name__}"] += 1
+            keeps = False
+        else:
+            tally.answered[client.name] += 1
+            keeps = client.keeps and answer.all("connection") != ["close"]
+        if connection is not None and not keeps:
+            connection.close()
+            connection = None
+        await asyncio.sleep(PAUSE)
+    if connection is not None:
+        connection.close()
+
+
+@dataclass
+class Connection:
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    parser: Parser = field(default_factory=Parser)
+
+    @classmethod
+    async def open(cls, address: Address) -> "Connection":
+        return cls(*await asyncio.open_connection(*address))
+
+    async def ask(self, path: str, *, keep: bool) -> Answer:
+        """Return the whole answer. Raises OSError or Lost where there is none."""
+        self.writer.write(request("GET", path, [] if keep else [("connection", "close")]))
+        while (answer := self.parser.next("GET")) is None:
+            if self.parser.closed:
+                raise Lost("half an answer" if self.parser.buffer else "closed without an answer")
+            data = await self.reader.read(65536)
+            self.parser.buffer += data
+            self.parser.closed = not data
+        return answer
+
+    def close(self) -> None:
+        self.writer.close()

@@ -1,0 +1,108 @@
+"""The restarts: one backend after the other, while the load goes on."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..servers.process import BOOT, Exit, Running, wait_until
+from ..servers.servers import Server
+from .app import Settings
+from .backend import Address, held_port, launched
+from .haproxy import Balancer, View, balancing
+from .load import Tally, load
+
+DELAY = 1.0  # seconds: twenty of HAProxy's checks, and three of the slow requests
+BACKENDS = (0, 1)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of the restarts of a pair of servers."""
+
+    answered: Counter[str]  # requests, by client
+    lost: Counter[str]  # by client and by what it got instead
+    drains: int  # times that HAProxy took a backend out because its readiness said so
+    views: tuple[View, ...]
+    exits: tuple[Exit, ...]
+    log: str  # of HAProxy
+
+    @property
+    def requests(self) -> int:
+        return self.answered.total() + self.lost.total()
+
+
+@dataclass
+class Pair:
+    """Two backends of one kind behind HAProxy."""
+
+    server: Server
+    settings: Settings
+    balancer: Balancer
+    addresses: list[Address]
+    stacks: list[ExitStack]
+    running: dict[int, Running]
+
+    def start(self, number: int) -> None:
+        backend = launched(self.server, self.addresses[number], self.settings)
+        self.running[number] = self.stacks[number].enter_context(backend)
+
+    def wait_for_up(self, number: int) -> None:
+        backend = self.running[number]
+
+        def trusted() -> bool:
+            code = backend.process.poll()
+            assert code is None, f"{self.server} ended with {code}\n{backend.log}"
+            view = self.balancer.see(number)
+            return view.up and view.check == "L7OK"
+
+        wait_until(trusted, f"HAProxy trusts {self.server}\n{self.balancer.log}\n{backend.log}", BOOT)
+
+    def restart(self, number: int) -> Exit:
+        """Stop one backend by SIGTERM and start it anew, as orchestrators do; return when HAProxy trusts it again."""
+        end = self.running[number].stop()
+        # Without a drain HAProxy may not have noticed yet, and would seem to trust the new one before it answers.
+        wait_until(lambda: not self.balancer.see(number).up, f"HAProxy misses {self.server}\n{self.balancer.log}")
+        self.stacks[number].close()
+        self.start(number)
+        self.wait_for_up(number)
+        return end
+
+
+@contextmanager
+def pair(server: Server, settings: Settings) -> Iterator[Pair]:
+    """Two backends that HAProxy trusts."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="asgi-health-")))
+        addresses = [stack.enter_context(held_port()) for _ in BACKENDS]
+        balancer = stack.enter_context(balancing(addresses, folder))
+        made = Pair(server, settings, balancer, addresses, [stack.enter_context(ExitStack()) for _ in BACKENDS], {})
+        for number in BACKENDS:
+            made.start(number)
+        for number in BACKENDS:
+            made.wait_for_up(number)
+        yield made
+
+
+def roll(server: Server, settings: Settings, restarts: int) -> Outcome:
+    """Restart two backends in turn, so often in all, under continuous load."""
+    tally = Tally()
+    with pair(server, settings) as backends:
+        balancer = backends.balancer
+        with load(balancer.address, tally):
+            _wait_for_more(tally)
+            exits = []
+            for turn in range(restarts):
+                exits.append(backends.restart(BACKENDS[turn % len(BACKENDS)]))
+                _wait_for_more(tally)
+        views = tuple(balancer.see(number) for number in BACKENDS)
+        drains = sum(balancer.drains(number) for number in BACKENDS)
+        return Outcome(tally.answered, tally.lost, drains, views, tuple(exits), balancer.log)
+
+
+def _wait_for_more(tally: Tally) -> None:
+    """Let the load come to both backends before anything else happens."""
+    before = tally.requests
+    wait_until(lambda: tally.requests > before + 20, "the clients are answered")
