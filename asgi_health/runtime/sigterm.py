@@ -126,6 +126,6 @@ class Sigterm:
 def _told_otherwise(behind: object) -> bool:
     """Tell whether a worker process is ended by other means than a signal, as hypercorn's command does it.
 
-    Its workers ignore SIGINT, so that Ctrl-C is the affair of their parent alone, and nothing of its own handles SIGTERM.
+    Its workers ignore SIGINT, so that Ctrl-C is the affair of their parent alone, and have no handler of SIGTERM.
     """
     return behind is signal.SIG_DFL or signal.getsignal(signal.SIGINT) is signal.SIG_IGN

@@ -257,6 +257,18 @@ def test_where_nobody_listens_there_is_nothing_to_hold_back(ours: Loop) -> None:
         Sigterm(ours.writing.fileno(), Hold()).install()
 
 
+@pytest.mark.usefixtures("server")
+def test_a_worker_that_ignores_ctrl_c_is_stopped_by_other_means(ours: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """hypercorn's: whoever else handles SIGTERM in it, coverage for one, waits in vain."""
+    monkeypatch.setattr("asgi_health.runtime.sigterm.parent_process", object)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(CannotHold, match="nothing in this worker process listens"):
+            Sigterm(ours.writing.fileno(), Hold()).install()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_windows_has_no_signal_to_hold_back(ours: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "win32")
     with pytest.raises(CannotHold, match="Windows"):
