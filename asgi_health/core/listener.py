@@ -31,6 +31,10 @@ class Listener:
                 " what is not alive is not ready"
             )
         require_type("listener: address", self.address, str)
+        if "://" in self.address or self.address.startswith("unix:"):
+            raise ValueError(
+                f"listener: address {self.address!r} must be host:port or the path of a unix socket, without a scheme"
+            )
         if not self.path:
             _ = self.host, self.port
 

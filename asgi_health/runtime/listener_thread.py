@@ -43,9 +43,16 @@ class ListenerThread:
         self._thread = Thread(target=self._run, name="asgi-health listener", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
-        logger.info("the listener answers at %s", address_of(self._listening))
-        self._thread.start()
+        """Begin. Raises RuntimeError, and lets go of the address, where the system gives no thread."""
+        address = address_of(self._listening)
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._file.unlink()
+            self._listening.close()
+            self._loop.close()
+            raise
+        logger.info("the listener answers at %s", address)
 
     def stop(self) -> None:
         """End it, without waiting: the address is free at once, connections break off."""

@@ -69,8 +69,12 @@ class Sidecar:
         first = self._health.begin(loop)
         if first:
             self.runner.cancel()
-        # Of several middlewares around one app, the first watches over the loop.
-        self._attend(self._slow if first else inf)
+        try:
+            # Of several middlewares around one app, the first watches over the loop.
+            self._attend(self._slow if first else inf)
+        except RuntimeError as error:  # can't start new thread
+            self._leave()
+            raise CannotListen(f"what goes on beside the app cannot start: {error}") from None
         return loop
 
     def started(self) -> None:
@@ -114,7 +118,11 @@ class Sidecar:
                 logger.error("%s", error)
             self._attend(self._slow)
             self._guard()
-        if not self._known_on_demand:
+            if self._listening is not None:
+                # Those who ask it start no check, for they come from another thread; and this loop is seen to live.
+                self.runner.start()
+                logger.info("checks run in the background: %s", self._summary())
+        if not self._known_on_demand and not self.runner.alive:
             self._known_on_demand = True
             logger.info("checks run on demand, when a probe asks: %s", self._summary())
 
@@ -130,10 +138,11 @@ class Sidecar:
     # -- inside
 
     def _late_by(self, probe: Probe | None) -> Stall | None:
-        if self._listener is None or self._heartbeat is None:
+        heartbeat = self._heartbeat  # once: the app's thread may take it away in between
+        if self._listener is None or heartbeat is None:
             return None
-        late = self._heartbeat.late(monotonic())
-        return self._listener.stall(probe, late) if late >= NOTICED else None
+        late = heartbeat.late(monotonic())
+        return self._listener.stall(probe, late) if late >= min(NOTICED, self._listener.stall_ready) else None
 
     def _listen(self) -> None:
         if self._listener is not None and self._respond is not None:
@@ -143,7 +152,7 @@ class Sidecar:
             self._listening = ListenerThread(bind(self._listener), self._respond)
 
     def _attend(self, slow: float) -> None:
-        if self._drain is None and self._listening is None and slow == inf:
+        if self._drain is None and self._listener is None and slow == inf:
             return
         heartbeat = self._heartbeat = Heartbeat(slow, self._beat)
         heartbeat.start()
@@ -188,7 +197,8 @@ class Sidecar:
         self._watch = self._sigterm = self._drainer = self._watchdog = self._heartbeat = self._listening = None
 
     def _beats(self) -> bool:
-        return self._heartbeat is not None and self._heartbeat.alive
+        heartbeat = self._heartbeat
+        return heartbeat is not None and heartbeat.alive
 
     def _hold(self) -> bool:
         # With its loop gone nobody serves on, and nobody will take the handler out.

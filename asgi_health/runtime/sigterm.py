@@ -33,6 +33,7 @@ class Sigterm:
         self._hold = hold
         self._front = self._handle  # one object: a bound method is another one each time
         self._installed = False
+        self._pid = os.getpid()
         self._original: Any = None
         self._behind: Any = None
         self._loops_fileno = -1
@@ -112,7 +113,7 @@ class Sigterm:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._installed:
-            if self._hold():
+            if os.getpid() == self._pid and self._hold():  # a forked child is not the process that drains
                 return
             self.remove()
             signal.raise_signal(signal.SIGTERM)

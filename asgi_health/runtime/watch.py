@@ -28,8 +28,13 @@ class Watch:
         self._thread = Thread(target=self._run, name="asgi-health watch", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
-        self._thread.start()
+        """Begin. Raises RuntimeError where the system gives no thread."""
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._reading.close()
+            self._writing.close()
+            raise
 
     def fileno(self) -> int:
         """Return the descriptor that wakes the thread by what is written to it."""

@@ -1,0 +1,97 @@
+"""What a Listener takes, and what it makes of a loop that is late."""
+
+import dataclasses
+import math
+from typing import Any
+
+import pytest
+
+from asgi_health import Listener, Probe
+from asgi_health.core.stalls import NO_STALLS, Stall
+
+
+@pytest.mark.parametrize(
+    ("address", "host", "port"),
+    [
+        ("127.0.0.1:9000", "127.0.0.1", 9000),
+        ("0.0.0.0:1", "0.0.0.0", 1),
+        ("localhost:65535", "localhost", 65535),
+        ("[::1]:9000", "::1", 9000),
+        ("[::]:0", "::", 0),
+    ],
+)
+def test_an_address_of_tcp_has_a_host_and_a_port(address: str, host: str, port: int) -> None:
+    listener = Listener(address)
+    assert (listener.host, listener.port, listener.path) == (host, port, None)
+
+
+@pytest.mark.parametrize("path", ["/run/health.sock", "./health.sock", "run/health.sock", "/run/a:9000"])
+def test_an_address_with_a_slash_is_the_path_of_a_unix_socket(path: str) -> None:
+    assert Listener(path).path == path
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("", "9000", ":9000", "localhost", "localhost:", "::1:9000", "[::1]", "[::1:9000", "a:b:9000", "health.sock"),
+        *("http://127.0.0.1:9000", "unix:/run/health.sock", "http+unix:///run/health.sock"),
+        *("h:-1", "h:65536", "h:99999999999", "h:http", "h:٣", "h: 9", "h:+9"),
+    ],
+)
+def test_an_address_that_could_not_work_is_refused_when_it_is_made(address: str) -> None:
+    with pytest.raises(ValueError, match="listener: address") as caught:
+        Listener(address)
+    assert repr(address) in str(caught.value)
+
+
+@pytest.mark.parametrize("address", [None, 9000, ("127.0.0.1", 9000), b"127.0.0.1:9000"])
+def test_an_address_that_is_no_string_is_refused(address: Any) -> None:
+    with pytest.raises(TypeError, match="listener: address must be of type str"):
+        Listener(address)
+
+
+@pytest.mark.parametrize("option", ["stall_ready", "stall_live"])
+@pytest.mark.parametrize("value", [0, -1.0, math.inf, math.nan, 1e-9, 1e12])
+def test_seconds_that_could_not_work_are_refused(option: str, value: float) -> None:
+    options: Any = {option: value}
+    with pytest.raises(ValueError, match=f"listener: {option}"):
+        Listener("127.0.0.1:9000", **options)
+
+
+@pytest.mark.parametrize("option", ["stall_ready", "stall_live"])
+@pytest.mark.parametrize("value", [None, "5", True])
+def test_seconds_that_are_no_number_are_refused(option: str, value: Any) -> None:
+    options: Any = {option: value}
+    with pytest.raises(TypeError, match=f"listener: {option}"):
+        Listener("127.0.0.1:9000", **options)
+
+
+def test_what_is_not_alive_is_not_ready() -> None:
+    with pytest.raises(ValueError, match=r"stall_live 4\.0 s must not be shorter than stall_ready 5\.0 s"):
+        Listener("127.0.0.1:9000", stall_live=4.0)
+    assert Listener("127.0.0.1:9000", stall_ready=4.0, stall_live=4.0).stall_live == 4.0
+
+
+def test_it_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Listener("127.0.0.1:9000").address = "127.0.0.1:9001"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("probe", "limit"), [(Probe.READINESS, 5.0), (None, 5.0), (Probe.LIVENESS, 30.0)], ids=["ready", "health", "live"]
+)
+def test_each_probe_gives_a_late_loop_its_own_time(probe: Probe | None, limit: float) -> None:
+    listener = Listener("127.0.0.1:9000")
+    assert listener.stall(probe, limit - 0.1) == Stall(limit - 0.1, limit)
+    over = [listener.stall(probe, seconds) for seconds in (limit - 0.1, limit, limit + 0.1)]
+    assert [each is not None and each.over for each in over] == [False, True, True]
+
+
+def test_startup_once_passed_stays_passed() -> None:
+    assert Listener("127.0.0.1:9000").stall(Probe.STARTUP, 1e6) is None
+
+
+def test_stalls_are_counted_and_the_longest_is_kept() -> None:
+    stalls = NO_STALLS.and_one(2.0).and_one(5.0).and_one(1.0)
+    assert (stalls.count, stalls.longest) == (3, 5.0)
+    assert NO_STALLS.count == 0

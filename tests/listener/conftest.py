@@ -1,0 +1,28 @@
+"""Where a listener listens, and what it must not do whatever comes."""
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """A folder whose name is short enough for a unix socket."""
+    with tempfile.TemporaryDirectory(prefix="asgi-health-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def path(folder: Path) -> str:
+    return str(folder / "path")
+
+
+@pytest.fixture
+def silent(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Nothing worth a warning may come of it: whoever can write to the log could fill it."""
+    caplog.set_level(logging.INFO)
+    yield
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []

@@ -1,0 +1,36 @@
+"""A child that was forked and not started anew."""
+
+import asyncio
+import multiprocessing
+import signal
+import time
+from multiprocessing.connection import Connection
+
+import pytest
+
+from asgi_health import Drain, Health
+
+
+def sleep(up: Connection) -> None:
+    up.send(True)
+    time.sleep(60.0)
+
+
+@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
+def test_a_forked_child_ends_when_it_is_told_to() -> None:
+    """The drain is that of its parent, and nobody in the child would pass the signal on."""
+
+    async def main() -> int | None:
+        async with Health().running(drain=Drain(delay=3600.0)):
+            fork = multiprocessing.get_context("fork")
+            here, there = fork.Pipe()
+            child = fork.Process(target=sleep, args=(there,))
+            child.start()
+            here.recv()  # before that Python forgets a signal: it clears those that a fork has inherited
+            child.terminate()
+            await asyncio.to_thread(child.join, 10.0)
+            code = child.exitcode
+            child.kill()
+            return code
+
+    assert asyncio.run(main()) == -signal.SIGTERM
