@@ -1,0 +1,8 @@
+"""The servers, each private: its own folder, its own port, started when a test first wants it."""
+
+from .mark import Missing, Server, Target
+from .postgres import Postgres
+
+SERVERS: dict[str, type[Server]] = {"postgres": Postgres}
+
+__all__ = ["SERVERS", "Missing", "Server", "Target"]
