@@ -1,14 +1,13 @@
 """PostgreSQL, by a pool of asyncpg or of psycopg."""
 
-import asyncio
 import contextlib
 import inspect
-import socket
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.result import Result
 from .client import AsyncCheck, ClientError, Given, client_getter
 from .driver import load
+from .line import cut_at_deadline, shut_down
 from .pool import Usage
 from .table import described
 
@@ -134,28 +133,8 @@ async def _ask(connection: "AsyncConnection[Any]") -> None:
     before = connection.autocommit
     if not before:
         await connection.set_autocommit(True)
-    # psycopg answers a cancellation by one of the query, and waits for the server to confirm it, for ever if it must.
-    # So the query is left alone, and at the deadline its line is cut.
-    query = asyncio.ensure_future(connection.execute(PING, prepare=False))
     try:
-        await asyncio.shield(query)
-    except asyncio.CancelledError:
-        if not query.done():
-            _cut(connection)
-        await asyncio.wait([query])
-        if not query.cancelled():
-            query.exception()  # looked at, or asyncio would complain that nobody did
-        raise
+        await cut_at_deadline(connection.execute(PING, prepare=False), lambda: shut_down(connection.fileno()))
     finally:
         if not before and not connection.closed:
             await connection.set_autocommit(False)
-
-
-def _cut(connection: "AsyncConnection[Any]") -> None:
-    line = socket.socket(fileno=connection.fileno())
-    try:
-        line.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass  # the other side was faster
-    finally:
-        line.detach()  # it belongs to psycopg
