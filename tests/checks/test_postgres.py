@@ -10,8 +10,7 @@ from asgi_health import Status
 
 from .conftest import GetServer
 from .observe import expect, observe, until
-from .rows import Row
-from .rows.postgres import POSTGRES
+from .rows import ROWS, Row
 from .servers import Target
 from .servers.postgres import Postgres
 
@@ -26,11 +25,13 @@ def server(get_server: GetServer) -> Iterator[Postgres]:
     server.mend()
 
 
-asyncpg, psycopg = POSTGRES
+TRANSACTIONS = {"asyncpg": 2} | dict.fromkeys(
+    ("psycopg", "sqlalchemy+asyncpg", "sqlalchemy+psycopg-async", "sqlalchemy+psycopg"), 1
+)
 
 
-@pytest.mark.parametrize(("row", "each"), [(asyncpg, 2), (psycopg, 1)], ids=str)
-async def test_a_run_is_as_many_transactions_as_the_docs_say(server: Postgres, row: Row, each: int) -> None:
+@pytest.mark.parametrize("row", [row for row in ROWS if row.server == "postgres"], ids=str)
+async def test_a_run_is_as_many_transactions_as_the_docs_say(server: Postgres, row: Row) -> None:
     async def committed(runs: int) -> int:
         before = server.transactions()
         async with row.open(Target(server.port)) as pool:
@@ -43,10 +44,10 @@ async def test_a_run_is_as_many_transactions_as_the_docs_say(server: Postgres, r
         await until(lambda: server.connections() == 0, "nobody is connected")
         return server.transactions() - before
 
-    assert await committed(100) - await committed(0) == 100 * each
+    assert await committed(100) - await committed(0) == 100 * TRANSACTIONS[row.name]
 
 
-@pytest.mark.parametrize("row", POSTGRES, ids=str)
+@pytest.mark.parametrize("row", [row for row in ROWS if row.server == "postgres" and row.occupy], ids=str)
 async def test_what_is_opened_beside_an_exhausted_pool_is_closed_again(server: Postgres, row: Row) -> None:
     async with row.open(Target(server.port)) as pool, occupied(row, pool):
         for _ in range(20):

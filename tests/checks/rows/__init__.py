@@ -2,7 +2,8 @@
 
 from .mark import COLUMNS, Row
 from .postgres import POSTGRES
+from .sqlalchemy import SQLALCHEMY
 
-ROWS: tuple[Row, ...] = (*POSTGRES,)
+ROWS: tuple[Row, ...] = (*POSTGRES, *SQLALCHEMY)
 
 __all__ = ["COLUMNS", "ROWS", "Row"]
