@@ -15,7 +15,7 @@ from .rows import ROWS, Row
 
 DOCS = Path(__file__).parents[2] / "docs" / "checks.md"
 
-SERVERLESS: set[str] = set()
+SERVERLESS = {"sqlite.aiosqlite_connection", "sqlite.sqlite_database"}
 """Checks that ask no server; each has a test file of its own."""
 
 pytestmark = pytest.mark.anyio
