@@ -49,6 +49,8 @@ class Row:
     """Closes a client as the application would."""
     occupy: Occupy | None = None
     """Takes all that the client's pool can give."""
+    takes_client: bool = True
+    """False: it takes a name instead, and finds the client itself."""
     without: Mapping[str, str] = field(default_factory=dict[str, str])
     """The columns that cannot exist for it, and why."""
 
