@@ -9,7 +9,7 @@ from asgi_health import Status
 from asgi_health.checks.django import django_connection
 
 from .conftest import GetServer
-from .observe import expect
+from .observe import expect, until
 from .rows.django import opener
 from .servers import Server, Target
 
@@ -33,6 +33,7 @@ async def test_a_connection_that_died_with_the_last_server_is_no_failure_of_this
 
 
 async def test_twenty_runs_in_twenty_threads_use_one_connection(server: Server) -> None:
+    await until(lambda: server.connections() == 0, "nobody is connected")
     async with opener({})(Target(server.port)) as alias:
         check = django_connection(alias)
         for _ in range(20):

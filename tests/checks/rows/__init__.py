@@ -2,9 +2,10 @@
 
 from .django import DJANGO
 from .mark import COLUMNS, Row
+from .mysql import MYSQL
 from .postgres import POSTGRES
 from .sqlalchemy import SQLALCHEMY
 
-ROWS: tuple[Row, ...] = (*POSTGRES, *SQLALCHEMY, *DJANGO)
+ROWS: tuple[Row, ...] = (*POSTGRES, *SQLALCHEMY, *DJANGO, *MYSQL)
 
 __all__ = ["COLUMNS", "ROWS", "Row"]
