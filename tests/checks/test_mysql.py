@@ -55,7 +55,7 @@ async def test_a_connection_that_dies_under_the_ping_is_not_hidden_by_a_new_one(
             return connection
 
         pool.acquire = acquire_and_lose
-        await expect(check, Status.UNHEALTHY, r"^OperationalError: \((2006|2013), ", timeout=5.0)
+        await expect(check, Status.UNHEALTHY, r"^OperationalError: \((2006|2013), ")
         pool.acquire = acquire
         await expect(check, Status.HEALTHY, "^$")
 

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..observe import TIMED_OUT
 from ..servers import Target
 
 COLUMNS = (
@@ -24,7 +25,7 @@ COLUMNS = (
     "two_hundred_runs",  # leak nothing
 )
 
-TIMED_OUT = r"^timed out after 0\.5 s$"
+__all__ = ["COLUMNS", "TIMED_OUT", "Occupy", "Open", "Row"]
 
 Open = Callable[[Target], AbstractAsyncContextManager[Any]]
 Occupy = Callable[[Any], AbstractAsyncContextManager[None]]
