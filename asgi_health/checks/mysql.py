@@ -70,10 +70,17 @@ def _ping(get: Callable[[], Pool], connect: Callable[..., Any]) -> AsyncCheck:
             try:
                 await connection.ping(reconnect=False)
             except BaseException:
-                connection.close()
+                _throw_away(connection)
                 raise
             finally:
                 await pool.release(connection)
         return healthy() if usage is None else usage.answered()
 
     return ping
+
+
+def _throw_away(connection: Any) -> None:
+    connection.close()
+    if getattr(connection, "connected", False):
+        # Older releases of asyncmy go on calling it connected, and their pool would hand it out again, closed as it is.
+        connection._connected = False
