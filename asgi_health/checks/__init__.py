@@ -1,0 +1,10 @@
+"""Ready-made checks of what applications depend on, one room per technology.
+
+    from asgi_health import Check
+    from asgi_health.checks.postgres import asyncpg_pool
+
+    Check("database", asyncpg_pool(pool), timeout=1.0)
+
+Each is a function that takes the application's own client, or a function that returns it, and returns what a Check
+runs. No room imports its driver before one of its checks is made. None of the checks writes.
+"""

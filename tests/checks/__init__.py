@@ -1,0 +1,1 @@
+"""The ready-made checks against real servers, healthy and broken."""

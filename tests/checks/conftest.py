@@ -1,0 +1,68 @@
+"""Each server is started once, when a test first wants it, and killed at the end."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from .port import reserved_port
+from .rows import Row
+from .servers import SERVERS, Missing, Server
+
+GetServer = Callable[[str], Server]
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"  # what the drivers are written for
+
+
+@pytest.fixture(scope="session")
+def get_server() -> Iterator[GetServer]:
+    """Servers by name."""
+    running: dict[str, Server] = {}
+    missing: dict[str, str] = {}
+    with ExitStack() as stack:
+
+        def get(name: str) -> Server:
+            if name not in running and name not in missing:
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="asgi-health-")))
+                try:
+                    server = SERVERS[name](folder, stack.enter_context(reserved_port()))
+                except Missing as error:
+                    missing[name] = f"{name} is not installed: {error}"
+                else:
+                    stack.callback(server.daemon.kill)
+                    server.start()
+                    running[name] = server
+            if name in missing:
+                do_without(missing[name])
+            return running[name]
+
+        yield get
+
+
+def do_without(what: str) -> NoReturn:
+    """Skip the test for want of a server; where everything is to be installed, that is a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture
+def server(row: Row, get_server: GetServer) -> Iterator[Server]:
+    """The server of the row, which runs, and will run again for the next test."""
+    server = get_server(row.server)
+    yield server
+    server.mend()
+
+
+@pytest.fixture
+def nobody() -> Iterator[int]:
+    """A port on which nobody listens."""
+    with reserved_port() as port:
+        yield port

@@ -1,0 +1,114 @@
+"""A server in a process of its own, with whatever it forks: killed, frozen and thawed as a whole."""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tests.servers.process import wait_until
+
+BOOT = 30.0  # seconds in which a server must answer
+NOBODY = pwd.getpwnam("nobody")
+
+
+class Daemon:
+    """A server that can be started again after it was killed. Linux only: /proc tells what it has forked."""
+
+    def __init__(self, name: str, command: Sequence[str], log: Path, *, as_user: Sequence[str] = ()) -> None:
+        self.name = name
+        self._command = [*as_user, *_leash(), *command]  # a change of the user would take the leash off again
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, ready: Callable[[], bool]) -> None:
+        with self._log.open("ab") as log:
+            process = self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._log.parent,
+                start_new_session=True,
+            )
+
+        def answers() -> bool:
+            if process.poll() is not None:
+                raise AssertionError(f"{self.name} ended with {process.returncode}\n{self._log.read_text()[-2000:]}")
+            return ready()
+
+        wait_until(answers, f"{self.name} answers", BOOT)
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def kill(self) -> None:
+        """SIGKILL to every process of it. Frozen first, so that none forks meanwhile."""
+        if self._process is None:
+            return
+        pids = self.freeze()
+        for pid in pids:
+            _signal(pid, signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+        wait_until(lambda: not any(_alive(pid) for pid in pids), f"all processes of {self.name} are gone")
+
+    def freeze(self) -> set[int]:
+        frozen: set[int] = set()
+        while fresh := self._family() - frozen:
+            for pid in fresh:
+                _signal(pid, signal.SIGSTOP)
+            frozen |= fresh
+        return frozen
+
+    def thaw(self) -> None:
+        for pid in self._family():
+            _signal(pid, signal.SIGCONT)
+
+    def _family(self) -> set[int]:
+        return set() if self._process is None else {self._process.pid, *_descendants(self._process.pid)}
+
+
+def unprivileged(folder: Path) -> list[str]:
+    """Return how a command begins that must not run as root, and hand `folder` to the user it will run as."""
+    if os.geteuid() != 0:
+        return []
+    os.chown(folder, NOBODY.pw_uid, NOBODY.pw_gid)
+    return ["setpriv", f"--reuid={NOBODY.pw_uid}", f"--regid={NOBODY.pw_gid}", "--clear-groups"]
+
+
+def _leash() -> list[str]:
+    """A server dies with the tests, even when these are killed."""
+    return ["setpriv", "--pdeathsig=KILL"] if shutil.which("setpriv") else []
+
+
+def _descendants(ancestor: int) -> set[int]:
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                # The name of the program is in parentheses, and may have spaces and parentheses of its own.
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue  # it has ended meanwhile
+    found: set[int] = set()
+    while more := {pid for pid, parent in parents.items() if parent in found | {ancestor}} - found:
+        found |= more
+    return found
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -1,0 +1,28 @@
+"""A port that is ours alone, whether a server listens on it or not."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+HOST = "127.0.0.1"
+
+
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """Hold a port: connections to it are refused until a server that was told its number listens on it.
+
+    The kernel gives a bound port to nobody else, but lets a second socket bind it when both have SO_REUSEADDR and
+    neither listens yet. All servers here set it. So no port is lost in between, and a server that was killed finds its
+    own again.
+    """
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind((HOST, 0))
+        yield holder.getsockname()[1]
+
+
+def accepts(port: int) -> bool:
+    """Say whether somebody listens."""
+    with socket.socket() as client:
+        client.settimeout(1.0)
+        return client.connect_ex((HOST, port)) == 0

@@ -1,0 +1,120 @@
+"""A TCP proxy that can become a bad network: silent, rude or slow."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from .port import HOST
+
+DRIP = 0.2  # seconds between two bytes of an answer that trickles
+
+
+class Proxy:
+    """Forward connections to `port`, until it is told otherwise."""
+
+    def __init__(self, port: int) -> None:
+        self.port = 0
+        self._upstream = port
+        self._silent = False
+        self._slow = False
+        self._rude = False
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def swallow(self) -> None:
+        """From now on connections are accepted and nothing comes back, as behind a firewall that drops packets."""
+        self._silent = True
+
+    def trickle(self) -> None:
+        """From now on answers come byte by byte, slower than any deadline allows."""
+        self._slow = True
+
+    def reset(self) -> None:
+        """Reset all connections, and from now on every new one."""
+        self._rude = True
+        self.cut()
+
+    def cut(self) -> None:
+        """Reset all connections that there are."""
+        for writer in self._writers:
+            _reset(writer)
+
+    def heal(self) -> None:
+        """Forward new connections again. Those that suffered are reset, for what was swallowed does not come back."""
+        self._silent = self._slow = self._rude = False
+        self.cut()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._rude:
+            _reset(writer)
+            return
+        self._writers.add(writer)
+        try:
+            far_reader, far_writer = await asyncio.open_connection(HOST, self._upstream)
+        except OSError:
+            _reset(writer)
+            self._writers.discard(writer)
+            return
+        self._writers.add(far_writer)
+        await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer, answers=True))
+        for each in (writer, far_writer):
+            self._writers.discard(each)
+            each.close()
+
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, answers: bool = False) -> None:
+        try:
+            while data := await source.read(65536):
+                if self._silent:
+                    continue
+                if self._slow and answers:
+                    for byte in data:
+                        sink.write(bytes([byte]))
+                        await asyncio.sleep(DRIP)
+                else:
+                    sink.write(data)
+                    await sink.drain()
+            if not (self._silent or sink.transport.is_closing()):
+                sink.write_eof()
+        except (OSError, RuntimeError):  # the latter is uvloop's word for a transport that is closed
+            sink.close()
+
+    async def adopt(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            await self.serve(reader, writer)
+        except asyncio.CancelledError:
+            pass  # the proxy is closing; asyncio would log it
+        finally:
+            self._tasks.discard(task)
+
+    async def close(self) -> None:
+        self.cut()
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    if not writer.transport.is_closing():
+        line = writer.get_extra_info("socket")
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+
+@asynccontextmanager
+async def proxied(port: int) -> AsyncIterator[Proxy]:
+    """Open a proxy to `port` on a port of its own, in the loop that runs."""
+    proxy = Proxy(port)
+    server = await asyncio.start_server(proxy.adopt, HOST, 0)
+    proxy.port = server.sockets[0].getsockname()[1]
+    try:
+        yield proxy
+    finally:
+        server.close()
+        await proxy.close()
+        await server.wait_closed()

@@ -1,0 +1,104 @@
+"""What holds for every ready-made check without any server."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asgi_health import Status
+from asgi_health.checks.driver import load
+from asgi_health.checks.table import rows
+
+from .conftest import do_without
+from .observe import expect
+from .rows import ROWS, Row
+
+DOCS = Path(__file__).parents[2] / "docs" / "checks.md"
+
+SERVERLESS = {"sqlite.aiosqlite_connection", "sqlite.sqlite_database"}
+"""Checks that ask no server; each has a test file of its own."""
+
+pytestmark = pytest.mark.anyio
+
+each_row = pytest.mark.parametrize("row", ROWS, ids=str)
+each_row_of_a_client = pytest.mark.parametrize("row", [row for row in ROWS if row.takes_client], ids=str)
+
+
+@each_row
+def test_a_missing_driver_is_told_with_the_extra_that_brings_it(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
+    for driver in row.drivers:
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, driver, None)
+            with pytest.raises(ModuleNotFoundError) as caught:
+                row.check(lambda: None) if row.takes_client else row.check("default")
+        assert str(caught.value) == f'{driver} is not installed; try: pip install "asgi-health[{row.extra}]"'
+
+
+@each_row_of_a_client
+@pytest.mark.parametrize("wrong", [None, "postgresql://user:rightsecret@host/db", 1, object(), object, {}])
+def test_another_kind_of_client_is_refused_when_the_check_is_made(row: Row, wrong: Any) -> None:
+    with pytest.raises(TypeError, match=r": expected .+ or a plain function without arguments") as caught:
+        row.check(wrong)
+    assert "rightsecret" not in str(caught.value)
+
+
+@each_row_of_a_client
+def test_an_async_function_in_place_of_a_client_is_refused(row: Row) -> None:
+    async def client() -> None: ...
+
+    with pytest.raises(TypeError, match="plain function without arguments"):
+        row.check(client)
+
+
+@each_row_of_a_client
+async def test_a_client_that_is_not_there_yet_is_a_failure_in_words(row: Row) -> None:
+    await expect(row.check(lambda: None), Status.UNHEALTHY, "^ClientError: there is no client yet")
+
+
+@each_row_of_a_client
+async def test_a_function_that_returns_another_kind_of_client_is_a_failure_in_words(row: Row) -> None:
+    await expect(
+        row.check(lambda: "another"), Status.UNHEALTHY, r"^TypeError: \w+: the function returned one of str, expected"
+    )
+
+
+def test_no_room_imports_more_than_the_standard_library_before_a_check_is_made() -> None:
+    program = (
+        "import sys; from importlib import import_module; from asgi_health.checks.table import rooms;"
+        "before = set(sys.modules);"
+        "[import_module(f'asgi_health.checks.{room}') for room in rooms()];"
+        "print({name.partition('.')[0] for name in set(sys.modules) - before}"
+        " - set(sys.stdlib_module_names) - {'asgi_health'})"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "set()\n"
+    )
+
+
+def test_the_docs_are_what_the_code_says() -> None:
+    command = [sys.executable, "-m", "asgi_health.checks"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert DOCS.read_text() == told, "write them anew: python -m asgi_health.checks > docs/checks.md"
+
+
+def test_every_check_of_the_docs_has_a_row_in_the_matrix() -> None:
+    tested = {f"{row.check.__module__.rpartition('.')[2]}.{row.check.__name__}" for row in ROWS}
+    assert {row.function for row in rows()} - SERVERLESS == tested
+
+
+@pytest.mark.parametrize(("environment", "outcome"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)])
+def test_a_missing_server_skips_and_in_the_gate_it_fails(
+    monkeypatch: pytest.MonkeyPatch, environment: str, outcome: type[BaseException]
+) -> None:
+    monkeypatch.setenv("CI", environment)
+    with pytest.raises(outcome, match="apt install it"):
+        do_without("apt install it")
+
+
+def test_what_a_driver_itself_lacks_is_told_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a_driver.py").write_text("import what_it_needs")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match=r"^No module named 'what_it_needs'$"):
+        load("a_driver", extra="driver")
