@@ -1,9 +1,18 @@
 """The rows of the matrix: one for each way to reach a technology."""
 
+from .http import HTTP
 from .mark import COLUMNS, Row
+from .memcached import MEMCACHED
 from .postgres import POSTGRES
+from .redis import REDIS
 from .sqlalchemy import SQLALCHEMY
 
-ROWS: tuple[Row, ...] = (*POSTGRES, *SQLALCHEMY)
+ROWS: tuple[Row, ...] = (
+    *HTTP,
+    *MEMCACHED,
+    *POSTGRES,
+    *REDIS,
+    *SQLALCHEMY,
+)
 
 __all__ = ["COLUMNS", "ROWS", "Row"]

@@ -1,8 +1,18 @@
 """The servers, each private: its own folder, its own port, started when a test first wants it."""
 
+from .http import Http
 from .mark import Missing, Server, Target
+from .memcached import Memcached
 from .postgres import Postgres
+from .redis import Redis, RedisCluster, RedisSentinel
 
-SERVERS: dict[str, type[Server]] = {"postgres": Postgres}
+SERVERS: dict[str, type[Server]] = {
+    "http": Http,
+    "memcached": Memcached,
+    "postgres": Postgres,
+    "redis": Redis,
+    "redis-cluster": RedisCluster,
+    "redis-sentinel": RedisSentinel,
+}
 
 __all__ = ["SERVERS", "Missing", "Server", "Target"]
