@@ -3,9 +3,9 @@
 import socket
 
 from ..core.result import Result, healthy, unhealthy
+from .address import require_host, require_whole
 from .client import PlainCheck
 from .table import described
-from .tcp import require_host
 
 
 @described(
@@ -22,10 +22,7 @@ def dns_name(host: str, *, minimum: int = 1) -> PlainCheck:
     configuration, in resolv.conf(5). Raises TypeError and ValueError for what cannot be a name or a number.
     """
     require_host("dns_name", host)
-    if not isinstance(minimum, int) or isinstance(minimum, bool):
-        raise TypeError(f"dns_name: minimum must be a whole number, not one of {type(minimum).__qualname__}")
-    if minimum < 1:
-        raise ValueError(f"dns_name: minimum must be at least 1, not {minimum}")
+    require_whole("dns_name", "minimum", minimum, lowest=1, highest=1000)
 
     def resolve() -> Result:
         found = {entry[4][0] for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}

@@ -4,9 +4,10 @@ import copy
 import json
 from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from ..core.result import Result, healthy, unhealthy
+from .address import require_whole
 from .client import AsyncCheck, ClientError, Given, client_getter
 from .driver import load
 from .pool import Usage
@@ -41,15 +42,15 @@ def httpx_url(
     answer to a GET is an object of JSON that has them. Its own health endpoint is what to ask a service for, and only
     where this one can do nothing without it: a failure that spreads from service to service takes all of them down.
 
-    Raises ModuleNotFoundError without httpx, TypeError for another kind of client, ValueError for a status that is none
-    and for another method.
+    Raises ModuleNotFoundError without httpx, TypeError for another kind of client, ValueError for another method and
+    for what is no status.
     """
     httpx = load("httpx", extra="http")
     get = client_getter(client, httpx.AsyncClient, by="httpx_url")
     if method not in ("HEAD", "GET"):
         raise ValueError(f"httpx_url: method must be HEAD or GET, not {method!r}")
-    if not statuses or not all(isinstance(status, int) and 100 <= status <= 599 for status in statuses):
-        raise ValueError(f"httpx_url: statuses must be numbers from 100 to 599, not {statuses!r}")
+    for status in statuses:
+        require_whole("httpx_url", "each of statuses", status, lowest=100, highest=599)
     expected = " or ".join(map(str, statuses)) if len(statuses) < 5 else f"one of {len(statuses)} others"
     method = "GET" if members is not None else method
 
@@ -136,7 +137,10 @@ def _wrong(body: bytes, members: Mapping[str, object]) -> str:
         return f"the answer is no JSON of at most {READ} bytes"
     if not isinstance(found, dict):
         return "the answer is JSON, but no object"
+    answered = cast("dict[str, object]", found)
     for name, value in members.items():
-        if found.get(name) != value:
-            return f"{name} is {json.dumps(found.get(name))[:80]} in the answer, expected {json.dumps(value)}"
+        if name not in answered:
+            return f"the answer has no {name}"
+        if answered[name] != value:
+            return f"{name} is {json.dumps(answered[name])[:80]} in the answer, expected {json.dumps(value)}"
     return ""

@@ -3,6 +3,7 @@
 import asyncio
 
 from ..core.result import Result, healthy
+from .address import require_host, require_whole
 from .client import AsyncCheck
 from .table import described
 
@@ -21,7 +22,7 @@ def tcp_connect(host: str, port: int) -> AsyncCheck:
     asks something. Raises TypeError and ValueError for what cannot be a host or a port.
     """
     require_host("tcp_connect", host)
-    require_port("tcp_connect", port)
+    require_whole("tcp_connect", "port", port, lowest=1, highest=65535)
 
     async def connect() -> Result:
         _, writer = await asyncio.open_connection(host, port)
@@ -29,19 +30,3 @@ def tcp_connect(host: str, port: int) -> AsyncCheck:
         return healthy()
 
     return connect
-
-
-def require_host(by: str, host: object) -> None:
-    """Raise TypeError or ValueError, unless `host` can be a name or an address."""
-    if not isinstance(host, str):
-        raise TypeError(f"{by}: host must be a string, not one of {type(host).__qualname__}")
-    if not host or "/" in host or " " in host:
-        raise ValueError(f"{by}: host must be a name or an address alone, without scheme and path")
-
-
-def require_port(by: str, port: object) -> None:
-    """Raise TypeError or ValueError, unless `port` can be one."""
-    if not isinstance(port, int) or isinstance(port, bool):
-        raise TypeError(f"{by}: port must be a whole number, not one of {type(port).__qualname__}")
-    if not 0 < port < 65536:
-        raise ValueError(f"{by}: port must be from 1 to 65535, not {port}")

@@ -5,9 +5,9 @@ import ssl
 import time
 
 from ..core.result import Result, degraded, healthy, unhealthy
+from .address import require_host, require_whole
 from .client import AsyncCheck
 from .table import described
-from .tcp import require_host, require_port
 
 DAY = 86400.0
 EXPIRED = 10
@@ -37,7 +37,7 @@ def tls_certificate(
     what cannot be a host or a port, and ValueError for a context that verifies nothing.
     """
     require_host("tls_certificate", host)
-    require_port("tls_certificate", port)
+    require_whole("tls_certificate", "port", port, lowest=1, highest=65535)
     trusted = ssl.create_default_context() if context is None else context
     if trusted.verify_mode is not ssl.CERT_REQUIRED:
         raise ValueError("tls_certificate: context must have verify_mode CERT_REQUIRED: no other looks at certificates")

@@ -4,8 +4,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-import redis.asyncio
-import valkey.asyncio
+import redis.asyncio.retry
+import valkey.asyncio.retry
 
 from asgi_health.checks.redis import redis_client, redis_cluster
 from asgi_health.checks.valkey import valkey_client, valkey_cluster
@@ -23,40 +23,53 @@ ONE_DATABASE = "a cluster has one database"
 PAST = "a Sentinel tells where its master is, which is reached past the proxy"
 
 
-def plain(driver: str, kind: str, pool: str) -> Open:
+def plain(driver: str, kind: str, *, blocking: bool = False) -> Open:
     module = DRIVERS[driver].asyncio
 
     @asynccontextmanager
     async def open_client(target: Target) -> AsyncGenerator[Any]:
-        connections = getattr(module, pool)(
-            host=target.host,
-            port=target.port,
-            username=target.user,
-            password=target.password,
-            db=DATABASES[target.database],
-            max_connections=SIZE,
-        )
-        client = getattr(module, kind)(connection_pool=connections)
+        settings = {
+            "host": target.host,
+            "port": target.port,
+            "username": target.user,
+            "password": target.password,
+            "db": DATABASES[target.database],
+            "max_connections": SIZE,
+            "retry": patient(driver),
+        }
+        if blocking:
+            client = getattr(module, kind)(connection_pool=module.BlockingConnectionPool(**settings))
+        else:
+            client = getattr(module, kind)(**settings)
         try:
             yield client
         finally:
-            await client.aclose()
-            await connections.disconnect()
+            await client.connection_pool.disconnect()
 
     return open_client
 
 
-@asynccontextmanager
-async def open_behind_sentinel(target: Target) -> AsyncGenerator[Any]:
-    login = {"username": target.user, "password": target.password}
-    sentinel = redis.asyncio.Sentinel([(target.host, target.port)], sentinel_kwargs=login)
-    client = sentinel.master_for(MASTER, db=DATABASES[target.database], max_connections=SIZE, **login)
-    try:
-        yield client
-    finally:
-        await client.connection_pool.disconnect()
-        for each in sentinel.sentinels:
-            await each.connection_pool.disconnect()
+def behind_sentinel(driver: str) -> Open:
+    module: Any = DRIVERS[driver].asyncio
+
+    @asynccontextmanager
+    async def open_master(target: Target) -> AsyncGenerator[Any]:
+        login = {"username": target.user, "password": target.password, "retry": patient(driver)}
+        sentinel = module.Sentinel([(target.host, target.port)], sentinel_kwargs=login)
+        client = sentinel.master_for(MASTER, db=DATABASES[target.database], max_connections=SIZE, **login)
+        try:
+            yield client
+        finally:
+            for each in (client, *sentinel.sentinels):
+                await each.connection_pool.disconnect()
+
+    return open_master
+
+
+def patient(driver: str) -> Any:
+    """Return what an application may well have, and what would hide the reason of a failure until the deadline."""
+    module = DRIVERS[driver]
+    return module.asyncio.retry.Retry(module.backoff.ConstantBackoff(1.0), 10)
 
 
 @asynccontextmanager
@@ -150,13 +163,12 @@ def row(name: str, check: Any, opened: Open) -> Row:
 
 
 REDIS = (
-    row("redis", redis_client, plain("redis", "Redis", "ConnectionPool")),
-    row("redis-blocking-pool", redis_client, plain("redis", "Redis", "BlockingConnectionPool")),
+    row("redis", redis_client, plain("redis", "Redis")),
     Row(
         "redis-sentinel",
         server="redis-sentinel",
         check=redis_client,
-        open=open_behind_sentinel,
+        open=behind_sentinel("redis"),
         drivers=("redis",),
         extra="redis",
         occupy=occupy_pool,
@@ -174,7 +186,7 @@ REDIS = (
         says=without("wrong_database"),
         without={"closed": REVIVES, "wrong_database": ONE_DATABASE},
     ),
-    row("valkey", valkey_client, plain("valkey", "Valkey", "ConnectionPool")),
+    row("valkey", valkey_client, plain("valkey", "Valkey")),
     Row(
         "valkey-cluster",
         server="redis-cluster",
