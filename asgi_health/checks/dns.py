@@ -28,7 +28,8 @@ def dns_name(host: str, *, minimum: int = 1) -> PlainCheck:
         found = {entry[4][0] for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
         data = {"addresses": len(found)}
         if len(found) < minimum:
-            return unhealthy(f"{len(found)} addresses, expected at least {minimum}", data=data)
+            plural = "" if len(found) == 1 else "es"
+            return unhealthy(f"found {len(found)} address{plural}, expected at least {minimum}", data=data)
         return healthy(data=data)
 
     return resolve

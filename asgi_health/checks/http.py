@@ -51,7 +51,10 @@ def httpx_url(
         raise ValueError(f"httpx_url: method must be HEAD or GET, not {method!r}")
     for status in statuses:
         require_whole("httpx_url", "each of statuses", status, lowest=100, highest=599)
-    expected = " or ".join(map(str, statuses)) if len(statuses) < 5 else f"one of {len(statuses)} others"
+    if not statuses:
+        raise ValueError("httpx_url: statuses must not be empty")
+    few = len(statuses) < 5
+    expected = " or ".join(map(str, statuses)) if few else f"one of {len(statuses)}: {min(statuses)} to {max(statuses)}"
     method = "GET" if members is not None else method
 
     async def ask() -> Result:

@@ -26,7 +26,7 @@ def tls_certificate(
     port: int = 443,
     *,
     server_name: str | None = None,
-    warn_days: float = 14.0,
+    warn_days: int = 14,
     context: ssl.SSLContext | None = None,
 ) -> AsyncCheck:
     """Return a check of the certificate that `host` shows on `port`, on asyncio and uvloop.
@@ -34,10 +34,11 @@ def tls_certificate(
     It is degraded from `warn_days` before the certificate expires, and fails when it has, when it is of another name
     than `server_name` (by default `host`), or of an authority that `context` (by default the system's) does not know.
     The certificates between it and the authority warn of nothing, but fail alike. Raises TypeError and ValueError for
-    what cannot be a host or a port, and ValueError for a context that verifies nothing.
+    what cannot be a host, a port or a number of days, and ValueError for a context that verifies nothing.
     """
     require_host("tls_certificate", host)
     require_whole("tls_certificate", "port", port, lowest=1, highest=65535)
+    require_whole("tls_certificate", "warn_days", warn_days, lowest=0, highest=1000)
     trusted = ssl.create_default_context() if context is None else context
     if trusted.verify_mode is not ssl.CERT_REQUIRED:
         raise ValueError("tls_certificate: context must have verify_mode CERT_REQUIRED: no other looks at certificates")
@@ -56,7 +57,7 @@ def tls_certificate(
         data = {"expires_in": (round(days, 1), "days")}
         if days < warn_days:
             on = time.strftime("%Y-%m-%d", time.gmtime(ends))
-            return degraded(f"the certificate expires in {max(days, 0.0):.0f} days, on {on}", data=data)
+            return degraded(f"the certificate expires in {max(int(days), 0)} days, on {on}", data=data)
         return healthy(data=data)
 
     return shake_hands
