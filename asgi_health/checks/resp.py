@@ -21,15 +21,8 @@ def pinged(driver: str, kind: str, client: Any, *, by: str) -> AsyncCheck:
 
     async def ping() -> Result:
         pool = get().connection_pool
-        # Not by ping() of the client: it tries again and again, and the deadline comes before the reason.
-        usage = Usage(len(pool._in_use_connections), pool.max_connections)
-        connection = pool.make_connection() if usage.exhausted else pool.get_available_connection()
-        try:
-            answer = await asker.ask_twice(connection, "PING", sentinel=getattr(pool, "sentinel_manager", None))
-        finally:
-            await (connection.disconnect(nowait=True) if usage.exhausted else pool.release(connection))
-        if answer != b"PONG":
-            raise AnswerError(f"PING was answered by {answer[:40]!r}, expected b'PONG'")
+        usage = _pool_usage(pool)
+        await asker.ask_pool(pool, "PING")
         return usage.answered()
 
     return ping
@@ -100,8 +93,12 @@ def _judged(answer: bytes, usage: Usage) -> Result:
     return usage.answered()
 
 
+def _pool_usage(pool: Any) -> Usage:
+    return Usage(len(pool._in_use_connections), pool.max_connections)
+
+
 class _Asker:
-    """Asks on a connection, without the retries of its client."""
+    """Asks on a connection, without the retries of its client: with them the deadline comes before the reason."""
 
     def __init__(self, driver: str) -> None:
         self._driver = driver
@@ -117,15 +114,25 @@ class _Asker:
         kind: type = getattr(load(f"{self._driver}.asyncio", extra=self._driver), name)
         return kind
 
+    async def ask_pool(self, pool: Any, command: str) -> bytes:
+        """Return the answer on a connection of `pool`, or beside it when it is exhausted."""
+        beside = _pool_usage(pool).exhausted
+        connection = pool.make_connection() if beside else pool.get_available_connection()
+        try:
+            return await self.ask_twice(connection, command, sentinel=getattr(pool, "sentinel_manager", None))
+        finally:
+            await (connection.disconnect(nowait=True) if beside else pool.release(connection))
+
     async def ask_twice(self, connection: Any, command: str, *, sentinel: Any = None) -> bytes:
         """Return the answer, or raise the reason why there is none.
 
-        A connection that was used before may have died since; it is opened again. One that failed is closed.
+        A connection that was used before may have died since, or hold an answer that nobody has read; it is opened
+        again. One that failed is closed.
         """
         if connection.is_connected:
             try:
                 return await self._ask(connection, command)
-            except self.unreachable:
+            except (AnswerError, *self.unreachable):
                 pass
         if sentinel is not None:
             await self._find(sentinel)
@@ -136,17 +143,17 @@ class _Asker:
             raise AnswerError("no Sentinel knows a master of that name which is up") from None
 
     async def _find(self, sentinel: Any) -> None:
-        """Return when one of its servers answers. The client would try again, and keep the reason to itself."""
+        """Return when one of its servers answers, on the connection on which it will be asked for the master.
+
+        The client would try again and again, and keep the reason to itself.
+        """
         reason: Exception = ClientError("the client knows no Sentinel")
         for client in sentinel.sentinels:
-            connection = client.connection_pool.make_connection()
             try:
-                await self._ask(connection, "PING")
+                await self.ask_pool(client.connection_pool, "PING")
                 return
             except self.unreachable as error:
                 reason = error
-            finally:
-                await connection.disconnect(nowait=True)
         raise reason
 
     async def _ask(self, connection: Any, command: str) -> bytes:
@@ -156,6 +163,8 @@ class _Asker:
             await connection.connect()
             await connection.send_command(*command.split())
             answer: bytes = await connection.read_response(disable_decoding=True)
+            if command == "PING" and answer != b"PONG":
+                raise AnswerError(f"PING was answered by {answer[:40]!r}, expected b'PONG'")
             return answer
         except BaseException:
             # Without this, one that was cut off between connecting and logging in would go back as if it were good.

@@ -27,6 +27,7 @@ def server(get_server: GetServer) -> Iterator[Server]:
 @pytest.fixture
 async def client(server: Server) -> AsyncGenerator[httpx.AsyncClient]:
     async with open_httpx(Target(server.port)) as client:
+        client.follow_redirects = True  # a check does not, whatever the client does
         yield client
 
 
@@ -80,6 +81,16 @@ async def test_an_answer_that_is_cut_off_leaves_no_connection(client: httpx.Asyn
     for _ in range(5):
         await expect(check, Status.HEALTHY, "", timeout=2.0)
     await until(lambda: server.connections() == 0, "nobody is connected")
+
+
+async def test_a_server_that_was_restarted_since_the_last_run_is_healthy(
+    client: httpx.AsyncClient, server: Server
+) -> None:
+    check = httpx_url(client, "/health")
+    await expect(check, Status.HEALTHY, "")
+    server.daemon.kill()
+    server.start()
+    await expect(check, Status.HEALTHY, "^$")
 
 
 async def test_what_is_opened_beside_an_exhausted_pool_is_closed_again(

@@ -53,6 +53,14 @@ async def test_no_answer_to_a_run_that_was_cut_off_is_read_by_the_application(se
             assert await client.get(b"key") is None
 
 
+async def test_a_server_that_was_restarted_since_the_last_run_is_healthy(server: Memcached) -> None:
+    async with open_aiomcache(Target(server.port)) as client:
+        await expect(aiomcache_client(client), Status.HEALTHY, "")
+        server.daemon.kill()
+        server.start()
+        await expect(aiomcache_client(client), Status.HEALTHY, "^$")
+
+
 async def test_what_is_opened_beside_an_exhausted_pool_is_closed_again(server: Memcached) -> None:
     async with open_aiomcache(Target(server.port)) as client, occupy_aiomcache(client):
         before = server.connections()
