@@ -46,7 +46,8 @@ class Redis(Server):
     def calls(self) -> dict[str, int]:
         """How often each command has run, without those that begin a connection, and INFO, which asks for this."""
         lines = self.ask("INFO commandstats").splitlines()[1:]
-        calls = {(words := re.split("[_:=,]", line))[1]: int(words[3]) for line in lines}
+        # cmdstat_ping:calls=1,usec=...; since Redis 7 also cmdstat_cluster|info:calls=...
+        calls = {(words := re.split("[_|:=,]", line))[1]: int(words[words.index("calls") + 1]) for line in lines}
         return {name: count for name, count in calls.items() if name not in {"info", "auth", "hello", "client"}}
 
     def ask(self, command: str, port: int | None = None) -> str:
