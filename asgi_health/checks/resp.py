@@ -105,6 +105,7 @@ class _Asker:
         load(driver, extra=driver)
         errors = load(f"{driver}.exceptions", extra=driver)
         self.unreachable: tuple[type[Exception], ...] = (errors.ConnectionError, errors.TimeoutError)
+        self._stale: tuple[type[Exception], ...] = (AnswerError, *self.unreachable)
         self._no_master: type[Exception] = load(f"{driver}.asyncio.sentinel", extra=driver).MasterNotFoundError
         retry = load(f"{driver}.asyncio.retry", extra=driver).Retry
         self._never = retry(load(f"{driver}.backoff", extra=driver).NoBackoff(), 0)
@@ -132,7 +133,7 @@ class _Asker:
         if connection.is_connected:
             try:
                 return await self._ask(connection, command)
-            except (AnswerError, *self.unreachable):
+            except self._stale:
                 pass
         if sentinel is not None:
             await self._find(sentinel)

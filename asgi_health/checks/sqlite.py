@@ -32,7 +32,9 @@ def sqlite_database(path: str | os.PathLike[str]) -> PlainCheck:
     """Return a check of a database of SQLite in the file `path`; a missing file is a failure and is not created.
 
     It reads the first page, so it fails for a file that is no database, and for one that a writer has locked for longer
-    than 0.2 s. Raises TypeError for another kind of path, ValueError for a database in memory, which nobody else sees.
+    than 0.2 s. A database in WAL mode gets its -wal and -shm files, as from every reader.
+
+    Raises TypeError for another kind of path, ValueError for a database in memory, which nobody else sees.
     """
     if not isinstance(path, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"sqlite_database: expected the path of a file, not {path!r:.80}")

@@ -13,7 +13,14 @@ from asgi_health.runtime.runner import runner_of
 
 from .servers.mark import PASSWORD, WRONG_PASSWORD
 
-TIMEOUT = 0.5
+TIMEOUT = 2.0
+"""Seconds that a run gets. Nothing here takes so long, unless the machine is busy."""
+
+BRIEF = 0.3
+"""Seconds that a run gets that is to time out."""
+
+TIMED_OUT = r"^timed out after 0\.3 s$"
+
 LATE = 0.5  # seconds that a result may take beyond the timeout
 ENDS = 2.0  # seconds after its result in which a run must be over
 
@@ -56,8 +63,9 @@ def _announced(run: CheckFunction, ended: threading.Event, is_async: bool) -> Ch
     return announce if is_async else run
 
 
-async def expect(run: CheckFunction, status: Status, message: str, *, timeout: float = TIMEOUT) -> Result:
+async def expect(run: CheckFunction, status: Status, message: str, *, timeout: float | None = None) -> Result:
     """Return the result of a run that must have that status and message, hide every password, and be in time."""
+    timeout = timeout or (BRIEF if message == TIMED_OUT else TIMEOUT)
     late: list[float] = []
     while len(late) < 3:
         outcome = await observe(run, timeout)

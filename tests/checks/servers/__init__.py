@@ -1,6 +1,7 @@
 """The servers, each private: its own folder, its own port, started when a test first wants it."""
 
 from .http import Http
+from .mariadb import MariaDB
 from .mark import Missing, Server, Target
 from .memcached import Memcached
 from .postgres import Postgres
@@ -8,6 +9,7 @@ from .redis import Redis, RedisCluster, RedisSentinel
 
 SERVERS: dict[str, type[Server]] = {
     "http": Http,
+    "mariadb": MariaDB,
     "memcached": Memcached,
     "postgres": Postgres,
     "redis": Redis,
