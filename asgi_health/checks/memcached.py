@@ -51,7 +51,6 @@ def aiomcache_client(client: "Given[FlagClient[Any]]") -> AsyncCheck:
                 await _version(*connection)
             except BaseException as error:
                 connection.reader.set_exception(ConnectionAbortedError(repr(error)))  # the pool throws it away
-                connection.writer.transport.abort()
                 raise
             finally:
                 pool.release(connection)

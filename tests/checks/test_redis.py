@@ -8,15 +8,17 @@ from typing import Any
 import anyio
 import pytest
 import redis
-import redis.asyncio
+import redis.asyncio.retry
+import redis.backoff
 
 from asgi_health import Status
 from asgi_health.checks.redis import redis_client, redis_cluster
 from asgi_health.checks.valkey import valkey_client
 
 from .conftest import GetServer
-from .observe import expect, observe, recovers, until
+from .observe import TIMED_OUT, expect, observe, recovers, until
 from .port import reserved_port
+from .proxy import proxied
 from .rows import Row
 from .rows.redis import DRIVERS, REDIS, occupy_pool, plain
 from .servers import Missing, Server, Target
@@ -110,11 +112,26 @@ async def test_a_connection_that_was_cut_off_before_it_could_log_in_is_thrown_aw
             return USER, PASSWORD
 
     provider = Slow()
-    client = redis.asyncio.Redis(port=single.port, credential_provider=provider)
+    never = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)  # or the client would mend it by itself
+    client = redis.asyncio.Redis(port=single.port, credential_provider=provider, retry=never)
     await expect(redis_client(client), Status.UNHEALTHY, "timed out", timeout=0.2)
     provider.delay = 0.0
     assert await client.echo("mine") == b"mine"
     await client.connection_pool.disconnect()
+
+
+@each_driver
+@pytest.mark.parametrize("anyio_backend", [pytest.param(("asyncio", {"use_uvloop": True}), id="uvloop")])
+async def test_a_line_that_was_reset_is_told_as_such_on_uvloop_too(
+    driver: str, kind: str, check: Any, single: Server, anyio_backend: object
+) -> None:
+    """There the drivers raise RuntimeError for it: "the handler is closed"."""
+    async with proxied(single.port) as proxy, plain(driver, kind)(Target(proxy.port)) as client:
+        await expect(check(client), Status.HEALTHY, "")
+        proxy.reset()
+        await expect(check(client), Status.UNHEALTHY, "^Connection(Reset)?Error: ")
+        proxy.heal()
+        await recovers(check(client))
 
 
 @each_row
@@ -241,7 +258,7 @@ async def test_a_cluster_that_misses_a_node_is_told_by_the_others(stack: ExitSta
     others = [node for node in nodes if node is not victim]
     await until(lambda: not any(is_ok(node) for node in others), "the others know", 20.0)
     if end == "frozen":
-        await expect(check, Status.UNHEALTHY, "^timed out after")
+        await expect(check, Status.UNHEALTHY, TIMED_OUT)
     await expect(check, Status.UNHEALTHY, r"^cluster_state is fail, expected ok: \d+ of 16384 slots are served$")
     if end == "killed":
         victim.start()

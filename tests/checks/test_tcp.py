@@ -31,7 +31,7 @@ async def test_a_server_that_was_killed_is_refused_and_found_again(server: Serve
     check = tcp_connect(HOST, server.port)
     await expect(check, Status.HEALTHY, "^$")
     server.daemon.kill()
-    await expect(check, Status.UNHEALTHY, r"^ConnectionRefusedError: .*Connect call failed")
+    await expect(check, Status.UNHEALTHY, "^ConnectionRefusedError: ")
     server.start()
     await recovers(check)
 
@@ -44,10 +44,11 @@ async def test_a_frozen_process_is_not_noticed_as_its_docstring_says(server: Ser
 
 async def test_a_host_that_drops_packets_is_a_timeout() -> None:
     with full_backlog() as port:
+        await expect(tcp_connect(HOST, port), Status.UNHEALTHY, r"^timed out after 0\.2 s$", timeout=0.2)
         before = len(os.listdir("/proc/self/fd"))
         for _ in range(3):
             await expect(tcp_connect(HOST, port), Status.UNHEALTHY, r"^timed out after 0\.2 s$", timeout=0.2)
-        assert len(os.listdir("/proc/self/fd")) <= before
+        await until(lambda: len(os.listdir("/proc/self/fd")) <= before, "all descriptors are closed")
 
 
 async def test_a_name_that_nobody_has_is_told() -> None:

@@ -57,7 +57,7 @@ HTTP = (
         occupy=occupy_httpx,
         says={
             "healthy": "^$",
-            "refused": r"^ConnectError: .*Connect call failed \('127\.0\.0\.1', \d+\)$",
+            "refused": "^ConnectError: .*(Connect call failed|Connection refused)",
             "killed": GONE,
             "frozen": TIMED_OUT,
             "blackholed": TIMED_OUT,

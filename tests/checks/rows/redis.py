@@ -69,7 +69,7 @@ def behind_sentinel(driver: str) -> Open:
 def patient(driver: str) -> Any:
     """Return what an application may well have, and what would hide the reason of a failure until the deadline."""
     module = DRIVERS[driver]
-    return module.asyncio.retry.Retry(module.backoff.ConstantBackoff(1.0), 10)
+    return module.asyncio.retry.Retry(module.backoff.ConstantBackoff(5.0), 10)
 
 
 @asynccontextmanager
