@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -22,7 +23,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def get_server() -> Iterator[GetServer]:
-    """Servers by name. A missing one skips the test; with CI set, where everything is to be installed, it fails it."""
+    """Servers by name."""
     running: dict[str, Server] = {}
     missing: dict[str, str] = {}
     with ExitStack() as stack:
@@ -39,10 +40,17 @@ def get_server() -> Iterator[GetServer]:
                     server.start()
                     running[name] = server
             if name in missing:
-                (pytest.fail if os.environ.get("CI") else pytest.skip)(missing[name])
+                do_without(missing[name])
             return running[name]
 
         yield get
+
+
+def do_without(what: str) -> NoReturn:
+    """Skip the test for want of a server; where everything is to be installed, that is a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(what)
+    pytest.skip(what)
 
 
 @pytest.fixture

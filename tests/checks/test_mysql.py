@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from asgi_health import Status
+from asgi_health.checks.mysql import _throw_away
 
 from .conftest import GetServer
 from .observe import expect, observe, until
@@ -67,3 +68,20 @@ async def test_what_is_opened_beside_an_exhausted_pool_is_closed_again(server: M
         for _ in range(20):
             await expect(row.check(pool), Status.DEGRADED, "pool exhausted")
         await until(lambda: server.connections() == 2, "only the pool is connected")
+
+
+def test_a_connection_of_older_asyncmy_that_is_thrown_away_is_not_handed_out_again() -> None:
+    class Older:
+        """Up to some release, closing left `connected` as it was, and the pool looks at nothing else."""
+
+        _connected = True
+
+        @property
+        def connected(self) -> bool:
+            return self._connected
+
+        def close(self) -> None: ...
+
+    connection = Older()
+    _throw_away(connection)
+    assert not connection.connected

@@ -5,8 +5,10 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
+from psycopg_pool import AsyncConnectionPool
 
 from asgi_health import Status
+from asgi_health.checks.postgres import psycopg_pool
 
 from .conftest import GetServer
 from .observe import expect, observe, until
@@ -60,3 +62,21 @@ async def test_what_is_opened_beside_an_exhausted_pool_is_closed_again(server: P
 def occupied(row: Row, pool: Any) -> AbstractAsyncContextManager[None]:
     assert row.occupy is not None
     return row.occupy(pool)
+
+
+async def test_a_psycopg_pool_that_is_told_where_to_connect_by_functions_is_asked_beside_it_too(
+    server: Postgres,
+) -> None:
+    target = Target(server.port)
+
+    async def where() -> str:
+        return f"host={target.host} port={target.port} user={target.user} dbname={target.database} sslmode=disable"
+
+    def password() -> dict[str, str]:
+        return {"password": target.password}
+
+    async with (
+        AsyncConnectionPool(where, kwargs=password, min_size=1, max_size=1, open=False) as pool,
+        pool.connection(),
+    ):
+        await expect(psycopg_pool(pool), Status.DEGRADED, "^pool exhausted: 1 of 1 in use$")

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from asgi_health import Status
-from asgi_health.checks.table import document, rows
+from asgi_health.checks.driver import load
+from asgi_health.checks.table import rows
 
+from .conftest import do_without
 from .observe import expect
 from .rows import ROWS, Row
 
@@ -82,9 +84,27 @@ def test_no_room_imports_more_than_the_standard_library_before_a_check_is_made()
 
 
 def test_the_docs_are_what_the_code_says() -> None:
-    assert DOCS.read_text() == document(), "write them anew: python -m asgi_health.checks > docs/checks.md"
+    command = [sys.executable, "-m", "asgi_health.checks"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert DOCS.read_text() == told, "write them anew: python -m asgi_health.checks > docs/checks.md"
 
 
 def test_every_check_of_the_docs_has_a_row_in_the_matrix() -> None:
     tested = {f"{row.check.__module__.rpartition('.')[2]}.{row.check.__name__}" for row in ROWS}
     assert {row.function for row in rows()} - SERVERLESS == tested
+
+
+@pytest.mark.parametrize(("environment", "outcome"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)])
+def test_a_missing_server_skips_and_in_the_gate_it_fails(
+    monkeypatch: pytest.MonkeyPatch, environment: str, outcome: type[BaseException]
+) -> None:
+    monkeypatch.setenv("CI", environment)
+    with pytest.raises(outcome, match="apt install it"):
+        do_without("apt install it")
+
+
+def test_what_a_driver_itself_lacks_is_told_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a_driver.py").write_text("import what_it_needs")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match=r"^No module named 'what_it_needs'$"):
+        load("a_driver", extra="driver")
