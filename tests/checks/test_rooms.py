@@ -17,7 +17,13 @@ from .rows import ROWS, Row
 
 DOCS = Path(__file__).parents[2] / "docs" / "checks.md"
 
-SERVERLESS = {"sqlite.aiosqlite_connection", "sqlite.sqlite_database"}
+SERVERLESS = {
+    "dns.dns_name",
+    "sqlite.aiosqlite_connection",
+    "sqlite.sqlite_database",
+    "tcp.tcp_connect",
+    "tls.tls_certificate",
+}
 """Checks that ask no server; each has a test file of its own."""
 
 pytestmark = pytest.mark.anyio

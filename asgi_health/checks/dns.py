@@ -1,0 +1,35 @@
+"""A name that the system resolves."""
+
+import socket
+
+from ..core.result import Result, healthy, unhealthy
+from .address import require_host, require_whole
+from .client import PlainCheck
+from .table import described
+
+
+@described(
+    technology="DNS",
+    extra="",
+    asked="the addresses of a name, of the resolver of the system (`getaddrinfo`)",
+    costs="a query, unless the resolver remembers",
+    privileges="none",
+)
+def dns_name(host: str, *, minimum: int = 1) -> PlainCheck:
+    """Return a check that `host` has at least `minimum` addresses, such as those of the pods of a headless service.
+
+    It runs in a thread, which no deadline can end: the resolver gives up by the `timeout` and `attempts` of its own
+    configuration, in resolv.conf(5). Raises TypeError and ValueError for what cannot be a name or a number.
+    """
+    require_host("dns_name", host)
+    require_whole("dns_name", "minimum", minimum, lowest=1, highest=1000)
+
+    def resolve() -> Result:
+        found = {entry[4][0] for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+        data = {"addresses": len(found)}
+        if len(found) < minimum:
+            plural = "" if len(found) == 1 else "es"
+            return unhealthy(f"found {len(found)} address{plural}, expected at least {minimum}", data=data)
+        return healthy(data=data)
+
+    return resolve

@@ -1,0 +1,69 @@
+"""memcached, by a client of aiomcache."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from ..core.result import Result
+from .client import AsyncCheck, Given, client_getter
+from .driver import load
+from .pool import Usage
+from .table import described
+
+if TYPE_CHECKING:
+    from aiomcache import FlagClient
+
+
+class AnswerError(Exception):
+    """The server answered something else than it should."""
+
+
+@described(
+    technology="memcached",
+    extra="memcached",
+    asked="`version` on a connection of the pool; while the pool is exhausted, on one beside it",
+    costs="one round trip. While the pool is exhausted: one connection more, opened and closed",
+    privileges="none",
+)
+def aiomcache_client(client: "Given[FlagClient[Any]]") -> AsyncCheck:
+    """Return a check of memcached through a client of aiomcache.
+
+    The connection is used past the client, whose ``version()`` blocks the loop for ever when the server goes away in
+    the middle, and gives a connection back half read when it is cancelled. Raises ModuleNotFoundError without
+    aiomcache, TypeError for another kind of client.
+    """
+    kind = load("aiomcache", extra="memcached").FlagClient
+    get = client_getter(client, kind, by="aiomcache_client")
+
+    async def ask_for_version() -> Result:
+        client: Any = get()
+        pool = client._pool
+        # It opens its smallest number of connections, and none after that.
+        usage = Usage(len(pool._in_use), min(pool._minsize, pool._maxsize))
+        if usage.exhausted:
+            reader, writer = await asyncio.open_connection(pool._host, pool._port, **pool.conn_args)
+            try:
+                await _version(reader, writer)
+            finally:
+                writer.transport.abort()
+        else:
+            connection = await pool.acquire()
+            try:
+                await _version(*connection)
+            except BaseException as error:
+                connection.reader.set_exception(ConnectionAbortedError(repr(error)))  # the pool throws it away
+                raise
+            finally:
+                pool.release(connection)
+        return usage.answered()
+
+    return ask_for_version
+
+
+async def _version(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"version\r\n")
+    await writer.drain()
+    answer = await reader.readline()
+    if not answer.endswith(b"\n"):
+        raise ConnectionResetError("the server closed the connection")
+    if not answer.startswith(b"VERSION "):
+        raise AnswerError(f"version was answered by {answer[:80]!r}, expected VERSION and its number")

@@ -1,0 +1,45 @@
+"""Redis, by the asyncio clients of redis-py: plain, of a Sentinel, of a cluster."""
+
+from typing import TYPE_CHECKING
+
+from . import resp
+from .client import AsyncCheck, Given
+from .table import described
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis, RedisCluster
+
+
+@described(
+    technology="Redis",
+    extra="redis",
+    asked="`PING` on a connection of the pool; while the pool is exhausted, on one beside it",
+    costs="one round trip. While the pool is exhausted: one connection more, opened and closed",
+    privileges="`+ping`",
+)
+def redis_client(client: "Given[Redis]") -> AsyncCheck:
+    """Return a check of Redis through a client of redis.asyncio, or one that a Sentinel's ``master_for()`` has made.
+
+    The retries of the client are left out, so that the reason is told before the deadline. A client that was closed
+    connects anew, as it does for every command. Raises ModuleNotFoundError without redis, TypeError for another kind
+    of client.
+    """
+    return resp.pinged("redis", "Redis", client, by="redis_client")
+
+
+@described(
+    technology="Redis cluster",
+    extra="redis",
+    asked="`CLUSTER INFO` of one node: `cluster_state:ok`. A node that refuses gives way to the next; one that is "
+    "silent, at the next run",
+    costs="one round trip to one node. While the pool is exhausted, and before the client is used: one connection "
+    "more, opened and closed",
+    privileges="`+cluster|info`",
+)
+def redis_cluster(client: "Given[RedisCluster]") -> AsyncCheck:
+    """Return a check of a cluster through a client of redis.asyncio.
+
+    One node is enough, for they know of each other. Raises ModuleNotFoundError without redis, TypeError for another
+    kind of client.
+    """
+    return resp.cluster_asked("redis", "RedisCluster", client, by="redis_cluster")

@@ -1,0 +1,176 @@
+"""What redis-py and valkey-py, which is a fork of it, have in common: they speak RESP, by the same classes."""
+
+from typing import Any
+
+from ..core.result import Result, unhealthy
+from .client import AsyncCheck, ClientError, client_getter
+from .driver import load
+from .pool import Usage
+
+STATE = "CLUSTER INFO"
+
+
+class AnswerError(Exception):
+    """The server answered something else than it should."""
+
+
+def pinged(driver: str, kind: str, client: Any, *, by: str) -> AsyncCheck:
+    """Return a check that sends PING on a connection of the client's pool."""
+    asker = _Asker(driver)
+    get = client_getter(client, asker.kind(kind), by=by)
+
+    async def ping() -> Result:
+        pool = get().connection_pool
+        usage = _pool_usage(pool)
+        await asker.ask_pool(pool, "PING")
+        return usage.answered()
+
+    return ping
+
+
+def cluster_asked(driver: str, kind: str, client: Any, *, by: str) -> AsyncCheck:
+    """Return a check that asks one node for CLUSTER INFO, and another one when that does not answer."""
+    asker = _Asker(driver)
+    get = client_getter(client, asker.kind(kind), by=by)
+    turn = 0  # whose it is to be asked first: not again his who was silent until the deadline
+
+    async def ask_the_cluster() -> Result:
+        nonlocal turn
+        cluster = get()
+        if getattr(cluster, "_closed", False):
+            raise ClientError("the client is closed")
+        nodes = cluster.get_nodes()
+        # A client that was not used yet closes nothing at its end, so nothing is left open in it.
+        ask = _ask_node if nodes else _ask_beside
+        nodes = nodes or list(cluster.nodes_manager.startup_nodes.values())
+        reason: Exception = ClientError("the client knows no node")
+        for _ in nodes:
+            try:
+                return await ask(asker, nodes[turn % len(nodes)])
+            except asker.unreachable as error:
+                turn += 1
+                reason = error
+            except BaseException:
+                turn += 1
+                raise
+        raise reason
+
+    return ask_the_cluster
+
+
+async def _ask_node(asker: "_Asker", node: Any) -> Result:
+    usage = _usage(node)
+    if usage.exhausted:
+        return await _ask_beside(asker, node)
+    # Not by execute_command() of the node: that of valkey-py loses a connection when it cannot connect.
+    connection = node.acquire_connection()
+    try:
+        answer = await asker.ask_twice(connection, STATE)
+    finally:
+        getattr(node, "release", node._free.append)(connection)
+    return _judged(answer, usage)
+
+
+async def _ask_beside(asker: "_Asker", node: Any) -> Result:
+    usage = _usage(node)
+    connection = node.connection_class(**node.connection_kwargs)
+    try:
+        answer = await asker.ask_twice(connection, STATE)
+    finally:
+        await connection.disconnect(nowait=True)
+    return _judged(answer, usage)
+
+
+def _usage(node: Any) -> Usage:
+    return Usage(len(node._connections) - len(node._free), node.max_connections)
+
+
+def _judged(answer: bytes, usage: Usage) -> Result:
+    info = dict(line.split(":", 1) for line in answer.decode().splitlines() if ":" in line)
+    if (state := info.get("cluster_state")) != "ok":
+        slots = f"{info.get('cluster_slots_ok')} of 16384 slots are served"
+        return unhealthy(f"cluster_state is {state}, expected ok: {slots}", data=usage.data)
+    return usage.answered()
+
+
+def _pool_usage(pool: Any) -> Usage:
+    return Usage(len(pool._in_use_connections), pool.max_connections)
+
+
+class _Asker:
+    """Asks on a connection, without the retries of its client: with them the deadline comes before the reason."""
+
+    def __init__(self, driver: str) -> None:
+        self._driver = driver
+        load(driver, extra=driver)
+        errors = load(f"{driver}.exceptions", extra=driver)
+        self.unreachable: tuple[type[Exception], ...] = (errors.ConnectionError, errors.TimeoutError)
+        # RuntimeError: of uvloop, for a line that was reset
+        self._stale: tuple[type[Exception], ...] = (AnswerError, RuntimeError, *self.unreachable)
+        self._no_master: type[Exception] = load(f"{driver}.asyncio.sentinel", extra=driver).MasterNotFoundError
+        retry = load(f"{driver}.asyncio.retry", extra=driver).Retry
+        self._never = retry(load(f"{driver}.backoff", extra=driver).NoBackoff(), 0)
+
+    def kind(self, name: str) -> type:
+        """Return the class of the clients."""
+        kind: type = getattr(load(f"{self._driver}.asyncio", extra=self._driver), name)
+        return kind
+
+    async def ask_pool(self, pool: Any, command: str) -> bytes:
+        """Return the answer on a connection of `pool`, or beside it when it is exhausted."""
+        beside = _pool_usage(pool).exhausted
+        connection = pool.make_connection() if beside else pool.get_available_connection()
+        try:
+            return await self.ask_twice(connection, command, sentinel=getattr(pool, "sentinel_manager", None))
+        finally:
+            await (connection.disconnect(nowait=True) if beside else pool.release(connection))
+
+    async def ask_twice(self, connection: Any, command: str, *, sentinel: Any = None) -> bytes:
+        """Return the answer, or raise the reason why there is none.
+
+        A connection that was used before may have died since, or hold an answer that nobody has read; it is opened
+        again. One that failed is closed.
+        """
+        if connection.is_connected:
+            try:
+                return await self._ask(connection, command)
+            except self._stale:
+                pass
+        if sentinel is not None:
+            await self._find(sentinel)
+        try:
+            return await self._ask(connection, command)
+        except self._no_master:
+            # Its own text shows how the client logs in.
+            raise AnswerError("no Sentinel knows a master of that name which is up") from None
+
+    async def _find(self, sentinel: Any) -> None:
+        """Return when one of its servers answers, on the connection on which it will be asked for the master.
+
+        The client would try again and again, and keep the reason to itself.
+        """
+        reason: Exception = ClientError("the client knows no Sentinel")
+        for client in sentinel.sentinels:
+            try:
+                await self.ask_pool(client.connection_pool, "PING")
+                return
+            except self.unreachable as error:
+                reason = error
+        raise reason
+
+    async def _ask(self, connection: Any, command: str) -> bytes:
+        patient = connection.retry
+        connection.retry = self._never
+        try:
+            await connection.connect()
+            await connection.send_command(*command.split())
+            answer: bytes = await connection.read_response(disable_decoding=True)
+            if command == "PING" and answer != b"PONG":
+                raise AnswerError(f"PING was answered by {answer[:40]!r}, expected b'PONG'")
+            return answer
+        except BaseException:
+            # Without this, one that was cut off between connecting and logging in would go back as if it were good.
+            await connection.disconnect(nowait=True)
+            raise
+        finally:
+            connection.retry = patient

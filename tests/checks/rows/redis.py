@@ -1,0 +1,202 @@
+"""Redis, and Valkey by its own client, which speaks the same to the same server."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import redis.asyncio.retry
+import valkey.asyncio.retry
+
+from asgi_health.checks.redis import redis_client, redis_cluster
+from asgi_health.checks.valkey import valkey_client, valkey_cluster
+
+from ..servers import Target
+from ..servers.redis import MASTER
+from .mark import TIMED_OUT, Open, Row
+
+SIZE = 2
+DATABASES = {"health": 0, "nowhere": 99}
+DRIVERS: dict[str, Any] = {"redis": redis, "valkey": valkey}
+
+REVIVES = "a client that was closed connects anew"
+ONE_DATABASE = "a cluster has one database"
+PAST = "a Sentinel tells where its master is, which is reached past the proxy"
+
+
+def plain(driver: str, kind: str, *, blocking: bool = False) -> Open:
+    module = DRIVERS[driver].asyncio
+
+    @asynccontextmanager
+    async def open_client(target: Target) -> AsyncGenerator[Any]:
+        settings = {
+            "host": target.host,
+            "port": target.port,
+            "username": target.user,
+            "password": target.password,
+            "db": DATABASES[target.database],
+            "max_connections": SIZE,
+            "retry": patient(driver),
+        }
+        if blocking:
+            client = getattr(module, kind)(connection_pool=module.BlockingConnectionPool(**settings))
+        else:
+            client = getattr(module, kind)(**settings)
+        try:
+            yield client
+        finally:
+            await client.connection_pool.disconnect()
+
+    return open_client
+
+
+def behind_sentinel(driver: str) -> Open:
+    module: Any = DRIVERS[driver].asyncio
+
+    @asynccontextmanager
+    async def open_master(target: Target) -> AsyncGenerator[Any]:
+        login = {"username": target.user, "password": target.password, "retry": patient(driver)}
+        sentinel = module.Sentinel([(target.host, target.port)], sentinel_kwargs=login)
+        client = sentinel.master_for(MASTER, db=DATABASES[target.database], max_connections=SIZE, **login)
+        try:
+            yield client
+        finally:
+            for each in (client, *sentinel.sentinels):
+                await each.connection_pool.disconnect()
+
+    return open_master
+
+
+def patient(driver: str) -> Any:
+    """Return what an application may well have, and what would hide the reason of a failure until the deadline."""
+    module = DRIVERS[driver]
+    return module.asyncio.retry.Retry(module.backoff.ConstantBackoff(5.0), 10)
+
+
+@asynccontextmanager
+async def occupy_pool(client: Any) -> AsyncGenerator[None]:
+    pool = client.connection_pool
+    taken = [pool.get_available_connection() for _ in range(SIZE)]
+    try:
+        for connection in taken:
+            await connection.connect()
+        yield
+    finally:
+        for connection in taken:
+            await pool.release(connection)
+
+
+def cluster(driver: str, kind: str) -> Open:
+    module = DRIVERS[driver].asyncio
+
+    @asynccontextmanager
+    async def open_cluster(target: Target) -> AsyncGenerator[Any]:
+        client = getattr(module, kind)(
+            host=target.host,
+            port=target.port,
+            username=target.user,
+            password=target.password,
+            max_connections=SIZE,
+            address_remap=lambda address: (target.host, target.port),  # or it would go past the proxy
+        )
+        with suppress(Exception):
+            await client.initialize()  # as its first command does
+        try:
+            yield client
+        finally:
+            await client.aclose()
+
+    return open_cluster
+
+
+@asynccontextmanager
+async def occupy_cluster(client: Any) -> AsyncGenerator[None]:
+    (node,) = client.get_nodes()
+    taken = [node.acquire_connection() for _ in range(SIZE)]
+    try:
+        for connection in taken:
+            await connection.connect()
+        yield
+    finally:
+        node._free.extend(taken)
+
+
+async def close(client: Any) -> None:
+    await client.aclose()
+
+
+REFUSED = r"^ConnectionError: .*(111|Connect call failed)"
+GONE = r"^(ConnectionError|ConnectionResetError): "
+SAYS = {
+    "healthy": "^$",
+    "refused": REFUSED,
+    "killed": GONE,
+    "frozen": TIMED_OUT,
+    "blackholed": TIMED_OUT,
+    "reset": GONE,
+    "trickled": TIMED_OUT,
+    "wrong_password": "^AuthenticationError: .*invalid username-password pair",
+    "wrong_database": "^(ResponseError|ConnectionError): .*(DB index is out of range|Invalid Database)",
+    "exhausted": r"^pool exhausted: 2 of 2 in use$",
+    "exhausted_and_frozen": TIMED_OUT,
+    "exhausted_and_killed": REFUSED,
+    "two_hundred_runs": "^$",
+}
+
+
+def without(*columns: str) -> dict[str, str]:
+    return {name: pattern for name, pattern in SAYS.items() if name not in columns}
+
+
+def row(name: str, check: Any, opened: Open) -> Row:
+    driver = name.partition("-")[0]
+    return Row(
+        name,
+        server="redis",
+        check=check,
+        open=opened,
+        drivers=(driver,),
+        extra=driver,
+        occupy=occupy_pool,
+        says=SAYS,
+        without={"closed": REVIVES},
+    )
+
+
+REDIS = (
+    row("redis", redis_client, plain("redis", "Redis")),
+    Row(
+        "redis-sentinel",
+        server="redis-sentinel",
+        check=redis_client,
+        open=behind_sentinel("redis"),
+        drivers=("redis",),
+        extra="redis",
+        occupy=occupy_pool,
+        says=without("blackholed", "reset", "trickled"),
+        without={"closed": REVIVES, "blackholed": PAST, "reset": PAST, "trickled": PAST},
+    ),
+    Row(
+        "redis-cluster",
+        server="redis-cluster",
+        check=redis_cluster,
+        open=cluster("redis", "RedisCluster"),
+        drivers=("redis",),
+        extra="redis",
+        occupy=occupy_cluster,
+        says=without("wrong_database"),
+        without={"closed": REVIVES, "wrong_database": ONE_DATABASE},
+    ),
+    row("valkey", valkey_client, plain("valkey", "Valkey")),
+    Row(
+        "valkey-cluster",
+        server="redis-cluster",
+        check=valkey_cluster,
+        open=cluster("valkey", "ValkeyCluster"),
+        drivers=("valkey",),
+        extra="valkey",
+        close=close,
+        occupy=occupy_cluster,
+        says={**without("wrong_database"), "closed": "^ClientError: the client is closed$"},
+        without={"wrong_database": ONE_DATABASE},
+    ),
+)

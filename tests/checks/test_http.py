@@ -1,0 +1,137 @@
+"""What is special about HTTP: which answers pass."""
+
+from collections.abc import AsyncGenerator, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from asgi_health import Status
+from asgi_health.checks.http import httpx_url
+
+from .conftest import GetServer
+from .observe import expect, observe, until
+from .rows.http import occupy_httpx, open_httpx
+from .servers import Server, Target
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def server(get_server: GetServer) -> Iterator[Server]:
+    server = get_server("http")
+    yield server
+    server.mend()
+
+
+@pytest.fixture
+async def client(server: Server) -> AsyncGenerator[httpx.AsyncClient]:
+    async with open_httpx(Target(server.port)) as client:
+        client.follow_redirects = True  # a check does not, whatever the client does
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "message"),
+    [
+        ("/health", {}, ""),
+        ("/health", {"method": "GET"}, ""),
+        ("/error", {"statuses": [500]}, ""),
+        ("/away", {"statuses": (301, 302)}, ""),
+        ("/health", {"members": {"status": "ok", "version": 3}}, ""),
+        ("/away", {}, "^HEAD was answered by 302, expected 200 or 204$"),
+        ("/error", {}, "^HEAD was answered by 500, expected 200 or 204$"),
+        ("/error", {"method": "GET"}, "^GET was answered by 500, expected 200 or 204$"),
+        ("/nowhere", {"statuses": range(200, 300)}, "^HEAD was answered by 404, expected one of 100: 200 to 299$"),
+        ("/health", {"members": {"status": "fine"}}, '^status is "ok" in the answer, expected "fine"$'),
+        ("/health", {"members": {"missing": None}}, "^the answer has no missing$"),
+        ("/error", {"members": {"status": "ok"}}, "^GET was answered by 500"),
+        ("/text", {"members": {"status": "ok"}}, "^the answer is no JSON of at most 65536 bytes$"),
+        ("/list", {"members": {"status": "ok"}}, "^the answer is JSON, but no object$"),
+        ("/large", {"members": {"status": "ok"}}, "^the answer is no JSON of at most 65536 bytes$"),
+    ],
+    ids=str,
+)
+async def test_an_answer_passes_or_is_told(
+    client: httpx.AsyncClient, path: str, options: dict[str, Any], message: str
+) -> None:
+    await expect(
+        httpx_url(client, path, **options),
+        Status.UNHEALTHY if message else Status.HEALTHY,
+        message or "^$",
+        timeout=2.0,
+    )
+
+
+@pytest.mark.parametrize("options", [{}, {"method": "GET"}, {"members": {"status": "ok"}}], ids=str)
+async def test_a_run_uses_the_connection_of_the_last(
+    client: httpx.AsyncClient, server: Server, options: dict[str, Any]
+) -> None:
+    check = httpx_url(client, "/health", **options)
+    await expect(check, Status.HEALTHY, "")
+    (before,) = pool_of(client).connections
+    for _ in range(20):
+        assert (await observe(check)).result.status is Status.HEALTHY
+    assert pool_of(client).connections == [before]
+    assert server.connections() == 1
+
+
+async def test_an_answer_that_is_cut_off_leaves_no_connection(client: httpx.AsyncClient, server: Server) -> None:
+    check = httpx_url(client, "/large", method="GET")
+    for _ in range(5):
+        await expect(check, Status.HEALTHY, "", timeout=2.0)
+    await until(lambda: server.connections() == 0, "nobody is connected")
+
+
+async def test_a_server_that_was_restarted_since_the_last_run_is_healthy(
+    client: httpx.AsyncClient, server: Server
+) -> None:
+    check = httpx_url(client, "/health")
+    await expect(check, Status.HEALTHY, "")
+    server.daemon.kill()
+    server.start()
+    await expect(check, Status.HEALTHY, "^$")
+
+
+async def test_what_is_opened_beside_an_exhausted_pool_is_closed_again(
+    client: httpx.AsyncClient, server: Server
+) -> None:
+    async with occupy_httpx(client):
+        for _ in range(20):
+            await expect(httpx_url(client, "/health"), Status.DEGRADED, "pool exhausted")
+        await until(lambda: server.connections() == 2, "only the pool is connected")
+
+
+async def test_an_exhausted_pool_does_not_hide_a_wrong_answer(client: httpx.AsyncClient) -> None:
+    async with occupy_httpx(client):
+        await expect(httpx_url(client, "/error"), Status.UNHEALTHY, "^HEAD was answered by 500")
+
+
+async def test_a_transport_without_a_pool_is_asked_as_it_is() -> None:
+    async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(204))) as client:
+        result = await expect(httpx_url(client, "http://service/health"), Status.HEALTHY, "^$")
+        assert result.data == {}
+
+
+async def test_a_url_with_a_password_is_not_shown(nobody: int) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        url = f"http://user:rightsecret@127.0.0.1:{nobody}/health"  # expect() looks for it
+        await expect(httpx_url(client, url), Status.UNHEALTHY, "^ConnectError: ")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "POST"}, "method must be HEAD or GET, not 'POST'"),
+        ({"statuses": (20,)}, "each of statuses must be from 100 to 599, not 20"),
+        ({"statuses": ()}, "statuses must not be empty"),
+    ],
+)
+async def test_a_mistake_is_told_when_the_check_is_made(options: dict[str, Any], message: str) -> None:
+    async with httpx.AsyncClient() as client:
+        with pytest.raises(ValueError, match=f"^httpx_url: {message}$"):
+            httpx_url(client, "/health", **options)
+
+
+def pool_of(client: Any) -> Any:
+    return client._transport._pool

@@ -1,0 +1,272 @@
+"""What is special about Redis: what a run costs, what is left in a connection, failover, and more nodes than one."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+import redis
+import redis.asyncio.retry
+import redis.backoff
+
+from asgi_health import Status
+from asgi_health.checks.redis import redis_client, redis_cluster
+from asgi_health.checks.valkey import valkey_client
+
+from .conftest import GetServer
+from .observe import TIMED_OUT, expect, observe, recovers, until
+from .port import reserved_port
+from .proxy import proxied
+from .rows import Row
+from .rows.redis import DRIVERS, REDIS, occupy_pool, plain
+from .servers import Missing, Server, Target
+from .servers.mark import PASSWORD, USER
+from .servers.redis import BUS, MASTER, Redis, RedisSentinel, binary, reserved_cluster_port, watching
+
+pytestmark = pytest.mark.anyio
+
+each_row = pytest.mark.parametrize("row", REDIS, ids=str)
+each_driver = pytest.mark.parametrize(
+    ("driver", "kind", "check"), [("redis", "Redis", redis_client), ("valkey", "Valkey", valkey_client)]
+)
+
+
+@pytest.fixture
+def single(get_server: GetServer) -> Iterator[Server]:
+    server = get_server("redis")
+    yield server
+    server.mend()
+
+
+@pytest.mark.parametrize("row", [row for row in REDIS if row.name != "redis-sentinel"], ids=str)
+async def test_a_run_is_one_command_and_nothing_else(row: Row, server: Redis) -> None:
+    async with row.open(Target(server.port)) as client:
+        check = row.check(client)
+        await expect(check, Status.HEALTHY, "")
+        before = server.calls()
+        for _ in range(100):
+            assert (await observe(check)).result.status is Status.HEALTHY
+        after = server.calls()
+    more = {name: count - before.get(name, 0) for name, count in after.items() if count != before.get(name, 0)}
+    assert more == ({"cluster": 100} if "cluster" in row.name else {"ping": 100})
+
+
+@each_row
+async def test_what_is_opened_beside_an_exhausted_pool_is_closed_again(row: Row, server: Redis) -> None:
+    assert row.occupy is not None
+    async with row.open(Target(server.port)) as client, row.occupy(client):
+        before = server.connections()
+        for _ in range(20):
+            await expect(row.check(client), Status.DEGRADED, "pool exhausted")
+        await until(lambda: server.connections() == before, "only the pool is connected")
+
+
+@each_driver
+async def test_an_exhausted_pool_that_makes_others_wait_is_told_at_once(
+    driver: str, kind: str, check: Any, single: Server
+) -> None:
+    async with plain(driver, kind, blocking=True)(Target(single.port)) as client:
+        await expect(check(client), Status.HEALTHY, "")
+        async with occupy_pool(client):
+            await expect(check(client), Status.DEGRADED, "^pool exhausted: 2 of 2 in use$")
+        await expect(check(client), Status.HEALTHY, "")
+
+
+@each_driver
+async def test_no_answer_to_a_run_that_was_cut_off_is_read_by_the_application(
+    driver: str, kind: str, check: Any, single: Server
+) -> None:
+    async with plain(driver, kind)(Target(single.port)) as client:
+        await expect(check(client), Status.HEALTHY, "")
+        single.daemon.freeze()
+        for _ in range(3):
+            await expect(check(client), Status.UNHEALTHY, "timed out", timeout=0.05)
+        single.daemon.thaw()
+        for _ in range(5):
+            assert await client.echo("mine") == b"mine"
+
+
+@each_driver
+async def test_an_answer_that_the_application_has_not_read_is_not_taken_for_ours(
+    driver: str, kind: str, check: Any, single: Server
+) -> None:
+    async with plain(driver, kind)(Target(single.port)) as client:
+        await client.echo("read")
+        connection = client.connection_pool.get_available_connection()
+        await connection.send_command("ECHO", "unread")
+        await client.connection_pool.release(connection)
+        await expect(check(client), Status.HEALTHY, "^$")
+        assert await client.echo("mine") == b"mine"
+
+
+async def test_a_connection_that_was_cut_off_before_it_could_log_in_is_thrown_away(single: Server) -> None:
+    """Only redis-py can be cut off there: valkey-py does not wait for who knows the password."""
+
+    class Slow(redis.CredentialProvider):
+        delay = 60.0
+
+        async def get_credentials_async(self) -> tuple[str, str]:
+            await anyio.sleep(self.delay)
+            return USER, PASSWORD
+
+    provider = Slow()
+    never = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)  # or the client would mend it by itself
+    client = redis.asyncio.Redis(port=single.port, credential_provider=provider, retry=never)
+    await expect(redis_client(client), Status.UNHEALTHY, "timed out", timeout=0.2)
+    provider.delay = 0.0
+    assert await client.echo("mine") == b"mine"
+    await client.connection_pool.disconnect()
+
+
+@each_driver
+@pytest.mark.parametrize("anyio_backend", [pytest.param(("asyncio", {"use_uvloop": True}), id="uvloop")])
+async def test_a_line_that_was_reset_is_told_as_such_on_uvloop_too(
+    driver: str, kind: str, check: Any, single: Server, anyio_backend: object
+) -> None:
+    """There the drivers raise RuntimeError for it: "the handler is closed"."""
+    async with proxied(single.port) as proxy, plain(driver, kind)(Target(proxy.port)) as client:
+        await expect(check(client), Status.HEALTHY, "")
+        proxy.reset()
+        await expect(check(client), Status.UNHEALTHY, "^Connection(Reset)?Error: ")
+        proxy.heal()
+        await recovers(check(client))
+
+
+@each_row
+async def test_a_server_that_was_restarted_since_the_last_run_is_healthy(row: Row, server: Redis) -> None:
+    async with row.open(Target(server.port)) as client:
+        await expect(row.check(client), Status.HEALTHY, "")
+        server.daemon.kill()
+        server.start()
+        await expect(row.check(client), Status.HEALTHY, "^$")
+
+
+@each_driver
+async def test_the_retries_of_a_client_are_what_they_were_after_a_run(
+    driver: str, kind: str, check: Any, single: Server
+) -> None:
+    async with plain(driver, kind)(Target(single.port)) as client:
+        await expect(check(client), Status.HEALTHY, "")
+        single.daemon.kill()
+        await expect(check(client), Status.UNHEALTHY, "ConnectionError")
+        single.start()
+        connection = client.connection_pool.get_available_connection()
+        await client.connection_pool.release(connection)
+        assert connection.retry._retries == 10
+
+
+@each_row
+async def test_the_privileges_of_the_docs_are_enough(row: Row, server: Redis) -> None:
+    server.ask(f"ACL SETUSER weak on >{PASSWORD} -@all {'+cluster|info' if 'cluster' in row.name else '+ping'}")
+    if row.name == "redis-sentinel":
+        assert isinstance(server, RedisSentinel)
+        server.ask(f"ACL SETUSER weak on >{PASSWORD} -@all +ping", server.master_port)
+        server.ask(f"ACL SETUSER weak on >{PASSWORD} -@all +ping +sentinel|get-master-addr-by-name +sentinel|masters")
+    async with row.open(Target(server.port, user="weak")) as client:
+        await expect(row.check(client), Status.HEALTHY, "^$")
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+async def test_a_master_that_no_sentinel_knows_is_told_without_how_to_log_in(
+    driver: str, get_server: GetServer, nobody: int
+) -> None:
+    """Drivers put their clients into the text of that error, and some of these show their password."""
+    server = get_server("redis-sentinel")
+    check = redis_client if driver == "redis" else valkey_client
+    sentinel = DRIVERS[driver].asyncio.Sentinel(
+        [("127.0.0.1", nobody), ("127.0.0.1", server.port)],
+        sentinel_kwargs={"username": USER, "password": PASSWORD, "retry": None},
+    )
+    client = sentinel.master_for("another")
+    await expect(check(client), Status.UNHEALTHY, "^AnswerError: no Sentinel knows a master of that name")
+    for each in (client, *sentinel.sentinels):
+        await each.connection_pool.disconnect()
+
+
+class Member(Redis):
+    """A server among others that are told apart by what they are."""
+
+    def __init__(self, folder: Path, port: int, *options: str) -> None:
+        self.options = options
+        super().__init__(folder, port)
+
+
+@pytest.fixture
+def stack(get_server: GetServer) -> Iterator[ExitStack]:
+    try:
+        binary()
+    except Missing:
+        get_server("redis")  # skips, or fails
+    with ExitStack() as stack:
+        yield stack
+
+
+def started(stack: ExitStack, folder: Path, port: int, *options: str, sentinel: bool = False) -> Member:
+    member = Member(folder, port, *options)
+    if sentinel:
+        member.daemon._command.append("--sentinel")
+    stack.callback(member.daemon.kill)
+    member.start()
+    return member
+
+
+async def test_a_failover_is_followed(stack: ExitStack, tmp_path: Path) -> None:
+    ports = [stack.enter_context(reserved_port()) for _ in range(3)]
+    login = (f"masteruser {USER}", f"masterauth {PASSWORD}")
+    master = started(stack, tmp_path, ports[0], *login)
+    replica = started(
+        stack, tmp_path, ports[1], f"replicaof 127.0.0.1 {ports[0]}", *login, "repl-diskless-sync-delay 0"
+    )
+    await until(lambda: "master_link_status:up" in replica.ask("INFO replication"), "the replica is in step", 20.0)
+    watcher = started(stack, tmp_path, ports[2], *watching(ports[0], patience=200), sentinel=True)
+    await until(lambda: "slaves=1" in watcher.ask("INFO sentinel"), "the replica is known", 30.0)
+
+    as_user = {"username": USER, "password": PASSWORD}
+    sentinel = DRIVERS["redis"].asyncio.Sentinel([("127.0.0.1", ports[2])], sentinel_kwargs=as_user)
+    client = sentinel.master_for(MASTER, **as_user)
+    check = redis_client(client)
+    await expect(check, Status.HEALTHY, "")
+    master.daemon.kill()
+    await expect(check, Status.UNHEALTHY, "Error")
+    await recovers(check, 30.0)
+    assert client.connection_pool.master_address == ("127.0.0.1", ports[1])
+    for each in (client, *sentinel.sentinels):
+        await each.connection_pool.disconnect()
+
+
+@pytest.mark.parametrize("end", ["killed", "frozen"])
+async def test_a_cluster_that_misses_a_node_is_told_by_the_others(stack: ExitStack, tmp_path: Path, end: str) -> None:
+    options = ("cluster-enabled yes", "cluster-node-timeout 500")
+    nodes = [started(stack, tmp_path, reserved_cluster_port(stack), *options) for _ in range(3)]
+    for number, node in enumerate(nodes):
+        node.ask(f"CLUSTER SET-CONFIG-EPOCH {number + 1}")
+        node.ask("CLUSTER ADDSLOTS " + " ".join(map(str, range(number, 16384, 3))))
+        node.ask(f"CLUSTER MEET 127.0.0.1 {nodes[0].port} {nodes[0].port + BUS}")
+    for node in nodes:
+        await until(lambda node=node: is_ok(node), "the cluster is one", 30.0)  # type: ignore[misc]
+
+    client = DRIVERS["redis"].asyncio.RedisCluster(
+        host="127.0.0.1", port=nodes[0].port, username=USER, password=PASSWORD
+    )
+    await client.initialize()
+    check = redis_cluster(client)
+    await expect(check, Status.HEALTHY, "")
+    victim = next(node for node in nodes if node.port == client.get_nodes()[0].port)  # who is asked first
+    (victim.daemon.kill if end == "killed" else victim.daemon.freeze)()
+    others = [node for node in nodes if node is not victim]
+    await until(lambda: not any(is_ok(node) for node in others), "the others know", 20.0)
+    if end == "frozen":
+        await expect(check, Status.UNHEALTHY, TIMED_OUT)
+    await expect(check, Status.UNHEALTHY, r"^cluster_state is fail, expected ok: \d+ of 16384 slots are served$")
+    if end == "killed":
+        victim.start()
+    else:
+        victim.daemon.thaw()
+    await recovers(check, 30.0)
+    await client.aclose()
+
+
+def is_ok(node: Redis) -> bool:
+    return "cluster_state:ok" in node.ask("CLUSTER INFO")

@@ -1,0 +1,103 @@
+"""A TCP connection, against every real server's kernel."""
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pytest
+
+from asgi_health import Status
+from asgi_health.checks.tcp import tcp_connect
+
+from .conftest import GetServer
+from .observe import expect, observe, recovers, until
+from .port import HOST
+from .servers import Server
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def server(get_server: GetServer) -> Iterator[Server]:
+    server = get_server("http")
+    yield server
+    server.mend()
+
+
+async def test_a_server_that_was_killed_is_refused_and_found_again(server: Server) -> None:
+    check = tcp_connect(HOST, server.port)
+    await expect(check, Status.HEALTHY, "^$")
+    server.daemon.kill()
+    await expect(check, Status.UNHEALTHY, "^ConnectionRefusedError: ")
+    server.start()
+    await recovers(check)
+
+
+async def test_a_frozen_process_is_not_noticed_as_its_docstring_says(server: Server) -> None:
+    check = tcp_connect(HOST, server.port)
+    server.daemon.freeze()
+    await expect(check, Status.HEALTHY, "^$")
+
+
+async def test_a_host_that_drops_packets_is_a_timeout() -> None:
+    with full_backlog() as port:
+        await expect(tcp_connect(HOST, port), Status.UNHEALTHY, r"^timed out after 0\.2 s$", timeout=0.2)
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(3):
+            await expect(tcp_connect(HOST, port), Status.UNHEALTHY, r"^timed out after 0\.2 s$", timeout=0.2)
+        await until(lambda: len(os.listdir("/proc/self/fd")) <= before, "all descriptors are closed")
+
+
+async def test_a_name_that_nobody_has_is_told() -> None:
+    await expect(tcp_connect("nobody.invalid", 80), Status.UNHEALTHY, "^gaierror: ", timeout=20.0)
+
+
+async def test_two_hundred_runs_leak_nothing(server: Server) -> None:
+    check = tcp_connect(HOST, server.port)
+    await expect(check, Status.HEALTHY, "")
+    threads = threading.active_count()
+    files = len(os.listdir("/proc/self/fd"))
+    for _ in range(200):
+        assert (await observe(check)).result.status is Status.HEALTHY
+    await until(lambda: server.connections() == 0, "nobody is connected")
+    await until(lambda: len(os.listdir("/proc/self/fd")) <= files, "all descriptors are closed")
+    assert threading.active_count() <= threads
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "error"),
+    [
+        (None, 80, TypeError),
+        (b"host", 80, TypeError),
+        ("", 80, ValueError),
+        ("http://host", 80, ValueError),
+        ("user@host", 80, ValueError),
+        ("host", "80", TypeError),
+        ("host", True, TypeError),
+        ("host", 0, ValueError),
+        ("host", 65536, ValueError),
+    ],
+)
+def test_what_is_no_address_is_told_when_the_check_is_made(host: Any, port: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"^tcp_connect: (host|port) must be "):
+        tcp_connect(host, port)
+
+
+@contextmanager
+def full_backlog() -> Iterator[int]:
+    """A port whose queue is full, so that the kernel drops whoever comes."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind((HOST, 0))
+        listener.listen(0)
+        while True:
+            client = stack.enter_context(socket.socket())
+            client.settimeout(0.3)
+            try:
+                client.connect(listener.getsockname())
+            except TimeoutError:
+                yield listener.getsockname()[1]
+                return
