@@ -15,7 +15,15 @@ from .rows import ROWS, Row
 
 DOCS = Path(__file__).parents[2] / "docs" / "checks.md"
 
-SERVERLESS: set[str] = set()
+SERVERLESS = {
+    "alembic.alembic_at_head",
+    "heartbeat.Heartbeat",
+    "loop.loop_lag",
+    "process.disk_free",
+    "process.memory",
+    "process.open_files",
+    "threads.thread_limiter",
+}
 """Checks that ask no server; each has a test file of its own."""
 
 pytestmark = pytest.mark.anyio
