@@ -1,5 +1,6 @@
 """The threads in which an application runs its blocking functions: how many are left."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..core.result import Result, degraded, healthy
@@ -26,7 +27,7 @@ def thread_limiter(limiter: "Given[CapacityLimiter] | None" = None) -> AsyncChec
     import anyio.to_thread
 
     given: Given[CapacityLimiter] = anyio.to_thread.current_default_thread_limiter if limiter is None else limiter
-    get = client_getter(given, anyio.CapacityLimiter, by="thread_limiter")
+    get: Callable[[], CapacityLimiter] = client_getter(given, anyio.CapacityLimiter, by="thread_limiter")
 
     async def look() -> Result:
         state = get().statistics()

@@ -1,8 +1,12 @@
 """The rows of the matrix: one for each way to reach a technology."""
 
 from .mark import COLUMNS, Row
+from .mongodb import MONGODB
 from .postgres import POSTGRES
 
-ROWS: tuple[Row, ...] = (*POSTGRES,)
+ROWS: tuple[Row, ...] = (
+    *MONGODB,
+    *POSTGRES,
+)
 
 __all__ = ["COLUMNS", "ROWS", "Row"]

@@ -1,8 +1,12 @@
 """The servers, each private: its own folder, its own port, started when a test first wants it."""
 
 from .mark import Missing, Server, Target
+from .mongodb import MongoDB
 from .postgres import Postgres
 
-SERVERS: dict[str, type[Server]] = {"postgres": Postgres}
+SERVERS: dict[str, type[Server]] = {
+    "mongodb": MongoDB,
+    "postgres": Postgres,
+}
 
 __all__ = ["SERVERS", "Missing", "Server", "Target"]
