@@ -30,8 +30,8 @@ class NoServer(Exception):
 @described(
     technology="MongoDB",
     extra="mongodb",
-    asked="`ping` of the database `admin`, with the read preference of the client; while the pool is exhausted, through "
-    "a client beside it",
+    asked="`ping` of the database `admin`, with the client's read preference; while the pool is exhausted, through a "
+    "client beside it",
     costs="one round trip. While the pool is exhausted: a client more, opened and closed",
     privileges="to log in",
 )
