@@ -1,11 +1,13 @@
 """The servers, each private: its own folder, its own port, started when a test first wants it."""
 
+from .aws import Aws
 from .elasticsearch import Elasticsearch
 from .mark import Missing, Server, Target
 from .mongodb import MongoDB
 from .postgres import Postgres
 
 SERVERS: dict[str, type[Server]] = {
+    "aws": Aws,
     "elasticsearch": Elasticsearch,
     "mongodb": MongoDB,
     "postgres": Postgres,
