@@ -2,6 +2,7 @@
 
 from .aws import AWS
 from .elasticsearch import ELASTICSEARCH
+from .grpc import GRPC
 from .mark import COLUMNS, Row
 from .mongodb import MONGODB
 from .postgres import POSTGRES
@@ -9,6 +10,7 @@ from .postgres import POSTGRES
 ROWS: tuple[Row, ...] = (
     *AWS,
     *ELASTICSEARCH,
+    *GRPC,
     *MONGODB,
     *POSTGRES,
 )

@@ -2,6 +2,7 @@
 
 from .aws import Aws
 from .elasticsearch import Elasticsearch
+from .grpc import Grpc
 from .mark import Missing, Server, Target
 from .mongodb import MongoDB
 from .postgres import Postgres
@@ -9,6 +10,7 @@ from .postgres import Postgres
 SERVERS: dict[str, type[Server]] = {
     "aws": Aws,
     "elasticsearch": Elasticsearch,
+    "grpc": Grpc,
     "mongodb": MongoDB,
     "postgres": Postgres,
 }

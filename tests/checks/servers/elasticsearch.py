@@ -14,7 +14,7 @@ class Elasticsearch(Server):
     def __init__(self, folder: Path, port: int) -> None:
         super().__init__(folder, port)
         program = Path(__file__).with_name("elasticsearch_protocol.py")
-        self.daemon = Daemon("elasticsearch", [sys.executable, str(program), str(port)], folder / "log")
+        self.daemon = Daemon("elasticsearch", [sys.executable, "-P", str(program), str(port)], folder / "log")
 
     def ready(self) -> bool:
         try:

@@ -18,7 +18,7 @@ class MongoDB(Server):
     def __init__(self, folder: Path, port: int) -> None:
         super().__init__(folder, port)
         program = Path(__file__).with_name("mongo_protocol.py")
-        self.daemon = Daemon("mongodb", [sys.executable, str(program), str(port), DATABASE], folder / "log")
+        self.daemon = Daemon("mongodb", [sys.executable, "-P", str(program), str(port), DATABASE], folder / "log")
 
     def ready(self) -> bool:
         try:
