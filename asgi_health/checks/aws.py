@@ -114,8 +114,9 @@ def _impatient(client: Any, session: Any) -> Any:
         return again
 
     endpoint._needs_retry = needs_retry
-    twin = object.__new__(type(client))  # copy() stumbles over its __getattr__
-    vars(twin).update(vars(client))
+    # copy() stumbles over its __getattr__
+    twin: Any = object.__new__(cast("type[Any]", client.__class__))
+    twin.__dict__ |= vars(client)
     twin._endpoint = endpoint
     return twin
 
@@ -131,7 +132,7 @@ def _beside(session: Any) -> Any:
 
 def _usage(session: Any) -> Usage | None:
     """Return how many connections are in use; None before the first request, and where nothing tells."""
-    sessions = getattr(session, "_sessions", None) or {}
-    connectors = [each.connector for each in sessions.values()]
+    sessions: dict[Any, Any] = getattr(session, "_sessions", None) or {}
+    connectors: list[Any] = [each.connector for each in sessions.values()]
     size = sum(connector.limit for connector in connectors)
     return Usage(sum(len(connector._acquired) for connector in connectors), size) if size else None

@@ -47,7 +47,7 @@ def elasticsearch_client(client: "Given[AsyncElasticsearch]") -> AsyncCheck:
             return _judged(health, _usage([node.session for node in nodes]))
         # The clients for single requests that options() returns share all but the transport.
         spare: Any = client.options()
-        spare._transport = type(transport)([node.config for node in nodes], node_class=type(nodes[0]))
+        spare._transport = type(transport)([node.config for node in nodes], node_class=nodes[0].__class__)
         try:
             return _judged(await spare.cluster.health(), usage)
         finally:

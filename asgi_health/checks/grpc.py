@@ -1,6 +1,6 @@
 """A peer that speaks gRPC, by its standard health service."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core.require import require_type
 from ..core.result import Result, healthy, unhealthy
@@ -36,8 +36,9 @@ def grpc_peer(channel: "Given[Channel]", service: str = "") -> AsyncCheck:
     request = _request(service)
 
     async def ask() -> Result:
+        channel: Any = get()
         try:
-            answer = await get().unary_unary(METHOD, request_serializer=None, response_deserializer=None)(request)
+            answer: bytes = await channel.unary_unary(METHOD)(request)
         except grpc.aio.AioRpcError as error:
             # Its own text has six lines and says no more.
             return unhealthy(f"{error.code().name}: {error.details()}")

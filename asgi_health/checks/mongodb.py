@@ -94,13 +94,13 @@ def _no_server(client: "AsyncMongoClient[Any]", since: float) -> str:
 
 def _usage(client: "AsyncMongoClient[Any]") -> Usage | None:
     """Return how full the pools are of the servers that may be asked; None where they have no limit."""
-    size = client.options.pool_options.max_pool_size
-    if not size:
+    limit = client.options.pool_options.max_pool_size
+    if not limit:
         return None
     asked = client.topology_description.apply_selector(client.read_preference)
     # Private: PyMongo tells nobody how many of its connections are in use.
     pools = [server.pool for server in _private(client)._topology._servers.values() if server.description in asked]
-    return Usage(sum(pool.active_sockets for pool in pools), size * max(len(pools), 1))
+    return Usage(sum(pool.active_sockets for pool in pools), int(limit) * max(len(pools), 1))
 
 
 def _private(client: "AsyncMongoClient[Any]") -> Any:

@@ -78,10 +78,10 @@ GRPC = (
         says={
             "healthy": "^$",
             "refused": r"^RuntimeError: Failed client connect: .*refused",
-            "killed": "^RPCError: .*",
+            "killed": "^RPCError: .*(connect|closed|broken|reset|transport error)",
             "frozen": TIMED_OUT,
             "blackholed": TIMED_OUT,
-            "reset": "^RPCError: .*",
+            "reset": "^RPCError: .*(connect|closed|broken|reset|transport error)",
             "trickled": TIMED_OUT,
             "two_hundred_runs": "^$",
         },

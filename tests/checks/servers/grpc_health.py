@@ -8,7 +8,7 @@ import sys
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio
+from grpc_health.v1._async import HealthServicer
 from temporalio.api.workflowservice.v1 import GetSystemInfoResponse
 
 Status = health_pb2.HealthCheckResponse
@@ -30,7 +30,7 @@ async def system_info(request: bytes, context: object) -> bytes:
 
 async def main() -> None:
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-    servicer = aio.HealthServicer()
+    servicer = HealthServicer()
     for service, status in SERVICES.items():
         await servicer.set(service, status)
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
