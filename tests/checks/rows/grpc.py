@@ -15,7 +15,7 @@ from .mark import TIMED_OUT, Row
 
 IMPATIENT = [
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 2000),  # so long may one attempt take
     ("grpc.max_reconnect_backoff_ms", 200),
 ]
 
@@ -78,10 +78,10 @@ GRPC = (
         says={
             "healthy": "^$",
             "refused": r"^RuntimeError: Failed client connect: .*refused",
-            "killed": "^RPCError: .*(connect|closed|broken|reset|transport error)",
+            "killed": "^RPCError: .*(connect|closed|broken|reset|transport error|operation was canceled)",
             "frozen": TIMED_OUT,
             "blackholed": TIMED_OUT,
-            "reset": "^RPCError: .*(connect|closed|broken|reset|transport error)",
+            "reset": "^RPCError: .*(connect|closed|broken|reset|transport error|operation was canceled)",
             "trickled": TIMED_OUT,
             "two_hundred_runs": "^$",
         },
