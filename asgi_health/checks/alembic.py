@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, cast, overload
 
 from ..core.require import require_type
 from ..core.result import Result, healthy, unhealthy
+from .cancellation import ends_when_cancelled
 from .client import AsyncCheck, Given, PlainCheck, client_getter
 from .driver import load
 from .table import described
@@ -75,6 +76,9 @@ def alembic_at_head(
         return unhealthy(f"the database is at {_names(current)}{unknown}; the scripts are at {_names(heads)}")
 
     async def look(engine: "AsyncEngine") -> Result:
+        return await ends_when_cancelled(ask(engine))
+
+    async def ask(engine: "AsyncEngine") -> Result:
         async with engine.connect() as connection:
             return await connection.run_sync(read)
 

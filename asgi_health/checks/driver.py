@@ -12,6 +12,7 @@ def load(module: str, *, extra: str) -> Any:
     """
     driver = module.partition(".")[0]
     try:
+        import_module(driver)
         return import_module(module)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != driver:

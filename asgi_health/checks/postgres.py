@@ -5,9 +5,9 @@ import inspect
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.result import Result
+from .cancellation import ends_when_cancelled
 from .client import AsyncCheck, ClientError, Given, client_getter
 from .driver import load
-from .line import cut_at_deadline, shut_down
 from .pool import Usage
 from .table import described
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from psycopg_pool import AsyncConnectionPool
 
 PING = "SELECT 1"
+IDLE = 0  # libpq's PQTRANS_IDLE
 
 
 class AsyncpgPool(Protocol):
@@ -134,7 +135,8 @@ async def _ask(connection: "AsyncConnection[Any]") -> None:
     if not before:
         await connection.set_autocommit(True)
     try:
-        await cut_at_deadline(connection.execute(PING, prepare=False), lambda: shut_down(connection.fileno()))
+        await ends_when_cancelled(connection.execute(PING, prepare=False))
     finally:
-        if not before and not connection.closed:
+        # Where the ping was cut off the connection is in the middle of it, and its pool throws it away.
+        if not before and connection.info.transaction_status == IDLE:
             await connection.set_autocommit(False)

@@ -75,9 +75,9 @@ class Proxy:
                 else:
                     sink.write(data)
                     await sink.drain()
-            if not self._silent:
+            if not (self._silent or sink.transport.is_closing()):
                 sink.write_eof()
-        except OSError:
+        except (OSError, RuntimeError):  # the latter is uvloop's word for a transport that is closed
             sink.close()
 
     async def adopt(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -100,10 +100,10 @@ class Proxy:
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    line = writer.get_extra_info("socket")
-    if line is not None and line.fileno() >= 0:
+    if not writer.transport.is_closing():
+        line = writer.get_extra_info("socket")
         line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
+        writer.transport.abort()
 
 
 @asynccontextmanager

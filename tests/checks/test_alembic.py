@@ -15,7 +15,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from asgi_health import Check, Status
 from asgi_health.checks.alembic import alembic_at_head
 
+from .conftest import GetServer
 from .observe import expect
+from .rows.mark import TIMED_OUT
+from .servers.mark import DATABASE, PASSWORD, USER
 
 pytestmark = pytest.mark.anyio
 
@@ -154,6 +157,23 @@ async def test_many_runs_hold_no_connection(schema: Schema, engine: Any) -> None
     for _ in range(20):
         await expect(check, Status.HEALTHY, "^$", timeout=PATIENT)
     assert engine.pool.checkedout() == 0
+
+
+async def test_a_database_that_is_frozen_is_told_in_time_and_recovers(schema: Schema, get_server: GetServer) -> None:
+    server = get_server("postgres")
+    where = f"postgresql+asyncpg://{USER}:{PASSWORD}@127.0.0.1:{server.port}/{DATABASE}"
+    engine = create_async_engine(where, connect_args={"ssl": False})
+    check = alembic_at_head(engine, schema.config)
+    try:
+        await expect(check, Status.UNHEALTHY, "at no revision", timeout=PATIENT)
+        server.daemon.freeze()
+        for _ in range(3):
+            await expect(check, Status.UNHEALTHY, TIMED_OUT)
+        server.daemon.thaw()
+        await expect(check, Status.UNHEALTHY, "at no revision", timeout=PATIENT)
+    finally:
+        server.mend()
+        await engine.dispose()
 
 
 def test_scripts_that_are_not_there_are_told_when_the_check_is_made(tmp_path: Path) -> None:

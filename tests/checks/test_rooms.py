@@ -22,6 +22,8 @@ SERVERLESS = {
     "process.disk_free",
     "process.memory",
     "process.open_files",
+    "sqlite.aiosqlite_connection",
+    "sqlite.sqlite_database",
     "threads.thread_limiter",
 }
 """Checks that ask no server; each has a test file of its own."""
@@ -29,6 +31,7 @@ SERVERLESS = {
 pytestmark = pytest.mark.anyio
 
 each_row = pytest.mark.parametrize("row", ROWS, ids=str)
+each_row_of_a_client = pytest.mark.parametrize("row", [row for row in ROWS if row.takes_client], ids=str)
 
 
 @each_row
@@ -37,11 +40,11 @@ def test_a_missing_driver_is_told_with_the_extra_that_brings_it(row: Row, monkey
         with monkeypatch.context() as patch:
             patch.setitem(sys.modules, driver, None)
             with pytest.raises(ModuleNotFoundError) as caught:
-                row.check(lambda: None)
+                row.check(lambda: None) if row.takes_client else row.check("default")
         assert str(caught.value) == f'{driver} is not installed; try: pip install "asgi-health[{row.extra}]"'
 
 
-@each_row
+@each_row_of_a_client
 @pytest.mark.parametrize("wrong", [None, "postgresql://user:rightsecret@host/db", 1, object(), object, {}])
 def test_another_kind_of_client_is_refused_when_the_check_is_made(row: Row, wrong: Any) -> None:
     with pytest.raises(TypeError, match=r": expected .+ or a plain function without arguments") as caught:
@@ -49,7 +52,7 @@ def test_another_kind_of_client_is_refused_when_the_check_is_made(row: Row, wron
     assert "rightsecret" not in str(caught.value)
 
 
-@each_row
+@each_row_of_a_client
 def test_an_async_function_in_place_of_a_client_is_refused(row: Row) -> None:
     async def client() -> None: ...
 
@@ -57,12 +60,12 @@ def test_an_async_function_in_place_of_a_client_is_refused(row: Row) -> None:
         row.check(client)
 
 
-@each_row
+@each_row_of_a_client
 async def test_a_client_that_is_not_there_yet_is_a_failure_in_words(row: Row) -> None:
     await expect(row.check(lambda: None), Status.UNHEALTHY, "^ClientError: there is no client yet")
 
 
-@each_row
+@each_row_of_a_client
 async def test_a_function_that_returns_another_kind_of_client_is_a_failure_in_words(row: Row) -> None:
     await expect(
         row.check(lambda: "another"), Status.UNHEALTHY, r"^TypeError: \w+: the function returned one of str, expected"

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..observe import TIMED_OUT
 from ..servers import Target
 
 COLUMNS = (
@@ -24,7 +25,7 @@ COLUMNS = (
     "two_hundred_runs",  # leak nothing
 )
 
-TIMED_OUT = r"^timed out after 0\.5 s$"
+__all__ = ["COLUMNS", "TIMED_OUT", "Occupy", "Open", "Row"]
 
 Open = Callable[[Target], AbstractAsyncContextManager[Any]]
 Occupy = Callable[[Any], AbstractAsyncContextManager[None]]
@@ -49,6 +50,8 @@ class Row:
     """Closes a client as the application would."""
     occupy: Occupy | None = None
     """Takes all that the client's pool can give."""
+    takes_client: bool = True
+    """False: it takes a name instead, and finds the client itself."""
     without: Mapping[str, str] = field(default_factory=dict[str, str])
     """The columns that cannot exist for it, and why."""
 

@@ -82,7 +82,7 @@ POSTGRES = (
         occupy=occupy_asyncpg,
         says={
             "healthy": "^$",
-            "refused": r"^ConnectionRefusedError: .*Connect call failed \('127\.0\.0\.1', \d+\)$",
+            "refused": "^ConnectionRefusedError: .*(Connect call failed|Connection refused)",
             "killed": "ConnectionRefusedError|ConnectionDoesNotExistError",
             "frozen": TIMED_OUT,
             "blackholed": TIMED_OUT,

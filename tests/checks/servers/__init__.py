@@ -3,6 +3,7 @@
 from .aws import Aws
 from .elasticsearch import Elasticsearch
 from .grpc import Grpc
+from .mariadb import MariaDB
 from .mark import Missing, Server, Target
 from .mongodb import MongoDB
 from .postgres import Postgres
@@ -11,6 +12,7 @@ SERVERS: dict[str, type[Server]] = {
     "aws": Aws,
     "elasticsearch": Elasticsearch,
     "grpc": Grpc,
+    "mariadb": MariaDB,
     "mongodb": MongoDB,
     "postgres": Postgres,
 }

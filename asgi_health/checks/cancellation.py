@@ -1,0 +1,31 @@
+"""A question that ends when its check is cancelled, whatever its driver thinks of that.
+
+Drivers answer a cancellation by asking the server to cancel, or by closing politely, and wait until the server agrees:
+for ever, if it is frozen or the network silent. A run that waits for that would keep the next one from starting.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+CLEANUP = 0.1
+"""Seconds that a driver gets for cleaning up before it is cancelled once more."""
+
+
+async def ends_when_cancelled(question: Coroutine[Any, Any, T]) -> T:
+    """Return what `question` returns; when this is cancelled, cancel it again and again until it has ended.
+
+    The connection that was asked must not be asked another time after that.
+    """
+    task = asyncio.ensure_future(question)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=CLEANUP)
+        if not task.cancelled():
+            task.exception()  # looked at, or asyncio would complain that nobody did
+        raise

@@ -1,0 +1,77 @@
+"""SQLite, by the path of its file or by a connection of aiosqlite."""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core.result import Result, healthy
+from .client import AsyncCheck, ClientError, Given, PlainCheck, client_getter
+from .driver import load
+from .table import described
+
+if TYPE_CHECKING:
+    from aiosqlite import Connection
+
+READ = "SELECT 1 FROM sqlite_master LIMIT 1"
+"""Reads the first page. SELECT 1 would not even look at the file."""
+
+LOCKED = 0.2
+"""Seconds that a run waits for a writer to let go of the file."""
+
+
+@described(
+    technology="SQLite",
+    extra="",
+    asked="to read the first page of the file, opened read-only",
+    costs="the file is opened and closed",
+    privileges="to read the file",
+)
+def sqlite_database(path: str | os.PathLike[str]) -> PlainCheck:
+    """Return a check of a database of SQLite in the file `path`; a missing file is a failure and is not created.
+
+    It reads the first page, so it fails for a file that is no database, and for one that a writer has locked for longer
+    than 0.2 s. A database in WAL mode gets its -wal and -shm files, as from every reader.
+
+    Raises TypeError for another kind of path, ValueError for a database in memory, which nobody else sees.
+    """
+    if not isinstance(path, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"sqlite_database: expected the path of a file, not {path!r:.80}")
+    if os.fspath(path) in ("", ":memory:"):
+        raise ValueError(f"sqlite_database: expected the path of a file, not {path!r}: nobody else sees that database")
+    address = f"{Path(path).absolute().as_uri()}?mode=ro"
+
+    def ping() -> Result:
+        with closing(sqlite3.connect(address, uri=True, timeout=LOCKED)) as connection:
+            connection.execute(READ).fetchall()
+        return healthy()
+
+    return ping
+
+
+@described(
+    technology="SQLite",
+    extra="sqlite",
+    asked="to read the first page of the file, on the connection",
+    costs="one query in the thread of the connection, behind those that wait there",
+    privileges="to read the file",
+)
+def aiosqlite_connection(connection: "Given[Connection]") -> AsyncCheck:
+    """Return a check of a database of SQLite through a connection of aiosqlite.
+
+    The connection answers one query at a time: behind one that takes long this one is late, and that is a failure.
+    Raises ModuleNotFoundError without aiosqlite, TypeError for another kind of client.
+    """
+    aiosqlite = load("aiosqlite", extra="sqlite")
+    get = client_getter(connection, aiosqlite.Connection, by="aiosqlite_connection")
+
+    async def ping() -> Result:
+        connection = get()
+        try:
+            await connection.execute_fetchall(READ)
+        except ValueError as error:  # what aiosqlite raises without a word of SQLite
+            raise ClientError("the connection is closed") from error
+        return healthy()
+
+    return ping

@@ -1,0 +1,122 @@
+"""PostgreSQL through Django: with a connection that the check keeps, and with Django's pool."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from itertools import count
+from typing import Any
+
+import anyio.to_thread
+from django import db, setup
+from django.conf import settings
+
+from asgi_health.checks.django import django_connection
+
+from ..observe import threads_ended
+from ..servers import Target
+from .mark import TIMED_OUT, Open, Row
+
+if not settings.configured:
+    settings.configure(DATABASES={}, USE_TZ=True, LOGGING_CONFIG=None)
+    setup()
+
+ALIASES = count()
+connections: Any = db.connections
+
+
+def opener(options: Mapping[str, Any]) -> Open:
+    @asynccontextmanager
+    async def open_database(target: Target) -> AsyncGenerator[str]:
+        alias = f"test{next(ALIASES)}"
+        connections.settings[alias] = connections.settings["default"] | {
+            "ENGINE": "django.db.backends.postgresql",
+            "HOST": target.host,
+            "PORT": target.port,
+            "USER": target.user,
+            "PASSWORD": target.password,
+            "NAME": target.database,
+            # A connection attempt is bounded by libpq, at two seconds or more; an answer that is missing by nothing.
+            "OPTIONS": {"sslmode": "disable", "connect_timeout": 2, **options},
+        }
+        made: list[Any] = []
+        create = connections.create_connection
+
+        def create_and_note(alias: str) -> Any:
+            connection = create(alias)
+            connection.inc_thread_sharing()  # it is closed below, in whichever thread
+            made.append(connection)
+            return connection
+
+        connections.create_connection = create_and_note
+        try:
+            yield alias
+        finally:
+            del connections.create_connection
+            await threads_ended()
+            for connection in made:
+                await anyio.to_thread.run_sync(close, connection)
+            del connections.settings[alias]
+
+    return open_database
+
+
+def close(connection: Any) -> None:
+    connection.close()
+    connection.close_pool()
+
+
+@asynccontextmanager
+async def occupy(alias: str) -> AsyncGenerator[None]:
+    """Take all that the pool has, and give it back."""
+    connection: Any = connections.create_connection(alias)
+    connection.pool.open()
+    taken = [await anyio.to_thread.run_sync(connection.pool.getconn) for _ in range(2)]
+    try:
+        yield
+    finally:
+        for each in taken:
+            await anyio.to_thread.run_sync(connection.pool.putconn, each)
+
+
+SAYS = {
+    "healthy": "^$",
+    "refused": "^OperationalError: .*Connection refused",
+    "killed": "^OperationalError: .*(Connection refused|closed the connection unexpectedly|connection is closed)",
+    "frozen": TIMED_OUT,
+    "blackholed": TIMED_OUT,
+    "reset": "^OperationalError: ",
+    "trickled": TIMED_OUT,
+    "wrong_password": '^OperationalError: .*password authentication failed for user "health"',
+    "wrong_database": '^OperationalError: .*database "nowhere" does not exist',
+    "two_hundred_runs": "^$",
+}
+EXHAUSTED = {
+    "exhausted": r"^pool exhausted: 2 of 2 in use$",
+    "exhausted_and_frozen": TIMED_OUT,
+    "exhausted_and_killed": "^OperationalError: .*Connection refused",
+}
+
+DJANGO = (
+    Row(
+        "django",
+        server="postgres",
+        check=django_connection,
+        takes_client=False,
+        open=opener({}),
+        drivers=("django",),
+        extra="django",
+        says=SAYS,
+        without=dict.fromkeys(EXHAUSTED, "no pool") | {"closed": "the check opens its connection again"},
+    ),
+    Row(
+        "django+pool",
+        server="postgres",
+        check=django_connection,
+        takes_client=False,
+        open=opener({"pool": {"min_size": 1, "max_size": 2, "timeout": 2}}),
+        drivers=("django",),
+        extra="django",
+        occupy=occupy,
+        says=SAYS | EXHAUSTED,
+        without={"closed": "Django opens its pool again"},
+    ),
+)

@@ -1,0 +1,95 @@
+"""The application's own client, given as it is or as a function that returns it."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from asgi_health.checks.client import ClientError, client_getter
+
+
+class Client:
+    pass
+
+
+class Special(Client):
+    pass
+
+
+class CallableClient(Client):
+    def __call__(self) -> str:
+        return "not a client"
+
+
+class OfAnother:
+    def __repr__(self) -> str:
+        return "postgresql://user:secret@host/db"
+
+
+async def coroutine() -> None: ...
+
+
+def returns_a_coroutine() -> object:
+    return coroutine()
+
+
+def with_argument(app: object) -> None: ...
+
+
+@pytest.mark.parametrize("client", [Client(), Special(), CallableClient()])
+def test_a_client_is_returned_as_it_is_even_if_it_can_be_called(client: Client) -> None:
+    assert client_getter(client, Client, by="check")() is client
+
+
+@pytest.mark.parametrize("kinds", [(Client, dict), (dict, Client)])
+def test_one_of_several_kinds_is_enough(kinds: tuple[type, ...]) -> None:
+    client = Client()
+    assert client_getter(client, *kinds, by="check")() is client
+
+
+def test_the_function_is_asked_each_time_so_that_a_new_client_counts() -> None:
+    clients = [Client(), Client()]
+    function: Any = partial(clients.pop)
+    get: Callable[[], object] = client_getter(function, Client, by="check")
+    assert get() is not get()
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (OfAnother(), "one of tests.OfAnother"),
+        (None, "one of NoneType"),
+        ("postgresql://user:secret@host/db", "one of str"),
+        (Client, "the class tests.Client"),
+        (coroutine, "one of function"),
+        (with_argument, "one of function"),
+    ],
+)
+def test_anything_else_is_refused_with_its_kind_and_without_its_text(given: Any, found: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        client_getter(given, Client, dict, by="check")
+    expected = "check: expected tests.Client or dict, or a plain function without arguments that returns one"
+    assert str(caught.value) == f"{expected}, not {found}"
+
+
+def test_none_is_a_client_that_is_not_there_yet() -> None:
+    with pytest.raises(ClientError, match=r"^there is no client yet"):
+        client_getter(lambda: None, Client, by="check")()
+
+
+def test_another_kind_from_the_function_is_refused_when_it_comes() -> None:
+    function: Any = partial(OfAnother)
+    get: Callable[[], object] = client_getter(function, Client, by="check")
+    with pytest.raises(
+        TypeError, match=r"^check: the function returned one of tests\.OfAnother, expected tests\.Client"
+    ):
+        get()
+
+
+def test_a_coroutine_from_the_function_is_closed_and_refused() -> None:
+    """Nothing complains that nobody awaited it."""
+    function: Any = partial(returns_a_coroutine)
+    get: Callable[[], object] = client_getter(function, Client, by="check")
+    with pytest.raises(TypeError, match="the function returned one of coroutine"):
+        get()

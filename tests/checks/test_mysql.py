@@ -1,0 +1,69 @@
+"""What is special about MySQL: what a run costs, by the server's own counters, and drivers that like to reconnect."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from asgi_health import Status
+
+from .conftest import GetServer
+from .observe import expect, observe, until
+from .proxy import proxied
+from .rows import Row
+from .rows.mysql import MYSQL
+from .servers import Target
+from .servers.mariadb import MariaDB
+
+pytestmark = pytest.mark.anyio
+
+pools = pytest.mark.parametrize("row", [row for row in MYSQL if row.extra == "mysql"], ids=str)
+
+
+@pytest.fixture
+def server(get_server: GetServer) -> Iterator[MariaDB]:
+    server = get_server("mariadb")
+    assert isinstance(server, MariaDB)
+    yield server
+    server.mend()
+
+
+@pools
+async def test_a_run_is_one_ping_and_no_query(server: MariaDB, row: Row) -> None:
+    async with row.open(Target(server.port)) as pool:
+        check = row.check(pool)
+        await expect(check, Status.HEALTHY, "^$")
+        pings, queries = server.status("Com_admin_commands"), server.status("Questions")
+        for _ in range(100):
+            assert (await observe(check)).result.status is Status.HEALTHY
+        assert server.status("Com_admin_commands") - pings == 100
+        # This question itself is one, and the one before it was counted after it was answered.
+        assert server.status("Questions") - queries < 10
+
+
+@pools
+async def test_a_connection_that_dies_under_the_ping_is_not_hidden_by_a_new_one(server: MariaDB, row: Row) -> None:
+    async with proxied(server.port) as proxy, row.open(Target(proxy.port)) as pool:
+        check = row.check(pool)
+        await expect(check, Status.HEALTHY, "^$")
+        acquire = pool.acquire
+
+        async def acquire_and_lose() -> Any:
+            connection = await acquire()
+            proxy.cut()
+            await until(lambda: server.connections() == 0, "the server has lost it")
+            return connection
+
+        pool.acquire = acquire_and_lose
+        await expect(check, Status.UNHEALTHY, r"^OperationalError: \((2006|2013), ")
+        pool.acquire = acquire
+        await expect(check, Status.HEALTHY, "^$")
+
+
+@pools
+async def test_what_is_opened_beside_an_exhausted_pool_is_closed_again(server: MariaDB, row: Row) -> None:
+    assert row.occupy is not None
+    async with row.open(Target(server.port)) as pool, row.occupy(pool):
+        for _ in range(20):
+            await expect(row.check(pool), Status.DEGRADED, "pool exhausted")
+        await until(lambda: server.connections() == 2, "only the pool is connected")

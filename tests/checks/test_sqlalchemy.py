@@ -1,0 +1,91 @@
+"""Engines without a pool that could be exhausted, and engines that are not there when the check is made."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import AsyncAdaptedQueuePool, NullPool, QueuePool, StaticPool, create_engine
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from asgi_health import Check, Status
+from asgi_health.checks.sqlalchemy import sqlalchemy_engine
+
+from .conftest import GetServer
+from .observe import expect
+from .rows.sqlalchemy import POOL, url
+from .servers import Target
+
+pytestmark = pytest.mark.anyio
+
+Given = Callable[[Any], Any]
+
+
+@pytest.fixture(params=["as it is", "by a function"])
+def given(request: pytest.FixtureRequest) -> Given:
+    by_function = request.param == "by a function"
+    return lambda engine: (lambda: engine) if by_function else engine
+
+
+@pytest.mark.parametrize("pool", [NullPool, StaticPool, AsyncAdaptedQueuePool])
+async def test_an_async_engine_with_any_pool(tmp_path: Path, given: Given, pool: Any) -> None:
+    engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/db", poolclass=pool)
+    try:
+        result = await expect(sqlalchemy_engine(given(engine)), Status.HEALTHY, "^$")
+    finally:
+        await engine.dispose()
+    assert bool(result.data) is (pool is AsyncAdaptedQueuePool)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("pool", [NullPool, StaticPool, QueuePool])
+async def test_a_plain_engine_with_any_pool(tmp_path: Path, given: Given, pool: Any) -> None:
+    options = {"check_same_thread": False}
+    engine = create_engine(f"sqlite:///{tmp_path}/db", poolclass=pool, connect_args=options)
+    try:
+        result = await expect(sqlalchemy_engine(given(engine)), Status.HEALTHY, "^$")
+    finally:
+        engine.dispose()
+    assert bool(result.data) is (pool is QueuePool)
+
+
+async def test_a_pool_without_a_limit_is_never_exhausted(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/db", poolclass=QueuePool, pool_size=1, max_overflow=-1)
+    try:
+        with engine.connect(), engine.connect():
+            await expect(sqlalchemy_engine(engine), Status.HEALTHY, "^$")
+    finally:
+        engine.dispose()
+
+
+async def test_an_exhausted_engine_with_options_of_its_own_is_asked_beside_its_pool(get_server: GetServer) -> None:
+    root = create_async_engine(url("postgresql+asyncpg", Target(get_server("postgres").port)), **POOL)
+    engine = root.execution_options(isolation_level="SERIALIZABLE")
+    try:
+        async with engine.connect() as one, engine.connect() as two:
+            for connection in (one, two):
+                await connection.get_raw_connection()
+            await expect(sqlalchemy_engine(engine), Status.DEGRADED, "^pool exhausted: 2 of 2 in use$")
+    finally:
+        await root.dispose()
+
+
+async def test_a_connection_goes_back_with_the_isolation_that_it_had(get_server: GetServer) -> None:
+    engine = create_async_engine(
+        url("postgresql+asyncpg", Target(get_server("postgres").port)),
+        pool_size=1,
+        max_overflow=0,
+        isolation_level="SERIALIZABLE",
+    )
+    try:
+        await expect(sqlalchemy_engine(engine), Status.HEALTHY, "^$")
+        async with engine.connect() as connection:
+            assert await connection.get_isolation_level() == "SERIALIZABLE"
+    finally:
+        await engine.dispose()
+
+
+def test_an_async_engine_needs_no_thread_where_it_is_there_when_the_check_is_made() -> None:
+    engine = create_async_engine("sqlite+aiosqlite://")
+    assert Check("database", sqlalchemy_engine(engine)).is_async
+    assert not Check("database", sqlalchemy_engine(lambda: engine)).is_async
