@@ -159,10 +159,12 @@ async def test_many_runs_hold_no_connection(schema: Schema, engine: Any) -> None
     assert engine.pool.checkedout() == 0
 
 
-async def test_a_database_that_is_frozen_is_told_in_time_and_recovers(schema: Schema, get_server: GetServer) -> None:
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
+async def test_a_database_that_is_frozen_is_told_in_time_and_recovers(
+    schema: Schema, get_server: GetServer, driver: str
+) -> None:
     server = get_server("postgres")
-    where = f"postgresql+asyncpg://{USER}:{PASSWORD}@127.0.0.1:{server.port}/{DATABASE}"
-    engine = create_async_engine(where, connect_args={"ssl": False})
+    engine = create_async_engine(f"postgresql+{driver}://{USER}:{PASSWORD}@127.0.0.1:{server.port}/{DATABASE}")
     check = alembic_at_head(engine, schema.config)
     try:
         await expect(check, Status.UNHEALTHY, "at no revision", timeout=PATIENT)
