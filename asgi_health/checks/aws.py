@@ -1,9 +1,9 @@
 """S3 and SQS, by the clients of aiobotocore."""
 
 import asyncio
-import contextlib
 import copy
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Protocol, cast
 
 from ..core.require import require_type
@@ -38,7 +38,8 @@ def s3_bucket(client: Given[S3], bucket: str) -> AsyncCheck:
 
     botocore repeats a request that found no server for longer than most deadlines. This check repeats it once, at once,
     and tells the reason. A client whose connections are all in use is degraded, not a dead service. AWS says no more of
-    a bucket than 403 or 404. Raises ModuleNotFoundError without aiobotocore, TypeError for another kind of client.
+    a bucket than 403 or 404. A client that was closed is told, but with some releases (2.24) it opens again
+    by itself. Raises ModuleNotFoundError without aiobotocore, TypeError for another kind of client.
 
     Tested against the server of moto, for there is no S3 to start.
     """
@@ -121,13 +122,15 @@ def _impatient(client: Any, session: Any) -> Any:
     return twin
 
 
-def _beside(session: Any) -> Any:
-    """Return a session with the settings of `session`, which is still to be entered, and has connections of its own."""
+@asynccontextmanager
+async def _beside(session: Any) -> AsyncGenerator[Any]:
+    """Open a session with the settings of `session`, and connections of its own."""
     twin = copy.copy(session)
-    twin._exit_stack = contextlib.AsyncExitStack()
+    twin._sessions = {}
     twin._sessions_lock = asyncio.Lock()
-    twin._sessions = None
-    return twin
+    async with AsyncExitStack() as stack:
+        twin._exit_stack = stack
+        yield twin
 
 
 def _usage(session: Any) -> Usage | None:

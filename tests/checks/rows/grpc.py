@@ -58,10 +58,10 @@ GRPC = (
         says={
             "healthy": "^$",
             "refused": r"^UNAVAILABLE: .*Connection refused",
-            "killed": "^UNAVAILABLE: .*(Connection refused|Socket closed|reset)",
+            "killed": "^UNAVAILABLE: .*(Connection refused|[Cc]losed|reset|removed)",
             "frozen": TIMED_OUT,
             "blackholed": TIMED_OUT,
-            "reset": "^UNAVAILABLE: .*(Connection reset|Socket closed|recvmsg)",
+            "reset": "^UNAVAILABLE: .*([Cc]losed|reset|removed)",
             "trickled": TIMED_OUT,
             "closed": r"^UsageError: Channel is closed",
             "two_hundred_runs": "^$",
