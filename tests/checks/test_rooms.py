@@ -23,6 +23,13 @@ SERVERLESS = {
     "sqlite.sqlite_database",
     "tcp.tcp_connect",
     "tls.tls_certificate",
+    "alembic.alembic_at_head",
+    "heartbeat.Heartbeat",
+    "loop.loop_lag",
+    "process.disk_free",
+    "process.memory",
+    "process.open_files",
+    "threads.thread_limiter",
 }
 """Checks that ask no server; each has a test file of its own."""
 

@@ -1,9 +1,13 @@
 """The rows of the matrix: one for each way to reach a technology."""
 
+from .aws import AWS
 from .django import DJANGO
+from .elasticsearch import ELASTICSEARCH
+from .grpc import GRPC
 from .http import HTTP
 from .mark import COLUMNS, Row
 from .memcached import MEMCACHED
+from .mongodb import MONGODB
 from .mysql import MYSQL
 from .postgres import POSTGRES
 from .redis import REDIS
@@ -16,6 +20,10 @@ ROWS: tuple[Row, ...] = (
     *MYSQL,
     *POSTGRES,
     *REDIS,
+    *AWS,
+    *ELASTICSEARCH,
+    *GRPC,
+    *MONGODB,
     *SQLALCHEMY,
 )
 

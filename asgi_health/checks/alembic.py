@@ -1,0 +1,110 @@
+"""The schema of a database: whether Alembic has brought it to where this release's scripts are."""
+
+from functools import partial
+from typing import TYPE_CHECKING, cast, overload
+
+from ..core.require import require_type
+from ..core.result import Result, healthy, unhealthy
+from .cancellation import ends_when_cancelled
+from .client import AsyncCheck, Given, PlainCheck, client_getter
+from .driver import load
+from .table import described
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from alembic.config import Config
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+
+@overload
+def alembic_at_head(
+    engine: "AsyncEngine", config: "Config", *, version_table: str = ..., version_table_schema: str | None = ...
+) -> AsyncCheck: ...
+@overload
+def alembic_at_head(
+    engine: "Engine", config: "Config", *, version_table: str = ..., version_table_schema: str | None = ...
+) -> PlainCheck: ...
+@overload
+def alembic_at_head(
+    engine: "Callable[[], AsyncEngine | Engine | None]",
+    config: "Config",
+    *,
+    version_table: str = ...,
+    version_table_schema: str | None = ...,
+) -> "Callable[[], object]": ...
+@described(
+    technology="Alembic",
+    extra="alembic",
+    asked="whether the table of versions is there, and what it holds",
+    costs="a connection of the engine, and about three round trips. Meant for startup: "
+    "`Check(..., probes=(Probe.STARTUP,))` stops after its first pass",
+    privileges="SELECT on the table of versions",
+)
+def alembic_at_head(
+    engine: "Given[AsyncEngine | Engine]",
+    config: "Config",
+    *,
+    version_table: str = "alembic_version",
+    version_table_schema: str | None = None,
+) -> "Callable[[], object]":
+    """Return a check that the database is at the heads of the scripts that `config` (``Config("alembic.ini")``) names.
+
+    It fails while a migration is still to come, and also where another release has migrated further than these scripts
+    know. `version_table` and `version_table_schema` are to be what your env.py tells ``context.configure``. The scripts
+    are read once, now, and no migration is run; the table is not made where it is missing.
+
+    With a plain Engine the check is a plain function, whose thread no deadline ends. Raises ModuleNotFoundError without
+    Alembic, TypeError for another kind of engine or config, alembic.util.CommandError where there are no scripts.
+    """
+    context = load("alembic.runtime.migration", extra="alembic").MigrationContext
+    require_type("alembic_at_head: config", config, load("alembic.config", extra="alembic").Config)
+    plain_engine: type[Engine] = load("sqlalchemy", extra="alembic").Engine
+    async_engine = _async_engine()
+    get = client_getter(engine, async_engine, plain_engine, by="alembic_at_head")
+    scripts = load("alembic.script", extra="alembic").ScriptDirectory.from_config(config)
+    heads = frozenset[str](scripts.get_heads())
+    options = {"version_table": version_table, "version_table_schema": version_table_schema}
+    known = frozenset[str](script.revision for script in scripts.walk_revisions())
+
+    def read(connection: "Connection") -> Result:
+        current = frozenset[str](context.configure(connection, opts=options).get_current_heads())
+        if current == heads:
+            return healthy(data={"revision": _names(heads)})
+        unknown = ", which these scripts do not know" if current - known else ""
+        return unhealthy(f"the database is at {_names(current)}{unknown}; the scripts are at {_names(heads)}")
+
+    async def look(engine: "AsyncEngine") -> Result:
+        return await ends_when_cancelled(ask(engine))
+
+    async def ask(engine: "AsyncEngine") -> Result:
+        async with engine.connect() as connection:
+            return await connection.run_sync(read)
+
+    def look_plain(engine: "Engine") -> Result:
+        with engine.connect() as connection:
+            return read(connection)
+
+    if isinstance(engine, async_engine):
+        return partial(look, cast("AsyncEngine", engine))
+
+    def run() -> object:
+        engine = get()
+        # What is returned here to be awaited is awaited in the loop.
+        if isinstance(engine, async_engine):
+            return look(cast("AsyncEngine", engine))
+        return look_plain(cast("Engine", engine))
+
+    return run
+
+
+def _async_engine() -> type:
+    try:
+        return cast("type", load("sqlalchemy.ext.asyncio", extra="alembic").AsyncEngine)
+    except ImportError:  # without greenlet SQLAlchemy has no async engines, and plain ones all the same
+        return cast("type", load("sqlalchemy", extra="alembic").Engine)
+
+
+def _names(revisions: "Iterable[str]") -> str:
+    return ", ".join(sorted(revisions)) or "no revision"

@@ -1,0 +1,115 @@
+"""Elasticsearch and OpenSearch, by their async clients."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..core.result import Result, degraded, healthy, unhealthy
+from .client import AsyncCheck, Given, client_getter
+from .driver import load
+from .pool import Usage
+from .table import described
+
+if TYPE_CHECKING:
+    from elasticsearch import AsyncElasticsearch
+    from opensearchpy import AsyncOpenSearch
+
+
+@described(
+    technology="Elasticsearch",
+    extra="elasticsearch",
+    asked="`GET /_cluster/health`; while all connections of the client are in use, through a client beside it",
+    costs="one request, which the elected master answers from memory. While the connections are in use: one "
+    "connection more, opened and closed",
+    privileges="`monitor` of the cluster",
+)
+def elasticsearch_client(client: "Given[AsyncElasticsearch]") -> AsyncCheck:
+    """Return a check of Elasticsearch through an AsyncElasticsearch: a red cluster fails, a yellow one is degraded.
+
+    A client whose connections are all in use is degraded too, not a dead cluster. The client's own retries take place
+    within the deadline. A client that was closed opens again by itself, so nothing can be told of that. Raises
+    ModuleNotFoundError without the driver, TypeError for another kind of client.
+
+    Tested against a server of the tests' own, which speaks this part of the protocol: Elasticsearch comes in no package
+    that could be started there.
+    """
+    get = client_getter(
+        client, load("elasticsearch", extra="elasticsearch").AsyncElasticsearch, by="elasticsearch_client"
+    )
+    load("aiohttp", extra="elasticsearch")
+
+    async def ask() -> Result:
+        client = get()
+        transport = client.transport
+        nodes: list[Any] = list(transport.node_pool.all())
+        usage = _usage([node.session for node in nodes])
+        if usage is None or not usage.exhausted:
+            health = await client.cluster.health()
+            return _judged(health, _usage([node.session for node in nodes]))
+        # The clients for single requests that options() returns share all but the transport.
+        spare: Any = client.options()
+        spare._transport = type(transport)([node.config for node in nodes], node_class=nodes[0].__class__)
+        try:
+            return _judged(await spare.cluster.health(), usage)
+        finally:
+            await spare.close()
+
+    return ask
+
+
+@described(
+    technology="OpenSearch",
+    extra="opensearch",
+    asked="`GET /_cluster/health`; while all connections of the client are in use, through a client beside it",
+    costs="one request, which the elected cluster manager answers from memory. While the connections are in use: one "
+    "connection more, opened and closed",
+    privileges="`cluster:monitor/health`",
+)
+def opensearch_client(client: "Given[AsyncOpenSearch]") -> AsyncCheck:
+    """Return a check of OpenSearch through an AsyncOpenSearch: a red cluster fails, a yellow one is degraded.
+
+    A client whose connections are all in use is degraded too, not a dead cluster. The client's own retries take place
+    within the deadline. A client that was closed opens again by itself, so nothing can be told of that. Raises
+    ModuleNotFoundError without the driver, TypeError for another kind of client.
+
+    Tested against a server of the tests' own, which speaks this part of the protocol: OpenSearch comes in no package
+    that could be started there.
+    """
+    get = client_getter(client, load("opensearchpy", extra="opensearch").AsyncOpenSearch, by="opensearch_client")
+    load("aiohttp", extra="opensearch")
+
+    async def ask() -> Result:
+        client = get()
+        transport: Any = client.transport
+        usage = _usage(sessions(transport))
+        if usage is None or not usage.exhausted:
+            health = await client.cluster.health()
+            return _judged(health, _usage(sessions(transport)))
+        options = {name: value for name, value in transport.kwargs.items() if name != "loop"}
+        spare = type(client)(transport.hosts, connection_class=transport.connection_class, **options)
+        try:
+            return _judged(await spare.cluster.health(), usage)
+        finally:
+            await spare.close()
+
+    def sessions(transport: Any) -> list[Any]:
+        return [connection.session for connection, _ in transport.connection_pool.connection_opts]
+
+    return ask
+
+
+def _judged(health: Any, usage: Usage | None) -> Result:
+    found: Mapping[str, Any] = health
+    status = found["status"]
+    data = {} if usage is None else usage.data
+    if status == "green":
+        return healthy() if usage is None else usage.answered()
+    told = f"the cluster is {status}: {found.get('unassigned_shards', 'some')} shards are not assigned"
+    return degraded(told, data=data) if status == "yellow" else unhealthy(told, data=data)
+
+
+def _usage(sessions: list[Any]) -> Usage | None:
+    """Return how many connections of these sessions of aiohttp are in use; None where they have no limit."""
+    connectors = [session.connector for session in sessions if session is not None]  # there from its first request on
+    size = sum(connector.limit_per_host or connector.limit for connector in connectors)
+    # Private: aiohttp tells nobody how many of its connections are in use.
+    return Usage(sum(len(connector._acquired) for connector in connectors), size) if size else None

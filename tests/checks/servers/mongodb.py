@@ -1,0 +1,42 @@
+"""MongoDB, as far as the tests themselves speak its protocol: there is no package that brings the real one."""
+
+import socket
+import struct
+import sys
+from pathlib import Path
+from typing import Any
+
+import bson
+
+from ..daemon import Daemon
+from ..port import HOST
+from .mark import DATABASE, Server
+from .mongo_protocol import OP_MSG
+
+
+class MongoDB(Server):
+    def __init__(self, folder: Path, port: int) -> None:
+        super().__init__(folder, port)
+        program = Path(__file__).with_name("mongo_protocol.py")
+        self.daemon = Daemon("mongodb", [sys.executable, "-P", str(program), str(port), DATABASE], folder / "log")
+
+    def ready(self) -> bool:
+        try:
+            return bool(self.status()["ok"])
+        except OSError:
+            return False
+
+    def connections(self) -> int:
+        return int(self.status()["connections"]["current"]) - 1
+
+    def pings(self) -> int:
+        """How many it has answered."""
+        return int(self.status()["pings"])
+
+    def status(self) -> dict[str, Any]:
+        document = bson.encode({"serverStatus": 1, "$db": "admin"})
+        with socket.create_connection((HOST, self.port), timeout=5) as line:
+            line.sendall(struct.pack("<iiiiiB", 21 + len(document), 1, 0, OP_MSG, 0, 0) + document)
+            with line.makefile("rb") as answers:
+                length = struct.unpack("<i", answers.read(4))[0]
+                return bson.decode(answers.read(length - 4)[17:])

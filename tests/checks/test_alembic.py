@@ -1,0 +1,214 @@
+"""Alembic, with real scripts and a real database of SQLite in a temporary folder."""
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from asgi_health import Check, Status
+from asgi_health.checks.alembic import alembic_at_head
+
+from .conftest import GetServer
+from .observe import expect
+from .rows.mark import TIMED_OUT
+from .servers.mark import DATABASE, PASSWORD, USER
+
+pytestmark = pytest.mark.anyio
+
+PATIENT = 20.0
+
+ENV = """
+from alembic import context
+from sqlalchemy import create_engine
+
+engine = create_engine(context.config.get_main_option("sqlalchemy.url"))
+with engine.connect() as connection:
+    context.configure(connection=connection, version_table=context.config.get_main_option("version_table"))
+    with context.begin_transaction():
+        context.run_migrations()
+engine.dispose()
+"""
+
+SCRIPT = """
+from alembic import op
+
+revision = {revision!r}
+down_revision = {down!r}
+
+def upgrade():
+    op.execute("CREATE TABLE {table} (x INTEGER)")
+
+def downgrade():
+    op.execute("DROP TABLE {table}")
+"""
+
+
+class Schema:
+    """A database in a file, and scripts that bring it from nothing to `one` and to `two`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "database"
+        self.scripts = folder / "scripts"
+        (self.scripts / "versions").mkdir(parents=True)
+        (self.scripts / "env.py").write_text(ENV)
+        self.script("one", None)
+        self.script("two", "one")
+        self.config = Config()
+        self.config.set_main_option("script_location", str(self.scripts))
+        self.config.set_main_option("path_separator", "os")
+        self.config.set_main_option("sqlalchemy.url", f"sqlite:///{self.file}")
+        self.config.set_main_option("version_table", "alembic_version")
+
+    def script(self, revision: str, down: str | None) -> Path:
+        path = self.scripts / "versions" / f"{revision}.py"
+        path.write_text(SCRIPT.format(revision=revision, down=down, table=f"made_by_{revision}"))
+        return path
+
+    def migrate(self, revision: str) -> None:
+        command.upgrade(self.config, revision)
+
+    def tables(self) -> list[str]:
+        engine = sqlalchemy.create_engine(f"sqlite:///{self.file}")
+        try:
+            return sqlalchemy.inspect(engine).get_table_names()
+        finally:
+            engine.dispose()
+
+
+@pytest.fixture
+def schema(tmp_path: Path) -> Iterator[Schema]:
+    before = set(sys.modules)
+    yield Schema(tmp_path)
+    for name in set(sys.modules) - before:
+        if name in ("one_py", "two_py", "three_py", "env_py"):
+            del sys.modules[name]
+
+
+@pytest.fixture(params=["plain", "async"])
+async def engine(request: pytest.FixtureRequest, schema: Schema) -> AsyncIterator[Any]:
+    if request.param == "async":
+        engine = create_async_engine(f"sqlite+aiosqlite:///{schema.file}")
+        yield engine
+        await engine.dispose()
+    else:
+        plain = sqlalchemy.create_engine(f"sqlite:///{schema.file}")
+        yield plain
+        plain.dispose()
+
+
+@pytest.fixture(params=["engine", "function"])
+def given(request: pytest.FixtureRequest, engine: Any) -> Any:
+    return engine if request.param == "engine" else lambda: engine
+
+
+async def test_a_database_that_waits_for_its_migrations_fails_until_they_have_run(schema: Schema, given: Any) -> None:
+    check = alembic_at_head(given, schema.config)
+    await expect(check, Status.UNHEALTHY, "^the database is at no revision; the scripts are at two$", timeout=PATIENT)
+    assert schema.tables() == []  # nothing was made by looking
+    schema.migrate("one")
+    await expect(check, Status.UNHEALTHY, "^the database is at one; the scripts are at two$", timeout=PATIENT)
+    schema.migrate("head")
+    result = await expect(check, Status.HEALTHY, "^$", timeout=PATIENT)
+    assert result.data == {"revision": ("two", "")}
+
+
+async def test_a_database_that_a_newer_release_has_migrated_fails(schema: Schema, engine: Any) -> None:
+    newer = schema.script("three", "two")
+    schema.migrate("head")
+    newer.unlink()
+    told = "^the database is at three, which these scripts do not know; the scripts are at two$"
+    await expect(alembic_at_head(engine, schema.config), Status.UNHEALTHY, told, timeout=PATIENT)
+
+
+async def test_all_heads_of_branches_are_wanted(schema: Schema, engine: Any) -> None:
+    schema.script("three", "one")
+    check = alembic_at_head(engine, schema.config)
+    schema.migrate("two")
+    told = "^the database is at two; the scripts are at three, two$"
+    await expect(check, Status.UNHEALTHY, told, timeout=PATIENT)
+    schema.migrate("heads")
+    await expect(check, Status.HEALTHY, "^$", timeout=PATIENT)
+
+
+async def test_a_table_of_another_name_is_read_where_it_is_told(schema: Schema, engine: Any) -> None:
+    schema.config.set_main_option("version_table", "versions")
+    schema.migrate("head")
+    check = alembic_at_head(engine, schema.config, version_table="versions", version_table_schema="main")
+    await expect(check, Status.HEALTHY, "^$", timeout=PATIENT)
+    await expect(alembic_at_head(engine, schema.config), Status.UNHEALTHY, "at no revision", timeout=PATIENT)
+
+
+async def test_a_database_that_cannot_be_opened_fails_with_the_reason(schema: Schema, engine: Any) -> None:
+    schema.file.mkdir()
+    told = "^OperationalError: .*unable to open database file"
+    await expect(alembic_at_head(engine, schema.config), Status.UNHEALTHY, told, timeout=PATIENT)
+
+
+async def test_many_runs_hold_no_connection(schema: Schema, engine: Any) -> None:
+    schema.migrate("head")
+    check = alembic_at_head(engine, schema.config)
+    for _ in range(20):
+        await expect(check, Status.HEALTHY, "^$", timeout=PATIENT)
+    assert engine.pool.checkedout() == 0
+
+
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
+async def test_a_database_that_is_frozen_is_told_in_time_and_recovers(
+    schema: Schema, get_server: GetServer, driver: str
+) -> None:
+    server = get_server("postgres")
+    engine = create_async_engine(f"postgresql+{driver}://{USER}:{PASSWORD}@127.0.0.1:{server.port}/{DATABASE}")
+    check = alembic_at_head(engine, schema.config)
+    try:
+        await expect(check, Status.UNHEALTHY, "at no revision", timeout=PATIENT)
+        server.daemon.freeze()
+        for _ in range(3):
+            await expect(check, Status.UNHEALTHY, TIMED_OUT)
+        server.daemon.thaw()
+        await expect(check, Status.UNHEALTHY, "at no revision", timeout=PATIENT)
+    finally:
+        server.mend()
+        await engine.dispose()
+
+
+def test_scripts_that_are_not_there_are_told_when_the_check_is_made(tmp_path: Path) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(tmp_path / "nowhere"))
+    config.set_main_option("path_separator", "os")
+    with pytest.raises(CommandError, match="nowhere"):
+        alembic_at_head(lambda: None, config)
+
+
+@pytest.mark.parametrize("wrong", [None, "sqlite://", object()])
+def test_another_kind_of_engine_is_refused(schema: Schema, wrong: Any) -> None:
+    with pytest.raises(TypeError, match=r"^alembic_at_head: expected sqlalchemy"):
+        alembic_at_head(wrong, schema.config)
+
+
+def test_another_kind_of_config_is_refused() -> None:
+    wrong: Any = "alembic.ini"
+    with pytest.raises(TypeError, match=r"^alembic_at_head: config must be of type Config"):
+        alembic_at_head(lambda: None, wrong)
+
+
+@pytest.mark.parametrize("driver", ["alembic", "sqlalchemy"])
+def test_a_missing_driver_is_told_with_the_extra_that_brings_it(
+    schema: Schema, monkeypatch: pytest.MonkeyPatch, driver: str
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == driver]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, driver, None)
+    with pytest.raises(ModuleNotFoundError, match=rf'^{driver} is not installed; .*"asgi-health\[alembic\]"$'):
+        alembic_at_head(lambda: None, schema.config)
+
+
+async def test_an_engine_of_which_it_is_known_that_it_is_async_needs_no_thread(schema: Schema, engine: Any) -> None:
+    plain = isinstance(engine, sqlalchemy.Engine)
+    assert Check("schema", alembic_at_head(engine, schema.config)).is_async is not plain

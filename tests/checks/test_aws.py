@@ -1,0 +1,59 @@
+"""What is special about S3 and SQS: what is asked for is named to the check."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from asgi_health import Status
+from asgi_health.checks.aws import s3_bucket, sqs_queue
+
+from .conftest import GetServer
+from .observe import expect
+from .rows.aws import opens
+from .servers import Target
+from .servers.aws import BUCKET, Aws
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def server(get_server: GetServer) -> Iterator[Aws]:
+    server = get_server("aws")
+    assert isinstance(server, Aws)
+    yield server
+    server.mend()
+
+
+async def test_a_bucket_that_is_not_there_fails(server: Aws) -> None:
+    async with opens("s3")(Target(server.port)) as client:
+        told = r"^ClientError: An error occurred \(404\) when calling the HeadBucket operation: Not Found$"
+        await expect(s3_bucket(client, "nowhere"), Status.UNHEALTHY, told)
+
+
+async def test_a_queue_that_is_not_there_fails(server: Aws) -> None:
+    async with opens("sqs")(Target(server.port)) as client:
+        told = r"NonExistentQueue.* when calling the GetQueueAttributes operation"
+        await expect(sqs_queue(client, "http://sqs.example/123456789012/nowhere"), Status.UNHEALTHY, told)
+
+
+async def test_the_client_of_the_application_stays_as_patient_as_it_was(server: Aws) -> None:
+    async with opens("s3")(Target(server.port)) as client:
+        endpoint, before = client._endpoint, dict(vars(client._endpoint))
+        await expect(s3_bucket(client, BUCKET), Status.HEALTHY, "^$")
+        assert client._endpoint is endpoint
+        assert vars(endpoint) == before
+
+
+async def test_a_client_of_another_service_is_refused() -> None:
+    client: Any
+    async with opens("s3")(Target(1)) as client:
+        with pytest.raises(TypeError, match=r"^sqs_queue: expected a client of aiobotocore for sqs, not for s3$"):
+            sqs_queue(client, "http://sqs.example/1/queue")
+        await expect(sqs_queue(lambda: client, "queue"), Status.UNHEALTHY, "^TypeError: sqs_queue: expected a client")
+
+
+@pytest.mark.parametrize("make", [s3_bucket, sqs_queue])
+def test_a_name_that_is_no_text_is_refused(make: Any) -> None:
+    with pytest.raises(TypeError, match=r"(bucket|queue_url) must be of type str"):
+        make(lambda: None, None)

@@ -1,0 +1,61 @@
+"""What is special about Elasticsearch and OpenSearch: the colour of the cluster."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from asgi_health import Status
+
+from .conftest import GetServer
+from .observe import expect, observe, until
+from .rows import Row
+from .rows.elasticsearch import ELASTICSEARCH
+from .servers import Target
+from .servers.elasticsearch import Elasticsearch
+
+pytestmark = pytest.mark.anyio
+
+each_client = pytest.mark.parametrize("row", ELASTICSEARCH, ids=str)
+
+
+@pytest.fixture
+def server(get_server: GetServer) -> Iterator[Elasticsearch]:
+    server = get_server("elasticsearch")
+    assert isinstance(server, Elasticsearch)
+    yield server
+    server.mend()
+    server.become("green")
+
+
+@each_client
+async def test_a_yellow_cluster_is_degraded_a_red_one_fails_and_a_green_one_is_healthy(
+    server: Elasticsearch, row: Row
+) -> None:
+    async with row.open(Target(server.port)) as client:
+        check = row.check(client)
+        server.become("yellow")
+        told = "^the cluster is yellow: 2 shards are not assigned$"
+        await expect(check, Status.DEGRADED, told)
+        server.become("red")
+        await expect(check, Status.UNHEALTHY, "^the cluster is red: 4 shards are not assigned$")
+        server.become("green")
+        await expect(check, Status.HEALTHY, "^$")
+
+
+@each_client
+async def test_a_red_cluster_is_red_also_when_the_connections_are_in_use(server: Elasticsearch, row: Row) -> None:
+    assert row.occupy is not None
+    async with row.open(Target(server.port)) as client, row.occupy(client):
+        server.become("red")
+        await expect(row.check(client), Status.UNHEALTHY, "^the cluster is red")
+        await until(lambda: server.connections() == 2, "only the client of the application is connected")
+
+
+@each_client
+async def test_a_run_is_one_request(server: Elasticsearch, row: Row) -> None:
+    async with row.open(Target(server.port)) as client:
+        check = row.check(client)
+        before = server.asked()
+        for _ in range(20):
+            assert (await observe(check)).result.status is Status.HEALTHY
+        assert server.asked() - before == 20

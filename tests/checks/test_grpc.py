@@ -1,0 +1,64 @@
+"""What is special about gRPC's health service: the services that it tells of."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import pytest
+
+from asgi_health import Status
+from asgi_health.checks.grpc import grpc_peer
+
+from .conftest import GetServer
+from .observe import expect
+from .rows.grpc import open_channel
+from .servers import Server, Target
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def server(get_server: GetServer) -> Iterator[Server]:
+    server = get_server("grpc")
+    yield server
+    server.mend()
+
+
+@pytest.mark.parametrize(
+    ("service", "status", "told"),
+    [
+        ("orders", Status.HEALTHY, "^$"),
+        ("long" * 50, Status.HEALTHY, "^$"),
+        ("broken", Status.UNHEALTHY, "^broken is NOT_SERVING$"),
+        ("odd", Status.UNHEALTHY, "^odd is UNKNOWN$"),
+        ("nowhere", Status.UNHEALTHY, "^NOT_FOUND: "),
+    ],
+)
+async def test_the_service_that_is_named_is_the_one_that_is_judged(
+    server: Server, service: str, status: Status, told: str
+) -> None:
+    async with open_channel(Target(server.port)) as channel:
+        await expect(grpc_peer(channel, service), status, told)
+
+
+async def test_a_server_without_the_health_service_fails_and_says_so() -> None:
+    bare = grpc.aio.server()
+    port = bare.add_insecure_port("127.0.0.1:0")
+    await bare.start()
+    try:
+        async with open_channel(Target(port)) as channel:
+            await expect(grpc_peer(channel), Status.UNHEALTHY, "^UNIMPLEMENTED: ")
+    finally:
+        await bare.stop(None)
+
+
+async def test_a_plain_channel_is_refused() -> None:
+    wrong: Any = grpc.insecure_channel("127.0.0.1:1")
+    with wrong, pytest.raises(TypeError, match=r"^grpc_peer: expected grpc\.Channel"):
+        grpc_peer(wrong)
+
+
+def test_a_service_that_is_no_text_is_refused() -> None:
+    wrong: Any = None
+    with pytest.raises(TypeError, match="service must be of type str"):
+        grpc_peer(lambda: None, wrong)

@@ -1,0 +1,74 @@
+"""A sign of life of a background task."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from asgi_health import Check, Health, Result, Status
+from asgi_health.checks.heartbeat import Heartbeat
+from asgi_health.runtime.runner import runner_of
+
+from .observe import expect
+
+pytestmark = pytest.mark.anyio
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+async def test_a_task_that_has_never_beaten_is_not_well(clock: Clock) -> None:
+    assert await Heartbeat(30, clock=clock).check() == Result(Status.UNHEALTHY, "it has not beaten yet")
+
+
+async def test_a_beat_lasts_for_its_age_and_no_longer_and_the_next_one_heals(clock: Clock) -> None:
+    beat = Heartbeat(max_age=30, clock=clock)
+    beat()
+    clock.now += 30.0
+    result = await beat.check()
+    assert result.status is Status.HEALTHY
+    assert result.data == {"age": (30.0, "s")}
+    clock.now += 0.1
+    result = await beat.check()
+    assert result.status is Status.UNHEALTHY
+    assert result.message == "the last beat was 30.1 s ago, expected at most 30 s"
+    beat()
+    assert (await beat.check()).data == {"age": (0.0, "s")}
+
+
+async def test_a_task_in_a_thread_beats_as_well() -> None:
+    beat = Heartbeat(max_age=60)
+    check = Check("worker", beat.check)
+    await expect(check.run, Status.UNHEALTHY, "^it has not beaten yet$", timeout=10.0)
+    thread = threading.Thread(target=beat)
+    thread.start()
+    thread.join()
+    await expect(check.run, Status.HEALTHY, "^$", timeout=10.0)
+
+
+def test_it_costs_no_thread() -> None:
+    assert Check("worker", Heartbeat(max_age=60).check).is_async
+
+
+async def test_a_check_that_runs_the_beat_itself_is_never_healthy() -> None:
+    health = Health([Check("worker", Heartbeat(max_age=60), timeout=10.0)])
+    await runner_of(health).refresh()
+    result = health.report().checks[0].state.result
+    assert result is not None
+    assert result.status is Status.UNHEALTHY
+    assert "a Check runs the heartbeat's `check`" in result.message
+
+
+@pytest.mark.parametrize(("wrong", "error"), [(0, ValueError), (-1, ValueError), ("30", TypeError), (None, TypeError)])
+def test_an_age_that_is_no_positive_number_is_refused(wrong: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"^Heartbeat: max_age must be"):
+        Heartbeat(max_age=wrong)

@@ -1,0 +1,95 @@
+"""How many threads are left for blocking functions."""
+
+import threading
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from asgi_health import Result, Status
+from asgi_health.checks.threads import thread_limiter
+
+from .observe import until
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+class Busy:
+    """Blocking functions at work in the threads of a limiter, and some that wait for one."""
+
+    def __init__(self, limiter: anyio.CapacityLimiter | None, count: int) -> None:
+        self._limiter = limiter
+        self._count = count
+        self._release = threading.Event()
+        self._group = anyio.create_task_group()
+
+    async def __aenter__(self) -> None:
+        await self._group.__aenter__()
+        for _ in range(self._count):
+            self._group.start_soon(self._run)
+        state = (self._limiter or anyio.to_thread.current_default_thread_limiter()).statistics
+        await until(lambda: state().borrowed_tokens + state().tasks_waiting == self._count, "all have come", 30.0)
+
+    async def __aexit__(self, *error: Any) -> None:
+        self._release.set()
+        await self._group.__aexit__(*error)
+
+    async def _run(self) -> None:
+        await anyio.to_thread.run_sync(self._release.wait, limiter=self._limiter)
+
+
+def told(result: Result) -> tuple[Status, str]:
+    return result.status, result.message
+
+
+async def test_a_limiter_with_tokens_left_is_healthy_and_says_how_many() -> None:
+    limiter = anyio.CapacityLimiter(3)
+    async with Busy(limiter, 2):
+        result = await thread_limiter(limiter)()
+    assert result.status is Status.HEALTHY
+    assert result.data == {"threads_in_use": (2, ""), "threads": (3, ""), "tasks_waiting": (0, "")}
+
+
+async def test_a_limiter_whose_threads_are_all_at_work_is_degraded_until_one_is_done() -> None:
+    limiter = anyio.CapacityLimiter(2)
+    check = thread_limiter(lambda: limiter)
+    async with Busy(limiter, 5):
+        assert told(await check()) == (Status.DEGRADED, "threads exhausted: 2 of 2 in use, 3 tasks wait for one")
+    assert (await check()).status is Status.HEALTHY
+
+
+async def test_without_a_limiter_it_is_the_one_that_anyio_uses_by_default() -> None:
+    check = thread_limiter()
+    total = int(anyio.to_thread.current_default_thread_limiter().total_tokens)
+    assert (await check()).data["threads"] == (total, "")
+    async with Busy(None, total + 1):
+        message = f"threads exhausted: {total} of {total} in use, 1 tasks wait for one"
+        assert told(await check()) == (Status.DEGRADED, message)
+
+
+async def test_a_limiter_without_a_limit_is_never_exhausted() -> None:
+    limiter = anyio.CapacityLimiter(float("inf"))
+    async with Busy(limiter, 2):
+        assert (await thread_limiter(limiter)()).status is Status.HEALTHY
+
+
+@pytest.mark.parametrize("wrong", [0, 40, "40", object(), anyio.Semaphore(1), anyio.CapacityLimiter])
+async def test_another_kind_of_limiter_is_refused(wrong: Any) -> None:
+    with pytest.raises(TypeError, match=r"^thread_limiter: expected anyio\.CapacityLimiter"):
+        thread_limiter(wrong)
+
+
+def test_it_can_be_declared_before_there_is_a_loop() -> None:
+    limiter = anyio.CapacityLimiter(1)
+
+    async def main() -> Result:
+        return await check()
+
+    check = thread_limiter(limiter)
+    assert anyio.run(main).status is Status.HEALTHY
