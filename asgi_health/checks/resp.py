@@ -105,8 +105,8 @@ class _Asker:
         load(driver, extra=driver)
         errors = load(f"{driver}.exceptions", extra=driver)
         self.unreachable: tuple[type[Exception], ...] = (errors.ConnectionError, errors.TimeoutError)
-        # RuntimeError: of uvloop, for a line that was reset
-        self._stale: tuple[type[Exception], ...] = (AnswerError, RuntimeError, *self.unreachable)
+        # For a line that was reset uvloop raises RuntimeError, and asyncio of Python 3.13.0 AttributeError.
+        self._stale: tuple[type[Exception], ...] = (AnswerError, AttributeError, RuntimeError, *self.unreachable)
         self._no_master: type[Exception] = load(f"{driver}.asyncio.sentinel", extra=driver).MasterNotFoundError
         retry = load(f"{driver}.asyncio.retry", extra=driver).Retry
         self._never = retry(load(f"{driver}.backoff", extra=driver).NoBackoff(), 0)
