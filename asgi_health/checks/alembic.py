@@ -8,6 +8,7 @@ from ..core.result import Result, healthy, unhealthy
 from .cancellation import ends_when_cancelled
 from .client import AsyncCheck, Given, PlainCheck, client_getter
 from .driver import load
+from .engines import async_engine as async_engines
 from .table import described
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def alembic_at_head(
     context = load("alembic.runtime.migration", extra="alembic").MigrationContext
     require_type("alembic_at_head: config", config, load("alembic.config", extra="alembic").Config)
     plain_engine: type[Engine] = load("sqlalchemy", extra="alembic").Engine
-    async_engine = _async_engine()
+    async_engine = async_engines(extra="alembic")
     get = client_getter(engine, async_engine, plain_engine, by="alembic_at_head")
     scripts = load("alembic.script", extra="alembic").ScriptDirectory.from_config(config)
     heads = frozenset[str](scripts.get_heads())
@@ -97,13 +98,6 @@ def alembic_at_head(
         return look_plain(cast("Engine", engine))
 
     return run
-
-
-def _async_engine() -> type:
-    try:
-        return cast("type", load("sqlalchemy.ext.asyncio", extra="alembic").AsyncEngine)
-    except ImportError:  # without greenlet SQLAlchemy has no async engines, and plain ones all the same
-        return cast("type", load("sqlalchemy", extra="alembic").Engine)
 
 
 def _names(revisions: "Iterable[str]") -> str:

@@ -7,6 +7,7 @@ from ..core.result import Result, healthy
 from .cancellation import ends_when_cancelled
 from .client import AsyncCheck, Given, PlainCheck, client_getter
 from .driver import load
+from .engines import async_engine as async_engines
 from .pool import Usage
 from .table import described
 
@@ -46,7 +47,7 @@ def sqlalchemy_engine(engine: "Given[AsyncEngine | Engine]") -> "Callable[[], ob
     Raises ModuleNotFoundError without SQLAlchemy, TypeError for another kind of client.
     """
     sqlalchemy = load("sqlalchemy", extra="sqlalchemy")
-    async_engine = load("sqlalchemy.ext.asyncio", extra="sqlalchemy").AsyncEngine
+    async_engine: Any = async_engines(extra="sqlalchemy")
     get = client_getter(engine, async_engine, sqlalchemy.Engine, by="sqlalchemy_engine")
     statement = sqlalchemy.select(sqlalchemy.literal_column("1"))  # not a text: Oracle wants a FROM
 

@@ -58,7 +58,8 @@ def document() -> str:
     lines = [
         "# Ready-made checks",
         "",
-        "Each takes the application's own client, or a function without arguments that returns it once it is there:",
+        "Each that asks a server takes the application's own client, or a function without arguments that returns it",
+        "once it is there:",
         "",
         "```python",
         "from asgi_health import Check",

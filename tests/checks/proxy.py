@@ -97,6 +97,7 @@ class Proxy:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        self.cut()  # what a driver has opened meanwhile, in the background
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -1,0 +1,20 @@
+"""SQLAlchemy without greenlet, which it no longer brings by itself: plain engines are checked all the same."""
+
+import sys
+
+import pytest
+import sqlalchemy
+
+from asgi_health import Status
+from asgi_health.checks.engines import NoAsyncEngine, async_engine
+from asgi_health.checks.sqlalchemy import sqlalchemy_engine
+
+
+def test_without_greenlet_a_plain_engine_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sqlalchemy.ext.asyncio", None)
+    assert async_engine(extra="sqlalchemy") is NoAsyncEngine
+    engine = sqlalchemy.create_engine("sqlite://")
+    try:
+        assert sqlalchemy_engine(engine)().status is Status.HEALTHY
+    finally:
+        engine.dispose()
