@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.servers.process import wait_until
 
-BOOT = 30.0  # seconds in which a server must answer
+BOOT = 60.0  # seconds in which a server must answer
 NOBODY = pwd.getpwnam("nobody")
 
 
@@ -19,7 +19,7 @@ class Daemon:
 
     def __init__(self, name: str, command: Sequence[str], log: Path, *, as_user: Sequence[str] = ()) -> None:
         self.name = name
-        self._command = [*as_user, *_leash(), *command]  # a change of the user would take the leash off again
+        self._command = [*as_user, *leash(), *command]  # a change of the user would take the leash off again
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -80,7 +80,7 @@ def unprivileged(folder: Path) -> list[str]:
     return ["setpriv", f"--reuid={NOBODY.pw_uid}", f"--regid={NOBODY.pw_gid}", "--clear-groups"]
 
 
-def _leash() -> list[str]:
+def leash() -> list[str]:
     """A server dies with the tests, even when these are killed."""
     return ["setpriv", "--pdeathsig=KILL"] if shutil.which("setpriv") else []
 

