@@ -15,8 +15,8 @@ from .rows import ROWS, Row
 
 DOCS = Path(__file__).parents[2] / "docs" / "checks.md"
 
-SERVERLESS = {"sqlite.aiosqlite_connection", "sqlite.sqlite_database"}
-"""Checks that ask no server; each has a test file of its own."""
+SERVERLESS = {"celery.celery_workers", "sqlite.aiosqlite_connection", "sqlite.sqlite_database"}
+"""Checks that ask no server, or one of the application's own processes; each has a test file of its own."""
 
 pytestmark = pytest.mark.anyio
 

@@ -2,7 +2,9 @@
 
 from .amqp import AMQP
 from .arq import ARQ
+from .celery import CELERY
 from .django import DJANGO
+from .kafka import KAFKA
 from .mark import COLUMNS, Row
 from .mqtt import MQTT
 from .nats import NATS
@@ -15,6 +17,8 @@ ROWS: tuple[Row, ...] = (
     *DJANGO,
     *AMQP,
     *ARQ,
+    *CELERY,
+    *KAFKA,
     *MQTT,
     *NATS,
 )
