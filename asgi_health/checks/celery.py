@@ -1,7 +1,8 @@
 """Celery, by its app: the broker that takes the tasks, and the heartbeats of the workers."""
 
+import socket
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Any, Protocol
 
@@ -43,7 +44,7 @@ def celery_broker(app: Given[Celery], *, patience: float = 2.0) -> PlainCheck:
 
     def ask() -> Result:
         pool = get().pool
-        usage = Usage(len(pool._dirty), pool.limit) if pool.limit else None
+        usage = Usage(len(pool._dirty), pool.limit) if pool.limit else None  # private: nothing else tells who has one
         try:
             connection = pool.acquire()
         except exceeded:
@@ -105,7 +106,7 @@ def _ask_pooled(pool: Any, connection: Any, patience: float) -> None:
     try:
         _open_and_close_channel(connection, patience)
     except BaseException as error:
-        connection.collect(patience)
+        _cut(connection)
         pool.replace(connection)
         if not reused or isinstance(error, TimeoutError) or not isinstance(error, connection.connection_errors):
             raise
@@ -128,21 +129,21 @@ def _open_and_close_channel(connection: Any, patience: float) -> None:
 
 @contextmanager
 def _beside(connection: Any, patience: float) -> Generator[Any]:
-    """Close it in the end: politely after a success, and otherwise without asking anybody."""
+    """Close `connection` in the end: politely after a success, and otherwise without waiting for the broker."""
     try:
         yield connection
         with _bounded(connection, patience):
             connection.release()
     except BaseException:
-        connection.collect(patience)
+        _cut(connection)
+        connection.release()
         raise
 
 
 @contextmanager
 def _bounded(connection: Any, patience: float) -> Generator[None]:
     """Let no read or write on an AMQP connection take longer. Other transports bring bounds of their own, or none."""
-    transport = getattr(connection.connection, "transport", None) if connection.connected else None
-    line = getattr(transport, "sock", None)
+    line = _line(connection)
     if line is None:
         yield
         return
@@ -153,3 +154,16 @@ def _bounded(connection: Any, patience: float) -> Generator[None]:
     finally:
         if line.fileno() >= 0:
             line.settimeout(usual)
+
+
+def _cut(connection: Any) -> None:
+    """Make what is done to close it fail at once, instead of waiting for an answer."""
+    line = _line(connection)
+    if line is not None:
+        with suppress(OSError):
+            line.shutdown(socket.SHUT_RDWR)
+
+
+def _line(connection: Any) -> Any:
+    """Return the socket of an AMQP connection; None where there is none, or another transport."""
+    return getattr(getattr(connection.connection, "transport", None), "sock", None) if connection.connected else None

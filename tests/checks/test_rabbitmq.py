@@ -75,8 +75,8 @@ async def test_a_worker_is_heard_until_it_dies(server: RabbitMQ, worker: Daemon)
 
 
 async def test_two_workers_are_more_than_one(server: RabbitMQ, worker: Daemon) -> None:
-    check = celery_workers(app_of(Target(server.port)), at_least=2, patience=5.0)
-    await expect(check, Status.UNHEALTHY, r"^heard 1 of 2 workers within 5 s$", timeout=HEARS)
+    check = celery_workers(app_of(Target(server.port)), at_least=2, patience=3.0)
+    await expect(check, Status.UNHEALTHY, r"^heard 1 of 2 workers within 3 s$", timeout=HEARS)
 
 
 async def test_listening_leaves_nothing_behind(server: RabbitMQ) -> None:
