@@ -52,7 +52,7 @@ async def _connect_like(connection: "Connection") -> None:
     underlay = load("aio_pika.abc", extra="amqp").UnderlayConnection
     try:
         beside = await underlay.make_connection(connection.url, **connection.kwargs)
-    except load("aio_pika.exceptions", extra="amqp").InvalidFrameError as error:
+    except Exception as error:
         # What the server says when it refuses the virtual host is lost in the driver.
         if "OpenOk" not in str(error):
             raise

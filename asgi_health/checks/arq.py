@@ -63,7 +63,7 @@ def arq_worker(pool: "Given[ArqRedis]", *, queue: str | None = None, key: str | 
 
 
 async def _ask(client: "ArqRedis", *command: str) -> tuple[bytes | None, Usage]:
-    # Not by the client's own methods: cut off between connecting and logging in, they give the connection back as good.
+    # Not by the client's own methods: they try again as often as they were told to, and the deadline comes first.
     pool: Any = client.connection_pool
     usage = Usage(len(pool._in_use_connections), pool.max_connections)
     connection = pool.make_connection() if usage.exhausted else pool.get_available_connection()
