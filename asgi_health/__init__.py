@@ -1,8 +1,8 @@
 """Health endpoints for any ASGI app, answered from bytes that were ready before the request arrived.
 
 The rooms, from the bottom: `core` decides (sans-IO), `formats` puts a report into bytes, `runtime` runs the checks,
-`asgi` answers the requests, `checks` are ready-made, `cli` is the command line, `testing` helps those who test checks and
-apps of their own.
+`asgi` answers the requests, `checks` holds ready-made ones, `cli` is the command line, `testing` helps those who test
+checks and apps of their own.
 """
 
 TYPE_CHECKING = False  # what type checkers take for true; importing typing would cost more than all the rest

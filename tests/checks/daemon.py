@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.servers.process import wait_until
 
-BOOT = 30.0  # seconds in which a server must answer
+BOOT = 60.0  # seconds in which a server must answer
 NOBODY = pwd.getpwnam("nobody")
 
 

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 HOST = "127.0.0.1"
 
@@ -26,3 +27,9 @@ def accepts(port: int) -> bool:
     with socket.socket() as client:
         client.settimeout(1.0)
         return client.connect_ex((HOST, port)) == 0
+
+
+def connected(port: int) -> int:
+    """Say how many connections its server has not closed, as the kernel counts them."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(local.endswith(f":{port:04X}") and state in {"01", "08"} for _, local, _, state, *_ in lines)

@@ -113,7 +113,7 @@ async def test_a_connection_that_was_cut_off_before_it_could_log_in_is_thrown_aw
 
     provider = Slow()
     never = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)  # or the client would mend it by itself
-    client = redis.asyncio.Redis(port=single.port, credential_provider=provider, retry=never)
+    client: Any = redis.asyncio.Redis(port=single.port, credential_provider=provider, retry=never)
     await expect(redis_client(client), Status.UNHEALTHY, "timed out", timeout=0.2)
     provider.delay = 0.0
     assert await client.echo("mine") == b"mine"

@@ -18,20 +18,21 @@ from .rows import ROWS, Row
 DOCS = Path(__file__).parents[2] / "docs" / "checks.md"
 
 SERVERLESS = {
-    "dns.dns_name",
-    "sqlite.aiosqlite_connection",
-    "sqlite.sqlite_database",
-    "tcp.tcp_connect",
-    "tls.tls_certificate",
     "alembic.alembic_at_head",
+    "celery.celery_workers",
+    "dns.dns_name",
     "heartbeat.Heartbeat",
     "loop.loop_lag",
     "process.disk_free",
     "process.memory",
     "process.open_files",
+    "sqlite.aiosqlite_connection",
+    "sqlite.sqlite_database",
+    "tcp.tcp_connect",
     "threads.thread_limiter",
+    "tls.tls_certificate",
 }
-"""Checks that ask no server; each has a test file of its own."""
+"""Checks that ask no server, or one of the application's own processes; each has a test file of its own."""
 
 pytestmark = pytest.mark.anyio
 

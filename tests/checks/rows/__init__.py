@@ -1,29 +1,41 @@
 """The rows of the matrix: one for each way to reach a technology."""
 
+from .amqp import AMQP
+from .arq import ARQ
 from .aws import AWS
+from .celery import CELERY
 from .django import DJANGO
 from .elasticsearch import ELASTICSEARCH
 from .grpc import GRPC
 from .http import HTTP
+from .kafka import KAFKA
 from .mark import COLUMNS, Row
 from .memcached import MEMCACHED
 from .mongodb import MONGODB
+from .mqtt import MQTT
 from .mysql import MYSQL
+from .nats import NATS
 from .postgres import POSTGRES
 from .redis import REDIS
 from .sqlalchemy import SQLALCHEMY
 
 ROWS: tuple[Row, ...] = (
-    *DJANGO,
-    *HTTP,
-    *MEMCACHED,
-    *MYSQL,
-    *POSTGRES,
-    *REDIS,
+    *AMQP,
+    *ARQ,
     *AWS,
+    *CELERY,
+    *DJANGO,
     *ELASTICSEARCH,
     *GRPC,
+    *HTTP,
+    *KAFKA,
+    *MEMCACHED,
     *MONGODB,
+    *MQTT,
+    *MYSQL,
+    *NATS,
+    *POSTGRES,
+    *REDIS,
     *SQLALCHEMY,
 )
 

@@ -4,25 +4,33 @@ from .aws import Aws
 from .elasticsearch import Elasticsearch
 from .grpc import Grpc
 from .http import Http
+from .kafka import Kafka
 from .mariadb import MariaDB
 from .mark import Missing, Server, Target
 from .memcached import Memcached
 from .mongodb import MongoDB
+from .mosquitto import Mosquitto
+from .nats import Nats
 from .postgres import Postgres
+from .rabbitmq import RabbitMQ
 from .redis import Redis, RedisCluster, RedisSentinel
 
 SERVERS: dict[str, type[Server]] = {
-    "http": Http,
-    "mariadb": MariaDB,
-    "memcached": Memcached,
-    "postgres": Postgres,
-    "redis": Redis,
-    "redis-cluster": RedisCluster,
-    "redis-sentinel": RedisSentinel,
     "aws": Aws,
     "elasticsearch": Elasticsearch,
     "grpc": Grpc,
+    "http": Http,
+    "kafka": Kafka,
+    "mariadb": MariaDB,
+    "memcached": Memcached,
     "mongodb": MongoDB,
+    "mosquitto": Mosquitto,
+    "nats": Nats,
+    "postgres": Postgres,
+    "rabbitmq": RabbitMQ,
+    "redis": Redis,
+    "redis-cluster": RedisCluster,
+    "redis-sentinel": RedisSentinel,
 }
 
 __all__ = ["SERVERS", "Missing", "Server", "Target"]

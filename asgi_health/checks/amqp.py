@@ -1,0 +1,60 @@
+"""RabbitMQ, and what else speaks AMQP 0-9-1, by a connection of aio-pika."""
+
+from typing import TYPE_CHECKING, Any
+
+from ..core.result import Result, healthy, unhealthy
+from .cancellation import ends_when_cancelled
+from .client import AsyncCheck, ClientError, Given, client_getter
+from .driver import load
+from .table import described
+
+if TYPE_CHECKING:
+    from aio_pika import Connection
+
+
+@described(
+    technology="RabbitMQ",
+    extra="amqp",
+    asked="whether the connection is open, then to open and to close a channel on it; while it is lost, to connect "
+    "beside it, for the reason",
+    costs="two round trips. While the connection is lost: one connection more, opened and closed",
+    privileges="access to the virtual host",
+)
+def aio_pika_connection(connection: "Given[Connection]") -> AsyncCheck:
+    """Return a check of RabbitMQ through a connection of aio-pika, robust or plain.
+
+    A robust connection reconnects in the background and keeps the reasons of its failures to itself: while it is lost
+    the check fails with the reason that a connection beside it gets, or, when that one succeeds, because the
+    application has none yet. Raises ModuleNotFoundError without aio-pika, TypeError for another kind of client.
+    """
+    get = client_getter(connection, load("aio_pika", extra="amqp").Connection, by="aio_pika_connection")
+
+    async def ask() -> Result:
+        connection = get()
+        if connection.is_closed or connection.close_called:
+            raise ClientError("the connection is closed")
+        if connection.transport is None or not connection.connected.is_set():
+            await ends_when_cancelled(_connect_like(connection))
+            return unhealthy("the connection is lost and not made again yet, though the server accepts another one")
+        # Not by channel() of aio-pika, whose channels are opened again with each new connection.
+        await ends_when_cancelled(_open_and_close_channel(connection.transport.connection))
+        return healthy()
+
+    return ask
+
+
+async def _open_and_close_channel(connection: Any) -> None:
+    channel = await connection.channel(publisher_confirms=False)
+    await channel.close()
+
+
+async def _connect_like(connection: "Connection") -> None:
+    underlay = load("aio_pika.abc", extra="amqp").UnderlayConnection
+    try:
+        beside = await underlay.make_connection(connection.url, **connection.kwargs)
+    except Exception as error:
+        # What the server says when it refuses the virtual host is lost in the driver.
+        if "OpenOk" not in str(error):
+            raise
+        raise ClientError(f"the server refused the virtual host {connection.url.path[1:]!r}") from error
+    await beside.close()

@@ -1,0 +1,44 @@
+"""One question at a time on a connection whose answers come in the order of the questions, or by their numbers.
+
+Some drivers cannot give up a question: the answer that comes after all is an error to them, or ends them. So a run that
+is cut off leaves its question where it is, and the next one waits for that answer before it asks anew.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+LOOK = 0.05
+"""Seconds after which a run that waits looks whether there still is a connection: such drivers tell nobody who asks."""
+
+
+class Outstanding:
+    """The question that is not answered yet, and the connection on which it was asked."""
+
+    __slots__ = ("_connection", "_question")
+
+    def __init__(self) -> None:
+        self._question: asyncio.Task[object] | None = None
+        self._connection: tuple[object, ...] = ()
+
+    async def ask(self, question: Callable[[], Coroutine[Any, Any, object]], alive: Callable[[], object]) -> None:
+        """Ask, and return when the answer is there.
+
+        `alive` returns what tells one connection from the next, and raises when there is none.
+        """
+        connection = (asyncio.get_running_loop(), alive())
+        if self._question is not None:
+            if self._connection == connection and not self._question.done():
+                await self._answer(alive)  # to an earlier run, which tells nothing of how long it takes now
+            elif not self._question.get_loop().is_closed():
+                self._question.cancel()  # it was lost with its connection
+        self._question, self._connection = asyncio.ensure_future(question()), connection
+        await self._answer(alive)
+
+    async def _answer(self, alive: Callable[[], object]) -> None:
+        assert self._question is not None
+        while not self._question.done():
+            await asyncio.wait([self._question], timeout=LOOK)
+            if alive() != self._connection[1]:
+                raise ConnectionError("the connection was lost meanwhile, and made again")
+        self._question.result()

@@ -1,0 +1,70 @@
+"""NATS through a client that reconnects by itself."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+
+from nats.aio.client import Client
+
+from asgi_health.checks.nats import nats_client
+
+from ..observe import until
+from ..servers import Target
+from .mark import TIMED_OUT, Row
+
+
+@asynccontextmanager
+async def open_client(target: Target) -> AsyncGenerator[Client]:
+    async def ignore(error: Exception) -> None: ...
+
+    client = Client()
+    options = {"error_cb": ignore, "max_reconnect_attempts": -1, "reconnect_time_wait": 0.1, "connect_timeout": 1}
+    where = f"nats://{target.host}:{target.port}"
+    connecting = asyncio.ensure_future(
+        client.connect(where, user=target.user, password=target.password, **options)  # type: ignore[arg-type]
+    )
+    await until(lambda: client.is_connected or client.last_error is not None, "it has tried to connect")
+    try:
+        yield client
+    finally:
+        connecting.cancel()
+        await asyncio.wait([connecting])
+        with suppress(OSError):  # of a connection that was cut off
+            await client.close()
+
+
+async def close(client: Client) -> None:
+    await client.close()
+
+
+LOST = "^ClientError: the client is not connected"
+
+NATS = (
+    Row(
+        "nats",
+        server="nats",
+        check=nats_client,
+        open=open_client,
+        drivers=("nats",),
+        extra="nats",
+        close=close,
+        says={
+            "healthy": "^$",
+            "refused": f"{LOST}: ConnectionRefusedError: ",
+            "killed": LOST,
+            "frozen": TIMED_OUT,
+            "blackholed": TIMED_OUT,
+            "reset": LOST,
+            "trickled": TIMED_OUT,
+            "wrong_password": "^ClientError: the client is closed: .*Authorization Violation",
+            "closed": "^ClientError: the client is closed$",
+            "two_hundred_runs": "^$",
+        },
+        without={
+            "wrong_database": "NATS has none",
+            "exhausted": "a client has one connection",
+            "exhausted_and_frozen": "a client has one connection",
+            "exhausted_and_killed": "a client has one connection",
+        },
+    ),
+)

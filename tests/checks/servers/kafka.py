@@ -1,0 +1,22 @@
+"""In place of Kafka, which no package brings: a process that speaks the part of its protocol that the check needs."""
+
+import sys
+from pathlib import Path
+
+from ..daemon import Daemon
+from ..port import accepts, connected
+from . import kafka_broker
+from .mark import PASSWORD, USER, Server
+
+
+class Kafka(Server):
+    def __init__(self, folder: Path, port: int) -> None:
+        super().__init__(folder, port)
+        command = [sys.executable, kafka_broker.__file__, str(port), USER, PASSWORD]
+        self.daemon = Daemon("kafka", command, folder / "log")
+
+    def ready(self) -> bool:
+        return accepts(self.port)
+
+    def connections(self) -> int:
+        return connected(self.port)
