@@ -12,6 +12,7 @@ from ..formats.service import ServiceInfo
 from ..runtime.listening import LateBy, Respond, require_h11
 from ..runtime.sidecar import Sidecar
 from .desk import Asked, Desk
+from .details import policy_of
 from .paths import Paths
 from .types import Scope
 
@@ -27,8 +28,13 @@ def beside(
     slow_loop: float,
 ) -> Sidecar:
     """Return the sidecar of an app. Raises TypeError or ValueError for a configuration that could not work."""
+    require_type("paths", paths, Paths)
+    if service is not None:
+        require_type("service", service, ServiceInfo)
+    policy_of(details)
     if drain is not None:
         require_type("drain", drain, Drain)
+        policy_of(drain.allow, "drain: allow")
     if listener is not None:
         require_type("listener", listener, Listener)
         require_h11()

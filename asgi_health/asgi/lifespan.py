@@ -23,7 +23,7 @@ class Life(Protocol):
     def started(self) -> None:
         """The app's own startup is complete."""
 
-    async def stopping(self) -> None:
+    async def stopping(self) -> object:
         """The server wants to stop, and the app does not know yet."""
 
     def ended(self, life: object) -> None:

@@ -6,7 +6,6 @@ from ..core.check import Check, CheckFunction
 from ..core.drain import Drain
 from ..core.lifecycle import Phase
 from ..core.listener import Listener
-from ..core.require import require_type
 from ..formats.service import ServiceInfo
 from .beside import beside
 from .desk import Asked, Desk
@@ -38,6 +37,7 @@ class HealthMiddleware:
     """
 
     __slots__ = (
+        "_attended",
         "_clock",
         "_desk",
         "_elsewhere",
@@ -63,9 +63,6 @@ class HealthMiddleware:
     ) -> None:
         if not callable(app):
             raise TypeError(f"app must be an ASGI app, not {app!r}")
-        require_type("paths", paths, Paths)
-        if service is not None:
-            require_type("service", service, ServiceInfo)
         self.app = app
         self.health = checks if isinstance(checks, Health) else Health(() if checks is None else checks)
         self._clock = self.health.clock
@@ -83,7 +80,8 @@ class HealthMiddleware:
         self._pages = Pages(self.health, paths, guarded=self._desk.guarded, attended=lambda: runner.alive)
         self._ready = self._pages.ready
         self._elsewhere = self._desk.beginnings
-        self._next: App = app if drain is None and listener is None else self._first
+        self._attended = drain is not None or listener is not None
+        self._next: App = self._first if self._attended else app
 
     # The hot path. `async def` with exactly these names on a class: what every server and framework accepts.
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -121,7 +119,11 @@ class HealthMiddleware:
         kind = scope.get("type")
         if kind == "lifespan":
             self._next = self.app
-            await Lifespan(self.app, receive, send, self._sidecar).run(scope)
+            try:
+                await Lifespan(self.app, receive, send, self._sidecar).run(scope)
+            finally:
+                if self._attended and self.health.phase in (Phase.SERVING, Phase.DRAINING):
+                    self._next = self._first  # it has crashed, and the server serves on
             return
         asked = self._desk.find(scope) if kind == "http" else None
         if asked is None:

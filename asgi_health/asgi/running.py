@@ -1,5 +1,6 @@
 """Health for programs that are no ASGI app: queue consumers, schedulers."""
 
+import signal
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Self
@@ -35,15 +36,20 @@ class Health(core.Health):
         Raises TypeError or ValueError for a configuration that could not work, CannotListen for an address that cannot
         be had.
         """
+        if drain is not None and drain.path is not None and listener is None:
+            raise ValueError(f"drain: path {drain.path!r} needs a listener: nobody else answers requests here")
         sidecar = beside(
             self, paths=paths, details=details, service=service, drain=drain, listener=listener, slow_loop=slow_loop
         )
         life = sidecar.begin()
+        owed = False
         try:
             sidecar.started()
             try:
                 yield self
             finally:
-                await sidecar.stopping()
+                owed = await sidecar.stopping()
         finally:
             sidecar.ended(life)
+            if owed:  # the block has ended by itself, and the program goes on: the signal is still its own
+                signal.raise_signal(signal.SIGTERM)

@@ -31,6 +31,8 @@ def probe(wanted: Wanted) -> int:
         _show(outcome.body)
     if outcome.healthy:
         return 0
+    if sys.stderr is None:  # pyright: ignore[reportUnnecessaryComparison]  it is None where it was closed
+        return 1
     try:
         print(f"{program()} probe: {wanted.target.shown}: {outcome.why}", file=sys.stderr)
     except OSError:  # nobody reads it; the exit code still tells

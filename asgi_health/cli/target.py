@@ -82,7 +82,13 @@ def _tcp(rest: str, shown: str, port: int) -> Target:
             raise ValueError(f"{shown!r} names no host (letters, digits, '-' and '.')")
     if given:
         digits = given[1:]
-        if not (given[0] == ":" and digits.isascii() and digits.isdecimal() and 0 < int(digits[:6]) <= 65535):
+        if not (
+            given[0] == ":"
+            and digits.isascii()
+            and digits.isdecimal()
+            and len(digits) <= 5
+            and 0 < int(digits) <= 65535
+        ):
             raise ValueError(f"{shown!r}: expected a port (1 to 65535) behind the host")
         shared += f":{int(digits)}"
     return Target(shown, path, shared, host=host, port=int(given[1:]) if given else port, secure=port == 443)

@@ -42,7 +42,11 @@ class Drain:
                 raise ValueError(f"drain: path {self.path!r} needs allow=..., who may drain: a policy, or True")
         elif self.allow is not False:
             raise ValueError("drain: allow says who may drain at path, and no path is given")
-        if self.file is not None and not os.fspath(self.file):
-            raise ValueError("drain: file must be the path of a file, not ''")
+        if self.file is not None and (not os.fspath(self.file) or "\0" in os.fspath(self.file)):
+            raise ValueError(f"drain: file must be the path of a file, not {os.fspath(self.file)!r}")
+        if not isinstance(self.allow, bool) and not callable(self.allow):
+            raise TypeError(
+                f"drain: allow must be True, False or a function (scope) -> bool, not {type(self.allow).__name__}"
+            )
         if self.delay == 0 and self.file is None and self.path is None:
             raise ValueError("drain: with a delay of 0 and neither file nor path there is nothing to do")

@@ -35,6 +35,8 @@ class Listener:
             raise ValueError(
                 f"listener: address {self.address!r} must be host:port or the path of a unix socket, without a scheme"
             )
+        if "\0" in self.address:
+            raise ValueError(f"listener: address {self.address!r} has a NUL in it")
         if not self.path:
             _ = self.host, self.port
 
@@ -48,7 +50,7 @@ class Listener:
         """The name or address of the host."""
         host, colon, _ = self.address.rpartition(":")
         bracketed = host.startswith("[") and host.endswith("]")
-        if not colon or not host or (":" in host and not bracketed):
+        if not colon or host in ("", "[]", "*") or (":" in host and not bracketed):
             raise ValueError(
                 f"listener: address {self.address!r} must be host:port such as '127.0.0.1:9000' or '[::1]:9000',"
                 " or the path of a unix socket"

@@ -37,6 +37,7 @@ class Drainer:
         """A SIGTERM has come: begin to drain and return True, or False if it is to go through. For a signal handler."""
         health = self._health
         if self._due < inf or health.phase not in (Phase.SERVING, Phase.DRAINING):
+            self._due = -inf  # it goes through now, and not a second time later
             return False
         health.drain()
         due = self._over()
@@ -48,17 +49,21 @@ class Drainer:
 
     def look(self, now: float) -> float:
         """Look for the file, and pass on a signal whose time has come. Returns when to look again, as `now` counts."""
-        again = inf
+        again = self._pass_on(now)  # first: neither a file system nor a log handler may hold the signal back
         if self._drain.file is not None:
-            again = now + FILE_PERIOD
+            again = min(again, now + FILE_PERIOD)
             held = os.path.exists(self._drain.file)
             if held is not self._held:
-                if held or self._held:
+                before, self._held = self._held, held
+                self._health.hold(held)
+                if held or before:
                     logger.info(
                         "draining while %s exists" if held else "no longer draining: %s is gone", self._drain.file
                     )
-                self._held = held
-                self._health.hold(held)
+        return again
+
+    def _pass_on(self, now: float) -> float:
+        again = inf
         if -inf < self._due < inf:
             left = self._due - self._health.clock()
             if not self._told:
@@ -79,9 +84,11 @@ class Drainer:
         logger.info("asked to drain")
         await anyio.sleep(max(0.0, self._over() - self._health.clock()))
 
-    def cancel(self) -> None:
-        """The server has begun to stop: hold nothing back any more."""
+    def cancel(self) -> bool:
+        """The server has begun to stop: hold nothing back any more. Returns whether a signal was."""
+        held = -inf < self._due < inf
         self._due = -inf
+        return held
 
     def _over(self) -> float:
         began = self._health.phase_since

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 from http import HTTPStatus
 from threading import Thread
 from typing import Any
@@ -21,7 +22,8 @@ PATIENCE = 10.0
 """Seconds that a client has for a request, and for reading the answer. Idle connections are kept as long."""
 
 MOST = 256
-"""Connections at a time. Whoever comes then is turned away: a flood must not take the memory of the app."""
+"""Connections at a time: a flood must not take the memory of the app. Whoever comes then may be the kubelet: it takes
+the place of the one that has been silent longest, and is turned away where none is."""
 
 LARGEST = 65_536
 """Bytes of a request's body, which nobody reads."""
@@ -40,6 +42,7 @@ class ListenerThread:
         self._loop: asyncio.AbstractEventLoop = asyncio.SelectorEventLoop()
         self._over = asyncio.Event()
         self._begun: set[asyncio.Task[None]] = set()
+        self._silent: dict[asyncio.Task[None], None] = {}
         self._thread = Thread(target=self._run, name="asgi-health listener", daemon=True)
 
     def start(self) -> None:
@@ -89,31 +92,51 @@ class ListenerThread:
         assert task is not None
         self._begun.add(task)
         try:
+            if len(self._begun) > MOST and self._silent:
+                oldest = next(iter(self._silent))
+                self._note(oldest, silent=False)
+                self._begun.discard(oldest)
+                oldest.cancel()
             if len(self._begun) <= MOST:
-                await _Connection(reader, writer, self._respond).run()
+                await _Connection(reader, writer, self._respond, lambda silent: self._note(task, silent=silent)).run()
         except (OSError, TimeoutError):  # the client has gone, or never was in a hurry
             pass
         except asyncio.CancelledError:  # it is over: asyncio complains of a connection that ends by being cancelled
             pass
         finally:
             self._begun.discard(task)
+            self._silent.pop(task, None)
             # What was sent is out, or never will be: a client that does not read must not be remembered for it.
             writer.transport.abort()
+
+    def _note(self, task: asyncio.Task[None], *, silent: bool) -> None:
+        """Keep who waits for a client in the order in which they began to."""
+        self._silent.pop(task, None)
+        if silent:
+            self._silent[task] = None
 
 
 class _Connection:
     """One connection of a client: request after request, until one of the two has enough."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, respond: Respond) -> None:
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        respond: Respond,
+        silent: Callable[[bool], None],
+    ) -> None:
         self._reader = reader
         self._writer = writer
         self._respond = respond
+        self._silent = silent
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=BUFFER)
         self._method = b""
         writer.transport.set_write_buffer_limits(high=0)  # so that drain() returns when everything is out
 
     async def run(self) -> None:
         while True:
+            self._silent(True)
             try:
                 async with asyncio.timeout(PATIENCE):
                     request = await self._request()
@@ -123,6 +146,7 @@ class _Connection:
                 return
             if request is None:
                 return
+            self._silent(False)
             try:
                 answer = await self._respond(self._scope(request))
             except Exception:

@@ -52,6 +52,7 @@ class Sidecar:
         self.runner = runner_of(health)
         self._respond = None if listener is None else answering(self._late_by)
         self._known_on_demand = False
+        self._life: object = None
         self._heartbeat: Heartbeat | None = None
         self._listening: Listening | None = None
         self._watchdog: Watchdog | None = None
@@ -65,14 +66,14 @@ class Sidecar:
         """The app is about to start: what a former life may have left behind is not its own. Raises CannotListen."""
         self._leave()
         self._listen()
-        loop = current_backend().loop
+        loop = self._life = current_backend().loop
         first = self._health.begin(loop)
         if first:
             self.runner.cancel()
         try:
             # Of several middlewares around one app, the first watches over the loop.
             self._attend(self._slow if first else inf)
-        except RuntimeError as error:  # can't start new thread
+        except (OSError, RuntimeError) as error:  # no descriptor, no thread
             self._leave()
             raise CannotListen(f"what goes on beside the app cannot start: {error}") from None
         return loop
@@ -85,20 +86,25 @@ class Sidecar:
         self._guard()
         logger.info("checks run in the background: %s", self._summary())
 
-    async def stopping(self) -> None:
-        """The checks end before the app knows that it has to, so that none of them uses a closed pool."""
+    async def stopping(self) -> bool:
+        """The checks end before the app knows that it has to, so that none of them uses a closed pool.
+
+        Returns whether a signal was held back, which nobody will pass on any more.
+        """
         self._health.stop()
-        if self._drainer is not None:
-            self._drainer.cancel()
+        owed = self._drainer is not None and self._drainer.cancel()
         if self._sigterm is not None:
             self._sigterm.remove()
         await self.runner.stop()
+        return owed
 
     def ended(self, life: object) -> None:
         """The app's lifespan is over, however that came: nothing may go on without an owner."""
         if self._health.end(life):
             self.runner.cancel()
-        self._leave()
+        if life is self._life:  # a lost one may be collected in the middle of the next
+            self._life = None
+            self._leave()
 
     # -- the life of one that has none
 
@@ -111,12 +117,16 @@ class Sidecar:
             return
         if (self._drain is not None or self._listener is not None) and not self._beats():
             self._leave()
+            # In the middle of somebody's request, who is not to suffer from what cannot be had.
             try:
                 self._listen()
             except CannotListen as error:
-                # In the middle of somebody's request, who is not to suffer from it.
                 logger.error("%s", error)
-            self._attend(self._slow)
+            try:
+                self._attend(self._slow)
+            except (OSError, RuntimeError) as error:
+                logger.error("what goes on beside the app cannot start: %s", error)
+                return
             self._guard()
             if self._listening is not None:
                 # Those who ask it start no check, for they come from another thread; and this loop is seen to live.
@@ -212,8 +222,8 @@ class Sidecar:
         watchdog, drainer, watch, sigterm = self._watchdog, self._drainer, self._watch, self._sigterm
         if watch is not None and not self._beats() and (sigterm is None or not sigterm.installed):
             watch.stop()  # the loop has ended without a word
-        again = watchdog.look(now) if watchdog is not None else inf
-        return min(again, drainer.look(now)) if drainer is not None else again
+        again = drainer.look(now) if drainer is not None else inf
+        return min(again, watchdog.look(now)) if watchdog is not None else again
 
     def _heard(self, numbers: bytes) -> None:
         sigterm, heartbeat = self._sigterm, self._heartbeat

@@ -31,11 +31,9 @@ class Sigterm:
     def __init__(self, fileno: int, hold: Callable[[], bool]) -> None:
         self._fileno = fileno
         self._hold = hold
-        self._front = self._handle  # one object: a bound method is another one each time
         self._installed = False
         self._pid = os.getpid()
         self._original: Any = None
-        self._behind: Any = None
         self._loops_fileno = -1
 
     @property
@@ -58,25 +56,28 @@ class Sigterm:
             raise CannotHold("nothing in this worker process listens to it, its server stops it by other means")
         self._installed = True
         self._original = behind
+        _standing.append(self)
         self._step_in(behind)
 
     def look(self) -> None:
         """Step in front again if somebody else did: uvloop does, each time its loop is run."""
         if not self._installed:
             return
-        behind = signal.getsignal(signal.SIGTERM)
-        if behind is not self._front:
-            self._step_in(behind)
-        else:
+        front = signal.getsignal(signal.SIGTERM)
+        if isinstance(front, _Front) and front.of in _standing:  # of another Drain too: they would overtake for ever
             self._watch_descriptor()
+        else:
+            self._step_in(front)
 
     def remove(self) -> None:
         """Give everything back. No effect when it was not installed, or in another thread than the main one."""
         if not self._installed or threading.current_thread() is not threading.main_thread():
             return
         self._installed = False
-        if signal.getsignal(signal.SIGTERM) is self._front:
-            signal.signal(signal.SIGTERM, self._behind)
+        _standing.remove(self)
+        front = signal.getsignal(signal.SIGTERM)
+        if isinstance(front, _Front) and front.of is self:  # perhaps an older one, that somebody has put back
+            signal.signal(signal.SIGTERM, front.behind)
         current = signal.set_wakeup_fd(self._fileno, warn_on_full_buffer=False)
         if current == self._fileno:
             current = self._loops_fileno
@@ -99,8 +100,7 @@ class Sigterm:
                 return
 
     def _step_in(self, behind: Any) -> None:
-        self._behind = behind
-        signal.signal(signal.SIGTERM, self._front)
+        signal.signal(signal.SIGTERM, _Front(self, behind))
         self._watch_descriptor()
 
     def _watch_descriptor(self) -> None:
@@ -108,12 +108,16 @@ class Sigterm:
         if current == -1:  # no loop reads one, or none any more
             signal.set_wakeup_fd(-1)
             self._loops_fileno = -1
+        elif any(current == each._fileno for each in _standing if each is not self):
+            signal.set_wakeup_fd(current, warn_on_full_buffer=False)
         elif current != self._fileno:
             self._loops_fileno = current
 
-    def _handle(self, number: int, frame: FrameType | None) -> None:
+    def handle(self, number: int, frame: FrameType | None) -> None:
         if self._installed:
-            if os.getpid() == self._pid and self._hold():  # a forked child is not the process that drains
+            # A forked child is not the process that drains. All are asked, so that their delays run side by side.
+            held = [each._hold() for each in _standing] if os.getpid() == self._pid else []
+            if any(held):
                 return
             self.remove()
             signal.raise_signal(signal.SIGTERM)
@@ -124,9 +128,24 @@ class Sigterm:
             signal.raise_signal(signal.SIGTERM)
 
 
+class _Front:
+    """What stands in front of `behind`: a new one each time, so that whoever puts an older one back is seen."""
+
+    def __init__(self, of: Sigterm, behind: Any) -> None:
+        self.of = of
+        self.behind = behind
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.of.handle(number, frame)
+
+
+_standing: list[Sigterm] = []
+"""Those that are installed: an app and one that is mounted in it may each have a Drain."""
+
+
 def _told_otherwise(behind: object) -> bool:
     """Tell whether a worker process is ended by other means than a signal, as hypercorn's command does it.
 
     Its workers ignore SIGINT, so that Ctrl-C is the affair of their parent alone, and have no handler of SIGTERM.
     """
-    return behind is signal.SIG_DFL or signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    return behind is signal.SIG_DFL and signal.getsignal(signal.SIGINT) is signal.SIG_IGN

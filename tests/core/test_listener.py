@@ -34,6 +34,7 @@ def test_an_address_with_a_slash_is_the_path_of_a_unix_socket(path: str) -> None
     "address",
     [
         *("", "9000", ":9000", "localhost", "localhost:", "::1:9000", "[::1]", "[::1:9000", "a:b:9000", "health.sock"),
+        *("nul\0host:9000", "/run/nul\0socket", "*:9000", "[]:9000"),
         *("http://127.0.0.1:9000", "unix:/run/health.sock", "http+unix:///run/health.sock"),
         *("h:-1", "h:65536", "h:99999999999", "h:http", "h:٣", "h: 9", "h:+9"),
     ],

@@ -259,14 +259,66 @@ def test_where_nobody_listens_there_is_nothing_to_hold_back(ours: Loop) -> None:
 
 @pytest.mark.usefixtures("server")
 def test_a_worker_that_ignores_ctrl_c_is_stopped_by_other_means(ours: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """hypercorn's: whoever else handles SIGTERM in it, coverage for one, waits in vain."""
+    """hypercorn's; nothing of its own handles SIGTERM either."""
     monkeypatch.setattr("asgi_health.runtime.sigterm.parent_process", object)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         with pytest.raises(CannotHold, match="nothing in this worker process listens"):
             Sigterm(ours.writing.fileno(), Hold()).install()
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_a_worker_that_ignores_ctrl_c_and_handles_sigterm_drains(
+    server: list[int], ours: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asgi_health.runtime.sigterm.parent_process", object)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    front = Sigterm(ours.writing.fileno(), Hold(True, False))
+    try:
+        front.install()
+        sigterm()
+        assert server == []
+        sigterm()
+        assert server == [signal.SIGTERM]
+    finally:
+        front.remove()
+        signal.signal(signal.SIGINT, before)
+
+
+def test_two_drains_in_one_process_hold_it_side_by_side_and_lose_nothing(server: list[int], loop: Loop) -> None:
+    """An app and one that is mounted in it. Neither overtakes the other, and the loop's descriptor is not forgotten."""
+    loop.arm()
+    outer, inner = Loop(), Loop()
+    fronts = [Sigterm(each.writing.fileno(), Hold(True, False, False)) for each in (outer, inner)]
+    for front in fronts:
+        front.install()
+    for _ in range(3):
+        for front in fronts:
+            front.look()
+    sigterm()
+    for front, each in zip(fronts, (outer, inner), strict=True):
+        front.forward(each.heard())
+    assert (server, loop.heard()) == ([], b"")
+    sigterm()
+    assert server == [signal.SIGTERM]
+    for front in fronts:
+        front.remove()
+    assert signal.set_wakeup_fd(-1) == loop.writing.fileno()
+    outer.close()
+    inner.close()
+
+
+def test_who_handles_it_for_a_while_and_puts_back_what_was_there_changes_nothing(server: list[int], ours: Loop) -> None:
+    front = Sigterm(ours.writing.fileno(), Hold(False))
+    front.install()
+    before = signal.signal(signal.SIGTERM, lambda number, frame: pytest.fail("it is long over"))
+    front.look()
+    signal.signal(signal.SIGTERM, before)
+    front.look()
+    sigterm()
+    assert server == [signal.SIGTERM]
 
 
 def test_windows_has_no_signal_to_hold_back(ours: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
