@@ -94,4 +94,6 @@ def _ask_pool(connection: Any) -> Result:
 
 def _ask(connection: Any) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT 1{connection.features.bare_select_suffix}")
+        # SQLite opens its file for nothing less than a table of its own.
+        of = " FROM sqlite_master LIMIT 1" if connection.vendor == "sqlite" else connection.features.bare_select_suffix
+        cursor.execute(f"SELECT 1{of}")

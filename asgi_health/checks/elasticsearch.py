@@ -41,10 +41,10 @@ def elasticsearch_client(client: "Given[AsyncElasticsearch]") -> AsyncCheck:
         client = get()
         transport = client.transport
         nodes: list[Any] = list(transport.node_pool.all())
-        usage = _usage([node.session for node in nodes])
+        usage = _usage([getattr(node, "session", None) for node in nodes])
         if usage is None or not usage.exhausted:
             health = await client.cluster.health()
-            return _judged(health, _usage([node.session for node in nodes]))
+            return _judged(health, _usage([getattr(node, "session", None) for node in nodes]))
         # The clients for single requests that options() returns share all but the transport.
         spare: Any = client.options()
         spare._transport = type(transport)([node.config for node in nodes], node_class=nodes[0].__class__)
@@ -74,8 +74,9 @@ def opensearch_client(client: "Given[AsyncOpenSearch]") -> AsyncCheck:
     Tested against a server of the tests' own, which speaks this part of the protocol: OpenSearch comes in no package
     that could be started there.
     """
-    get = client_getter(client, load("opensearchpy", extra="opensearch").AsyncOpenSearch, by="opensearch_client")
-    load("aiohttp", extra="opensearch")
+    opensearch = load("opensearchpy", extra="opensearch")
+    load("aiohttp", extra="opensearch")  # without it the driver has no async client
+    get = client_getter(client, opensearch.AsyncOpenSearch, by="opensearch_client")
 
     async def ask() -> Result:
         client = get()
@@ -108,8 +109,12 @@ def _judged(health: Any, usage: Usage | None) -> Result:
 
 
 def _usage(sessions: list[Any]) -> Usage | None:
-    """Return how many connections of these sessions of aiohttp are in use; None where they have no limit."""
+    """Return how the fullest of these sessions of aiohttp, one to each node, is used; None where they have no limit.
+
+    The fullest, because a client picks its nodes in turn, and waits where a node has no connection to give.
+    """
     connectors = [session.connector for session in sessions if session is not None]  # there from its first request on
-    size = sum(connector.limit_per_host or connector.limit for connector in connectors)
+    limited = [each for each in connectors if each.limit_per_host or each.limit]
     # Private: aiohttp tells nobody how many of its connections are in use.
-    return Usage(sum(len(connector._acquired) for connector in connectors), size) if size else None
+    usages = [Usage(len(each._acquired), each.limit_per_host or each.limit) for each in limited]
+    return max(usages, key=lambda usage: usage.in_use / usage.size, default=None)

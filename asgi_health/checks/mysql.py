@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..core.result import Result, healthy
-from .client import AsyncCheck, Given, client_getter
+from .client import AsyncCheck, ClientError, Given, client_getter
 from .driver import load
 from .pool import Usage
 from .table import described
@@ -56,6 +56,8 @@ def aiomysql_pool(pool: Given[Pool]) -> AsyncCheck:
 def _ping(get: Callable[[], Pool], connect: Callable[..., Any]) -> AsyncCheck:
     async def ping() -> Result:
         pool = get()
+        if getattr(pool, "_closing", False):  # private; without it a closed pool says so itself, once it is asked
+            raise ClientError("the pool is closed")
         usage = Usage(pool.size - pool.freesize, pool.maxsize) if pool.maxsize else None
         # A private name: these pools tell nobody how they connect. Without it the run has to wait its turn.
         arguments: dict[str, Any] | None = getattr(pool, "_conn_kwargs", None)

@@ -26,14 +26,23 @@ class Outstanding:
 
         `alive` returns what tells one connection from the next, and raises when there is none.
         """
-        connection = (asyncio.get_running_loop(), alive())
+        try:
+            connection = (asyncio.get_running_loop(), alive())
+        except BaseException:
+            self._forget()  # nobody will answer
+            raise
         if self._question is not None:
             if self._connection == connection and not self._question.done():
                 await self._answer(alive)  # to an earlier run, which tells nothing of how long it takes now
-            elif not self._question.get_loop().is_closed():
-                self._question.cancel()  # it was lost with its connection
+            else:
+                self._forget()  # it was lost with its connection
         self._question, self._connection = asyncio.ensure_future(question()), connection
         await self._answer(alive)
+
+    def _forget(self) -> None:
+        if self._question is not None and not self._question.get_loop().is_closed():
+            self._question.cancel()
+        self._question = None
 
     async def _answer(self, alive: Callable[[], object]) -> None:
         assert self._question is not None

@@ -91,6 +91,7 @@ def psycopg_pool(pool: "Given[AsyncConnectionPool[Any]]") -> AsyncCheck:
     (degraded) from a dead database. A connection on which a run was cancelled is thrown away. Raises
     ModuleNotFoundError without psycopg and psycopg_pool, TypeError for another kind of client.
     """
+    load("psycopg", extra="postgres")  # which psycopg_pool does not bring
     kind = load("psycopg_pool", extra="postgres").AsyncConnectionPool
     get = client_getter(pool, kind, by="psycopg_pool")
 

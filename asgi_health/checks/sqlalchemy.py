@@ -50,6 +50,7 @@ def sqlalchemy_engine(engine: "Given[AsyncEngine | Engine]") -> "Callable[[], ob
     async_engine: Any = async_engines(extra="sqlalchemy")
     get = client_getter(engine, async_engine, sqlalchemy.Engine, by="sqlalchemy_engine")
     statement = sqlalchemy.select(sqlalchemy.literal_column("1"))  # not a text: Oracle wants a FROM
+    in_file = sqlalchemy.text("SELECT 1 FROM sqlite_master LIMIT 1")  # SQLite opens its file for nothing less
 
     async def ask(engine: "AsyncEngine") -> Result:
         usage = _usage(engine.pool)
@@ -90,7 +91,7 @@ def sqlalchemy_engine(engine: "Given[AsyncEngine | Engine]") -> "Callable[[], ob
         if connection.dialect.name == "postgresql":
             # Saves BEGIN and ROLLBACK; the pool puts the connection back to what it was. Elsewhere it would cost more.
             connection.execution_options(isolation_level="AUTOCOMMIT")
-        connection.execute(statement)
+        connection.execute(in_file if connection.dialect.name == "sqlite" else statement)
 
     if isinstance(engine, async_engine):
         return partial(ask, cast("AsyncEngine", engine))

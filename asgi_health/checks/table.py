@@ -65,7 +65,7 @@ def document() -> str:
         "from asgi_health import Check",
         "from asgi_health.checks.postgres import asyncpg_pool",
         "",
-        'Check("database", asyncpg_pool(lambda: app.state.pool), timeout=1.0)',
+        'Check("database", asyncpg_pool(lambda: api.state.pool), timeout=1.0)',
         "```",
         "",
         "The deadline of the check covers all that it does. None of them writes, publishes or consumes. A pool that is",

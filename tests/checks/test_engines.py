@@ -1,6 +1,7 @@
 """SQLAlchemy without greenlet, which it no longer brings by itself: plain engines are checked all the same."""
 
 import sys
+from pathlib import Path
 
 import pytest
 import sqlalchemy
@@ -16,5 +17,17 @@ def test_without_greenlet_a_plain_engine_is_checked(monkeypatch: pytest.MonkeyPa
     engine = sqlalchemy.create_engine("sqlite://")
     try:
         assert sqlalchemy_engine(engine)().status is Status.HEALTHY
+    finally:
+        engine.dispose()
+
+
+def test_a_file_that_is_no_database_is_not_green(tmp_path: Path) -> None:
+    """SQLite answers `SELECT 1` without a look at its file."""
+    file = tmp_path / "garbage"
+    file.write_bytes(b"no database" * 1000)
+    engine = sqlalchemy.create_engine(f"sqlite:///{file}")
+    try:
+        with pytest.raises(sqlalchemy.exc.DatabaseError, match="not a database"):
+            sqlalchemy_engine(engine)()
     finally:
         engine.dispose()

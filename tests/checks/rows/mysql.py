@@ -64,7 +64,7 @@ SAYS = {
     "exhausted": r"^pool exhausted: 2 of 2 in use$",
     "exhausted_and_frozen": TIMED_OUT,
     "exhausted_and_killed": r"^OperationalError: .*\(2003, ",
-    "closed": "^RuntimeError: Cannot acquire connection after closing pool$",
+    "closed": "^ClientError: the pool is closed$",
     "two_hundred_runs": "^$",
 }
 
