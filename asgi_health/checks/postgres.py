@@ -4,7 +4,7 @@ import contextlib
 import inspect
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..core.result import Result
+from ..core.result import Result, healthy, unhealthy
 from .cancellation import ends_when_cancelled
 from .client import AsyncCheck, ClientError, Given, client_getter
 from .driver import load
@@ -91,7 +91,7 @@ def psycopg_pool(pool: "Given[AsyncConnectionPool[Any]]") -> AsyncCheck:
     (degraded) from a dead database. A connection on which a run was cancelled is thrown away. Raises
     ModuleNotFoundError without psycopg and psycopg_pool, TypeError for another kind of client.
     """
-    load("psycopg", extra="postgres")  # which psycopg_pool does not bring
+    broken = load("psycopg", extra="postgres").OperationalError  # psycopg_pool does not bring psycopg
     kind = load("psycopg_pool", extra="postgres").AsyncConnectionPool
     get = client_getter(pool, kind, by="psycopg_pool")
 
@@ -99,25 +99,51 @@ def psycopg_pool(pool: "Given[AsyncConnectionPool[Any]]") -> AsyncCheck:
         pool = get()
         if pool.closed:
             raise ClientError("the pool is closed")
-        measures = pool.get_stats()
-        available = measures["pool_available"]
-        usage = Usage(measures["pool_size"] - available, measures["pool_max"])
-        if not available:
-            connection = await _connect_like(pool)
+        discarded = False
+        # After a restart of the server each connection of the pool is found broken once, and is thrown away then.
+        for again in range(pool.max_size, -1, -1):
+            measures = pool.get_stats()
+            available = measures["pool_available"]
+            lost = _connecting_again(pool)
+            usage = Usage(measures["pool_size"] - available - lost, measures["pool_max"])
+            if not available:
+                await _ask_beside(pool)
+                if discarded:
+                    return healthy(data=usage.data)
+                if lost and measures["pool_size"] >= measures["pool_max"]:
+                    return unhealthy("the pool has not made its lost connections again, though the server accepts one")
+                if usage.exhausted:
+                    return usage.answered()
+            connection = await pool.getconn()
             try:
                 await _ask(connection)
+                return healthy(data=usage.data) if discarded else usage.answered()
+            except broken:
+                if not (again and available and connection.closed):
+                    raise
+                discarded = True
             finally:
-                await connection.close()
-            if usage.exhausted:
-                return usage.answered()
-        connection = await pool.getconn()
-        try:
-            await _ask(connection)
-        finally:
-            await pool.putconn(connection)
-        return usage.answered()
+                await pool.putconn(connection)
+        raise ClientError("the pool has no connection that holds")
 
     return ping
+
+
+def _connecting_again(pool: "AsyncConnectionPool[Any]") -> int:
+    """Return how many connections of a pool wait to be made again, which it counts among those that it has.
+
+    Private: the pool tells nobody.
+    """
+    queue: list[Any] = list(getattr(getattr(pool, "_sched", None), "_queue", ()))
+    return sum(type(getattr(task.action, "__self__", None)).__name__ == "AddConnection" for task in queue)
+
+
+async def _ask_beside(pool: "AsyncConnectionPool[Any]") -> None:
+    connection = await _connect_like(pool)
+    try:
+        await _ask(connection)
+    finally:
+        await connection.close()
 
 
 async def _connect_like(pool: "AsyncConnectionPool[Any]") -> "AsyncConnection[Any]":

@@ -1,17 +1,17 @@
 """What is special about PostgreSQL: what a run costs, by the server's own counters."""
 
-from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
 from psycopg_pool import AsyncConnectionPool
 
 from asgi_health import Status
-from asgi_health.checks.postgres import psycopg_pool
+from asgi_health.checks.postgres import _connecting_again, psycopg_pool
 
 from .conftest import GetServer
-from .observe import expect, observe, until
+from .observe import expect, observe, recovers, until
 from .rows import ROWS, Row
 from .servers import Target
 from .servers.postgres import Postgres
@@ -49,6 +49,46 @@ async def test_a_run_is_as_many_transactions_as_the_docs_say(server: Postgres, r
 
     # From one hundred to two: what a connection does once, such as preparing a statement, is not counted.
     assert await committed(200) - await committed(100) == 100 * TRANSACTIONS[row.name]
+
+
+async def test_after_a_restart_of_the_server_a_full_psycopg_pool_fails_no_run(server: Postgres) -> None:
+    """Each of its connections is broken, and the run finds them one by one."""
+    async with pool_of_psycopg(server, size=8) as pool:
+        await pool.wait(10.0)
+        check = psycopg_pool(pool)
+        await expect(check, Status.HEALTHY, "^$")
+        server.daemon.kill()
+        server.mend()
+        for _ in range(8):
+            await expect(check, Status.HEALTHY, "^$")
+
+
+async def test_a_psycopg_pool_that_has_lost_its_connections_is_not_exhausted(server: Postgres) -> None:
+    """It waits longer and longer before it connects again, and an application in need gets none meanwhile."""
+    async with pool_of_psycopg(server, size=2) as pool:
+        await pool.wait(10.0)
+        check = psycopg_pool(pool)
+        server.daemon.kill()
+        while _connecting_again(pool) < 2:
+            assert (await observe(check)).result.status is Status.UNHEALTHY
+        server.mend()
+        result = (await observe(check)).result
+        assert "exhausted" not in result.message, result
+        await recovers(check, 60.0)
+
+
+@asynccontextmanager
+async def pool_of_psycopg(server: Postgres, *, size: int) -> AsyncGenerator[AsyncConnectionPool[Any]]:
+    target = Target(server.port)
+    where = f"host={target.host} port={target.port} user={target.user} dbname={target.database} sslmode=disable"
+    pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
+        where, kwargs={"password": target.password}, min_size=size, max_size=size, open=False
+    )
+    await pool.open()
+    try:
+        yield pool
+    finally:
+        await pool.close()
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.server == "postgres" and row.occupy], ids=str)
