@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy
+from sqlalchemy.exc import DatabaseError
 
 from asgi_health import Status
 from asgi_health.checks.engines import NoAsyncEngine, async_engine
@@ -27,7 +28,7 @@ def test_a_file_that_is_no_database_is_not_green(tmp_path: Path) -> None:
     file.write_bytes(b"no database" * 1000)
     engine = sqlalchemy.create_engine(f"sqlite:///{file}")
     try:
-        with pytest.raises(sqlalchemy.exc.DatabaseError, match="not a database"):
+        with pytest.raises(DatabaseError, match="not a database"):
             sqlalchemy_engine(engine)()
     finally:
         engine.dispose()
