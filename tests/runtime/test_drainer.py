@@ -9,6 +9,7 @@ import pytest
 
 from asgi_health import Drain, Health, Probe, Status
 from asgi_health.core.lifecycle import Phase
+from asgi_health.runtime import drainer
 from asgi_health.runtime.drainer import FILE_PERIOD, Drainer
 
 from ..virtual import BACKENDS, clock_of, run_virtual
@@ -156,3 +157,40 @@ def test_who_asks_for_a_drain_waits_until_it_is_over(backend: str) -> None:
 
     assert run_virtual(backend, main) == pytest.approx((5.0, 5.0))
     assert health.phase is Phase.DRAINING
+
+
+def test_a_signal_that_went_through_is_not_passed_on_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = Lab(Drain(delay=5.0), monkeypatch)
+    assert lab.drainer.hold()
+    assert not lab.drainer.hold()
+    assert lab.look(10.0) == inf
+    assert lab.killed == []
+
+
+def test_who_cancels_is_told_whether_a_signal_was_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not Lab(Drain(delay=5.0), monkeypatch).drainer.cancel()
+    lab = Lab(Drain(delay=5.0), monkeypatch)
+    assert lab.drainer.hold()
+    assert lab.drainer.cancel()
+    assert not lab.drainer.hold()  # the server stops already
+
+
+def test_a_log_that_fails_keeps_no_file_from_draining_and_no_signal_from_passing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "draining"
+    lab = Lab(Drain(delay=5.0, file=file), monkeypatch)
+    file.touch()
+    monkeypatch.setattr(drainer.logger, "info", broken)
+    with pytest.raises(OSError, match="disk"):
+        lab.look(0.0)
+    assert not lab.ready
+    lab.drainer.hold()
+    with pytest.raises(OSError, match="disk"):
+        lab.look(1.0)
+    lab.look(5.0)
+    assert len(lab.killed) == 1
+
+
+def broken(*_: object) -> None:
+    raise OSError("the disk of the log is full")
