@@ -103,28 +103,33 @@ async def serving(app: App, log: list[str] | None = None) -> AsyncIterator[Serve
         raise server.error
 
 
-def alive() -> int:
-    """Count the tasks of the running loop and the threads of the process, when those told to end have done so."""
+def alive() -> set[object]:
+    """Return the tasks of the running loop and our threads, when those told to end have done so.
+
+    Only ours: drivers that earlier tests have used start threads when they please.
+    """
     for thread in threading.enumerate():
         if thread.name in ("asgi-health watch", "asgi-health listener"):
             thread.join(10.0)
+    threads: set[object] = {thread for thread in threading.enumerate() if thread.name.startswith("asgi-health")}
     if "trio" in sys.modules:
         import trio
 
         if trio.lowlevel.in_trio_task():
-            return threading.active_count() + _trio_tasks()
-    return threading.active_count() + len(asyncio.all_tasks())
+            return threads | _trio_tasks()
+    return threads | asyncio.all_tasks()
 
 
-def _trio_tasks() -> int:
+def _trio_tasks() -> set[object]:
     import trio
 
-    count = 0
+    found: set[object] = set()
     root = trio.lowlevel.current_root_task()
     tasks = [] if root is None else [root]
     while tasks:
         task = tasks.pop()
         tasks += [child for nursery in task.child_nurseries for child in nursery.child_tasks]
         # One guard lives as long as its run of trio does: it drops the others when that ends.
-        count += task.name != "asgi-health guard"
-    return count
+        if task.name != "asgi-health guard":
+            found.add(task)
+    return found

@@ -115,14 +115,14 @@ def test_server_app_and_checks_come_in_this_order(row: Row, backend: str) -> Non
     log: list[str] = []
     server = Server(middleware(row.script, log, backend), log)
 
-    async def main() -> int:
+    async def main() -> set[object]:
         before = alive()
         async with anyio.create_task_group() as group:
             group.start_soon(server.run)
             await live(server)
         return alive() - before
 
-    assert run_virtual(backend, main) == 0
+    assert run_virtual(backend, main) == set()
     assert log == list(row.log)
     assert server.error is (ERROR if row.error else None)
 
@@ -144,14 +144,14 @@ def test_a_server_may_cancel_right_after_shutdown_complete(script: Script, log: 
     server = Server(middleware(script, seen, backend), seen)
     server.cancel_after = "shutdown.complete"
 
-    async def main() -> int:
+    async def main() -> set[object]:
         before = alive()
         async with anyio.create_task_group() as group:
             group.start_soon(server.run)
             await live(server)
         return alive() - before
 
-    assert run_virtual(backend, main) == 0
+    assert run_virtual(backend, main) == set()
     assert seen == log
     assert server.error is None
 
@@ -171,7 +171,7 @@ def test_a_lifespan_that_is_cancelled_in_the_middle_takes_the_checks_along(
     seen: list[str] = []
     server = Server(middleware(script, seen, backend), seen)
 
-    async def main() -> int:
+    async def main() -> set[object]:
         before = alive()
         async with anyio.create_task_group() as group:
             group.start_soon(server.run)
@@ -181,7 +181,7 @@ def test_a_lifespan_that_is_cancelled_in_the_middle_takes_the_checks_along(
             await anyio.sleep(0.1)
         return alive() - before
 
-    assert run_virtual(backend, main) == 0
+    assert run_virtual(backend, main) == set()
     assert seen == log
     assert server.cancelled
 

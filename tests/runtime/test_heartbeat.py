@@ -59,7 +59,7 @@ def test_it_beats_until_it_is_stopped(run: Run) -> None:
         pulse.stop()
         pulse.stop()
         last = pulse.at
-        await until(lambda: alive() <= before and not pulse.alive)  # fewer: threads of earlier tests end
+        await until(lambda: alive() <= before and not pulse.alive)
         assert pulse.at == last
         assert pulse.late(last + PERIOD + 7.0) == pytest.approx(7.0)
 
