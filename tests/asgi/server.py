@@ -111,6 +111,7 @@ def alive() -> set[object]:
     for thread in threading.enumerate():
         if thread.name in ("asgi-health watch", "asgi-health listener"):
             thread.join(10.0)
+            assert not thread.is_alive(), f"{thread.name} of an earlier test goes on"
     threads: set[object] = {thread for thread in threading.enumerate() if thread.name.startswith("asgi-health")}
     if "trio" in sys.modules:
         import trio
