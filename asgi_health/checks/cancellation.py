@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from .client import require_asyncio
+
 T = TypeVar("T")
 
 CLEANUP = 0.1
@@ -17,8 +19,13 @@ CLEANUP = 0.1
 async def ends_when_cancelled(question: Coroutine[Any, Any, T]) -> T:
     """Return what `question` returns; when this is cancelled, cancel it again and again until it has ended.
 
-    The connection that was asked must not be asked another time after that.
+    The connection that was asked must not be asked another time after that. Raises ClientError on trio.
     """
+    try:
+        require_asyncio()
+    except BaseException:
+        question.close()
+        raise
     task = asyncio.ensure_future(question)
     try:
         return await asyncio.shield(task)

@@ -46,7 +46,7 @@ def httpx_url(
     for what is no status.
     """
     httpx = load("httpx", extra="http")
-    get = client_getter(client, httpx.AsyncClient, by="httpx_url")
+    get = client_getter(client, httpx.AsyncClient, by="httpx_url", on_trio=True)
     if method not in ("HEAD", "GET"):
         raise ValueError(f"httpx_url: method must be HEAD or GET, not {method!r}")
     for status in statuses:

@@ -27,7 +27,7 @@ def thread_limiter(limiter: "Given[CapacityLimiter] | None" = None) -> AsyncChec
     import anyio.to_thread
 
     given: Given[CapacityLimiter] = anyio.to_thread.current_default_thread_limiter if limiter is None else limiter
-    get: Callable[[], CapacityLimiter] = client_getter(given, anyio.CapacityLimiter, by="thread_limiter")
+    get: Callable[[], CapacityLimiter] = client_getter(given, anyio.CapacityLimiter, by="thread_limiter", on_trio=True)
 
     async def look() -> Result:
         state = get().statistics()

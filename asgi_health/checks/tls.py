@@ -1,6 +1,5 @@
 """A certificate that will expire."""
 
-import asyncio
 import ssl
 import time
 
@@ -8,6 +7,7 @@ from ..core.result import Result, degraded, healthy, unhealthy
 from .address import require_host, require_whole
 from .client import AsyncCheck
 from .table import described
+from .tcp import call, hang_up
 
 DAY = 86400.0
 EXPIRED = 10
@@ -29,13 +29,15 @@ def tls_certificate(
     warn_days: int = 14,
     context: ssl.SSLContext | None = None,
 ) -> AsyncCheck:
-    """Return a check of the certificate that `host` shows on `port`, on asyncio and uvloop.
+    """Return a check of the certificate that `host` shows on `port`.
 
     It is degraded from `warn_days` before the certificate expires, and fails when it has, when it is of another name
     than `server_name` (by default `host`), or of an authority that `context` (by default the system's) does not know.
     The certificates between it and the authority warn of nothing, but fail alike. Raises TypeError and ValueError for
     what cannot be a host, a port or a number of days, and ValueError for a context that verifies nothing.
     """
+    from anyio.streams.tls import TLSAttribute  # what brings it is in use already; importing this room costs nothing
+
     require_host("tls_certificate", host)
     require_whole("tls_certificate", "port", port, lowest=1, highest=65535)
     require_whole("tls_certificate", "warn_days", warn_days, lowest=0, highest=1000)
@@ -45,13 +47,13 @@ def tls_certificate(
 
     async def shake_hands() -> Result:
         try:
-            _, writer = await asyncio.open_connection(host, port, ssl=trusted, server_hostname=server_name or host)
+            connection = await call(host, port, ssl_context=trusted, tls_hostname=server_name or host)
         except ssl.SSLCertVerificationError as error:
             if error.verify_code == EXPIRED:
                 return unhealthy("the certificate has expired")
             raise
-        certificate = writer.get_extra_info("peercert")
-        writer.transport.abort()
+        certificate = connection.extra(TLSAttribute.peer_certificate)
+        await hang_up(connection)
         ends = ssl.cert_time_to_seconds(certificate["notAfter"])
         days = (ends - time.time()) / DAY
         data = {"expires_in": (round(days, 1), "days")}

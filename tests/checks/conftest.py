@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import pytest
 
+from .loops import ASYNCIO
 from .port import reserved_port
 from .rows import Row
 from .servers import SERVERS, Missing, Server
@@ -17,8 +18,8 @@ GetServer = Callable[[str], Server]
 
 
 @pytest.fixture(scope="session")
-def anyio_backend() -> str:
-    return "asyncio"  # what the drivers are written for
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    return ASYNCIO
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import anyio
+import grpc
 import pytest
+import redis
+import valkey
 
+from asgi_health.checks import grpc as grpc_room
+from asgi_health.checks import redis as redis_room
+from asgi_health.checks import valkey as valkey_room
 from asgi_health.checks.client import ClientError, client_getter
 
 
@@ -71,6 +78,29 @@ def test_anything_else_is_refused_with_its_kind_and_without_its_text(given: Any,
         client_getter(given, Client, dict, by="check")
     expected = "check: expected tests.Client or dict, or a plain function without arguments that returns one"
     assert str(caught.value) == f"{expected}, not {found}"
+
+
+@pytest.mark.parametrize(
+    ("check", "plain", "expected"),
+    [
+        (redis_room.redis_client, redis.Redis(), "redis.asyncio.client.Redis"),
+        (valkey_room.valkey_client, valkey.Valkey(), "valkey.asyncio.client.Valkey"),
+        (redis_room.redis_cluster, redis.RedisCluster, "redis.asyncio.cluster.RedisCluster"),
+        (valkey_room.valkey_cluster, valkey.ValkeyCluster, "valkey.asyncio.cluster.ValkeyCluster"),
+        (grpc_room.grpc_peer, grpc.insecure_channel("127.0.0.1:1"), "grpc.aio._base_channel.Channel"),
+    ],
+    ids=["redis", "valkey", "redis cluster", "valkey cluster", "grpc"],
+)
+def test_a_blocking_client_of_the_same_name_is_told_apart_by_its_module(check: Any, plain: Any, expected: str) -> None:
+    kind = plain if isinstance(plain, type) else type(plain)
+    found = f"{kind.__module__}.{kind.__qualname__}"
+    with pytest.raises(TypeError) as caught:
+        check(plain)
+    assert f"expected {expected}, or a plain function" in str(caught.value)
+    assert str(caught.value).endswith(f" {found}")
+    if not isinstance(plain, type):
+        with pytest.raises(TypeError, match=f"the function returned one of {found}, expected {expected}$"):
+            anyio.run(check(lambda: plain))
 
 
 def test_none_is_a_client_that_is_not_there_yet() -> None:

@@ -13,6 +13,7 @@ from asgi_health import Status
 from asgi_health.checks.tcp import tcp_connect
 
 from .conftest import GetServer
+from .loops import on_each_loop
 from .observe import expect, observe, recovers, until
 from .port import HOST
 from .servers import Server
@@ -27,6 +28,7 @@ def server(get_server: GetServer) -> Iterator[Server]:
     server.mend()
 
 
+@on_each_loop
 async def test_a_server_that_was_killed_is_refused_and_found_again(server: Server) -> None:
     check = tcp_connect(HOST, server.port)
     await expect(check, Status.HEALTHY, "^$")
@@ -36,12 +38,14 @@ async def test_a_server_that_was_killed_is_refused_and_found_again(server: Serve
     await recovers(check)
 
 
+@on_each_loop
 async def test_a_frozen_process_is_not_noticed_as_its_docstring_says(server: Server) -> None:
     check = tcp_connect(HOST, server.port)
     server.daemon.freeze()
     await expect(check, Status.HEALTHY, "^$")
 
 
+@on_each_loop
 async def test_a_host_that_drops_packets_is_a_timeout() -> None:
     with full_backlog() as port:
         await expect(tcp_connect(HOST, port), Status.UNHEALTHY, r"^timed out after 0\.2 s$", timeout=0.2)
@@ -51,10 +55,24 @@ async def test_a_host_that_drops_packets_is_a_timeout() -> None:
         await until(lambda: len(os.listdir("/proc/self/fd")) <= before, "all descriptors are closed")
 
 
+@on_each_loop
+async def test_every_address_of_a_name_that_nobody_listens_on_is_told(
+    nobody: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resolve(*_: object, **__: object) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, nobody)) for host in ("127.0.0.2", "127.0.0.3")]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    refused = "ConnectionRefusedError: [^;]+"
+    await expect(tcp_connect("two.invalid", nobody), Status.UNHEALTHY, f"^ExceptionGroup: {refused}; {refused}$")
+
+
+@on_each_loop
 async def test_a_name_that_nobody_has_is_told() -> None:
     await expect(tcp_connect("nobody.invalid", 80), Status.UNHEALTHY, "^gaierror: ", timeout=20.0)
 
 
+@on_each_loop
 async def test_two_hundred_runs_leak_nothing(server: Server) -> None:
     check = tcp_connect(HOST, server.port)
     await expect(check, Status.HEALTHY, "")

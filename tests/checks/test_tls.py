@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import socket
 import ssl
 import sys
 from collections.abc import AsyncGenerator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +19,7 @@ from asgi_health import Status
 from asgi_health.checks.tls import tls_certificate
 
 from .daemon import Daemon
+from .loops import on_each_loop
 from .observe import expect, observe, recovers, until
 from .port import HOST, accepts, reserved_port
 from .proxy import proxied
@@ -88,18 +91,6 @@ async def test_a_certificate_of_an_unknown_authority_is_a_failure() -> None:
         await expect(check, Status.UNHEALTHY, "^SSLCertVerificationError: .*verify failed", timeout=5.0)
 
 
-async def test_a_server_that_speaks_no_tls_is_a_failure() -> None:
-    async def speak(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"220 mail.example ESMTP\r\n")
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(speak, HOST, 0)
-    async with server:
-        check = tls_certificate(HOST, server.sockets[0].getsockname()[1], context=trusting())
-        await expect(check, Status.UNHEALTHY, "^(SSLError|ConnectionResetError): ", timeout=5.0)
-
-
 class Https:
     """uvicorn, whose certificate is good."""
 
@@ -135,6 +126,7 @@ def https(running: Https) -> Iterator[Https]:
         running.start()
 
 
+@on_each_loop
 async def test_a_server_that_was_killed_is_refused_and_found_again(https: Https) -> None:
     check = tls_certificate(HOST, https.port, context=trusting())
     await expect(check, Status.HEALTHY, "^$", timeout=5.0)
@@ -144,6 +136,7 @@ async def test_a_server_that_was_killed_is_refused_and_found_again(https: Https)
     await recovers(check)
 
 
+@on_each_loop
 async def test_a_frozen_server_is_a_timeout_and_found_again(https: Https) -> None:
     check = tls_certificate(HOST, https.port, context=trusting())
     await expect(check, Status.HEALTHY, "^$", timeout=5.0)
@@ -151,6 +144,24 @@ async def test_a_frozen_server_is_a_timeout_and_found_again(https: Https) -> Non
     await expect(check, Status.UNHEALTHY, TIMED_OUT)
     https.daemon.thaw()
     await recovers(check)
+
+
+@on_each_loop
+@pytest.mark.parametrize(("answer", "message"), [(b"220 mail.example ESMTP\r\n", "SSLError"), (b"", "SSLEOFError")])
+async def test_a_server_that_speaks_no_tls_is_told(answer: bytes, message: str) -> None:
+    """A thread of its own, for a server of asyncio would need its loop."""
+    with socket.create_server((HOST, 0)) as listener:
+
+        def serve() -> None:
+            with listener.accept()[0] as line:
+                line.recv(65536)
+                line.sendall(answer)
+
+        with ThreadPoolExecutor() as pool:
+            served = pool.submit(serve)
+            check = tls_certificate(HOST, listener.getsockname()[1], context=trusting())
+            await expect(check, Status.UNHEALTHY, f"^({message}|ConnectionResetError): ")
+            served.result()
 
 
 @pytest.mark.parametrize(
@@ -167,6 +178,7 @@ async def test_a_bad_network_is_told(https: Https, break_it: str, message: str) 
         await recovers(check)
 
 
+@on_each_loop
 async def test_two_hundred_runs_leak_nothing(https: Https) -> None:
     check = tls_certificate(HOST, https.port, context=trusting())
     await expect(check, Status.HEALTHY, "", timeout=5.0)

@@ -53,6 +53,7 @@ HTTP = (
         open=open_httpx,
         drivers=("httpx",),
         extra="http",
+        any_loop=True,
         close=close_httpx,
         occupy=occupy_httpx,
         says={

@@ -50,6 +50,8 @@ class Row:
     """Closes a client as the application would."""
     occupy: Occupy | None = None
     """Takes all that the client's pool can give."""
+    any_loop: bool = False
+    """Its driver works on trio too."""
     takes_client: bool = True
     """False: it takes a name instead, and finds the client itself."""
     without: Mapping[str, str] = field(default_factory=dict[str, str])
