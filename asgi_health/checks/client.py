@@ -39,7 +39,9 @@ def client_getter(given: Given[T], *kinds: type, by: str, on_trio: bool = False)
         function = cast("Callable[[], object]", given)
     else:
         expected, found = _told_apart(kinds, given)
-        raise TypeError(f"{by}: expected {expected}, or a plain function without arguments that returns one, not {found}")
+        raise TypeError(
+            f"{by}: expected {expected}, or a plain function without arguments that returns one, not {found}"
+        )
 
     def get() -> T:
         if not on_trio:

@@ -11,7 +11,7 @@ from .table import described
 
 
 @described(
-    technology="any database of Django",
+    technology="Django, any database",
     extra="django",
     asked="`SELECT 1` on a connection of the check's own; with Django's pool for PostgreSQL, on one of the pool, or "
     "beside it while it has none to give",

@@ -25,7 +25,7 @@ def sqlalchemy_engine(engine: "Engine") -> PlainCheck: ...
 @overload
 def sqlalchemy_engine(engine: "Callable[[], AsyncEngine | Engine | None]") -> "Callable[[], object]": ...
 @described(
-    technology="any database of SQLAlchemy",
+    technology="SQLAlchemy, any database",
     extra="sqlalchemy",
     asked="`SELECT 1` on a connection of the engine; while its pool is exhausted, on one beside it",
     costs="PostgreSQL: one round trip, outside of a transaction, and once per connection another to prepare the "

@@ -1,11 +1,14 @@
-"""The table of the ready-made checks, from what each says of itself: ``python -m asgi_health.checks``."""
+"""The ready-made checks by what each says of itself: ``python -m asgi_health.checks``."""
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, TypeVar
+
+from .signature import signature
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -14,8 +17,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Row:
     """What there is to know of a check before it is used."""
 
-    function: str
-    """Its full name, below ``asgi_health.checks``."""
+    make: Callable[..., Any]
     technology: str
     extra: str
     """The extra that installs its driver; empty where the standard library is enough."""
@@ -26,16 +28,29 @@ class Row:
     privileges: str
     """What the client's user must be allowed to do."""
 
+    @property
+    def room(self) -> str:
+        return self.make.__module__.rpartition(".")[2]
 
-_ROWS: dict[str, Row] = {}
+    @property
+    def function(self) -> str:
+        """Its full name, below ``asgi_health.checks``."""
+        return f"{self.room}.{self.make.__name__}"
+
+    @property
+    def promise(self) -> str:
+        """The first paragraph of what its docstring says."""
+        return " ".join((inspect.getdoc(self.make) or "").partition("\n\n")[0].split())
+
+
+_ROWS: list[Row] = []
 
 
 def described(*, technology: str, extra: str, asked: str, costs: str, privileges: str) -> Callable[[F], F]:
     """Enter the decorated function into the table."""
 
     def enter(function: F) -> F:
-        name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
-        _ROWS[name] = Row(name, technology, extra, asked, costs, privileges)
+        _ROWS.append(Row(function, technology, extra, asked, costs, privileges))
         return function
 
     return enter
@@ -50,33 +65,72 @@ def rows() -> list[Row]:
     """Return what every ready-made check says of itself, by technology."""
     for room in rooms():
         import_module(f"{__package__}.{room}")
-    return sorted(_ROWS.values(), key=lambda row: (row.technology.lower(), row.function))
+    return sorted(_ROWS, key=lambda row: (row.technology.lower(), row.function))
+
+
+BEGIN = """\
+# Ready-made checks
+
+Each that asks a server takes the application's own client, or a function without arguments that returns it once it is
+there, for a client that is made in the lifespan:
+
+```python
+from contextlib import asynccontextmanager
+
+import asyncpg
+from fastapi import FastAPI
+
+from asgi_health import Check, HealthMiddleware
+from asgi_health.checks.postgres import asyncpg_pool
+
+
+@asynccontextmanager
+async def lifespan(api):
+    async with asyncpg.create_pool(DSN) as api.state.pool:
+        yield
+
+
+api = FastAPI(lifespan=lifespan)
+app = HealthMiddleware(api, checks=[Check("database", asyncpg_pool(lambda: api.state.pool), timeout=1.0)])
+```
+
+The deadline of the check covers all that it does. None of them writes, publishes or consumes. A pool that is
+exhausted while the server answers is degraded, `pool exhausted: 20 of 20 in use`. The driver comes with your
+application, or with the extra: `pip install "asgi-health[postgres]"`.
+
+Most drivers of asynchronous clients need asyncio, on its own loop or on uvloop: on trio their checks fail and say so.
+What has no driver, what is asked in a thread, and `http.httpx_url` work on trio too.
+
+| technology | check, in `asgi_health.checks` | extra | asked | cost of a run | privileges |
+|---|---|---|---|---|---|
+"""
+
+ARGUMENTS = """
+## Arguments
+
+`Given[Pool]` is a `Pool`, or a plain function without arguments that returns it.
+
+An `AsyncCheck` runs in the event loop, and its deadline cancels it. A `PlainCheck`, as one with a blocking driver is,
+runs in a thread, which nothing can cancel: the failure is published at the deadline all the same, but the thread goes
+on until the driver gives up, and until then there is no other run of that check. So give such a client timeouts of its
+own. Where both kinds of client are taken (`Callable[[], object]`), the check is of the kind of its client.
+
+"""
+
+END = """
+This page is written by `python -m asgi_health.checks > docs/checks.md`.
+"""
 
 
 def document() -> str:
     """Return docs/checks.md."""
-    lines = [
-        "# Ready-made checks",
-        "",
-        "Each that asks a server takes the application's own client, or a function without arguments that returns it",
-        "once it is there:",
-        "",
-        "```python",
-        "from asgi_health import Check",
-        "from asgi_health.checks.postgres import asyncpg_pool",
-        "",
-        'Check("database", asyncpg_pool(lambda: api.state.pool), timeout=1.0)',
-        "```",
-        "",
-        "The deadline of the check covers all that it does. None of them writes, publishes or consumes. A pool that is",
-        "exhausted while the server answers is degraded, `pool exhausted: 20 of 20 in use`. The driver comes with your",
-        'application, or with the extra: `pip install "asgi-health[postgres]"`.',
-        "",
-        "| technology | check, in `asgi_health.checks` | extra | asked | cost of a run | privileges |",
-        "|---|---|---|---|---|---|",
-    ]
-    for row in rows():
-        extra = f"`{row.extra}`" if row.extra else "–"
-        cells = (row.technology, f"`{row.function}`", extra, row.asked, row.costs, row.privileges)
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join([*lines, "", "This page is written by `python -m asgi_health.checks > docs/checks.md`.", ""])
+    table = rows()
+    cells = "".join(map(_line, table))
+    calls = "".join(f"- `{row.room}.{signature(row.make)}`:\n  {row.promise}\n" for row in table)
+    return f"{BEGIN}{cells}{ARGUMENTS}{calls}{END}"
+
+
+def _line(row: Row) -> str:
+    extra = f"`{row.extra}`" if row.extra else "–"
+    cells = (row.technology, f"`{row.function}`", extra, row.asked, row.costs, row.privileges)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"

@@ -2,12 +2,13 @@
 
 import ssl
 import time
+from typing import Any
 
 from ..core.result import Result, degraded, healthy, unhealthy
 from .address import require_host, require_whole
 from .client import AsyncCheck
 from .table import described
-from .tcp import call, hang_up
+from .tcp import connected
 
 DAY = 86400.0
 EXPIRED = 10
@@ -36,6 +37,7 @@ def tls_certificate(
     The certificates between it and the authority warn of nothing, but fail alike. Raises TypeError and ValueError for
     what cannot be a host, a port or a number of days, and ValueError for a context that verifies nothing.
     """
+    import anyio
     from anyio.streams.tls import TLSAttribute  # what brings it is in use already; importing this room costs nothing
 
     require_host("tls_certificate", host)
@@ -47,13 +49,15 @@ def tls_certificate(
 
     async def shake_hands() -> Result:
         try:
-            connection = await call(host, port, ssl_context=trusted, tls_hostname=server_name or host)
+            connection = await connected(
+                anyio.connect_tcp(host, port, ssl_context=trusted, tls_hostname=server_name or host)
+            )
         except ssl.SSLCertVerificationError as error:
             if error.verify_code == EXPIRED:
                 return unhealthy("the certificate has expired")
             raise
-        certificate = connection.extra(TLSAttribute.peer_certificate)
-        await hang_up(connection)
+        certificate: Any = connection.extra(TLSAttribute.peer_certificate)
+        await anyio.aclose_forcefully(connection)
         ends = ssl.cert_time_to_seconds(certificate["notAfter"])
         days = (ends - time.time()) / DAY
         data = {"expires_in": (round(days, 1), "days")}

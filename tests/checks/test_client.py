@@ -1,6 +1,7 @@
 """The application's own client, given as it is or as a function that returns it."""
 
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -10,10 +11,10 @@ import pytest
 import redis
 import valkey
 
-from asgi_health.checks import grpc as grpc_room
-from asgi_health.checks import redis as redis_room
-from asgi_health.checks import valkey as valkey_room
 from asgi_health.checks.client import ClientError, client_getter
+from asgi_health.checks.grpc import grpc_peer
+from asgi_health.checks.redis import redis_client, redis_cluster
+from asgi_health.checks.valkey import valkey_client, valkey_cluster
 
 
 class Client:
@@ -81,26 +82,34 @@ def test_anything_else_is_refused_with_its_kind_and_without_its_text(given: Any,
 
 
 @pytest.mark.parametrize(
+    ("check", "make", "expected"),
+    [
+        (redis_client, redis.Redis, "redis.asyncio.client.Redis"),
+        (valkey_client, valkey.Valkey, "valkey.asyncio.client.Valkey"),
+        (grpc_peer, lambda: grpc.insecure_channel("127.0.0.1:1"), "grpc.aio._base_channel.Channel"),
+    ],
+    ids=["redis", "valkey", "grpc"],
+)
+def test_a_blocking_client_of_the_same_name_is_told_apart_by_its_module(check: Any, make: Any, expected: str) -> None:
+    with closing(make()) as plain:
+        found = f"one of {type(plain).__module__}.{type(plain).__qualname__}"
+        with pytest.raises(TypeError, match=f": expected {expected}, or a plain function .+, not {found}$"):
+            check(plain)
+        with pytest.raises(TypeError, match=f": the function returned {found}, expected {expected}$"):
+            anyio.run(check(lambda: plain))
+
+
+@pytest.mark.parametrize(
     ("check", "plain", "expected"),
     [
-        (redis_room.redis_client, redis.Redis(), "redis.asyncio.client.Redis"),
-        (valkey_room.valkey_client, valkey.Valkey(), "valkey.asyncio.client.Valkey"),
-        (redis_room.redis_cluster, redis.RedisCluster, "redis.asyncio.cluster.RedisCluster"),
-        (valkey_room.valkey_cluster, valkey.ValkeyCluster, "valkey.asyncio.cluster.ValkeyCluster"),
-        (grpc_room.grpc_peer, grpc.insecure_channel("127.0.0.1:1"), "grpc.aio._base_channel.Channel"),
+        (redis_cluster, redis.RedisCluster, "redis.asyncio.cluster.RedisCluster"),
+        (valkey_cluster, valkey.ValkeyCluster, "valkey.asyncio.cluster.ValkeyCluster"),
     ],
-    ids=["redis", "valkey", "redis cluster", "valkey cluster", "grpc"],
 )
-def test_a_blocking_client_of_the_same_name_is_told_apart_by_its_module(check: Any, plain: Any, expected: str) -> None:
-    kind = plain if isinstance(plain, type) else type(plain)
-    found = f"{kind.__module__}.{kind.__qualname__}"
-    with pytest.raises(TypeError) as caught:
+def test_so_is_its_class(check: Any, plain: type, expected: str) -> None:
+    found = f"the class {plain.__module__}.{plain.__qualname__}"
+    with pytest.raises(TypeError, match=f": expected {expected}, or a plain function .+, not {found}$"):
         check(plain)
-    assert f"expected {expected}, or a plain function" in str(caught.value)
-    assert str(caught.value).endswith(f" {found}")
-    if not isinstance(plain, type):
-        with pytest.raises(TypeError, match=f"the function returned one of {found}, expected {expected}$"):
-            anyio.run(check(lambda: plain))
 
 
 def test_none_is_a_client_that_is_not_there_yet() -> None:
