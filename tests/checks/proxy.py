@@ -108,10 +108,10 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 
 @asynccontextmanager
-async def proxied(port: int) -> AsyncIterator[Proxy]:
-    """Open a proxy to `port` on a port of its own, in the loop that runs."""
+async def proxied(port: int, *, at: int = 0) -> AsyncIterator[Proxy]:
+    """Open a proxy to `port` on a port of its own, or the one named, in the loop that runs."""
     proxy = Proxy(port)
-    server = await asyncio.start_server(proxy.adopt, HOST, 0)
+    server = await asyncio.start_server(proxy.adopt, HOST, at)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy

@@ -1,5 +1,6 @@
 """One table: the rows are ways to reach a technology, the columns what can happen to it. A test is a column."""
 
+import asyncio
 import gc
 import os
 import threading
@@ -12,7 +13,7 @@ import pytest
 
 from asgi_health import Status
 
-from .observe import expect, observe, recovers, until
+from .observe import expect, observe, recovers, threads_ended, until
 from .proxy import proxied
 from .rows import COLUMNS, ROWS, Row
 from .servers import Server, Target
@@ -42,9 +43,15 @@ async def test_healthy(row: Row, server: Server) -> None:
 
 
 @rows("refused")
-async def test_refused(row: Row, nobody: int) -> None:
-    async with row.open(Target(nobody)) as client:
-        await expect(row.check(client), Status.UNHEALTHY, row.says["refused"])
+async def test_refused_until_the_server_is_there(row: Row, server: Server, nobody: int) -> None:
+    """A proxy makes it be there: nothing listened on that port before, and no server needs to boot."""
+    async with AsyncExitStack() as network:
+        async with row.open(Target(nobody)) as client:
+            check = row.check(client)
+            for _ in range(3):
+                await expect(check, Status.UNHEALTHY, row.says["refused"])
+            await network.enter_async_context(proxied(server.port, at=nobody))
+            await recovers(check)
 
 
 @rows("killed")
@@ -109,6 +116,7 @@ async def test_trickled(row: Row, server: Server) -> None:
 
 @rows("wrong_password")
 async def test_wrong_password(row: Row, server: Server) -> None:
+    """There is no recovery to see: the client keeps what it was given, and the application has to be started anew."""
     async with row.open(replace(Target(server.port), password=WRONG_PASSWORD)) as client:
         await expect(row.check(client), Status.UNHEALTHY, row.says["wrong_password"])
 
@@ -181,16 +189,22 @@ async def test_two_hundred_runs_leak_nothing(row: Row, server: Server) -> None:
         for _ in range(5):
             await expect(check, Status.HEALTHY, "")
         before = await anyio.to_thread.run_sync(held, server)
+        tasks = len(asyncio.all_tasks())
+
+        def no_more() -> bool:
+            return held(server) <= before and len(asyncio.all_tasks()) <= tasks
+
         for _ in range(200):
             assert (await observe(check)).result.status is Status.HEALTHY
         # What was closed needs a moment to be gone on the other side too.
-        await until(lambda: held(server) <= before, f"no more than {before}")
+        await until(no_more, f"no more than {before} and {tasks} tasks")
         server.daemon.freeze()
         for _ in range(10):
             assert (await observe(check, 0.02)).result.status is Status.UNHEALTHY
         server.daemon.thaw()
+        await threads_ended()  # each occupies a connection; of one Check there are never two at a time
         await recovers(check)
-        await until(lambda: held(server) <= before, f"no more than {before}")
+        await until(no_more, f"no more than {before} and {tasks} tasks")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Kafka through a producer. What stands in for the server is told in servers/kafka.py."""
 
+import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -22,11 +23,26 @@ async def open_producer(target: Target) -> AsyncGenerator[AIOKafkaProducer]:
         sasl_plain_password=target.password,
         request_timeout_ms=2000,
     )
-    with suppress(KafkaError):  # as an application that goes on without it
-        await producer.start()
+    tried = asyncio.Event()
+
+    async def start() -> None:
+        """As an application that goes on without it, and tries again."""
+        while True:
+            try:
+                await producer.start()
+                return
+            except KafkaError:
+                await asyncio.sleep(0.1)
+            finally:
+                tried.set()
+
+    starting = asyncio.create_task(start())
+    await tried.wait()
     try:
         yield producer
     finally:
+        starting.cancel()
+        await asyncio.wait([starting])
         await producer.stop()
 
 
