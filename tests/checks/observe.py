@@ -19,10 +19,10 @@ TIMEOUT = 10.0
 PROMPT = 2.0
 """Seconds in which a run says what it finds, as an application's has to that leaves the timeout of its Check alone."""
 
-BRIEF = 0.3
+BRIEF = 0.2
 """Seconds that a run gets that is to time out."""
 
-TIMED_OUT = r"^timed out after 0\.3 s$"
+TIMED_OUT = r"^timed out after 0\.2 s$"
 
 LATE = 0.5  # seconds that a result may take beyond that
 ENDS = 2.0  # seconds after its result in which a run must be over
@@ -101,7 +101,11 @@ async def expect(run: CheckFunction, status: Status, message: str, *, timeout: f
 async def recovers(run: CheckFunction, patience: float = 30.0) -> None:
     """Run it again and again, with the same client, until it is healthy; nobody else uses the client."""
     end = anyio.current_time() + patience
-    while (outcome := await observe(run)).result.status is not Status.HEALTHY:
+    while True:
+        await threads_ended()  # of one Check there are never two at a time
+        outcome = await observe(run)
+        if outcome.result.status is Status.HEALTHY:
+            return
         assert outcome.result.status is Status.UNHEALTHY, f"nobody occupies it, and yet: {outcome}"
         assert anyio.current_time() < end, f"not healthy again within {patience} s: {outcome}"
         await anyio.sleep(0.05)

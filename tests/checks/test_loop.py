@@ -90,7 +90,7 @@ async def test_a_real_loop_that_really_blocks_is_caught() -> None:
 
     async with anyio.create_task_group() as group:
         group.start_soon(block)
-        await expect(loop_lag(), Status.UNHEALTHY, r"^the event loop is 0\.\d+ s late", timeout=30.0)
+        await expect(loop_lag(), Status.UNHEALTHY, r"^the event loop is \d+\.\d+ s late", timeout=30.0)
         group.cancel_scope.cancel()
     await expect(loop_lag(max_lag=20.0), Status.HEALTHY, "^$", timeout=30.0)
 

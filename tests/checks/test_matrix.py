@@ -13,7 +13,7 @@ import pytest
 
 from asgi_health import Status
 
-from .observe import expect, observe, recovers, threads_ended, until
+from .observe import expect, observe, recovers, until
 from .proxy import proxied
 from .rows import COLUMNS, ROWS, Row
 from .servers import Server, Target
@@ -202,7 +202,6 @@ async def test_two_hundred_runs_leak_nothing(row: Row, server: Server) -> None:
         for _ in range(10):
             assert (await observe(check, 0.02)).result.status is Status.UNHEALTHY
         server.daemon.thaw()
-        await threads_ended()  # each occupies a connection; of one Check there are never two at a time
         await recovers(check)
         await until(no_more, f"no more than {before} and {tasks} tasks")
 
