@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import threading
+import warnings
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 
@@ -199,8 +200,11 @@ async def test_two_hundred_runs_leak_nothing(row: Row, server: Server) -> None:
         # What was closed needs a moment to be gone on the other side too.
         await until(no_more, f"no more than {before} and {tasks} tasks")
         server.daemon.freeze()
-        for _ in range(10):
-            assert (await observe(check, 0.02)).result.status is Status.UNHEALTHY
+        with warnings.catch_warnings():
+            # What a driver drops without closing it when it is cancelled, Python closes. What stays open is counted.
+            warnings.simplefilter("ignore", ResourceWarning)
+            for _ in range(10):
+                assert (await observe(check, 0.02)).result.status is Status.UNHEALTHY
         server.daemon.thaw()
         await recovers(check)
         await until(no_more, f"no more than {before} and {tasks} tasks")

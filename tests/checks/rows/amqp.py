@@ -58,7 +58,7 @@ AMQP = (
         close=close,
         says={
             "healthy": "^$",
-            "refused": "^AMQPConnectionError: .*Connect call failed",
+            "refused": "^AMQPConnectionError: .*(Connect call failed|Connection refused)",
             "killed": "AMQPConnectionError|Connection(Closed|Reset)|ChannelInvalidState|lost",
             "frozen": TIMED_OUT,
             "blackholed": TIMED_OUT,

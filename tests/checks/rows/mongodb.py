@@ -13,6 +13,7 @@ from ..servers import Target
 from .mark import TIMED_OUT, Row
 
 SIZE = 2
+CLOSED = "[Cc]onnection (is )?(already )?closed"  # the longer ones are uvloop's
 
 
 @asynccontextmanager
@@ -60,7 +61,7 @@ MONGODB = (
         says={
             "healthy": "^$",
             "refused": r"^NoServer: 127\.0\.0\.1:\d+: .*(Connect call failed|Connection refused)",
-            "killed": "^(AutoReconnect|NoServer): .*(Connect call failed|Connection refused|connection closed|reset)",
+            "killed": f"^(AutoReconnect|NoServer): .*(Connect call failed|Connection refused|{CLOSED}|reset)",
             "frozen": TIMED_OUT,
             "blackholed": TIMED_OUT,
             "reset": "^(AutoReconnect|NoServer): .*(reset|closed)",

@@ -6,6 +6,7 @@ from typing import Any
 
 import aiomysql
 import asyncmy
+from sqlalchemy import event
 
 from asgi_health.checks.mysql import aiomysql_pool, asyncmy_pool
 from asgi_health.checks.sqlalchemy import sqlalchemy_engine
@@ -50,6 +51,17 @@ async def close(pool: Any) -> None:
     await pool.wait_closed()
 
 
+@asynccontextmanager
+async def open_engine_of_aiomysql(target: Target) -> AsyncGenerator[Any]:
+    """On uvloop SQLAlchemy fails to close a connection that was reset, though nothing of it but the object is left."""
+    made: list[Any] = []
+    async with open_engine("mysql+aiomysql", {})(target) as engine:
+        event.listen(engine.sync_engine, "connect", lambda adapted, _: made.append(adapted.driver_connection))
+        yield engine
+    for connection in made:
+        connection.close()
+
+
 ME = r"user 'health'@'127\.0\.0\.1'"
 SAYS = {
     "healthy": "^$",
@@ -66,6 +78,11 @@ SAYS = {
     "exhausted_and_killed": r"^OperationalError: .*\(2003, ",
     "closed": "^ClientError: the pool is closed$",
     "two_hundred_runs": "^$",
+}
+
+# The last is uvloop's word for a line that was reset, which SQLAlchemy hands on as it is.
+BY_SQLALCHEMY = {column: says for column, says in SAYS.items() if column not in NEVER_CLOSED} | {
+    "reset": rf"{SAYS['reset']}|^RuntimeError: .*the handler is closed$"
 }
 
 MYSQL = (
@@ -95,11 +112,11 @@ MYSQL = (
         "sqlalchemy+aiomysql",
         server="mariadb",
         check=sqlalchemy_engine,
-        open=open_engine("mysql+aiomysql", {}),
+        open=open_engine_of_aiomysql,
         drivers=("sqlalchemy",),
         extra="sqlalchemy",
         occupy=occupy_async,
-        says={column: says for column, says in SAYS.items() if column not in NEVER_CLOSED},
+        says=BY_SQLALCHEMY,
         without=NEVER_CLOSED,
     ),
     Row(
@@ -110,7 +127,7 @@ MYSQL = (
         drivers=("sqlalchemy",),
         extra="sqlalchemy",
         occupy=occupy_async,
-        says={column: says for column, says in SAYS.items() if column not in NEVER_CLOSED},
+        says=BY_SQLALCHEMY,
         without=NEVER_CLOSED,
     ),
 )
