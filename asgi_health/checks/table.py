@@ -8,8 +8,6 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, TypeVar
 
-from .signature import signature
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -124,6 +122,8 @@ This page is written by `python -m asgi_health.checks > docs/checks.md`.
 
 def document() -> str:
     """Return docs/checks.md."""
+    from .signature import signature  # whoever imports a room needs no parser
+
     table = rows()
     cells = "".join(map(_line, table))
     calls = "".join(f"- `{row.room}.{signature(row.make)}`:\n  {row.promise}\n" for row in table)
