@@ -1,6 +1,7 @@
 """Alembic, with real scripts and a real database of SQLite in a temporary folder."""
 
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from asgi_health import Check, Status
 from asgi_health.checks.alembic import alembic_at_head
 
 from .conftest import GetServer
-from .observe import expect
+from .observe import expect, until
 from .rows.mark import TIMED_OUT
 from .servers.mark import DATABASE, PASSWORD, USER
 
@@ -97,6 +98,10 @@ async def engine(request: pytest.FixtureRequest, schema: Schema) -> AsyncIterato
         engine = create_async_engine(f"sqlite+aiosqlite:///{schema.file}")
         yield engine
         await engine.dispose()
+        # aiosqlite does not wait for the thread of a connection that it could not open, and that speaks to the loop.
+        await until(
+            lambda: "_connection_worker" not in str(threading.enumerate()), "the threads of aiosqlite have ended"
+        )
     else:
         plain = sqlalchemy.create_engine(f"sqlite:///{schema.file}")
         yield plain

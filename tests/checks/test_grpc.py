@@ -54,7 +54,7 @@ async def test_a_server_without_the_health_service_fails_and_says_so() -> None:
 
 async def test_a_plain_channel_is_refused() -> None:
     wrong: Any = grpc.insecure_channel("127.0.0.1:1")
-    with wrong, pytest.raises(TypeError, match=r"^grpc_peer: expected grpc\.Channel"):
+    with wrong, pytest.raises(TypeError, match=r"^grpc_peer: expected grpc\.aio\..+, not one of grpc\._channel"):
         grpc_peer(wrong)
 
 
