@@ -5,12 +5,14 @@ import pwd
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 
 from tests.servers.process import wait_until
 
 BOOT = 60.0  # seconds in which a server must answer
+GONE = {"", "X", "Z"}  # of a process in /proc: nothing, dead, or only its result is left
 NOBODY = pwd.getpwnam("nobody")
 
 
@@ -57,10 +59,12 @@ class Daemon:
         wait_until(lambda: not any(_alive(pid) for pid in pids), f"all processes of {self.name} are gone")
 
     def freeze(self) -> set[int]:
+        """SIGSTOP to every process of it; when this returns, no thread of them runs on."""
         frozen: set[int] = set()
         while fresh := self._family() - frozen:
             for pid in fresh:
                 _signal(pid, signal.SIGSTOP)
+            wait_until(partial(_stopped, fresh), f"all processes of {self.name} stand still")
             frozen |= fresh
         return frozen
 
@@ -108,7 +112,16 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 
 def _alive(pid: int) -> bool:
+    return _state(Path("/proc") / str(pid)) not in GONE
+
+
+def _stopped(pids: Collection[int]) -> bool:
+    threads = [thread for pid in pids for thread in Path("/proc").glob(f"{pid}/task/*")]
+    return all(_state(thread) in {"T", *GONE} for thread in threads)
+
+
+def _state(place: Path) -> str:
     try:
-        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return (place / "stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
-        return False
+        return ""
