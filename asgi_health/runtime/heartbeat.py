@@ -57,7 +57,8 @@ class Heartbeat:
         signal = self._signal = backend.signal()
         self.thread = get_ident()
         self.at = monotonic()
-        self._task = backend.spawn("asgi-health heartbeat", lambda: self._beat(signal), _nothing)
+        # Hidden: who ends it speaks for the whole loop, for it looks after everything else that may be ended.
+        self._task = backend.spawn("asgi-health heartbeat", lambda: self._beat(signal), _nothing, hidden=True)
 
     def wake(self) -> None:
         """Have the loop take a turn now. May be called from any thread."""

@@ -15,7 +15,7 @@ from asgi_health.asgi.types import App
 
 from ..asgi.caller import ask
 from ..asgi.lives import Hear, Say, life, speaks
-from ..asgi.server import alive, serving
+from ..asgi.server import alive, hearts, serving
 from ..servers.process import wait_until
 from .lived import LOOPS, living, loop_of, threads
 
@@ -124,7 +124,7 @@ async def while_it_runs(slow: float) -> set[str]:
 
 def tasks() -> set[str]:
     if not trio.lowlevel.in_trio_run():
-        return {task.get_name() for task in asyncio.all_tasks()}
+        return {task.get_name() for task in asyncio.all_tasks() | hearts()}
     names: set[str] = set()
     waiting = [trio.lowlevel.current_root_task()]
     while waiting:
