@@ -77,6 +77,8 @@ class Sidecar:
             self._attend(self._slow if first else inf)
         except (OSError, RuntimeError) as error:  # no descriptor, no thread
             self._leave()
+            if first:
+                self._health.end(loop)
             raise CannotListen(f"what goes on beside the app cannot start: {error}") from None
         return loop
 

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -264,6 +265,23 @@ def test_three_hundred_connections_at_once_are_answered_or_turned_away(address: 
         client.close()
     assert listener_thread.MOST - 1 <= served <= listener_thread.MOST
     wait_until(lambda: ask_or_none(address) == PASS, "there is room again")
+
+
+def test_a_newcomer_takes_the_place_of_the_connection_that_is_silent_longest(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener_thread, "MOST", 4)
+    monkeypatch.setattr(listener_thread, "PATIENCE", 3600.0)
+    address = str(folder / "full")
+    with living(HealthMiddleware(speaks, listener=Listener(address))), ExitStack() as stack:
+        kept = [stack.enter_context(Connection(address)) for _ in range(4)]
+        for number in (1, 3, 0, 2):  # so they fall silent, each when it has been answered
+            kept[number].ask("GET", "/startupz")
+        for number in (1, 3, 0):
+            assert stack.enter_context(Connection(address)).ask("GET", "/startupz").body == PASS
+            with pytest.raises(ConnectionError):
+                kept[number].ask("GET", "/startupz")
+        assert kept[2].ask("GET", "/startupz").body == PASS
 
 
 def ask_or_none(address: str) -> bytes | None:

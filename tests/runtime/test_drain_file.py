@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,7 +129,16 @@ def test_a_log_that_fails_keeps_no_file_from_draining_and_ends_nothing(
     wait_until(lambda: lab.ready, "it is ready again")
 
 
-def test_it_has_looked_when_it_has_started(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
+def test_it_has_looked_when_it_has_started(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    look = lab.file.look
+
+    def slowly() -> None:
+        time.sleep(0.1)
+        look()
+
+    monkeypatch.setattr(lab.file, "look", slowly)
     caplog.set_level(logging.INFO)
     lab.path.touch()
     lab.file.start(LONG)

@@ -1,21 +1,25 @@
 """What goes on beside an app when its lives do not end as they should."""
 
 import asyncio
-import logging
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import pytest
 
-from asgi_health import Check, Drain, Health, HealthMiddleware, Probe, Status
+from asgi_health import Check, Drain, Health, HealthMiddleware, Listener, Probe, Status
 from asgi_health.asgi.beside import beside
 from asgi_health.asgi.paths import Paths
 from asgi_health.runtime.runner import runner_of
 
-from ..asgi.lives import Hear, Say, life
-from ..asgi.server import serving
+from ..asgi import lives
+from ..asgi.caller import ask
+from ..asgi.lives import ERROR, Hear, Say, life
+from ..asgi.server import Server, serving
+from ..servers.wire import ask as ask_at
 from .hanging import hanging
 
 BACKENDS = pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -143,8 +147,7 @@ def test_the_checks_of_an_app_that_cancels_every_task_go_on(backend: str, caplog
         assert not runner_of(health).alive
 
     anyio.run(main, backend=backend)
-    told = "the runner of the checks was cancelled from outside; it starts again"
-    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [told] * 2
+    assert caplog.text.count("the runner of the checks was cancelled from outside; it starts again") == 2
 
 
 @BACKENDS
@@ -216,3 +219,38 @@ def test_a_block_inside_of_an_app_that_has_the_same_health_is_refused(backend: s
             await until(lambda: ready(health))
 
     anyio.run(main, backend=backend)
+
+
+# -- an app whose lifespan crashes, and whose server serves on
+
+
+@BACKENDS
+def test_drain_and_listener_come_back_with_the_next_request_after_a_crash(backend: str, got: list[int]) -> None:
+    async def main(address: str) -> None:
+        def status() -> int:
+            return ask_at(address, "GET", "/readyz").status
+
+        app = HealthMiddleware(
+            life(lives.crashes_when_started), drain=Drain(delay=3600.0), listener=Listener(address), slow_loop=0
+        )
+        server = Server(app)
+        server.say("startup")
+        await server.run()
+        assert server.error is ERROR
+        with pytest.raises(OSError, match="No such file|refused"):
+            await anyio.to_thread.run_sync(status)
+        assert signal.getsignal(signal.SIGTERM) is handler
+        assert (await ask(app, "/ordinary")).from_app
+        with anyio.fail_after(20.0):
+            while await anyio.to_thread.run_sync(status) != 200:
+                await anyio.sleep(0.01)
+        signal.raise_signal(signal.SIGTERM)
+        assert got == []
+        assert await anyio.to_thread.run_sync(status) == 503
+        signal.raise_signal(signal.SIGTERM)
+        assert got == [signal.SIGTERM]
+        app._sidecar._leave()
+
+    handler = signal.getsignal(signal.SIGTERM)
+    with tempfile.TemporaryDirectory(prefix="asgi-health-") as folder:
+        anyio.run(main, f"{folder}/listener", backend=backend)
