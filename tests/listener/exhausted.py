@@ -1,4 +1,4 @@
-"""A program that starts with ever more descriptors left for it, until it can. `python -m ... ADDRESS`, a line for each."""
+"""A program that starts with ever more descriptors left, until it can. `python -m ... ADDRESS`, a line for each."""
 
 import asyncio
 import gc
