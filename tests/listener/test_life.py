@@ -38,9 +38,9 @@ def loop(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(autouse=True)
 def nothing_left(folder: Path) -> Iterator[None]:
     """No thread, no descriptor and no file outlives the app."""
-    descriptors = open_descriptors()
+    descriptors, others = open_descriptors(), threads()
     yield
-    wait_until(lambda: threads() == set(), f"its threads have ended: {threads()}")
+    wait_until(lambda: threads() <= others, "its threads have ended")
     wait_until(lambda: open_descriptors() <= descriptors, "its descriptors are closed")
     assert [file for file in os.listdir(folder) if not file.startswith("kept")] == []
 

@@ -103,7 +103,7 @@ def test_a_file_system_that_hangs_holds_no_signal_back(
             assert hung.is_set()
             await until(lambda: ready(health))
             signal.raise_signal(signal.SIGTERM)
-            assert got == []
+            assert not ready(health)
             await until(lambda: got == [signal.SIGTERM])
 
     with hanging(file, monkeypatch) as hung:
@@ -158,7 +158,7 @@ def test_the_drain_of_an_app_that_cancels_every_task_goes_on(backend: str, got: 
         async with health.running(drain=Drain(delay=0.3)):
             await cancel_everybody_else(health)
             signal.raise_signal(signal.SIGTERM)
-            assert (got, ready(health)) == ([], False)
+            assert not ready(health)
             await until(lambda: got == [signal.SIGTERM])
 
     anyio.run(main, backend=backend)
