@@ -72,10 +72,12 @@ class Heartbeat:
             self._task = self._signal = None
 
     async def _beat(self, signal: Signal) -> None:
-        # Asked each time, for a cancellation in the very moment of a beat may be taken for the end of the wait.
+        # Asked after each wait, for a cancellation in the moment in which it ends comes too late to end it.
         pause = SOON
-        while self._signal is signal:
+        while True:
             await signal.wait(pause)
+            if self._signal is not signal:
+                return
             pause = min(2 * pause, PERIOD)
             self.below = _codes(sys._getframe())  # pyright: ignore[reportPrivateUsage]  documented, for debuggers
             before, self.at = self.at, monotonic()

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from math import inf
 
 import anyio
+import anyio.lowlevel
 import pytest
 import trio
 
@@ -63,6 +64,28 @@ def test_it_beats_until_it_is_stopped(run: Run) -> None:
         await until(lambda: alive() <= before and not pulse.alive)
         assert pulse.at == last
         assert pulse.late(last + PERIOD + 7.0) == pytest.approx(7.0)
+
+    run(main)
+
+
+def test_after_its_end_there_is_no_other_beat_in_whatever_moment_that_came(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "SOON", 0.0)  # so that a wait is over all the time
+
+    async def main() -> None:
+        for turns in [*range(8)] * 20:  # so often because the order of turns is a matter of luck on trio
+            pulse = Heartbeat()
+            pulse.start()
+            first = pulse.at
+            await until(lambda: pulse.at > first)  # noqa: B023  called at once
+            for _ in range(turns):
+                await anyio.lowlevel.checkpoint()
+            task = pulse._task
+            pulse.stop()
+            last = pulse.at
+            await until(lambda: task is not None and not task.alive())  # noqa: B023  called at once
+            assert pulse.at == last
 
     run(main)
 
