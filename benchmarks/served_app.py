@@ -12,7 +12,9 @@ from .setup import Setup
 def _make() -> object:
     described = json.loads(os.environ["BENCHMARK_APP"])
     dependency = Dependency(Board(Path(described["board"])))
-    setup = Setup(dependency.checks(described["checks"]), described["interval"], described["timeout"])
+    setup = Setup(
+        dependency.checks(described["checks"]), described["interval"], described["timeout"], described["slow_loop"]
+    )
     return contender(described["contender"]).make(setup)
 
 

@@ -66,6 +66,7 @@ class Server:
         checks: int = 1,
         interval: float = 10.0,
         timeout: float = 2.0,
+        slow_loop: float = 1.0,
     ) -> None:
         self.who = who
         self.name = server
@@ -79,6 +80,7 @@ class Server:
             "checks": checks,
             "interval": interval,
             "timeout": timeout,
+            "slow_loop": slow_loop,
         }
         self._said = (folder / "said").open("w+")
         self._process = subprocess.Popen(

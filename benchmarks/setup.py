@@ -26,6 +26,8 @@ class Setup:
     """Seconds between two runs of a check, or for which a cached result holds: whichever the contender offers."""
     timeout: float = 2.0
     """Seconds that a check may take, where the contender can be told."""
+    slow_loop: float = 1.0
+    """Seconds of lateness of the loop that are logged; 0: asgi-health has neither heartbeat nor watchdog."""
     details: bool = False
     """Whether the contender is going to be asked for its verbose answer."""
     bare: bool = False

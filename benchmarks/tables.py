@@ -18,6 +18,7 @@ HEADINGS = {  # of measures; what follows a comma in the name of a measure stays
     "load": "Runs of the check that 100,000 probes cause",
     "served": "Probes per second over loopback",
     "latency": "Latency over loopback",
+    "heartbeat": "Probes per second with heartbeat and watchdog, against the same app without",
     "tail": "The longest wait of a probe, while",
     "runs": "Runs of the dependency meanwhile",
     "checks": "p99 by the number of checks, 16 connections",

@@ -9,6 +9,7 @@ from ..core import health as core
 from ..core.drain import Drain
 from ..core.listener import Listener
 from ..formats.service import ServiceInfo
+from ..runtime.current import current_backend
 from .beside import beside
 from .paths import Paths
 from .types import Scope
@@ -33,11 +34,18 @@ class Health(core.Health):
         The probes are answered by `listener`; the other options are those of HealthMiddleware. With a `drain` the
         program's own handler of SIGTERM, which it sets before, is called when the delay is over.
 
+        One block at a time: the end of an inner one would be the end of the outer one's readiness.
+
         Raises TypeError or ValueError for a configuration that could not work, CannotListen for an address that cannot
-        be had.
+        be had, RuntimeError inside of another such block, or of an app with a HealthMiddleware around this Health.
         """
         if drain is not None and drain.path is not None and listener is None:
             raise ValueError(f"drain: path {drain.path!r} needs a listener: nobody else answers requests here")
+        if self.lives_in(current_backend().loop):
+            raise RuntimeError(
+                "health: running() inside of another life of the same Health, of an outer running() or of an app with a"
+                " HealthMiddleware; expected one of them, and in it health.add(...) for what belongs to it"
+            )
         sidecar = beside(
             self, paths=paths, details=details, service=service, drain=drain, listener=listener, slow_loop=slow_loop
         )

@@ -24,7 +24,8 @@ class Drain:
     (Kubernetes: its endpoints too), shorter than the time after which the orchestrator kills. 0: signals are left
     alone."""
     file: str | os.PathLike[str] | None = None
-    """While this file exists readiness is 503, in every worker of a pod; noticed within half a second."""
+    """While this file exists readiness is 503, in every worker of a pod; noticed within half a second. A file system
+    that fails or hangs changes nothing and holds nothing up."""
     path: str | None = None
     """Where a GET or POST drains, and is answered when `delay` is over: for a preStop hook."""
     allow: bool | Callable[[MutableMapping[str, Any]], bool] = False

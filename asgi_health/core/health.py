@@ -217,6 +217,10 @@ class Health:
         with self._lock:
             return self._life.end(life)
 
+    def lives_in(self, life: object) -> bool:
+        """Tell whether `life` is the present one: somebody tells of it."""
+        return self._life.is_of(life)
+
     @property
     def started(self) -> bool:
         """Whether the app's own startup is complete."""

@@ -50,9 +50,13 @@ class Life:
         """When the present phase began, None while nobody has told of a life."""
         return self._drained_at if self.phase is Phase.DRAINING else self._entered_at
 
+    def is_of(self, of: object) -> bool:
+        """Tell whether the life `of` this very thing, an event loop, is being lived."""
+        return self._of is of
+
     def begin(self, of: object, now: float) -> bool:
-        """Begin anew, True; False when the life `of` this very thing, an event loop, is being lived."""
-        if self._of is of:
+        """Begin anew, True; False when the life `of` this very thing is being lived."""
+        if self.is_of(of):
             return False
         self._of = of
         self.count += 1
@@ -83,7 +87,7 @@ class Life:
 
     def end(self, of: object) -> bool:
         """End the life `of` this thing, True; False when it is not the one that is being lived."""
-        if self._of is not of:
+        if not self.is_of(of):
             return False
         self._of = _NOBODYS
         return True

@@ -45,11 +45,12 @@ class Backend(Protocol):
     def loop(self) -> object:
         """What tells this loop from any other."""
 
-    def spawn(self, name: str, main: Main, ended: Callable[[], None]) -> Task:
+    def spawn(self, name: str, main: Main, ended: Callable[[], None], *, hidden: bool = False) -> Task:
         """Run `main` in a task of its own, in an empty context, and call `ended` in the loop when it is over.
 
         The context is empty because a request's would carry its tracing span into every check that follows. `main`
-        must not raise, but for the cancellation of the task.
+        must not raise, but for the cancellation of the task. A `hidden` task is out of the reach of an app that
+        cancels every task of its loop; nobody waits for it or tells it when the loop ends.
         """
         ...
 

@@ -14,12 +14,9 @@ from ..core.lifecycle import Phase
 
 logger = logging.getLogger("asgi_health")
 
-FILE_PERIOD = 0.25
-"""Seconds between two looks for the file, a microsecond each."""
-
 
 class Drainer:
-    """Drain a Health at the first SIGTERM, and while the file exists; see `Drain`.
+    """Drain a Health at the first SIGTERM; see `Drain`.
 
     `wake` has `look` called at once, and takes no lock; `nudge` has the main thread run what handlers are due.
     """
@@ -31,7 +28,6 @@ class Drainer:
         self._nudge = nudge
         self._due = inf
         self._told = False
-        self._held: bool | None = None
 
     def hold(self) -> bool:
         """A SIGTERM has come: begin to drain and return True, or False if it is to go through. For a signal handler."""
@@ -48,34 +44,20 @@ class Drainer:
         return True
 
     def look(self, now: float) -> float:
-        """Look for the file, and pass on a signal whose time has come. Returns when to look again, as `now` counts."""
-        again = self._pass_on(now)  # first: neither a file system nor a log handler may hold the signal back
-        if self._drain.file is not None:
-            again = min(again, now + FILE_PERIOD)
-            held = os.path.exists(self._drain.file)
-            if held is not self._held:
-                before, self._held = self._held, held
-                self._health.hold(held)
-                if held or before:
-                    logger.info(
-                        "draining while %s exists" if held else "no longer draining: %s is gone", self._drain.file
-                    )
-        return again
-
-    def _pass_on(self, now: float) -> float:
+        """Pass on a signal whose time has come. Returns when to look again, as `now` counts."""
         again = inf
         if -inf < self._due < inf:
             left = self._due - self._health.clock()
-            if not self._told:
-                self._told = True
-                logger.info("SIGTERM: draining, the server gets it in %.1f s", max(0.0, left))
             if left <= 0:
                 # The handler in the main thread gets it, as the second one, and lets it through.
                 self._due = -inf
                 os.kill(os.getpid(), signal.SIGTERM)
                 self._nudge()
             else:
-                again = min(again, now + left)
+                again = now + left
+            if not self._told:  # last: no handler of the log may hold the signal back
+                self._told = True
+                logger.info("SIGTERM: draining, the server gets it in %.1f s", max(0.0, left))
         return again
 
     async def drain(self) -> None:

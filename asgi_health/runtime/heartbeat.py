@@ -57,7 +57,8 @@ class Heartbeat:
         signal = self._signal = backend.signal()
         self.thread = get_ident()
         self.at = monotonic()
-        self._task = backend.spawn("asgi-health heartbeat", lambda: self._beat(signal), _nothing)
+        # Hidden: who ends it speaks for the whole loop, for it looks after everything else that may be ended.
+        self._task = backend.spawn("asgi-health heartbeat", lambda: self._beat(signal), _nothing, hidden=True)
 
     def wake(self) -> None:
         """Have the loop take a turn now. May be called from any thread."""
@@ -71,10 +72,12 @@ class Heartbeat:
             self._task = self._signal = None
 
     async def _beat(self, signal: Signal) -> None:
-        # Asked each time, for a cancellation in the very moment of a beat may be taken for the end of the wait.
+        # Asked after each wait, for a cancellation in the moment in which it ends comes too late to end it.
         pause = SOON
-        while self._signal is signal:
+        while True:
             await signal.wait(pause)
+            if self._signal is not signal:
+                return
             pause = min(2 * pause, PERIOD)
             self.below = _codes(sys._getframe())  # pyright: ignore[reportPrivateUsage]  documented, for debuggers
             before, self.at = self.at, monotonic()

@@ -14,7 +14,7 @@ import h11
 from ..core.status import Status
 from ..formats.answer import BAD_REQUEST, MINIMAL, Answer
 from .addresses import SocketFile, address_of
-from .listening import Respond
+from .listening import CannotListen, Respond
 
 logger = logging.getLogger("asgi_health")
 
@@ -33,13 +33,21 @@ BUFFER = 16_384
 
 
 class ListenerThread:
-    """Answer requests on a socket from `start` to `stop`. A daemon thread, so that it ends with the process."""
+    """Answer requests on a socket from `start` to `stop`. A daemon thread, so that it ends with the process.
+
+    Raises CannotListen, and lets go of the address, where the system gives no descriptor.
+    """
 
     def __init__(self, listening: socket.socket, respond: Respond) -> None:
         self._listening = listening
         self._file = SocketFile(listening)
         self._respond = respond
-        self._loop: asyncio.AbstractEventLoop = asyncio.SelectorEventLoop()
+        try:
+            self._loop: asyncio.AbstractEventLoop = asyncio.SelectorEventLoop()
+        except OSError as error:  # no descriptor
+            address = address_of(listening)
+            self._let_go()
+            raise CannotListen(f"listener: cannot answer at {address}: {error.strerror}") from None
         self._over = asyncio.Event()
         self._begun: set[asyncio.Task[None]] = set()
         self._silent: dict[asyncio.Task[None], None] = {}
@@ -51,8 +59,7 @@ class ListenerThread:
         try:
             self._thread.start()
         except RuntimeError:
-            self._file.unlink()
-            self._listening.close()
+            self._let_go()
             self._loop.close()
             raise
         logger.info("the listener answers at %s", address)
@@ -64,6 +71,10 @@ class ListenerThread:
             self._loop.call_soon_threadsafe(self._over.set)
         except RuntimeError:  # it has ended already
             return
+
+    def _let_go(self) -> None:
+        self._file.unlink()
+        self._listening.close()
 
     def _run(self) -> None:
         try:

@@ -1,6 +1,7 @@
 """What operators read: a line when something changes, nothing per run and nothing per probe."""
 
 import logging
+from math import inf
 
 from ..core.health import Health
 from ..core.lifecycle import Phase
@@ -18,6 +19,7 @@ class Log:
         self._lives = 0
         self._seen_well: set[Probe] = set()
         self._bad_since: dict[Probe, float] = {}
+        self._looked = -inf
         health.subscribe(log_transition)
 
     def look(self, now: float) -> None:
@@ -27,14 +29,17 @@ class Log:
             self._seen_well.clear()
             self._bad_since.clear()
         for probe in Probe:
-            if self._health.outlook(probe).at(now) is not Status.UNHEALTHY:
+            outlook = self._health.outlook(probe)
+            if outlook.at(now) is not Status.UNHEALTHY:
                 self._seen_well.add(probe)
                 if probe in self._bad_since:
                     seconds = now - self._bad_since.pop(probe)
                     logger.info("%s is well again, it failed for %.1f s", probe.value, seconds)
             elif probe in self._seen_well and probe not in self._bad_since and self._health.phase is Phase.SERVING:
-                self._bad_since[probe] = now
+                # Grown old while nobody could look: the loop was blocked, and has answered nobody since then.
+                self._bad_since[probe] = now if outlook.status is Status.UNHEALTHY else self._looked
                 logger.warning("%s fails", probe.value)
+        self._looked = now
 
 
 def log_transition(transition: Transition) -> None:

@@ -20,12 +20,14 @@ class AsyncioTask:
 
     __slots__ = ("_cancelled", "_dropped", "_loop", "_task", "_told")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, name: str, main: Main) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, name: str, main: Main, *, hidden: bool) -> None:
         self._loop = loop
         self._cancelled = False
         self._dropped = False
         self._told = False
         self._task = loop.create_task(self._run(main), name=name, context=Context())
+        if hidden:
+            self._hide()
 
     def cancel(self) -> None:
         # Once: a check that swallows its cancellation would meet the next one in its clean-up.
@@ -81,14 +83,20 @@ class AsyncioTask:
 
     def _cancel(self) -> None:
         self._task.cancel()
-        # A run that goes on beyond its deadline stays, for its end will be the news. But nobody is to wait for it:
-        # _unregister_task is the documented way to say so ("Extending asyncio"). The flag is the one that asyncio's own
-        # gather sets to keep the interpreter from complaining about a task that never ended.
-        asyncio._unregister_task(self._task)
-        self._task._log_destroy_pending = False  # type: ignore[attr-defined]
+        # A run that goes on beyond its deadline stays, for its end will be the news. But nobody is to wait for it.
+        self._hide()
         if not self._task.done():
             keep(self._task)
             self._task.add_done_callback(let_go, context=Context())
+
+    def _hide(self) -> None:
+        """Take the task out of asyncio.all_tasks(): _unregister_task is the documented way ("Extending asyncio").
+
+        The flag is the one that asyncio's own gather sets to keep the interpreter from complaining about a task that
+        never ended.
+        """
+        asyncio._unregister_task(self._task)
+        self._task._log_destroy_pending = False  # type: ignore[attr-defined]
 
 
 class AsyncioSignal:
@@ -140,8 +148,8 @@ class AsyncioBackend:
     def loop(self) -> asyncio.AbstractEventLoop:
         return self._loop
 
-    def spawn(self, name: str, main: Main, ended: Callable[[], None]) -> AsyncioTask:
-        task = AsyncioTask(self._loop, name, main)
+    def spawn(self, name: str, main: Main, ended: Callable[[], None], *, hidden: bool = False) -> AsyncioTask:
+        task = AsyncioTask(self._loop, name, main, hidden=hidden)
         task.when_done(ended)
         return task
 

@@ -154,8 +154,8 @@ class TrioBackend:
     def loop(self) -> trio.lowlevel.TrioToken:
         return self._token
 
-    def spawn(self, name: str, main: Main, ended: Callable[[], None]) -> TrioTask:
-        task = TrioTask(_live_tasks())
+    def spawn(self, name: str, main: Main, ended: Callable[[], None], *, hidden: bool = False) -> TrioTask:
+        task = TrioTask(_live_tasks())  # a system task, which no app gets hold of
         trio.lowlevel.spawn_system_task(task.run, main, ended, name=name, context=Context())
         return task
 

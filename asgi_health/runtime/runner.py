@@ -14,8 +14,8 @@ from .runs import BATCH, Runs
 
 logger = logging.getLogger("asgi_health")
 
-LONGEST_RESTART = 60.0
-"""Seconds between two restarts of a runner that keeps crashing, at most."""
+RESTART, LONGEST_RESTART = 1.0, 60.0
+"""Seconds until a runner that has ended starts again, and between two restarts of one that keeps crashing, at most."""
 
 
 class Runner:
@@ -29,6 +29,7 @@ class Runner:
         self._task: Task | None = None
         self._signal: Signal | None = None
         self._sleeps_until = -inf
+        self._ended_at = -inf
         self._ordered = False
         self._awaited = False
         health.watch(self._wake)
@@ -47,8 +48,21 @@ class Runner:
         self._runs.open(self._came_home)
         self._ordered = True
         self._awaited = False
-        self._task = backend.spawn("asgi-health runner", lambda: self._supervise(backend, signal), self._health.changed)
+        self._task = backend.spawn("asgi-health runner", lambda: self._supervise(backend, signal), self._ended)
         self._health.changed()
+
+    def look(self) -> None:
+        """Notice, between `start` and `stop`, what the task cannot: evidence that grows old, and its own end.
+
+        An app that cancels every task of its loop ends it. It starts again, but not at once: the loop may be ending.
+        """
+        if not self._ordered:
+            return
+        now = self._health.clock()
+        self._log.look(now)
+        if not self.alive and now >= self._ended_at + RESTART:
+            logger.warning("the runner of the checks was cancelled from outside; it starts again")
+            self.start()
 
     async def refresh(self) -> None:
         """Run what is due and return when each run has ended or is late, where no task does it; see `OnDemand`."""
@@ -69,6 +83,10 @@ class Runner:
             self._task = None
         self._runs.cancel()
 
+    def _ended(self) -> None:
+        self._ended_at = self._health.clock()
+        self._health.changed()
+
     def _came_home(self) -> None:
         self._log.look(self._health.clock())
         self._wake()
@@ -80,14 +98,14 @@ class Runner:
 
     async def _supervise(self, backend: Backend, signal: Signal) -> None:
         clock = self._health.clock
-        delay = 1.0
+        delay = RESTART
         while self._ordered:
             started = clock()
             try:
                 await self._run(backend, signal)
             except Exception:
                 if clock() - started > LONGEST_RESTART:
-                    delay = 1.0
+                    delay = RESTART
                 logger.exception("the runner of the checks crashed; it starts again in %.0f s", delay)
                 await anyio.sleep(delay)
                 delay = min(2 * delay, LONGEST_RESTART)

@@ -13,6 +13,7 @@ from ..core.listener import Listener
 from ..core.stalls import Stall
 from ..core.status import Probe
 from .current import current_backend
+from .drain_file import DrainFile
 from .drainer import Drainer
 from .heartbeat import Heartbeat
 from .listening import CannotListen, LateBy, Listening, Respond
@@ -57,6 +58,7 @@ class Sidecar:
         self._listening: Listening | None = None
         self._watchdog: Watchdog | None = None
         self._drainer: Drainer | None = None
+        self._drain_file: DrainFile | None = None
         self._sigterm: Sigterm | None = None
         self._watch: Watch | None = None
 
@@ -75,6 +77,8 @@ class Sidecar:
             self._attend(self._slow if first else inf)
         except (OSError, RuntimeError) as error:  # no descriptor, no thread
             self._leave()
+            if first:
+                self._health.end(loop)
             raise CannotListen(f"what goes on beside the app cannot start: {error}") from None
         return loop
 
@@ -128,10 +132,10 @@ class Sidecar:
                 logger.error("what goes on beside the app cannot start: %s", error)
                 return
             self._guard()
-            if self._listening is not None:
-                # Those who ask it start no check, for they come from another thread; and this loop is seen to live.
-                self.runner.start()
-                logger.info("checks run in the background: %s", self._summary())
+        if self._listening is not None and not self.runner.alive:
+            # Those who ask it start no check, for they come from another thread; and this loop is seen to live.
+            self.runner.start()
+            logger.info("checks run in the background: %s", self._summary())
         if not self._known_on_demand and not self.runner.alive:
             self._known_on_demand = True
             logger.info("checks run on demand, when a probe asks: %s", self._summary())
@@ -174,8 +178,11 @@ class Sidecar:
             watch = self._watch = Watch(self._look, self._heard)
             if self._drain is not None:
                 self._drainer = Drainer(self._health, self._drain, watch.wake, heartbeat.wake)
-                self._drainer.look(monotonic())
             watch.start()
+        if self._drain is not None and self._drain.file is not None:
+            # Waited for a moment: who starts while the file is there must not be ready first.
+            self._drain_file = DrainFile(self._health, self._drain.file, self._beats)
+            self._drain_file.start(patience=NOTICED)
 
     def _guard(self) -> None:
         if self._watchdog is not None:
@@ -195,6 +202,8 @@ class Sidecar:
     def _leave(self) -> None:
         if self._drainer is not None:
             self._drainer.cancel()
+        if self._drain_file is not None:
+            self._drain_file.stop()
         if self._sigterm is not None:
             self._sigterm.remove()
         if self._watch is not None and (self._sigterm is None or not self._sigterm.installed):
@@ -204,7 +213,8 @@ class Sidecar:
             self._heartbeat.stop()
         if self._listening is not None:
             self._listening.stop()
-        self._watch = self._sigterm = self._drainer = self._watchdog = self._heartbeat = self._listening = None
+        self._watch = self._sigterm = self._drainer = self._drain_file = None
+        self._watchdog = self._heartbeat = self._listening = None
 
     def _beats(self) -> bool:
         heartbeat = self._heartbeat
@@ -217,6 +227,8 @@ class Sidecar:
     def _beat(self) -> None:
         if self._sigterm is not None:
             self._sigterm.look()
+        if self._life is not None:  # without one nobody would tell what is revived that the loop ends
+            self.runner.look()
 
     def _look(self, now: float) -> float:
         watchdog, drainer, watch, sigterm = self._watchdog, self._drainer, self._watch, self._sigterm

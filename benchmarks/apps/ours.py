@@ -10,7 +10,7 @@ from . import limit
 
 def _around(app: App, setup: Setup) -> App:
     checks = [Check(name, run, interval=setup.interval, timeout=setup.timeout) for name, run in setup.checks]
-    return HealthMiddleware(app, checks, details=setup.details)
+    return HealthMiddleware(app, checks, details=setup.details, slow_loop=setup.slow_loop)
 
 
 def around_limit(setup: Setup) -> App:

@@ -1,6 +1,7 @@
 """The server's side of a lifespan, on whatever event loop runs."""
 
 import asyncio
+import gc
 import sys
 import threading
 from collections.abc import AsyncIterator
@@ -118,7 +119,18 @@ def alive() -> set[object]:
 
         if trio.lowlevel.in_trio_task():
             return threads | _trio_tasks()
-    return threads | asyncio.all_tasks()
+    return threads | asyncio.all_tasks() | hearts()
+
+
+def hearts() -> set[asyncio.Task[None]]:
+    """Return the heartbeats of the running loop of asyncio, which its own list does not show."""
+    loop = asyncio.get_running_loop()
+    tasks = [each for each in gc.get_objects() if type(each) is asyncio.Task]
+    return {
+        task
+        for task in tasks
+        if task.get_loop() is loop and task.get_name() == "asgi-health heartbeat" and not task.done()
+    }
 
 
 def _trio_tasks() -> set[object]:

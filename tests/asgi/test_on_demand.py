@@ -239,7 +239,7 @@ def test_a_check_inherits_nothing_from_the_request_that_caused_it(backend: str) 
 def test_on_demand_takes_over_when_the_runner_is_killed(caplog: pytest.LogCaptureFixture) -> None:
     check = Counted()
     health = Health([Check("database", check)], clock=clock_of("asyncio"))
-    app = HealthMiddleware(speaks, health)
+    app = HealthMiddleware(speaks, health, slow_loop=0)  # nobody looks after it
 
     async def main() -> list[int]:
         server = Server(app)

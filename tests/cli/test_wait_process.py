@@ -48,7 +48,7 @@ def test_who_does_not_come_is_told_and_who_has_come_is_not() -> None:
     with scripted(saying(OK)) as ready, socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         missing = f"http://127.0.0.1:{taken.getsockname()[1]}/"
-        ended = wait(ready, missing, "--timeout", "0.5")
+        ended = wait(ready, missing, "--timeout", "2")
     assert (ended.code, ended.out) == (1, "")
     (last,) = [line for line in ended.err.splitlines() if "not ready" in line]
     assert last.endswith(f" s: {missing}: connection refused")
@@ -66,7 +66,7 @@ def test_one_that_hangs_does_not_keep_the_others_from_being_asked() -> None:
         saying(OK)(connection)
 
     with scripted(hang) as silent, scripted(answer) as ready:
-        ended = wait(silent, ready, "--timeout", "1")
+        ended = wait(silent, ready, "--timeout", "2")
     assert ended.code == 1
     assert asked.is_set()
     assert f"{silent}: timed out after " in ended.err

@@ -106,6 +106,6 @@ def starts_when(step: Step) -> Any:
     return script
 
 
-def threads() -> set[str]:
+def threads() -> set[threading.Thread]:
     """The threads of asgi_health that are there."""
-    return {thread.name for thread in threading.enumerate() if thread.name.startswith("asgi-health")}
+    return {thread for thread in threading.enumerate() if thread.name.startswith("asgi-health")}

@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from ..asgi import lives
 from ..asgi.caller import ask as ask_app
 from ..asgi.caller import echo_nothing
 from ..asgi.lives import ERROR, Script, life, speaks
-from ..servers.process import wait_until
+from ..servers.process import ROOT, wait_until
 from ..servers.wire import Address, ask
 from .lived import LOOPS, Blocked, Step, beginning, living, loop_of, starts_when, threads
 
@@ -37,9 +38,9 @@ def loop(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(autouse=True)
 def nothing_left(folder: Path) -> Iterator[None]:
     """No thread, no descriptor and no file outlives the app."""
-    descriptors = open_descriptors()
+    descriptors, others = open_descriptors(), threads()
     yield
-    wait_until(lambda: threads() == set(), f"its threads have ended: {threads()}")
+    wait_until(lambda: threads() <= others, "its threads have ended")
     wait_until(lambda: open_descriptors() <= descriptors, "its descriptors are closed")
     assert [file for file in os.listdir(folder) if not file.startswith("kept")] == []
 
@@ -286,6 +287,19 @@ def test_a_program_without_asgi_is_told_by_an_exception() -> None:
 
     with pytest.raises(CannotListen, match="cannot listen on /no-such-folder/socket: No such file or directory"):
         anyio.run(main)
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+def test_a_process_without_a_descriptor_left_is_told_at_each_step_and_keeps_nothing(kind: str, path: str) -> None:
+    """So many have to be left for a socket, an event loop and the thread that watches; then it starts."""
+    address = path if kind == "unix" else "127.0.0.1:0"
+    program = [sys.executable, "-m", "tests.listener.exhausted", address]
+    ended = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    *failed, last = [line.partition(": ")[2].split("; ") for line in ended.stdout.splitlines()]
+    assert last[0] == "it runs", ended.stderr
+    assert all(text.endswith("Too many open files") for text, _, _ in failed)
+    assert {text.partition("cannot ")[2].split()[0] for text, _, _ in failed} == {"listen", "answer", "start:"}
+    assert {(free, file) for _, free, file in (*failed, last)} == {(last[1], "no file")}
 
 
 # -- the file of a unix socket

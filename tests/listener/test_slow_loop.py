@@ -15,11 +15,11 @@ from asgi_health.asgi.types import App
 
 from ..asgi.caller import ask
 from ..asgi.lives import Hear, Say, life, speaks
-from ..asgi.server import alive, serving
+from ..asgi.server import alive, hearts, serving
 from ..servers.process import wait_until
 from .lived import LOOPS, living, loop_of, threads
 
-SLOW = 0.3
+SLOW = 0.6  # longer than what a busy machine keeps a loop waiting
 
 
 @pytest.fixture(params=LOOPS)
@@ -117,14 +117,15 @@ def test_turned_off_there_is_no_thread_and_no_task(loop: str) -> None:
 async def while_it_runs(slow: float) -> set[str]:
     """What there is of ours, tasks and threads, when those of a life before have ended."""
     alive()
+    others = threads()
     async with serving(HealthMiddleware(speaks, slow_loop=slow)):
-        names = threads() | tasks()
+        names = {thread.name for thread in threads() - others} | tasks()
     return {name for name in names if name.startswith("asgi-health") and name != "asgi-health guard"}
 
 
 def tasks() -> set[str]:
     if not trio.lowlevel.in_trio_run():
-        return {task.get_name() for task in asyncio.all_tasks()}
+        return {task.get_name() for task in asyncio.all_tasks() | hearts()}
     names: set[str] = set()
     waiting = [trio.lowlevel.current_root_task()]
     while waiting:

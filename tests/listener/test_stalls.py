@@ -14,11 +14,11 @@ from ..asgi.caller import ask as ask_app
 from ..asgi.caller import echo_nothing
 from ..asgi.lives import speaks
 from ..servers.process import wait_until
-from ..servers.wire import Address, ask
+from ..servers.wire import Address, Answer, ask
 from .lived import LOOPS, Blocked, living, loop_of
 
 TOKEN = "open-sesame"
-READY, LIVE = 0.6, 1.2
+READY, LIVE = 0.6, 1.8  # so far apart that there is a time between them on a busy machine too
 PATHS = ("/livez", "/readyz", "/startupz", "/health")
 AUTHORISED = [("authorization", f"Bearer {TOKEN}")]
 
@@ -57,16 +57,15 @@ def test_first_readiness_fails_then_liveness_and_both_come_back(portal: Blocking
         assert ask(path, "GET", "/livez").body == b'{"status":"fail"}'
     wait_until(lambda: look([200] * 4), "it is well again")
     # Four probes are asked one after the other, so that a look may see a change half way through.
-    order = [[200, 200, 200, 200], [200, 503, 200, 503], [503, 503, 200, 503], [200, 200, 200, 200]]
-    assert [each for each in seen if each in order] == order
+    order = [[200, 503, 200, 503], [503, 503, 200, 503], [200, 200, 200, 200]]
+    assert [each for each in seen if each in order][-3:] == order
 
 
 def test_how_long_is_told_to_the_authorised_and_a_green_answer_is_not_kept(portal: BlockingPortal, path: str) -> None:
     targets = {"/livez?verbose": LIVE, "/readyz?verbose": READY, "/readyz?format=text": READY, "/health": READY}
     targets |= {"/health/ready/db": READY}
     for target in targets:  # each is kept now
-        answer = ask(path, "GET", target, AUTHORISED)
-        assert (answer.status, b"stalled" in answer.body) == (200, False)
+        wait_until(lambda: is_green(ask(path, "GET", target, AUTHORISED)), "it is well")  # noqa: B023  called at once
     with Blocked(portal):
         wait_until(lambda: ask(path, "GET", "/livez").status == 503, "it is not alive")
         for target, limit in targets.items():
@@ -84,6 +83,11 @@ def test_how_long_is_told_to_the_authorised_and_a_green_answer_is_not_kept(porta
         wait_until(lambda: seconds(path) > second >= first, "it gets longer")
     wait_until(lambda: b"stalled" not in ask(path, "GET", "/health", AUTHORISED).body, "it is over")
     assert ask(path, "GET", "/health", AUTHORISED).status == 200
+
+
+def is_green(answer: Answer) -> bool:
+    """A busy machine may keep the loop waiting too, and then it says so."""
+    return answer.status == 200 and b"stalled" not in answer.body
 
 
 def seconds(path: str) -> float:

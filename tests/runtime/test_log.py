@@ -9,7 +9,7 @@ import pytest
 from asgi_health import Check, Health, HealthMiddleware, degraded
 from asgi_health.testing import lifespan, probe
 from tests.apps import plain_app
-from tests.virtual import clock_of, run_virtual
+from tests.virtual import clock_of, run_virtual, stall
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -51,6 +51,58 @@ def test_one_line_at_the_start_one_when_it_turns_bad_one_when_it_recovers(
     (record,) = (record for record in caplog.records if "is unhealthy" in record.message)
     assert record.exc_info is not None
     assert isinstance(record.exc_info[1], ConnectionError)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("seconds", [40.0, 500.0])
+def test_after_a_stall_it_says_for_how_long_nobody_was_answered(
+    backend: str, seconds: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def well() -> None:
+        await anyio.sleep(0.05)
+
+    async def main() -> None:
+        health = Health([Check("well", well)], clock=clock_of(backend), random=lambda: 0.5)
+        async with lifespan(HealthMiddleware(plain_app, health)):
+            await anyio.sleep(13.0)
+            stall(backend, seconds)
+            await anyio.sleep(60.0)
+
+    with caplog.at_level(logging.INFO, "asgi_health"):
+        run_virtual(backend, main)
+    _, fails, again = lines(caplog)
+    assert fails == "WARNING readiness fails"
+    (told,) = re.findall(r"INFO readiness is well again, it failed for (\d+\.\d) s", again)
+    assert seconds <= float(told) <= seconds + 0.5
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_evidence_that_grows_old_because_nobody_renews_it_is_told_when_it_does(
+    backend: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(now: float, *, at_most: int) -> object:
+        raise RuntimeError("a mistake of ours")
+
+    async def well() -> None:
+        return None
+
+    async def main() -> None:
+        health = Health([Check("well", well, max_age=30.0)], clock=clock_of(backend), random=lambda: 0.5)
+        async with lifespan(HealthMiddleware(plain_app, health)):
+            await anyio.sleep(1.0)
+            with monkeypatch.context() as patch:
+                patch.setattr(health, "due", broken)
+                await anyio.sleep(28.0)
+                assert "readiness" not in caplog.text
+                await anyio.sleep(2.0)
+                assert "WARNING readiness fails" in lines(caplog)
+                await anyio.sleep(69.0)
+            await anyio.sleep(60.0)
+
+    with caplog.at_level(logging.INFO, "asgi_health"):
+        run_virtual(backend, main)
+    (told,) = re.findall(r"readiness is well again, it failed for (\d+\.\d) s", caplog.text)
+    assert 70.0 <= float(told) <= 130.5
 
 
 def test_a_check_that_degrades_is_logged_as_it_comes_and_goes(caplog: pytest.LogCaptureFixture) -> None:

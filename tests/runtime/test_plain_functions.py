@@ -25,12 +25,15 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     return name, ({"use_uvloop": bool(loop)} if name == "asyncio" else {})
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def gate() -> Generator[threading.Event]:
     """What hung threads wait for: open at the end, so that none of them outlives its test."""
     event = threading.Event()
+    others = set(threading.enumerate())
     yield event
     event.set()
+    for thread in check_threads() - others:
+        thread.join(10.0)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -39,8 +42,8 @@ async def until(condition: Callable[[], bool]) -> None:
             await anyio.sleep(0.005)
 
 
-def check_threads() -> int:
-    return sum(thread.name.startswith("asgi-health check") for thread in threading.enumerate())
+def check_threads(name: str = "") -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name.startswith(f"asgi-health check {name}")}
 
 
 def only(health: Health) -> CheckReport:
@@ -56,7 +59,7 @@ async def test_a_thread_that_never_returns_fails_at_the_deadline_and_gets_no_sec
         await until(lambda: "still running after" in only(health).output)
         assert (await probe(app, "/readyz")).status == 503
         assert (await probe(app, "/livez")).status == 200
-        assert check_threads() == 1
+        assert len(check_threads("stuck")) == 1
         gate.set()
         await until(lambda: only(health).status is Status.HEALTHY)
         assert (await probe(app, "/readyz")).status == 200
@@ -91,8 +94,8 @@ async def test_checks_leave_no_thread_behind() -> None:
     health = Health([Check("count", count, interval=0.001, timeout=5.0)])
     async with lifespan(HealthMiddleware(plain_app, health)):
         await until(lambda: runs >= 200)
-        assert check_threads() <= 1
-    await until(lambda: check_threads() == 0)
+        await until(lambda: len(check_threads("count")) <= 1)
+    await until(lambda: not check_threads("count"))
 
 
 async def test_a_plain_function_that_returns_an_awaitable_has_it_awaited_on_the_loop() -> None:

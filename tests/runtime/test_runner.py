@@ -66,7 +66,7 @@ def test_an_answer_that_was_there_before_its_deadline_but_was_seen_after_a_stall
 def test_a_runner_that_is_killed_from_outside_leaves_no_green_answer_behind() -> None:
     async def main() -> None:
         health = Health([healthy_check()], clock=clock_of("asyncio"))
-        app = HealthMiddleware(plain_app, health)
+        app = HealthMiddleware(plain_app, health, slow_loop=0)  # nobody looks after it
         async with lifespan(app):
             await settled(health)
             (runner,) = (task for task in asyncio.all_tasks() if task.get_name() == "asgi-health runner")

@@ -16,8 +16,6 @@ from asgi_health.runtime.watch import Watch
 
 from ..servers.process import wait_until
 
-NAME = "asgi-health watch"
-
 
 class Looks:
     """Counts the looks, and answers when the next one is due."""
@@ -40,7 +38,7 @@ def watching(looks: Looks) -> Iterator[Watch]:
         yield watch
     finally:
         watch.stop()
-        wait_until(lambda: NAME not in {thread.name for thread in threading.enumerate()}, "it has ended")
+        wait_until(lambda: not watch._thread.is_alive(), "it has ended")
 
 
 def test_it_looks_at_once_and_when_it_is_woken() -> None:
@@ -89,7 +87,7 @@ def test_waking_it_never_waits_and_never_fails() -> None:
         watch.wake()
     watch.stop()
     released.set()
-    wait_until(lambda: NAME not in {thread.name for thread in threading.enumerate()}, "it has ended")
+    wait_until(lambda: not watch._thread.is_alive(), "it has ended")
     watch.wake()
     watch.stop()
 
@@ -108,7 +106,7 @@ def test_a_look_that_fails_is_logged_and_the_next_one_comes(caplog: pytest.LogCa
         assert looked.acquire(timeout=10.0)
         watch.wake()
     watch.stop()
-    wait_until(lambda: NAME not in {thread.name for thread in threading.enumerate()}, "it has ended")
+    wait_until(lambda: not watch._thread.is_alive(), "it has ended")
     assert "the watch over the event loop failed; it goes on" in caplog.text
     assert "a mistake of ours" in caplog.text
 

@@ -5,7 +5,6 @@ import logging
 import sys
 import sysconfig
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from traceback import FrameSummary, walk_stack
@@ -18,6 +17,8 @@ import trio
 from asgi_health.runtime import watchdog
 from asgi_health.runtime.heartbeat import PERIOD, Heartbeat
 from asgi_health.runtime.watchdog import PATIENCE, QUIET, Watchdog, culprit, stack_of
+
+from ..servers.process import wait_until
 
 SLOW = 1.0
 
@@ -240,7 +241,7 @@ def test_a_loop_that_waits_for_something_to_do_is_not_blocked_by_python(scene: S
     thread.start()
     try:
         scene.pulse.thread = thread.ident or 0
-        time.sleep(0.05)  # nobody tells when it waits
+        wait_until(lambda: codes_of(scene.pulse.thread)[-1].co_filename.endswith("selectors.py"), "it waits")
         scene.pulse.below = codes_of(scene.pulse.thread)[:-1]
         scene.stall(0.0, 3.0)
     finally:
@@ -310,14 +311,10 @@ def where(loop: str) -> list[str]:
     async def main() -> None:
         pulse = Heartbeat()
         pulse.start()
-        await settle()
+        while not pulse.below:  # noqa: ASYNC110  nobody tells
+            await anyio.sleep(0.005)
         found.extend(frame.name for frame in stack_of(pulse.thread, pulse.below))
         pulse.stop()
-        await settle()
-
-    async def settle() -> None:
-        for _ in range(5):
-            await anyio.sleep(0.005)
 
     if loop == "trio":
         trio.run(main)

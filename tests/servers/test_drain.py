@@ -34,9 +34,9 @@ T = TypeVar("T")
 
 pytestmark = pytest.mark.timeout(120)
 
-DELAY = 2.0
+DELAY = 4.0  # in which all that is to be seen of a drain has to be seen, on a busy machine too
 SHORT = 1.0  # seconds that a request takes which begins before the drain and ends before the server stops
-LONG = 3.0  # and one that the server itself has to wait for
+LONG = 5.0  # and one that the server itself has to wait for
 NEVER = 3600.0  # a delay that no test waits for
 
 DRAINS = {"delay": DELAY}
@@ -279,14 +279,13 @@ def takers_noted(end: Exit) -> list[set[str]]:
 
 
 def test_after_a_drain_from_elsewhere_the_signal_is_passed_on_at_once() -> None:
-    delay = 5.0
     with ExitStack() as stack:
-        running = start(stack, UVICORN, ENDPOINT | {"delay": delay})
+        running = start(stack, UVICORN, ENDPOINT | {"delay": 0.5})
         assert running.ask("GET", "/drain").status == 200
-        begun = time.monotonic()
         end = running.stop()
-        assert time.monotonic() - begun < delay
     end.assert_quiet()
+    assert "asked to drain" in end.log
+    assert "SIGTERM: draining" not in end.log  # as it says of one that it holds back
 
 
 def test_the_file_turns_every_worker(tmp_path: Path) -> None:

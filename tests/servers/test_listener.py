@@ -24,7 +24,7 @@ pytestmark = pytest.mark.timeout(120)
 PATHS = ("/livez", "/readyz", "/startupz", "/health")
 AUTHORISED = [("authorization", f"Bearer {TOKEN}")]
 READY, LIVE = 0.6, 1.2
-BLOCKING = request("GET", "/block/2.5", [("connection", "close")])
+BLOCKING = request("GET", "/block/3.5", [("connection", "close")])
 UNIX = {"address": "{folder}/listener", "stall_ready": READY, "stall_live": LIVE}
 
 WITH_LIFESPAN = [row for row in SERVERS if row.lifespan]

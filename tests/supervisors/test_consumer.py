@@ -70,7 +70,7 @@ def test_the_first_sigterm_announces_and_the_second_one_ends_it(backend: str) ->
 
 @each_backend
 def test_the_message_in_hand_is_finished(backend: str) -> None:
-    with driven(backend, "0.5") as consumer:
+    with driven(backend, "2") as consumer:
         consumer.send("stops")
         consumer.wait_for_event("begins stops")
         consumer.terminate()
