@@ -29,7 +29,7 @@ class Celery(Protocol):
     "beside it",
     costs="RabbitMQ: two round trips; Redis: two `PING`. While the pool is exhausted: one connection more, opened and "
     "closed",
-    privileges="access to the virtual host; it may be to nothing in it",
+    privileges="access to the virtual host",
 )
 def celery_broker(app: Given[Celery], *, patience: float = 2.0) -> PlainCheck:
     """Return a check that the broker of a Celery app can take tasks.
