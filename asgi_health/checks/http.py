@@ -42,11 +42,12 @@ def httpx_url(
     answer to a GET is an object of JSON that has them. Its own health endpoint is what to ask a service for, and only
     where this one can do nothing without it: a failure that spreads from service to service takes all of them down.
 
-    Raises ModuleNotFoundError without httpx, TypeError for another kind of client, ValueError for another method and
-    for what is no status.
+    Raises ModuleNotFoundError without httpx, TypeError for another kind of client, ValueError for what is no such URL,
+    for another method and for what is no status. No message shows the URL, which may hold a password.
     """
     httpx = load("httpx", extra="http")
     get = client_getter(client, httpx.AsyncClient, by="httpx_url")
+    _require_url(url)
     if method not in ("HEAD", "GET"):
         raise ValueError(f"httpx_url: method must be HEAD or GET, not {method!r}")
     for status in statuses:
@@ -77,6 +78,22 @@ def httpx_url(
         return usage.answered() if usage is not None else healthy()
 
     return ask
+
+
+def _require_url(url: object) -> None:
+    import httpx
+
+    if not isinstance(url, str):
+        raise TypeError(f"httpx_url: url must be a string, not one of {type(url).__qualname__}")
+    expected = "http or https, :// and a host, or a path below the base URL of the client"
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        # Its own text may show a part of the password: what follows user: up to a / is read as the port.
+        raise ValueError(f"httpx_url: url must be {expected}; a / in a password is written as %2F") from None
+    absolute = parsed.scheme in ("http", "https") and bool(parsed.host)
+    if not absolute and (parsed.scheme or parsed.host):
+        raise ValueError(f"httpx_url: url must be {expected}")
 
 
 def _usage(client: "httpx.AsyncClient", url: str) -> "tuple[Usage | None, httpx.AsyncClient | None]":
