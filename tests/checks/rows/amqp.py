@@ -22,7 +22,7 @@ CURRENT: dict[Connection, Connection] = {}
 
 
 def url_of(target: Target, **options: Any) -> URL:
-    login = {"login": target.user, "password": target.password, "virtualhost": target.database}
+    login: dict[str, Any] = {"login": target.user, "password": target.password, "virtualhost": target.database}
     return make_url(host=target.host, port=target.port, **login, **options)
 
 
