@@ -97,4 +97,6 @@ async def until(condition: Callable[[], bool], what: str, patience: float = 10.0
 
 async def threads_ended() -> None:
     """Wait for plain functions that the deadline has left behind, before what they use is closed."""
-    await until(lambda: not any(thread.name == "asgi-health check subject" for thread in threading.enumerate()), "threads")
+    await until(
+        lambda: not any(thread.name == "asgi-health check subject" for thread in threading.enumerate()), "threads"
+    )
