@@ -4,12 +4,13 @@ import copy
 import json
 from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
-from ..core.result import Result, healthy, unhealthy
+from ..core.result import Result, describe, healthy, unhealthy
 from .address import require_whole
 from .client import AsyncCheck, ClientError, Given, client_getter
 from .driver import load
+from .httpx_client import pool_of, root
 from .pool import Usage
 from .table import described
 
@@ -63,14 +64,14 @@ def httpx_url(
         if client.is_closed:
             raise ClientError("the client is closed")
         usage, beside = _usage(client, url)
-        async with AsyncExitStack() as stack:
-            if beside is not None:
-                client = await stack.enter_async_context(beside)
-            try:
+        try:
+            async with AsyncExitStack() as stack:
+                if beside is not None:
+                    client = await stack.enter_async_context(beside)
                 answer = await stack.enter_async_context(client.stream(method, url, follow_redirects=False))
-            except httpx.ConnectError as error:
-                return unhealthy(f"ConnectError: {_root(error)}")
-            body = await _beginning(answer)
+                body = await _beginning(answer)
+        except httpx.NetworkError as error:
+            return unhealthy(describe(root(error)))
         if answer.status_code not in statuses:
             return unhealthy(f"{method} was answered by {answer.status_code}, expected {expected}")
         if members is not None and (wrong := _wrong(body, members)):
@@ -105,21 +106,16 @@ def _usage(client: "httpx.AsyncClient", url: str) -> "tuple[Usage | None, httpx.
     import httpx
 
     request = client.build_request("GET", url)
-    try:
-        find: Any = client._transport_for_url  # pyright: ignore[reportPrivateUsage]
-        transport = find(request.url)
-        pool = transport._pool
-        size = pool._max_connections
-        in_use = sum(not (each.is_available() or each.is_closed()) for each in pool.connections)
-    except AttributeError:
+    found = pool_of(client, request.url)
+    if found is None:
         return None, None
-    usage = Usage(in_use, size)
+    transport, usage = found
     if not usage.exhausted:
         return usage, None
     where = request.url
     origin = httpcore.URL(scheme=where.raw_scheme, host=where.raw_host, port=where.port, target=b"/").origin
     line = copy.copy(transport)
-    line._pool = pool.create_connection(origin)  # a connection takes requests, and is closed, as a pool is
+    line._pool = transport._pool.create_connection(origin)  # a connection takes requests, and is closed, as a pool is
     beside = httpx.AsyncClient(
         transport=line,
         base_url=client.base_url,
@@ -131,13 +127,6 @@ def _usage(client: "httpx.AsyncClient", url: str) -> "tuple[Usage | None, httpx.
         trust_env=False,
     )
     return usage, beside
-
-
-def _root(error: BaseException) -> BaseException:
-    """Return what it began with, where httpx says no more than that all connection attempts failed."""
-    while (reason := error.__cause__ or error.__context__) is not None:
-        error = reason
-    return error
 
 
 async def _beginning(answer: "httpx.Response") -> bytes:

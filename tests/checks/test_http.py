@@ -117,7 +117,7 @@ async def test_a_transport_without_a_pool_is_asked_as_it_is() -> None:
 async def test_a_url_with_a_password_is_not_shown(nobody: int) -> None:
     async with httpx.AsyncClient(trust_env=False) as client:
         url = f"http://user:rightsecret@127.0.0.1:{nobody}/health"  # expect() looks for it
-        await expect(httpx_url(client, url), Status.UNHEALTHY, "^ConnectError: ")
+        await expect(httpx_url(client, url), Status.UNHEALTHY, "^ConnectionRefusedError: ")
 
 
 @pytest.mark.parametrize(
