@@ -60,8 +60,9 @@ async def test_a_plain_connection_that_was_lost_stays_red_until_the_application_
     await expect(fixed, Status.UNHEALTHY, "^AMQPConnectionError: ")
     server.start()
     lost = "^the connection is lost and not made again yet, though the server accepts another one$"
-    for check in (fixed, current):
+    for check in [fixed, current] * 5:
         await expect(check, Status.UNHEALTHY, lost)
+    await until(lambda: server.connections() == 0, "what was opened beside it is closed")
     connections.append(await aio_pika.connect(url))
     await expect(current, Status.HEALTHY, "^$")
     await expect(fixed, Status.UNHEALTHY, lost)

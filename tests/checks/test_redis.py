@@ -191,7 +191,7 @@ async def test_the_privileges_of_the_docs_are_enough(row: Row, server: Redis) ->
     server.ask(f"ACL SETUSER weak on >{PASSWORD} -@all {'+cluster|info' if 'cluster' in row.name else '+ping'}")
     if isinstance(server, RedisSentinel):
         server.ask(f"ACL SETUSER weak on >{PASSWORD} -@all +ping", server.master_port)
-        server.ask(f"ACL SETUSER weak on >{PASSWORD} -@all +ping +sentinel|get-master-addr-by-name +sentinel|masters")
+        server.ask(f"ACL SETUSER weak on >{PASSWORD} -@all +ping +sentinel|masters")
     async with row.open(Target(server.port, user="weak")) as client:
         await expect(row.check(client), Status.HEALTHY, "^$")
 
