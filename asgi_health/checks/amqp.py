@@ -18,14 +18,16 @@ if TYPE_CHECKING:
     asked="whether the connection is open, then to open and to close a channel on it; while it is lost, to connect "
     "beside it, for the reason",
     costs="two round trips. While the connection is lost: one connection more, opened and closed",
-    privileges="access to the virtual host",
+    privileges="access to the virtual host; it may be to nothing in it",
 )
 def aio_pika_connection(connection: "Given[Connection]") -> AsyncCheck:
     """Return a check of RabbitMQ through a connection of aio-pika, robust or plain.
 
     A robust connection reconnects in the background and keeps the reasons of its failures to itself: while it is lost
     the check fails with the reason that a connection beside it gets, or, when that one succeeds, because the
-    application has none yet. Raises ModuleNotFoundError without aio-pika, TypeError for another kind of client.
+    application has none yet. A plain connection that was lost stays so, and its check red: give a function that returns
+    the one that the application has made since. Raises ModuleNotFoundError without aio-pika, TypeError for another kind
+    of client.
     """
     get = client_getter(connection, load("aio_pika", extra="amqp").Connection, by="aio_pika_connection")
 
@@ -33,7 +35,7 @@ def aio_pika_connection(connection: "Given[Connection]") -> AsyncCheck:
         connection = get()
         if connection.is_closed or connection.close_called:
             raise ClientError("the connection is closed")
-        if connection.transport is None or not connection.connected.is_set():
+        if connection.transport is None or connection.transport.connection.is_closed:
             await ends_when_cancelled(_connect_like(connection))
             return unhealthy("the connection is lost and not made again yet, though the server accepts another one")
         # Not by channel() of aio-pika, whose channels are opened again with each new connection.

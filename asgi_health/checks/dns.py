@@ -18,8 +18,10 @@ from .table import described
 def dns_name(host: str, *, minimum: int = 1) -> PlainCheck:
     """Return a check that `host` has at least `minimum` addresses, such as those of the pods of a headless service.
 
-    It runs in a thread, which no deadline can end: the resolver gives up by the `timeout` and `attempts` of its own
-    configuration, in resolv.conf(5). Raises TypeError and ValueError for what cannot be a name or a number.
+    It runs in a thread, which no deadline can end. A resolver that is silent makes the check fail at its deadline, and
+    holds that thread, which is the only one: there is no other run before it has ended. glibc gives up after `timeout`
+    x `attempts` of resolv.conf(5) for each of its nameservers: 5 s x 2 unless it is told otherwise, and until then
+    nothing new is known. Raises TypeError and ValueError for what cannot be a name or a number.
     """
     require_host("dns_name", host)
     require_whole("dns_name", "minimum", minimum, lowest=1, highest=1000)

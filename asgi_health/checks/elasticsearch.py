@@ -1,11 +1,12 @@
 """Elasticsearch and OpenSearch, by their async clients."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..core.result import Result, degraded, healthy, unhealthy
+from ..core.result import Result, degraded, describe, healthy, unhealthy
 from .client import AsyncCheck, Given, client_getter
 from .driver import load
+from .httpx_client import pool_of, root
 from .pool import Usage
 from .table import described
 
@@ -25,26 +26,30 @@ if TYPE_CHECKING:
 def elasticsearch_client(client: "Given[AsyncElasticsearch]") -> AsyncCheck:
     """Return a check of Elasticsearch through an AsyncElasticsearch: a red cluster fails, a yellow one is degraded.
 
-    A client whose connections are all in use is degraded too, not a dead cluster. The client's own retries take place
-    within the deadline. A client that was closed opens again by itself, so nothing can be told of that. Raises
-    ModuleNotFoundError without the driver, TypeError for another kind of client.
+    The nodes of the client may use aiohttp or httpx. A client whose connections are all in use is degraded too, not a
+    dead cluster. The client's own retries take place within the deadline. A client that was closed opens again by
+    itself, so nothing can be told of that. Raises ModuleNotFoundError without the driver, TypeError for another kind of
+    client.
 
     Tested against a server of the tests' own, which speaks this part of the protocol: Elasticsearch comes in no package
     that could be started there.
     """
-    get = client_getter(
-        client, load("elasticsearch", extra="elasticsearch").AsyncElasticsearch, by="elasticsearch_client"
-    )
-    load("aiohttp", extra="elasticsearch")
+    elasticsearch = load("elasticsearch", extra="elasticsearch")
+    get = client_getter(client, elasticsearch.AsyncElasticsearch, by="elasticsearch_client")
 
     async def ask() -> Result:
-        client = get()
+        try:
+            return await judge(get())
+        except elasticsearch.ConnectionError as error:
+            return unhealthy(describe(root(error)))
+
+    async def judge(client: "AsyncElasticsearch") -> Result:
         transport = client.transport
         nodes: list[Any] = list(transport.node_pool.all())
-        usage = _usage([getattr(node, "session", None) for node in nodes])
+        usage = _fullest(map(_node_usage, nodes))
         if usage is None or not usage.exhausted:
             health = await client.cluster.health()
-            return _judged(health, _usage([getattr(node, "session", None) for node in nodes]))
+            return _judged(health, _fullest(map(_node_usage, nodes)))
         # The clients for single requests that options() returns share all but the transport.
         spare: Any = client.options()
         spare._transport = type(transport)([node.config for node in nodes], node_class=nodes[0].__class__)
@@ -81,10 +86,10 @@ def opensearch_client(client: "Given[AsyncOpenSearch]") -> AsyncCheck:
     async def ask() -> Result:
         client = get()
         transport: Any = client.transport
-        usage = _usage(sessions(transport))
+        usage = _fullest(map(_session_usage, sessions(transport)))
         if usage is None or not usage.exhausted:
             health = await client.cluster.health()
-            return _judged(health, _usage(sessions(transport)))
+            return _judged(health, _fullest(map(_session_usage, sessions(transport))))
         options = {name: value for name, value in transport.kwargs.items() if name != "loop"}
         spare = type(client)(transport.hosts, connection_class=transport.connection_class, **options)
         try:
@@ -93,7 +98,7 @@ def opensearch_client(client: "Given[AsyncOpenSearch]") -> AsyncCheck:
             await spare.close()
 
     def sessions(transport: Any) -> list[Any]:
-        return [connection.session for connection, _ in transport.connection_pool.connection_opts]
+        return [getattr(connection, "session", None) for connection, _ in transport.connection_pool.connection_opts]
 
     return ask
 
@@ -108,13 +113,27 @@ def _judged(health: Any, usage: Usage | None) -> Result:
     return degraded(told, data=data) if status == "yellow" else unhealthy(told, data=data)
 
 
-def _usage(sessions: list[Any]) -> Usage | None:
-    """Return how the fullest of these sessions of aiohttp, one to each node, is used; None where they have no limit.
+def _node_usage(node: Any) -> Usage | None:
+    """Return how full the connections to one node are, by aiohttp or by httpx."""
+    if (client := getattr(node, "client", None)) is not None:
+        found = pool_of(client, client.base_url)
+        return found and found[1]
+    return _session_usage(getattr(node, "session", None))
+
+
+def _session_usage(session: Any) -> Usage | None:
+    if session is None:  # it is there from the first request on
+        return None
+    connector = session.connector
+    limit = connector.limit_per_host or connector.limit
+    # Private: aiohttp tells nobody how many of its connections are in use.
+    return Usage(len(connector._acquired), limit) if limit else None
+
+
+def _fullest(usages: Iterable[Usage | None]) -> Usage | None:
+    """Return the usage of the fullest node; None where they have no limit.
 
     The fullest, because a client picks its nodes in turn, and waits where a node has no connection to give.
     """
-    connectors = [session.connector for session in sessions if session is not None]  # there from its first request on
-    limited = [each for each in connectors if each.limit_per_host or each.limit]
-    # Private: aiohttp tells nobody how many of its connections are in use.
-    usages = [Usage(len(each._acquired), each.limit_per_host or each.limit) for each in limited]
-    return max(usages, key=lambda usage: usage.in_use / usage.size, default=None)
+    limited = [usage for usage in usages if usage is not None]
+    return max(limited, key=lambda usage: usage.in_use / usage.size, default=None)

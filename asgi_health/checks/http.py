@@ -4,12 +4,13 @@ import copy
 import json
 from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
-from ..core.result import Result, healthy, unhealthy
+from ..core.result import Result, describe, healthy, unhealthy
 from .address import require_whole
 from .client import AsyncCheck, ClientError, Given, client_getter
 from .driver import load
+from .httpx_client import pool_of, root
 from .pool import Usage
 from .table import described
 
@@ -42,11 +43,12 @@ def httpx_url(
     answer to a GET is an object of JSON that has them. Its own health endpoint is what to ask a service for, and only
     where this one can do nothing without it: a failure that spreads from service to service takes all of them down.
 
-    Raises ModuleNotFoundError without httpx, TypeError for another kind of client, ValueError for another method and
-    for what is no status.
+    Raises ModuleNotFoundError without httpx, TypeError for another kind of client, ValueError for what is no such URL,
+    for another method and for what is no status. No message shows the URL, which may hold a password.
     """
     httpx = load("httpx", extra="http")
     get = client_getter(client, httpx.AsyncClient, by="httpx_url", on_trio=True)
+    _require_url(url)
     if method not in ("HEAD", "GET"):
         raise ValueError(f"httpx_url: method must be HEAD or GET, not {method!r}")
     for status in statuses:
@@ -62,14 +64,14 @@ def httpx_url(
         if client.is_closed:
             raise ClientError("the client is closed")
         usage, beside = _usage(client, url)
-        async with AsyncExitStack() as stack:
-            if beside is not None:
-                client = await stack.enter_async_context(beside)
-            try:
+        try:
+            async with AsyncExitStack() as stack:
+                if beside is not None:
+                    client = await stack.enter_async_context(beside)
                 answer = await stack.enter_async_context(client.stream(method, url, follow_redirects=False))
-            except httpx.ConnectError as error:
-                return unhealthy(f"ConnectError: {_root(error)}")
-            body = await _beginning(answer)
+                body = await _beginning(answer)
+        except httpx.NetworkError as error:
+            return unhealthy(describe(root(error)))
         if answer.status_code not in statuses:
             return unhealthy(f"{method} was answered by {answer.status_code}, expected {expected}")
         if members is not None and (wrong := _wrong(body, members)):
@@ -77,6 +79,22 @@ def httpx_url(
         return usage.answered() if usage is not None else healthy()
 
     return ask
+
+
+def _require_url(url: object) -> None:
+    import httpx
+
+    if not isinstance(url, str):
+        raise TypeError(f"httpx_url: url must be a string, not one of {type(url).__qualname__}")
+    expected = "http or https, :// and a host, or a path below the base URL of the client"
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        # Its own text may show a part of the password: what follows user: up to a / is read as the port.
+        raise ValueError(f"httpx_url: url must be {expected}; a / in a password is written as %2F") from None
+    absolute = parsed.scheme in ("http", "https") and bool(parsed.host)
+    if not absolute and (parsed.scheme or parsed.host):
+        raise ValueError(f"httpx_url: url must be {expected}")
 
 
 def _usage(client: "httpx.AsyncClient", url: str) -> "tuple[Usage | None, httpx.AsyncClient | None]":
@@ -88,21 +106,16 @@ def _usage(client: "httpx.AsyncClient", url: str) -> "tuple[Usage | None, httpx.
     import httpx
 
     request = client.build_request("GET", url)
-    try:
-        find: Any = client._transport_for_url  # pyright: ignore[reportPrivateUsage]
-        transport = find(request.url)
-        pool = transport._pool
-        size = pool._max_connections
-        in_use = sum(not (each.is_available() or each.is_closed()) for each in pool.connections)
-    except AttributeError:
+    found = pool_of(client, request.url)
+    if found is None:
         return None, None
-    usage = Usage(in_use, size)
+    transport, usage = found
     if not usage.exhausted:
         return usage, None
     where = request.url
     origin = httpcore.URL(scheme=where.raw_scheme, host=where.raw_host, port=where.port, target=b"/").origin
     line = copy.copy(transport)
-    line._pool = pool.create_connection(origin)  # a connection takes requests, and is closed, as a pool is
+    line._pool = transport._pool.create_connection(origin)  # a connection takes requests, and is closed, as a pool is
     beside = httpx.AsyncClient(
         transport=line,
         base_url=client.base_url,
@@ -114,13 +127,6 @@ def _usage(client: "httpx.AsyncClient", url: str) -> "tuple[Usage | None, httpx.
         trust_env=False,
     )
     return usage, beside
-
-
-def _root(error: BaseException) -> BaseException:
-    """Return what it began with, where httpx says no more than that all connection attempts failed."""
-    while (reason := error.__cause__ or error.__context__) is not None:
-        error = reason
-    return error
 
 
 async def _beginning(answer: "httpx.Response") -> bytes:

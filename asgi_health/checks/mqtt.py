@@ -1,11 +1,12 @@
 """An MQTT broker, by a client of aiomqtt."""
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core.result import Result, describe, healthy
 from .client import AsyncCheck, ClientError, Given, client_getter
 from .driver import load
+from .mqtt_login import RefusalError, log_in
 from .outstanding import Outstanding
 from .table import described
 
@@ -15,19 +16,25 @@ if TYPE_CHECKING:
 TOPIC = "asgi-health/nobody-subscribes-to-this"
 
 
+class LostError(Exception):
+    """The client has lost its connection."""
+
+
 @described(
     technology="MQTT",
     extra="mqtt",
-    asked="`UNSUBSCRIBE` from a topic that nobody subscribes to, which changes nothing: aiomqtt cannot ping",
-    costs="one round trip",
-    privileges="to connect",
+    asked="`UNSUBSCRIBE` from a topic that nobody subscribes to, which changes nothing: aiomqtt cannot ping. While the "
+    "client is not connected, to log in beside it, for the reason",
+    costs="one round trip. While the client is not connected: one connection more, opened and closed",
+    privileges="to connect; it may be to no topic",
 )
 def aiomqtt_client(client: "Given[Client]") -> AsyncCheck:
     """Return a check of an MQTT broker through a client of aiomqtt.
 
     A client that lost its connection fails until the application has entered it anew: aiomqtt does not reconnect. Why
-    that failed, it tells to the application alone. Raises ModuleNotFoundError without aiomqtt, TypeError for another
-    kind of client.
+    that failed, it tells to the application alone: the check fails with the reason that a connection beside it gets,
+    or, when that one succeeds, because the application has none. Through a proxy and through websockets there is none
+    beside it, and no reason. Raises ModuleNotFoundError without aiomqtt, TypeError for another kind of client.
     """
     aiomqtt = load("aiomqtt", extra="mqtt")
     get = client_getter(client, aiomqtt.Client, by="aiomqtt_client")
@@ -37,17 +44,31 @@ def aiomqtt_client(client: "Given[Client]") -> AsyncCheck:
         client = get()
         try:
             await outstanding.ask(lambda: client.unsubscribe(TOPIC, timeout=math.inf), lambda: _connection(client))
-        except aiomqtt.MqttCodeError as error:
-            raise ClientError(f"the client is not connected: {describe(error)}") from error
+        except (aiomqtt.MqttCodeError, LostError):
+            raise ClientError(f"the client is not connected{await _why(client)}") from None
         return healthy()
 
     return ask
 
 
 def _connection(client: "Client") -> object:
-    # The one private name. Without it a connection that is lost during a run is told by the next one.
+    # Private. Without it a connection that is lost during a run is told by the next one.
     lost = getattr(client, "_disconnected", None)
     if lost is not None and lost.done():
-        told = None if lost.cancelled() else lost.exception()
-        raise ClientError(f"the client is not connected{f': {describe(told)}' if told else ''}")
+        raise LostError
     return client, lost
+
+
+async def _why(client: "Client") -> str:
+    paho: Any = client._client  # pyright: ignore[reportPrivateUsage]
+    if not paho.host:
+        return ": it was not entered yet"
+    if paho.transport != "tcp" or paho._proxy:
+        return ""
+    try:
+        await log_in(paho)
+    except RefusalError as error:
+        return f": {error}"
+    except OSError as error:
+        return f": {describe(error)}"
+    return ", though the broker accepts another one"

@@ -20,15 +20,15 @@ FOR_EVER = 1_000_000
     extra="nats",
     asked="whether the client is connected, then `PING` on its connection",
     costs="one round trip",
-    privileges="none",
+    privileges="to connect; it may be neither to publish nor to subscribe",
 )
 def nats_client(client: "Given[Client]") -> AsyncCheck:
     """Return a check of NATS through a client of nats-py.
 
-    A client that is not connected fails with its last error; it reconnects by itself. While a PING is not answered, the
-    runs that follow wait for that answer before they send another: a client of nats-py stops reading, for good, when it
-    gets the answer to a PING that was given up. Raises ModuleNotFoundError without nats-py, TypeError for another kind
-    of client.
+    A client that is not connected fails with its last error, which there is from its first attempt to reconnect on; it
+    reconnects by itself. While a PING is not answered, the runs that follow wait for that answer before they send
+    another: a client of nats-py stops reading, for good, when it gets the answer to a PING that was given up. Raises
+    ModuleNotFoundError without nats-py, TypeError for another kind of client.
     """
     get = client_getter(client, load("nats.aio.client", extra="nats").Client, by="nats_client")
     outstanding = Outstanding()

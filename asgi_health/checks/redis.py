@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     technology="Redis",
     extra="redis",
     asked="`PING` on a connection of the pool; while the pool is exhausted, on one beside it",
-    costs="one round trip. While the pool is exhausted: one connection more, opened and closed",
-    privileges="`+ping`",
+    costs="one round trip. While the pool is exhausted: one connection more, opened and closed. Where a Sentinel names "
+    "the master: two round trips to the Sentinel for each connection that is opened",
+    privileges="`+ping`; of a Sentinel `+ping` and `+sentinel|masters`",
 )
 def redis_client(client: "Given[Redis]") -> AsyncCheck:
     """Return a check of Redis through a client of redis.asyncio, or one that a Sentinel's ``master_for()`` has made.

@@ -105,8 +105,7 @@ class _Asker:
         load(driver, extra=driver)
         errors = load(f"{driver}.exceptions", extra=driver)
         self.unreachable: tuple[type[Exception], ...] = (errors.ConnectionError, errors.TimeoutError)
-        # For a line that was reset uvloop raises RuntimeError, and asyncio of Python 3.13.0 AttributeError.
-        self._stale: tuple[type[Exception], ...] = (AnswerError, AttributeError, RuntimeError, *self.unreachable)
+        self._stale: tuple[type[Exception], ...] = (AnswerError, *self.unreachable)
         self._no_master: type[Exception] = load(f"{driver}.asyncio.sentinel", extra=driver).MasterNotFoundError
         retry = load(f"{driver}.asyncio.retry", extra=driver).Retry
         self._never = retry(load(f"{driver}.backoff", extra=driver).NoBackoff(), 0)
@@ -131,6 +130,10 @@ class _Asker:
         A connection that was used before may have died since, or hold an answer that nobody has read; it is opened
         again. One that failed is closed.
         """
+        if connection.is_connected and connection._writer.is_closing():
+            # Nothing may be written to it. uvloop raises RuntimeError. asyncio (Python 3.12.1 and 3.13.0 among others)
+            # begins to watch its file descriptor, and then never hears of the next connection that gets the same one.
+            await connection.disconnect(nowait=True)
         if connection.is_connected:
             try:
                 return await self._ask(connection, command)

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     technology="Valkey",
     extra="valkey",
     asked="`PING` on a connection of the pool; while the pool is exhausted, on one beside it",
-    costs="one round trip. While the pool is exhausted: one connection more, opened and closed",
-    privileges="`+ping`",
+    costs="one round trip. While the pool is exhausted: one connection more, opened and closed. Where a Sentinel names "
+    "the master: two round trips to the Sentinel for each connection that is opened",
+    privileges="`+ping`; of a Sentinel `+ping` and `+sentinel|masters`",
 )
 def valkey_client(client: "Given[Valkey]") -> AsyncCheck:
     """Return a check of Valkey through a client of valkey.asyncio, or one that a Sentinel's ``master_for()`` has made.

@@ -12,16 +12,31 @@ DRIP = 0.2  # seconds between two bytes of an answer that trickles
 
 
 class Proxy:
-    """Forward connections to `port`, until it is told otherwise."""
+    """Forward connections, until it is told otherwise."""
 
-    def __init__(self, port: int) -> None:
-        self.port = 0
-        self._upstream = port
+    def __init__(self) -> None:
+        self._upstream: dict[int, int] = {}
         self._silent = False
         self._slow = False
         self._rude = False
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def ports(self) -> list[int]:
+        """Where it listens, in the order of what it forwards to."""
+        return list(self._upstream)
+
+    @property
+    def port(self) -> int:
+        """Where it listens first."""
+        return self.ports[0]
+
+    async def listen(self, upstream: int, at: int = 0) -> asyncio.Server:
+        """Forward to `upstream` what comes to a port of its own, or the one named, in the loop that runs."""
+        server = await asyncio.start_server(self.adopt, HOST, at)
+        self._upstream[server.sockets[0].getsockname()[1]] = upstream
+        return server
 
     def swallow(self) -> None:
         """From now on connections are accepted and nothing comes back, as behind a firewall that drops packets."""
@@ -52,7 +67,8 @@ class Proxy:
             return
         self._writers.add(writer)
         try:
-            far_reader, far_writer = await asyncio.open_connection(HOST, self._upstream)
+            upstream = self._upstream[writer.get_extra_info("sockname")[1]]
+            far_reader, far_writer = await asyncio.open_connection(HOST, upstream)
         except OSError:
             _reset(writer)
             self._writers.discard(writer)
@@ -108,14 +124,15 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 
 @asynccontextmanager
-async def proxied(port: int, *, at: int = 0) -> AsyncIterator[Proxy]:
-    """Open a proxy to `port` on a port of its own, or the one named, in the loop that runs."""
-    proxy = Proxy(port)
-    server = await asyncio.start_server(proxy.adopt, HOST, at)
-    proxy.port = server.sockets[0].getsockname()[1]
+async def proxied(*ports: int, at: int = 0) -> AsyncIterator[Proxy]:
+    """Put one bad network before all of `ports`; `at` is the port that it has itself, any unless told."""
+    proxy = Proxy()
+    servers = [await proxy.listen(port, at) for port in ports]
     try:
         yield proxy
     finally:
-        server.close()
+        for server in servers:
+            server.close()
         await proxy.close()
-        await server.wait_closed()
+        for server in servers:
+            await server.wait_closed()

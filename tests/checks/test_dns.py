@@ -1,14 +1,18 @@
 """The resolver of the system: names that are in its files, and one that nobody has."""
 
+import re
+import socket
 import threading
 from typing import Any
 
+import anyio
 import pytest
 
-from asgi_health import Status
+from asgi_health import Check, Health, Result, Status
 from asgi_health.checks.dns import dns_name
+from asgi_health.runtime.runner import runner_of
 
-from .observe import expect, observe, threads_ended
+from .observe import expect, observe, threads_ended, until
 
 pytestmark = pytest.mark.anyio
 
@@ -37,6 +41,38 @@ async def test_two_hundred_runs_leak_no_thread() -> None:
         assert (await observe(check, 10.0)).result.status is Status.HEALTHY
     await threads_ended()
     assert threading.active_count() <= before
+
+
+async def test_a_silent_resolver_holds_one_thread_however_often_the_name_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answered, asked, resolve = threading.Event(), list[threading.Thread](), socket.getaddrinfo
+
+    def silent(*question: Any, **options: Any) -> Any:
+        asked.append(threading.current_thread())
+        assert answered.wait(60)
+        return resolve(*question, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    health = Health([Check("name", dns_name("127.0.0.1"), timeout=0.1, interval=0.02, retry_interval=0.02)])
+
+    async def result() -> Result:
+        await anyio.sleep(0.05)  # it is due again
+        await runner_of(health).refresh()
+        found = health.report().checks[0].state.result
+        assert found is not None
+        return found
+
+    for _ in range(5):
+        found = await result()
+        assert found.status is Status.UNHEALTHY
+        assert re.match(r"(timed out|still running) after ", found.message)
+    assert len(asked) == 1
+    answered.set()
+    await until(lambda: not asked[0].is_alive(), "the answer ends the thread")
+    end = anyio.current_time() + 10
+    while (found := await result()).status is not Status.HEALTHY:
+        assert anyio.current_time() < end, found
 
 
 @pytest.mark.parametrize(

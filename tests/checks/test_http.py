@@ -1,5 +1,6 @@
 """What is special about HTTP: which answers pass."""
 
+import traceback
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
@@ -116,7 +117,7 @@ async def test_a_transport_without_a_pool_is_asked_as_it_is() -> None:
 async def test_a_url_with_a_password_is_not_shown(nobody: int) -> None:
     async with httpx.AsyncClient(trust_env=False) as client:
         url = f"http://user:rightsecret@127.0.0.1:{nobody}/health"  # expect() looks for it
-        await expect(httpx_url(client, url), Status.UNHEALTHY, "^ConnectError: ")
+        await expect(httpx_url(client, url), Status.UNHEALTHY, "^ConnectionRefusedError: ")
 
 
 @pytest.mark.parametrize(
@@ -131,6 +132,34 @@ async def test_a_mistake_is_told_when_the_check_is_made(options: dict[str, Any],
     async with httpx.AsyncClient() as client:
         with pytest.raises(ValueError, match=f"^httpx_url: {message}$"):
             httpx_url(client, "/health", **options)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:rightsec/ret@host/health",
+        "https://user:rightsecret@host:rightsecret/",
+        "ftp://user:rightsecret@host/health",
+        "user:rightsecret@host/health",
+        "//user:rightsecret@host/health",
+        "https://user:rightsecret@/health",
+        "https:///rightsecret",
+        "https://user:rightsecret@ho\nst/",
+        "localhost:8000/rightsecret",
+    ],
+)
+@pytest.mark.parametrize("client", [httpx.AsyncClient, lambda: None])
+def test_what_is_no_url_is_told_without_it_when_the_check_is_made(client: Any, url: str) -> None:
+    given = client() if isinstance(client, type) else client
+    with pytest.raises(ValueError, match=r"^httpx_url: url must be http or https, :// and a host, or a path") as caught:
+        httpx_url(given, url)
+    assert "rightsec" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_url_that_is_no_string_is_refused() -> None:
+    url: Any = b"https://user:rightsecret@host/"
+    with pytest.raises(TypeError, match=r"^httpx_url: url must be a string, not one of bytes$"):
+        httpx_url(lambda: None, url)
 
 
 def pool_of(client: Any) -> Any:

@@ -11,7 +11,7 @@ from asgi_health import Status
 from asgi_health.checks.kafka import aiokafka_client
 
 from .conftest import GetServer
-from .observe import expect
+from .observe import expect, until
 from .servers import Server
 from .servers.mark import PASSWORD, USER
 
@@ -66,3 +66,17 @@ async def test_a_broker_that_cannot_be_reached_gives_way_to_the_next(server: Ser
             assert result.data == {"brokers": (2, "")}
     finally:
         await producer.stop()
+
+
+async def test_a_client_that_was_not_started_is_told_apart_from_a_server_that_is_away(server: Server) -> None:
+    producer = AIOKafkaProducer(**settings(server, server.port))
+    told = rf"^ClientError: the client was not started, though 127\.0\.0\.1:{server.port} accepts it$"
+    for _ in range(5):
+        await expect(aiokafka_client(producer), Status.UNHEALTHY, told)
+    await until(lambda: server.connections() == 0, "what was opened for the reason is closed")
+    server.daemon.freeze()
+    for _ in range(5):
+        await expect(aiokafka_client(producer), Status.UNHEALTHY, "^timed out", timeout=0.05)
+    server.daemon.thaw()
+    await until(lambda: server.connections() == 0, "what the deadline cut off is closed")
+    await producer.stop()

@@ -15,7 +15,6 @@ import pytest
 from asgi_health import Status
 
 from .observe import expect, observe, recovers, until
-from .proxy import proxied
 from .rows import COLUMNS, ROWS, Row
 from .servers import Server, Target
 from .servers.mark import WRONG_PASSWORD
@@ -81,7 +80,7 @@ async def test_frozen_and_thawed(row: Row, server: Server) -> None:
 
 @rows("blackholed")
 async def test_blackholed(row: Row, server: Server) -> None:
-    async with proxied(server.port) as proxy, row.open(Target(proxy.port)) as client:
+    async with server.proxied() as proxy, row.open(Target(proxy.port)) as client:
         check = row.check(client)
         await expect(check, Status.HEALTHY, "")
         proxy.swallow()
@@ -93,7 +92,7 @@ async def test_blackholed(row: Row, server: Server) -> None:
 
 @rows("reset")
 async def test_reset(row: Row, server: Server) -> None:
-    async with proxied(server.port) as proxy, row.open(Target(proxy.port)) as client:
+    async with server.proxied() as proxy, row.open(Target(proxy.port)) as client:
         check = row.check(client)
         await expect(check, Status.HEALTHY, "")
         proxy.reset()
@@ -105,7 +104,7 @@ async def test_reset(row: Row, server: Server) -> None:
 
 @rows("trickled")
 async def test_trickled(row: Row, server: Server) -> None:
-    async with proxied(server.port) as proxy, row.open(Target(proxy.port)) as client:
+    async with server.proxied() as proxy, row.open(Target(proxy.port)) as client:
         check = row.check(client)
         await expect(check, Status.HEALTHY, "")
         proxy.trickle()

@@ -1,18 +1,22 @@
 """What is special about MQTT: the question is one that could change something, and does not."""
 
 import asyncio
+import ssl
 from collections.abc import Iterator
 
 import pytest
-from aiomqtt import Client, ProtocolVersion
+import trustme
+from aiomqtt import Client, MqttError, ProtocolVersion
 
 from asgi_health import Status
+from asgi_health.checks import mqtt_login
 from asgi_health.checks.mqtt import aiomqtt_client
 
 from .conftest import GetServer
-from .observe import expect
+from .observe import expect, until
 from .servers import Server
-from .servers.mark import PASSWORD, USER
+from .servers.mark import PASSWORD, USER, WRONG_PASSWORD
+from .servers.mosquitto import WEAK
 
 pytestmark = pytest.mark.anyio
 
@@ -34,3 +38,69 @@ async def test_a_run_takes_no_subscription_away(server: Server, version: Protoco
         async with asyncio.timeout(10):
             message = await anext(client.messages)
         assert (message.topic.value, message.payload) == ("asgi-health/news", b"yes")
+
+
+async def test_a_user_who_may_use_no_topic_is_enough(server: Server) -> None:
+    async with (
+        Client("127.0.0.1", server.port, username=USER, password=PASSWORD) as listener,
+        Client("127.0.0.1", server.port, username=WEAK, password=PASSWORD) as client,
+    ):
+        await listener.subscribe("#")
+        await client.publish("asgi-health/news", "of the weak", qos=1)
+        await listener.publish("asgi-health/news", "of another", qos=1)
+        async with asyncio.timeout(10):
+            assert (await anext(listener.messages)).payload == b"of another"  # so it may indeed not
+        await expect(aiomqtt_client(client), Status.HEALTHY, "^$")
+
+
+@pytest.mark.parametrize("version", ProtocolVersion)
+async def test_a_broker_that_refuses_is_told_in_every_version(server: Server, version: ProtocolVersion) -> None:
+    client = Client("127.0.0.1", server.port, username=USER, password=WRONG_PASSWORD, protocol=version)
+    with pytest.raises(MqttError):
+        await client.__aenter__()
+    told = r"^ClientError: the client is not connected: Connection Refused: [Nn]ot authori[sz]ed\.?$"
+    await expect(aiomqtt_client(client), Status.UNHEALTHY, told)
+
+
+async def test_a_client_that_was_left_is_told_and_no_connection_stays_for_it(server: Server) -> None:
+    client = Client("127.0.0.1", server.port, username=USER, password=PASSWORD)
+    check = aiomqtt_client(client)
+    await expect(check, Status.UNHEALTHY, "^ClientError: the client is not connected: it was not entered yet$")
+    async with client:
+        await expect(check, Status.HEALTHY, "^$")
+    left = "^ClientError: the client is not connected, though the broker accepts another one$"
+    for _ in range(5):
+        await expect(check, Status.UNHEALTHY, left)
+    await until(lambda: server.connections() == 0, "what was opened for the reason is closed")
+    server.daemon.freeze()
+    for _ in range(5):
+        await expect(check, Status.UNHEALTHY, "^timed out", timeout=0.05)
+    server.daemon.thaw()
+    await until(lambda: server.connections() == 0, "what the deadline cut off is closed")
+
+
+async def test_the_reason_is_asked_for_on_an_encrypted_line_where_the_client_has_one() -> None:
+    authority = trustme.CA()
+    ours, theirs = ssl.create_default_context(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.configure_trust(ours)
+    authority.issue_cert("127.0.0.1").configure_cert(theirs)
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert (await reader.readexactly(1))[0] == mqtt_login.CONNECT
+        writer.write(bytes([mqtt_login.CONNACK, 2, 0, 4]))
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0, ssl=theirs) as broker:
+        client = Client("127.0.0.1", broker.sockets[0].getsockname()[1], tls_context=ours)
+        with pytest.raises(MqttError):
+            await client.__aenter__()
+        told = "^ClientError: the client is not connected: Connection Refused: bad user name or password.$"
+        await expect(aiomqtt_client(client), Status.UNHEALTHY, told)
+
+
+@pytest.mark.parametrize("length", [0, 1, 127, 128, 16_383, 16_384])
+def test_a_length_is_written_as_the_protocol_wants_it(length: int) -> None:
+    # Table 1-1 of MQTT 5, and what is just beside its limits
+    written = mqtt_login._length(length)
+    assert sum((byte & 127) << (7 * place) for place, byte in enumerate(written)) == length
+    assert [byte >= 128 for byte in written] == [True] * (len(written) - 1) + [False]

@@ -13,7 +13,7 @@ import redis.backoff
 
 from asgi_health import Status
 from asgi_health.checks.redis import redis_client, redis_cluster
-from asgi_health.checks.valkey import valkey_client
+from asgi_health.checks.valkey import valkey_client, valkey_cluster
 
 from .conftest import GetServer
 from .observe import TIMED_OUT, expect, observe, recovers, until
@@ -21,26 +21,28 @@ from .port import reserved_port
 from .proxy import proxied
 from .rows import Row
 from .rows.redis import DRIVERS, REDIS, occupy_pool, plain
-from .servers import Missing, Server, Target
+from .servers import Server, Target
 from .servers.mark import PASSWORD, USER
-from .servers.redis import BUS, MASTER, Redis, RedisSentinel, binary, reserved_cluster_port, watching
+from .servers.redis import BUS, MASTER, Redis, RedisSentinel, Valkey, reserved_cluster_port, watch
 
 pytestmark = pytest.mark.anyio
 
 each_row = pytest.mark.parametrize("row", REDIS, ids=str)
+behind_a_sentinel = pytest.mark.parametrize("row", [row for row in REDIS if "sentinel" in row.name], ids=str)
+each_server = pytest.mark.parametrize(("driver", "server"), [("redis", Redis), ("valkey", Valkey)])
 each_driver = pytest.mark.parametrize(
     ("driver", "kind", "check"), [("redis", "Redis", redis_client), ("valkey", "Valkey", valkey_client)]
 )
 
 
 @pytest.fixture
-def single(get_server: GetServer) -> Iterator[Server]:
-    server = get_server("redis")
+def single(driver: str, get_server: GetServer) -> Iterator[Server]:
+    server = get_server(driver)
     yield server
     server.mend()
 
 
-@pytest.mark.parametrize("row", [row for row in REDIS if row.name != "redis-sentinel"], ids=str)
+@pytest.mark.parametrize("row", [row for row in REDIS if "sentinel" not in row.name], ids=str)
 async def test_a_run_is_one_command_and_nothing_else(row: Row, server: Redis) -> None:
     async with row.open(Target(server.port)) as client:
         check = row.check(client)
@@ -51,6 +53,32 @@ async def test_a_run_is_one_command_and_nothing_else(row: Row, server: Redis) ->
         after = server.calls()
     more = {name: count - before.get(name, 0) for name, count in after.items() if count != before.get(name, 0)}
     assert more == ({"cluster": 100} if "cluster" in row.name else {"ping": 100})
+
+
+@behind_a_sentinel
+async def test_a_run_is_one_ping_to_the_master_and_nothing_to_the_sentinel(row: Row, server: RedisSentinel) -> None:
+    async with row.open(Target(server.port)) as client:
+        await expect(row.check(client), Status.HEALTHY, "")
+        server.ignore()  # or its own pings to the master would be counted
+        try:
+            asked, pings = server.asked(), server.calls(server.master_port)["ping"]
+            for _ in range(100):
+                assert (await observe(row.check(client))).result.status is Status.HEALTHY
+            assert server.calls(server.master_port)["ping"] - pings == 100
+            assert server.asked() - asked == 2  # the asking itself
+        finally:
+            server.watch(server.master_port)
+
+
+@behind_a_sentinel
+async def test_a_connection_that_is_opened_costs_two_commands_to_the_sentinel(row: Row, server: RedisSentinel) -> None:
+    assert row.occupy is not None
+    async with row.open(Target(server.port)) as client, row.occupy(client):
+        await expect(row.check(client), Status.DEGRADED, "")  # the client is connected to the Sentinel from here on
+        asked = server.asked()
+        for _ in range(10):
+            await expect(row.check(client), Status.DEGRADED, "")
+        assert server.asked() - asked == 10 * len(("PING", "SENTINEL MASTERS")) + 2
 
 
 @each_row
@@ -101,7 +129,8 @@ async def test_an_answer_that_the_application_has_not_read_is_not_taken_for_ours
         assert await client.echo("mine") == b"mine"
 
 
-async def test_a_connection_that_was_cut_off_before_it_could_log_in_is_thrown_away(single: Server) -> None:
+@pytest.mark.parametrize("driver", ["redis"])
+async def test_a_connection_that_was_cut_off_before_it_could_log_in_is_thrown_away(driver: str, single: Server) -> None:
     """Only redis-py can be cut off there: valkey-py does not wait for who knows the password."""
 
     class Slow(redis.CredentialProvider):
@@ -160,10 +189,9 @@ async def test_the_retries_of_a_client_are_what_they_were_after_a_run(
 @each_row
 async def test_the_privileges_of_the_docs_are_enough(row: Row, server: Redis) -> None:
     server.ask(f"ACL SETUSER weak on >{PASSWORD} -@all {'+cluster|info' if 'cluster' in row.name else '+ping'}")
-    if row.name == "redis-sentinel":
-        assert isinstance(server, RedisSentinel)
+    if isinstance(server, RedisSentinel):
         server.ask(f"ACL SETUSER weak on >{PASSWORD} -@all +ping", server.master_port)
-        server.ask(f"ACL SETUSER weak on >{PASSWORD} -@all +ping +sentinel|get-master-addr-by-name +sentinel|masters")
+        server.ask(f"ACL SETUSER weak on >{PASSWORD} -@all +ping +sentinel|masters")
     async with row.open(Target(server.port, user="weak")) as client:
         await expect(row.check(client), Status.HEALTHY, "^$")
 
@@ -173,7 +201,7 @@ async def test_a_master_that_no_sentinel_knows_is_told_without_how_to_log_in(
     driver: str, get_server: GetServer, nobody: int
 ) -> None:
     """Drivers put their clients into the text of that error, and some of these show their password."""
-    server = get_server("redis-sentinel")
+    server = get_server(f"{driver}-sentinel")
     check = redis_client if driver == "redis" else valkey_client
     sentinel = DRIVERS[driver].asyncio.Sentinel(
         [("127.0.0.1", nobody), ("127.0.0.1", server.port)],
@@ -185,48 +213,36 @@ async def test_a_master_that_no_sentinel_knows_is_told_without_how_to_log_in(
         await each.connection_pool.disconnect()
 
 
-class Member(Redis):
-    """A server among others that are told apart by what they are."""
-
-    def __init__(self, folder: Path, port: int, *options: str) -> None:
-        self.options = options
-        super().__init__(folder, port)
-
-
 @pytest.fixture
-def stack(get_server: GetServer) -> Iterator[ExitStack]:
-    try:
-        binary()
-    except Missing:
-        get_server("redis")  # skips, or fails
+def stack(driver: str, get_server: GetServer) -> Iterator[ExitStack]:
+    get_server(driver)  # skips, or fails, where it is not installed
     with ExitStack() as stack:
         yield stack
 
 
-def started(stack: ExitStack, folder: Path, port: int, *options: str, sentinel: bool = False) -> Member:
-    member = Member(folder, port, *options)
-    if sentinel:
-        member.daemon._command.append("--sentinel")
-    stack.callback(member.daemon.kill)
-    member.start()
-    return member
+def started(stack: ExitStack, server: Redis, *arguments: str) -> Redis:
+    server.daemon._command.extend(arguments)
+    stack.callback(server.daemon.kill)
+    server.start()
+    return server
 
 
-async def test_a_failover_is_followed(stack: ExitStack, tmp_path: Path) -> None:
+@each_server
+async def test_a_failover_is_followed(driver: str, server: type[Redis], stack: ExitStack, tmp_path: Path) -> None:
     ports = [stack.enter_context(reserved_port()) for _ in range(3)]
     login = (f"masteruser {USER}", f"masterauth {PASSWORD}")
-    master = started(stack, tmp_path, ports[0], *login)
-    replica = started(
-        stack, tmp_path, ports[1], f"replicaof 127.0.0.1 {ports[0]}", *login, "repl-diskless-sync-delay 0"
-    )
+    master = started(stack, server(tmp_path, ports[0], *login))
+    follow = (f"replicaof 127.0.0.1 {ports[0]}", "repl-diskless-sync-delay 0")
+    replica = started(stack, server(tmp_path, ports[1], *follow, *login))
     await until(lambda: "master_link_status:up" in replica.ask("INFO replication"), "the replica is in step", 20.0)
-    watcher = started(stack, tmp_path, ports[2], *watching(ports[0], patience=200), sentinel=True)
+    watcher = started(stack, server(tmp_path, ports[2]), "--sentinel")
+    watch(watcher, ports[0], patience=200)
     await until(lambda: "slaves=1" in watcher.ask("INFO sentinel"), "the replica is known", 30.0)
 
     as_user = {"username": USER, "password": PASSWORD}
-    sentinel = DRIVERS["redis"].asyncio.Sentinel([("127.0.0.1", ports[2])], sentinel_kwargs=as_user)
+    sentinel = DRIVERS[driver].asyncio.Sentinel([("127.0.0.1", ports[2])], sentinel_kwargs=as_user)
     client = sentinel.master_for(MASTER, **as_user)
-    check = redis_client(client)
+    check = redis_client(client) if driver == "redis" else valkey_client(client)
     await expect(check, Status.HEALTHY, "")
     master.daemon.kill()
     await expect(check, Status.UNHEALTHY, "Error")
@@ -236,10 +252,13 @@ async def test_a_failover_is_followed(stack: ExitStack, tmp_path: Path) -> None:
         await each.connection_pool.disconnect()
 
 
+@each_server
 @pytest.mark.parametrize("end", ["killed", "frozen"])
-async def test_a_cluster_that_misses_a_node_is_told_by_the_others(stack: ExitStack, tmp_path: Path, end: str) -> None:
+async def test_a_cluster_that_misses_a_node_is_told_by_the_others(
+    driver: str, server: type[Redis], stack: ExitStack, tmp_path: Path, end: str
+) -> None:
     options = ("cluster-enabled yes", "cluster-node-timeout 500")
-    nodes = [started(stack, tmp_path, reserved_cluster_port(stack), *options) for _ in range(3)]
+    nodes = [started(stack, server(tmp_path, reserved_cluster_port(stack), *options)) for _ in range(3)]
     for number, node in enumerate(nodes):
         node.ask(f"CLUSTER SET-CONFIG-EPOCH {number + 1}")
         node.ask("CLUSTER ADDSLOTS " + " ".join(map(str, range(number, 16384, 3))))
@@ -247,11 +266,10 @@ async def test_a_cluster_that_misses_a_node_is_told_by_the_others(stack: ExitSta
     for node in nodes:
         await until(lambda node=node: is_ok(node), "the cluster is one", 30.0)  # type: ignore[misc]
 
-    client = DRIVERS["redis"].asyncio.RedisCluster(
-        host="127.0.0.1", port=nodes[0].port, username=USER, password=PASSWORD
-    )
+    kind = getattr(DRIVERS[driver].asyncio, f"{driver.title()}Cluster")
+    client = kind(host="127.0.0.1", port=nodes[0].port, username=USER, password=PASSWORD)
     await client.initialize()
-    check = redis_cluster(client)
+    check = redis_cluster(client) if driver == "redis" else valkey_cluster(client)
     await expect(check, Status.HEALTHY, "")
     victim = next(node for node in nodes if node.port == client.get_nodes()[0].port)  # who is asked first
     (victim.daemon.kill if end == "killed" else victim.daemon.freeze)()

@@ -4,26 +4,33 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+from elastic_transport import AiohttpHttpNode, BaseAsyncNode, HttpxAsyncHttpNode
 from elasticsearch import AsyncElasticsearch
 from opensearchpy import AsyncOpenSearch
 
 from asgi_health.checks import elasticsearch
 
 from ..servers import Target
-from .mark import TIMED_OUT, Row
+from .mark import TIMED_OUT, Occupy, Open, Row
 
 SIZE = 2
 
 
-@asynccontextmanager
-async def open_elasticsearch(target: Target) -> AsyncGenerator[Any]:
-    client = AsyncElasticsearch(
-        f"http://{target.host}:{target.port}", basic_auth=(target.user, target.password), connections_per_node=SIZE
-    )
-    try:
-        yield client
-    finally:
-        await client.close()
+def elasticsearch_by(node: type[BaseAsyncNode]) -> Open:
+    @asynccontextmanager
+    async def open_client(target: Target) -> AsyncGenerator[Any]:
+        client = AsyncElasticsearch(
+            f"http://{target.host}:{target.port}",
+            basic_auth=(target.user, target.password),
+            connections_per_node=SIZE,
+            node_class=node,
+        )
+        try:
+            yield client
+        finally:
+            await client.close()
+
+    return open_client
 
 
 @asynccontextmanager
@@ -38,10 +45,19 @@ async def open_opensearch(target: Target) -> AsyncGenerator[Any]:
 
 
 @asynccontextmanager
-async def occupy_elasticsearch(client: Any) -> AsyncGenerator[None]:
+async def occupy_aiohttp(client: Any) -> AsyncGenerator[None]:
     (node,) = client.transport.node_pool.all()
     await client.cluster.health()
     async with _requests(node.session, node.base_url):
+        yield
+
+
+@asynccontextmanager
+async def occupy_httpx(client: Any) -> AsyncGenerator[None]:
+    (node,) = client.transport.node_pool.all()
+    async with AsyncExitStack() as stack:
+        for _ in range(SIZE):
+            await stack.enter_async_context(node.client.stream("GET", "/-/busy"))
         yield
 
 
@@ -62,58 +78,65 @@ async def _requests(session: Any, base: str) -> AsyncGenerator[None]:
         yield
 
 
+# of Elasticsearch what the system says, of OpenSearch what its driver makes of it
+REFUSED = r"^Connection(Refused)?Error: .*(Connect call failed \('127\.0\.0\.1', \d+\)|Connection refused)"
+RESET = r"^(Connection(Reset)?Error: .*Connection reset by peer|(ConnectionError: .*)?Server ?[dD]isconnected)"
 WITHOUT = {
     "wrong_database": "a cluster has none",
     "closed": "the client opens again by itself",
 }
 
+SAYS = {
+    "healthy": "^$",
+    "refused": REFUSED,
+    "killed": REFUSED,
+    "frozen": TIMED_OUT,
+    "blackholed": TIMED_OUT,
+    "reset": RESET,
+    "trickled": TIMED_OUT,
+    "wrong_password": r"^AuthenticationException: .*unable to authenticate user \[health\]",
+    "exhausted": r"^pool exhausted: 2 of 2 in use$",
+    "exhausted_and_frozen": TIMED_OUT,
+    "exhausted_and_killed": REFUSED,
+    "two_hundred_runs": "^$",
+}
+
+
+def row(name: str, check: Any, opened: Open, occupy: Occupy, *drivers: str) -> Row:
+    return Row(
+        name,
+        server="elasticsearch",
+        check=check,
+        open=opened,
+        drivers=drivers,
+        extra=name.partition("-")[0],
+        occupy=occupy,
+        says=SAYS,
+        without=WITHOUT,
+    )
+
+
 ELASTICSEARCH = (
-    Row(
+    row(
         "elasticsearch",
-        server="elasticsearch",
-        check=elasticsearch.elasticsearch_client,
-        open=open_elasticsearch,
-        drivers=("elasticsearch", "aiohttp"),
-        extra="elasticsearch",
-        occupy=occupy_elasticsearch,
-        says={
-            "healthy": "^$",
-            "refused": r"^ConnectionError: .*Cannot connect to host 127\.0\.0\.1:\d+",
-            "killed": "^ConnectionError: .*Cannot connect to host",
-            "frozen": TIMED_OUT,
-            "blackholed": TIMED_OUT,
-            "reset": "^ConnectionError: .*(disconnected|reset)",
-            "trickled": TIMED_OUT,
-            "wrong_password": r"^AuthenticationException: .*unable to authenticate user \[health\]",
-            "exhausted": r"^pool exhausted: 2 of 2 in use$",
-            "exhausted_and_frozen": TIMED_OUT,
-            "exhausted_and_killed": "^ConnectionError: .*Cannot connect to host",
-            "two_hundred_runs": "^$",
-        },
-        without=WITHOUT,
+        elasticsearch.elasticsearch_client,
+        elasticsearch_by(AiohttpHttpNode),
+        occupy_aiohttp,
+        "elasticsearch",
     ),
-    Row(
+    row(
+        "elasticsearch-httpx",
+        elasticsearch.elasticsearch_client,
+        elasticsearch_by(HttpxAsyncHttpNode),
+        occupy_httpx,
+        "elasticsearch",
+    ),
+    row(
         "opensearch",
-        server="elasticsearch",
-        check=elasticsearch.opensearch_client,
-        open=open_opensearch,
-        drivers=("opensearchpy", "aiohttp"),
-        extra="opensearch",
-        occupy=occupy_opensearch,
-        says={
-            "healthy": "^$",
-            "refused": r"^ConnectionError: .*Cannot connect to host 127\.0\.0\.1:\d+",
-            "killed": "^ConnectionError: .*Cannot connect to host",
-            "frozen": TIMED_OUT,
-            "blackholed": TIMED_OUT,
-            "reset": "^ConnectionError: .*(disconnected|reset)",
-            "trickled": TIMED_OUT,
-            "wrong_password": r"^AuthenticationException: .*unable to authenticate user \[health\]",
-            "exhausted": r"^pool exhausted: 2 of 2 in use$",
-            "exhausted_and_frozen": TIMED_OUT,
-            "exhausted_and_killed": "^ConnectionError: .*Cannot connect to host",
-            "two_hundred_runs": "^$",
-        },
-        without=WITHOUT,
+        elasticsearch.opensearch_client,
+        open_opensearch,
+        occupy_opensearch,
+        "opensearchpy",
+        "aiohttp",
     ),
 )

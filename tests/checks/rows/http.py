@@ -13,7 +13,8 @@ from ..servers import Target
 from .mark import TIMED_OUT, Row
 
 SIZE = 2
-GONE = "^(ConnectError|ReadError|RemoteProtocolError)(: |$)"
+REFUSED = r"^ConnectionRefusedError: \[Errno 111\] (Connect call failed|Connection refused)"
+RESET = r"^(ConnectionResetError: \[Errno 104\]|RemoteProtocolError: Server disconnected)"
 
 
 @functools.wraps(httpx_url)
@@ -58,16 +59,16 @@ HTTP = (
         occupy=occupy_httpx,
         says={
             "healthy": "^$",
-            "refused": "^ConnectError: .*(Connect call failed|Connection refused)",
-            "killed": GONE,
+            "refused": REFUSED,
+            "killed": f"{REFUSED}|{RESET}",
             "frozen": TIMED_OUT,
             "blackholed": TIMED_OUT,
-            "reset": GONE,
+            "reset": RESET,
             "trickled": TIMED_OUT,
             "wrong_password": "^HEAD was answered by 401, expected 200 or 204$",
             "exhausted": "^pool exhausted: 2 of 2 in use$",
             "exhausted_and_frozen": TIMED_OUT,
-            "exhausted_and_killed": "^ConnectError: ",
+            "exhausted_and_killed": REFUSED,
             "closed": "^ClientError: the client is closed$",
             "two_hundred_runs": "^$",
         },

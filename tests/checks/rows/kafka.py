@@ -50,8 +50,8 @@ async def close(producer: AIOKafkaProducer) -> None:
     await producer.stop()
 
 
-NOT_STARTED = "^ClientError: the client knows no broker: it was not started, or could not$"
-UNREACHABLE = r"^ConnectionError: no broker can be reached: 127\.0\.0\.1:\d+: (NodeNotReadyError|KafkaConnectionError)"
+NOBODY = r"^ConnectionError: no broker can be reached: 127\.0\.0\.1:\d+: "
+REFUSED = rf"{NOBODY}ConnectionRefusedError: \[Errno 111\] (Connect call failed|Connection refused)"
 
 KAFKA = (
     Row(
@@ -64,13 +64,13 @@ KAFKA = (
         close=close,
         says={
             "healthy": "^$",
-            "refused": NOT_STARTED,
-            "killed": UNREACHABLE,
+            "refused": REFUSED,
+            "killed": REFUSED,
             "frozen": TIMED_OUT,
             "blackholed": TIMED_OUT,
-            "reset": UNREACHABLE,
+            "reset": rf"{NOBODY}(KafkaConnectionError: Connection at .* closed|ConnectionResetError)",
             "trickled": TIMED_OUT,
-            "wrong_password": NOT_STARTED,  # why, is told to whoever starts it
+            "wrong_password": rf"{NOBODY}.*Authentication failed: Invalid username or password",
             "closed": "^ClientError: the client is closed$",
             "two_hundred_runs": "^$",
         },

@@ -68,6 +68,9 @@ async def close(client: Client) -> None:
 
 
 LOST = "^ClientError: the client is not connected"
+REFUSED = (
+    rf"{LOST}: ConnectionRefusedError: \[Errno 111\] (Connect call failed \('127\.0\.0\.1', \d+\)|Connection refused)$"
+)
 
 MQTT = (
     Row(
@@ -80,14 +83,14 @@ MQTT = (
         close=close,
         says={
             "healthy": "^$",
-            "refused": f"{LOST}: .*not currently connected",
-            "killed": LOST,
+            "refused": REFUSED,
+            "killed": REFUSED,
             "frozen": TIMED_OUT,
             "blackholed": TIMED_OUT,
-            "reset": LOST,
+            "reset": f"{LOST}: ConnectionResetError: ",
             "trickled": TIMED_OUT,
-            "wrong_password": f"{LOST}: .*not currently connected",  # why, aiomqtt tells to nobody but who connects
-            "closed": LOST,
+            "wrong_password": f"{LOST}: Connection Refused: not authorised.$",
+            "closed": f"{LOST}, though the broker accepts another one$",
             "two_hundred_runs": "^$",
         },
         without={

@@ -38,6 +38,10 @@ async def close(client: Client) -> None:
 
 
 LOST = "^ClientError: the client is not connected"
+REFUSED = (
+    rf"{LOST}: ConnectionRefusedError: \[Errno 111\] (Connect call failed \('127\.0\.0\.1', \d+\)|Connection refused)$"
+)
+RESET = rf"{LOST}: ConnectionResetError: "
 
 NATS = (
     Row(
@@ -50,11 +54,11 @@ NATS = (
         close=close,
         says={
             "healthy": "^$",
-            "refused": f"{LOST}: ConnectionRefusedError: ",
-            "killed": LOST,
+            "refused": REFUSED,
+            "killed": f"{LOST}$|{REFUSED}",
             "frozen": TIMED_OUT,
             "blackholed": TIMED_OUT,
-            "reset": LOST,
+            "reset": f"{LOST}$|{RESET}",
             "trickled": TIMED_OUT,
             "wrong_password": "^ClientError: the client is closed: .*Authorization Violation",
             "closed": "^ClientError: the client is closed$",

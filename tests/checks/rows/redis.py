@@ -1,4 +1,4 @@
-"""Redis, and Valkey by its own client, which speaks the same to the same server."""
+"""Redis and Valkey: plain, behind a Sentinel, as a cluster."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
@@ -20,7 +20,6 @@ DRIVERS: dict[str, Any] = {"redis": redis, "valkey": valkey}
 
 REVIVES = "a client that was closed connects anew"
 ONE_DATABASE = "a cluster has one database"
-PAST = "a Sentinel tells where its master is, which is reached past the proxy"
 
 
 def plain(driver: str, kind: str, *, blocking: bool = False) -> Open:
@@ -143,15 +142,12 @@ SAYS = {
 }
 
 
-def without(*columns: str) -> dict[str, str]:
-    return {name: pattern for name, pattern in SAYS.items() if name not in columns}
-
-
-def row(name: str, check: Any, opened: Open) -> Row:
-    driver = name.partition("-")[0]
+def single(server: str, check: Any, opened: Open) -> Row:
+    """One server in the end, whoever names it."""
+    driver = server.partition("-")[0]
     return Row(
-        name,
-        server="redis",
+        server,
+        server=server,
         check=check,
         open=opened,
         drivers=(driver,),
@@ -162,19 +158,11 @@ def row(name: str, check: Any, opened: Open) -> Row:
     )
 
 
+OF_A_CLUSTER = {name: pattern for name, pattern in SAYS.items() if name != "wrong_database"}
+
 REDIS = (
-    row("redis", redis_client, plain("redis", "Redis")),
-    Row(
-        "redis-sentinel",
-        server="redis-sentinel",
-        check=redis_client,
-        open=behind_sentinel("redis"),
-        drivers=("redis",),
-        extra="redis",
-        occupy=occupy_pool,
-        says=without("blackholed", "reset", "trickled"),
-        without={"closed": REVIVES, "blackholed": PAST, "reset": PAST, "trickled": PAST},
-    ),
+    single("redis", redis_client, plain("redis", "Redis")),
+    single("redis-sentinel", redis_client, behind_sentinel("redis")),
     Row(
         "redis-cluster",
         server="redis-cluster",
@@ -183,20 +171,21 @@ REDIS = (
         drivers=("redis",),
         extra="redis",
         occupy=occupy_cluster,
-        says=without("wrong_database"),
+        says=OF_A_CLUSTER,
         without={"closed": REVIVES, "wrong_database": ONE_DATABASE},
     ),
-    row("valkey", valkey_client, plain("valkey", "Valkey")),
+    single("valkey", valkey_client, plain("valkey", "Valkey")),
+    single("valkey-sentinel", valkey_client, behind_sentinel("valkey")),
     Row(
         "valkey-cluster",
-        server="redis-cluster",
+        server="valkey-cluster",
         check=valkey_cluster,
         open=cluster("valkey", "ValkeyCluster"),
         drivers=("valkey",),
         extra="valkey",
         close=close,
         occupy=occupy_cluster,
-        says={**without("wrong_database"), "closed": "^ClientError: the client is closed$"},
+        says={**OF_A_CLUSTER, "closed": "^ClientError: the client is closed$"},
         without={"wrong_database": ONE_DATABASE},
     ),
 )

@@ -13,7 +13,7 @@ from .mosquitto import Mosquitto
 from .nats import Nats
 from .postgres import Postgres
 from .rabbitmq import RabbitMQ
-from .redis import Redis, RedisCluster, RedisSentinel
+from .redis import Redis, RedisCluster, RedisSentinel, Valkey, ValkeyCluster, ValkeySentinel
 
 SERVERS: dict[str, type[Server]] = {
     "aws": Aws,
@@ -31,6 +31,9 @@ SERVERS: dict[str, type[Server]] = {
     "redis": Redis,
     "redis-cluster": RedisCluster,
     "redis-sentinel": RedisSentinel,
+    "valkey": Valkey,
+    "valkey-cluster": ValkeyCluster,
+    "valkey-sentinel": ValkeySentinel,
 }
 
 __all__ = ["SERVERS", "Missing", "Server", "Target"]

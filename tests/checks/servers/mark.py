@@ -1,11 +1,13 @@
 """What every server here can do."""
 
 from abc import ABC, abstractmethod
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..daemon import Daemon
 from ..port import HOST
+from ..proxy import Proxy, proxied
 
 USER = "health"
 PASSWORD = "rightsecret"
@@ -48,6 +50,10 @@ class Server(ABC):
 
     def start(self) -> None:
         self.daemon.start(self.ready)
+
+    def proxied(self) -> AbstractAsyncContextManager[Proxy]:
+        """Put a bad network before it, for whoever goes to the port of the proxy."""
+        return proxied(self.port)
 
     def mend(self) -> None:
         """Leave it as the next test expects it, whatever the last one did."""

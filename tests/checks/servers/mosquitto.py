@@ -8,6 +8,9 @@ from ..daemon import Daemon, unprivileged
 from ..port import HOST, accepts, connected
 from .mark import PASSWORD, USER, Missing, Server
 
+WEAK = "weak"
+"""A user who may connect, and may use no topic."""
+
 
 class Mosquitto(Server):
     def __init__(self, folder: Path, port: int) -> None:
@@ -18,12 +21,16 @@ class Mosquitto(Server):
         as_user = unprivileged(folder)
         passwords = folder / "passwords"
         passwords.touch(0o600)
-        subprocess.run(["mosquitto_passwd", "-b", str(passwords), USER, PASSWORD], check=True, capture_output=True)
+        for user in (USER, WEAK):
+            subprocess.run(["mosquitto_passwd", "-b", str(passwords), user, PASSWORD], check=True, capture_output=True)
+        allowed = folder / "allowed"
+        allowed.write_text(f"user {USER}\ntopic readwrite #\n")
         if as_user:
             shutil.chown(passwords, "nobody")
         config = folder / "mosquitto.conf"
         config.write_text(
-            f"listener {port} {HOST}\npersistence false\nallow_anonymous false\npassword_file {passwords}\n"
+            f"listener {port} {HOST}\npersistence false\nallow_anonymous false\n"
+            f"password_file {passwords}\nacl_file {allowed}\n"
         )
         self.daemon = Daemon("mosquitto", [program, "-c", str(config)], folder / "log", as_user=as_user)
 

