@@ -27,6 +27,10 @@ ENDS = 2.0  # seconds after its result in which a run must be over
 CheckFunction = Callable[[], object]
 MakeCheck = Callable[[Any], CheckFunction]
 
+SUBJECT = "subject"
+THREAD = f"asgi-health check {SUBJECT}"
+"""The name of the thread that the engine gives to a plain function."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -42,7 +46,7 @@ async def observe(run: CheckFunction, timeout: float = TIMEOUT) -> Outcome:
     cannot be made to end; that it does in the end is seen when threads are counted.
     """
     ended = threading.Event()
-    check = Check("subject", run, timeout=timeout)
+    check = Check(SUBJECT, run, timeout=timeout)
     health = Health([replace(check, run=_announced(run, ended, check.is_async))])
     await runner_of(health).refresh()
     state = health.report().checks[0].state
@@ -60,7 +64,11 @@ def _announced(run: CheckFunction, ended: threading.Event, is_async: bool) -> Ch
         finally:
             ended.set()
 
-    return announce if is_async else run
+    def named() -> object:
+        assert threading.current_thread().name == THREAD  # or nobody could wait for it
+        return run()
+
+    return announce if is_async else named
 
 
 async def expect(run: CheckFunction, status: Status, message: str, *, timeout: float | None = None) -> Result:
@@ -97,4 +105,4 @@ async def until(condition: Callable[[], bool], what: str, patience: float = 10.0
 
 async def threads_ended() -> None:
     """Wait for plain functions that the deadline has left behind, before what they use is closed."""
-    await until(lambda: not any(thread.name == "asgi-health subject" for thread in threading.enumerate()), "threads")
+    await until(lambda: not any(thread.name == THREAD for thread in threading.enumerate()), "threads")
