@@ -1,14 +1,12 @@
 """The schema of a database: whether Alembic has brought it to where this release's scripts are."""
 
-from functools import partial
-from typing import TYPE_CHECKING, cast, overload
+from typing import TYPE_CHECKING, overload
 
 from ..core.require import require_type
 from ..core.result import Result, healthy, unhealthy
-from .cancellation import ends_when_cancelled
-from .client import AsyncCheck, Given, PlainCheck, client_getter
+from .client import AsyncCheck, Given, PlainCheck
 from .driver import load
-from .engines import async_engine as async_engines
+from .engines import engine_check
 from .table import described
 
 if TYPE_CHECKING:
@@ -61,9 +59,6 @@ def alembic_at_head(
     """
     context = load("alembic.runtime.migration", extra="alembic").MigrationContext
     require_type("alembic_at_head: config", config, load("alembic.config", extra="alembic").Config)
-    plain_engine: type[Engine] = load("sqlalchemy", extra="alembic").Engine
-    async_engine = async_engines(extra="alembic")
-    get = client_getter(engine, async_engine, plain_engine, by="alembic_at_head")
     scripts = load("alembic.script", extra="alembic").ScriptDirectory.from_config(config)
     heads = frozenset[str](scripts.get_heads())
     options = {"version_table": version_table, "version_table_schema": version_table_schema}
@@ -76,28 +71,7 @@ def alembic_at_head(
         unknown = ", which these scripts do not know" if current - known else ""
         return unhealthy(f"the database is at {_names(current)}{unknown}; the scripts are at {_names(heads)}")
 
-    async def look(engine: "AsyncEngine") -> Result:
-        return await ends_when_cancelled(ask(engine))
-
-    async def ask(engine: "AsyncEngine") -> Result:
-        async with engine.connect() as connection:
-            return await connection.run_sync(read)
-
-    def look_plain(engine: "Engine") -> Result:
-        with engine.connect() as connection:
-            return read(connection)
-
-    if isinstance(engine, async_engine):
-        return partial(look, cast("AsyncEngine", engine))
-
-    def run() -> object:
-        engine = get()
-        # What is returned here to be awaited is awaited in the loop.
-        if isinstance(engine, async_engine):
-            return look(cast("AsyncEngine", engine))
-        return look_plain(cast("Engine", engine))
-
-    return run
+    return engine_check(engine, read, extra="alembic", by="alembic_at_head")
 
 
 def _names(revisions: "Iterable[str]") -> str:

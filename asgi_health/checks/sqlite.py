@@ -4,7 +4,7 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ..core.result import Result, healthy
 from .client import AsyncCheck, ClientError, Given, PlainCheck, client_getter
@@ -19,6 +19,18 @@ READ = "SELECT 1 FROM sqlite_master LIMIT 1"
 
 LOCKED = 0.2
 """Seconds that a run waits for a writer to let go of the file."""
+
+
+def require_file(database: object) -> None:
+    """Raise FileNotFoundError where `database` is the path of a file that is not there: to connect would make it.
+
+    A database in memory has no file, and a URI says itself whether its file may be made.
+    """
+    if not isinstance(database, str | os.PathLike):
+        return
+    path = os.fspath(cast("str | os.PathLike[str]", database))
+    if path and path != ":memory:" and not path.startswith("file:") and not os.path.exists(path):
+        raise FileNotFoundError(f"there is no file {path}")
 
 
 @described(

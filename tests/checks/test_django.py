@@ -10,7 +10,7 @@ from asgi_health.checks.django import django_connection
 
 from .conftest import GetServer
 from .observe import expect, until
-from .rows.django import opener
+from .rows.django import LIBPQ, opener
 from .servers import Server, Target
 
 pytestmark = pytest.mark.anyio
@@ -24,7 +24,7 @@ def server(get_server: GetServer) -> Iterator[Server]:
 
 
 async def test_a_connection_that_died_with_the_last_server_is_no_failure_of_this_one(server: Server) -> None:
-    async with opener({})(Target(server.port)) as alias:
+    async with opener("postgresql", LIBPQ)(Target(server.port)) as alias:
         check = django_connection(alias)
         await expect(check, Status.HEALTHY, "^$")
         server.daemon.kill()
@@ -34,7 +34,7 @@ async def test_a_connection_that_died_with_the_last_server_is_no_failure_of_this
 
 async def test_twenty_runs_in_twenty_threads_use_one_connection(server: Server) -> None:
     await until(lambda: server.connections() == 0, "nobody is connected")
-    async with opener({})(Target(server.port)) as alias:
+    async with opener("postgresql", LIBPQ)(Target(server.port)) as alias:
         check = django_connection(alias)
         for _ in range(20):
             await expect(check, Status.HEALTHY, "^$")
@@ -43,7 +43,7 @@ async def test_twenty_runs_in_twenty_threads_use_one_connection(server: Server) 
 
 @pytest.mark.parametrize("anyio_backend", ["trio"])
 async def test_it_works_on_trio_too(server: Server) -> None:
-    async with opener({})(Target(server.port)) as alias:
+    async with opener("postgresql", LIBPQ)(Target(server.port)) as alias:
         await expect(django_connection(alias), Status.HEALTHY, "^$")
 
 

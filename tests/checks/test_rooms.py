@@ -18,7 +18,6 @@ from .rows import ROWS, Row
 DOCS = Path(__file__).parents[2] / "docs" / "checks.md"
 
 SERVERLESS = {
-    "alembic.alembic_at_head",
     "celery.celery_workers",
     "dns.dns_name",
     "heartbeat.Heartbeat",

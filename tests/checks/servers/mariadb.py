@@ -50,7 +50,7 @@ class MariaDB(Server):
     def ready(self) -> bool:
         try:
             self.status("Uptime")
-        except pymysql.err.OperationalError:
+        except pymysql.OperationalError:
             return False
         return True
 
