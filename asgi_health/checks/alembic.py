@@ -36,10 +36,11 @@ def alembic_at_head(
 @described(
     technology="Alembic",
     extra="alembic",
-    asked="whether the table of versions is there, and what it holds",
-    costs="a connection of the engine, and about three round trips. Meant for startup: "
-    "`Check(..., probes=(Probe.STARTUP,))` stops after its first pass",
-    privileges="SELECT on the table of versions",
+    asked="whether the table of versions is there, and what it holds, on a connection of the engine; while its pool is "
+    "exhausted, on one beside it",
+    costs="PostgreSQL: two round trips, outside of a transaction. While the pool is exhausted: one more connection, "
+    "opened and closed. Meant for startup: `Check(..., probes=(Probe.STARTUP,))` stops after its first pass",
+    privileges="to connect, and SELECT on the table of versions (PostgreSQL: with USAGE on its schema)",
 )
 def alembic_at_head(
     engine: "Given[AsyncEngine | Engine]",
@@ -52,7 +53,8 @@ def alembic_at_head(
 
     It fails while a migration is still to come, and also where another release has migrated further than these scripts
     know. `version_table` and `version_table_schema` are to be what your env.py tells ``context.configure``. The scripts
-    are read once, now, and no migration is run; the table is not made where it is missing.
+    are read once, now, and no migration is run; the table is not made where it is missing. While the pool of the engine
+    is exhausted it asks on a connection opened beside the pool, and a database at the heads is degraded.
 
     With a plain Engine the check is a plain function, whose thread no deadline ends. Raises ModuleNotFoundError without
     Alembic, TypeError for another kind of engine or config, alembic.util.CommandError where there are no scripts.

@@ -43,8 +43,10 @@ def require_file(database: object) -> None:
 def sqlite_database(path: str | os.PathLike[str]) -> PlainCheck:
     """Return a check of a database of SQLite in the file `path`; a missing file is a failure and is not created.
 
-    It reads the first page, so it fails for a file that is no database, and for one that a writer has locked for longer
-    than 0.2 s. A database in WAL mode gets its -wal and -shm files, as from every reader.
+    Each run opens the file and closes it again, so it tells when the file was deleted or replaced: a connection that is
+    kept goes on reading what it once opened. It reads the first page, so it fails for a file that is no database, and
+    for one that a writer has locked for longer than 0.2 s. A database in WAL mode gets its -wal and -shm files, as from
+    every reader.
 
     Raises TypeError for another kind of path, ValueError for a database in memory, which nobody else sees.
     """

@@ -1,14 +1,15 @@
-"""What is special about PostgreSQL: what a run costs, by the server's own counters."""
+"""What is special about PostgreSQL: pools that are exhausted, that a restart has broken, or that cannot connect."""
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
+import asyncpg
 import pytest
 from psycopg_pool import AsyncConnectionPool
 
 from asgi_health import Status
-from asgi_health.checks.postgres import psycopg_pool
+from asgi_health.checks.postgres import asyncpg_pool, psycopg_pool
 from asgi_health.checks.psycopg import connecting_again
 
 from .conftest import GetServer
@@ -99,3 +100,34 @@ async def test_a_psycopg_pool_that_is_told_where_to_connect_by_functions_is_aske
         pool.connection(),
     ):
         await expect(psycopg_pool(pool), Status.DEGRADED, "^pool exhausted: 1 of 1 in use$")
+
+
+UNREADABLE = [
+    "host=127.0.0.1 password=two rightsecret",
+    "postgresql://health:right%zsecret@127.0.0.1/health",
+    "postgresql://health:two rightsecret@127.0.0.1/health",
+    "postgres//health:rightsecret@127.0.0.1/health",
+]
+
+
+@pytest.mark.parametrize("conninfo", UNREADABLE)
+async def test_a_conninfo_that_psycopg_cannot_read_is_not_quoted(conninfo: str) -> None:
+    pool: AsyncConnectionPool[Any] = AsyncConnectionPool(conninfo, min_size=1, open=False)
+    await pool.open()
+    try:
+        told = "^ClientError: psycopg cannot read how the pool is to connect"
+        result = await expect(psycopg_pool(pool), Status.UNHEALTHY, told)
+        assert "secret" not in result.message
+    finally:
+        await pool.close()
+
+
+@pytest.mark.parametrize("password", ["right/secret", "right#secret", "right?secret", "[rightsecret"])
+async def test_a_dsn_that_asyncpg_cannot_read_is_not_quoted(password: str) -> None:
+    pool = await asyncpg.create_pool(f"postgresql://health:{password}@127.0.0.1:1/health", min_size=0)
+    try:
+        result = await expect(asyncpg_pool(pool), Status.UNHEALTHY, "^ClientError: asyncpg cannot connect .*dsn")
+        assert "right" not in result.message
+        assert "secret" not in result.message
+    finally:
+        pool.terminate()

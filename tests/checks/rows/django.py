@@ -15,6 +15,7 @@ from asgi_health.checks.django import django_connection
 from ..observe import threads_ended
 from ..servers import Target
 from .mark import TIMED_OUT, Open, Row
+from .postgres import LOST
 
 if not settings.configured:
     settings.configure(DATABASES={}, USE_TZ=True, LOGGING_CONFIG=None)
@@ -86,10 +87,10 @@ async def occupy(alias: str) -> AsyncGenerator[None]:
 SAYS = {
     "healthy": "^$",
     "refused": "^OperationalError: .*Connection refused",
-    "killed": "^OperationalError: .*(Connection refused|closed the connection unexpectedly|connection is closed)",
+    "killed": "^OperationalError: .*Connection refused",
     "frozen": TIMED_OUT,
     "blackholed": TIMED_OUT,
-    "reset": "^OperationalError: ",
+    "reset": f"^OperationalError: .*{LOST}",
     "trickled": TIMED_OUT,
     "wrong_password": '^OperationalError: .*password authentication failed for user "health"',
     "wrong_database": '^OperationalError: .*database "nowhere" does not exist',
