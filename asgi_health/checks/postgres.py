@@ -114,6 +114,7 @@ def psycopg_pool(pool: "Given[AsyncConnectionPool[Any]]") -> AsyncCheck:
             state = state_of(pool)
             if not state.available:
                 await _ask_beside(pool)
+                state = state_of(pool)  # it may have connected meanwhile
                 if discarded:
                     return healthy(data=state.usage.data)
                 if state.stuck or state.usage.exhausted:

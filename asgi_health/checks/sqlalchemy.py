@@ -28,7 +28,7 @@ def sqlalchemy_engine(engine: "Callable[[], AsyncEngine | Engine | None]") -> "C
     asked="`SELECT 1` on a connection of the engine; while its pool is exhausted, on one beside it",
     costs="PostgreSQL: one round trip, outside of a transaction, and once per connection another to prepare the "
     "statement. MySQL, MariaDB: two, for SQLAlchemy rolls back before the connection goes back. With `pool_pre_ping` "
-    "one more. While the pool is exhausted: one more connection, opened and closed",
+    "one more, with asyncpg three. While the pool is exhausted: one more connection, opened and closed",
     privileges="to connect",
 )
 def sqlalchemy_engine(engine: "Given[AsyncEngine | Engine]") -> "Callable[[], object]":

@@ -5,12 +5,16 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from asgi_health import Status
+from asgi_health.checks.sqlalchemy import sqlalchemy_engine
 
+from .conftest import GetServer
 from .observe import CheckFunction, observe
 from .proxy import Proxy, proxied
 from .rows import ROWS, Row
+from .rows.sqlalchemy import url
 from .servers import Target
 from .servers.mariadb import MariaDB
 from .servers.postgres import Postgres
@@ -78,6 +82,30 @@ async def test_a_run_is_as_many_commands_of_mariadb_as_the_docs_say(row: Row, se
         assert counted(server) - second - own == Counter({name: n * RUNS for name, n in COUNTED[row.name].items()})
         of_both = COUNTED[row.name].get("Questions", 0) + COUNTED[row.name].get("Com_admin_commands", 0)
         assert proxy.trips - trips == of_both * RUNS
+
+
+@pytest.mark.parametrize(
+    ("driver", "of", "trips"),
+    [
+        ("postgresql+asyncpg", "postgres", 1 + 3),
+        ("postgresql+psycopg", "postgres", 1 + 1),
+        ("mysql+aiomysql", "mariadb", 2 + 1),
+        ("mysql+asyncmy", "mariadb", 2 + 1),
+    ],
+)
+async def test_an_engine_that_pings_first_costs_as_much_more_as_the_docs_say(
+    get_server: GetServer, driver: str, of: str, trips: int
+) -> None:
+    async with proxied(get_server(of).port) as proxy:
+        engine = create_async_engine(url(driver, Target(proxy.port)), pool_pre_ping=True)
+        try:
+            check = sqlalchemy_engine(engine)
+            await run(check, WARM)
+            before = proxy.trips
+            await run(check)
+            assert proxy.trips - before == trips * RUNS
+        finally:
+            await engine.dispose()
 
 
 @asynccontextmanager

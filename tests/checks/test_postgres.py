@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from asgi_health import Status
@@ -55,12 +56,41 @@ async def test_a_psycopg_pool_that_has_lost_its_connections_is_not_exhausted(ser
         await recovers(check, 60.0)
 
 
+async def test_a_psycopg_pool_that_is_just_connecting_is_not_exhausted(server: Postgres) -> None:
+    """It counts the connections that it is making among those that it has."""
+    pool: AsyncConnectionPool[Any]
+
+    class Connection(AsyncConnection[Any]):
+        calls = 0
+
+        @classmethod
+        async def connect(cls, *conninfo: Any, **options: Any) -> Any:
+            """The pool is first, and ends between the beginning and the end of the check's."""
+            cls.calls += 1
+            if cls.calls == 1:
+                await until(lambda: cls.calls == 2, "the check connects beside the pool")
+            else:
+                await until(lambda: pool.get_stats()["pool_available"] == 1, "the pool has connected")
+            return await super().connect(*conninfo, **options)
+
+    async with pool_of_psycopg(server, size=1, connection_class=Connection) as pool:
+        await until(lambda: Connection.calls == 1, "the pool connects")
+        await expect(psycopg_pool(pool), Status.HEALTHY, "^$")
+
+
 @asynccontextmanager
-async def pool_of_psycopg(server: Postgres, *, size: int) -> AsyncGenerator[AsyncConnectionPool[Any]]:
+async def pool_of_psycopg(
+    server: Postgres, *, size: int, connection_class: type[AsyncConnection[Any]] = AsyncConnection
+) -> AsyncGenerator[AsyncConnectionPool[Any]]:
     target = Target(server.port)
     where = f"host={target.host} port={target.port} user={target.user} dbname={target.database} sslmode=disable"
-    pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
-        where, kwargs={"password": target.password}, min_size=size, max_size=size, open=False
+    pool = AsyncConnectionPool(
+        where,
+        connection_class=connection_class,
+        kwargs={"password": target.password},
+        min_size=size,
+        max_size=size,
+        open=False,
     )
     await pool.open()
     try:
