@@ -1,5 +1,6 @@
 """What is special about PostgreSQL: pools that are exhausted, that a restart has broken, or that cannot connect."""
 
+import gc
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -105,6 +106,7 @@ async def test_what_is_opened_beside_an_exhausted_pool_is_closed_again(server: P
         check = row.check(pool)
         for _ in range(20):
             await expect(check, Status.DEGRADED, "pool exhausted")
+        gc.collect()  # what earlier tests have cut off may be connected until then
         kept = 0 if row.takes_client else 1
         await until(lambda: server.connections() == 2 + kept, "only the pool is connected, and what the check keeps")
 
@@ -135,7 +137,6 @@ async def test_a_psycopg_pool_that_is_told_where_to_connect_by_functions_is_aske
 UNREADABLE = [
     "host=127.0.0.1 password=two rightsecret",
     "postgresql://health:right%zsecret@127.0.0.1/health",
-    "postgresql://health:two rightsecret@127.0.0.1/health",
     "postgres//health:rightsecret@127.0.0.1/health",
 ]
 

@@ -1,5 +1,8 @@
 """Engines without a pool that could be exhausted, and engines that are not there when the check is made."""
 
+import gc
+import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,8 @@ from asgi_health import Check, Status
 from asgi_health.checks.sqlalchemy import sqlalchemy_engine
 
 from .conftest import GetServer
-from .observe import expect
+from .observe import TIMED_OUT, expect
+from .port import HOST
 from .rows.sqlalchemy import POOL, url
 from .servers import Target
 
@@ -118,6 +122,25 @@ async def test_a_connection_goes_back_with_the_isolation_that_it_had(get_server:
             assert await connection.get_isolation_level() == "SERIALIZABLE"
     finally:
         await engine.dispose()
+
+
+@pytest.mark.parametrize("driver", ["postgresql+asyncpg", "postgresql+psycopg", "mysql+aiomysql", "mysql+asyncmy"])
+async def test_a_connection_attempt_that_is_cut_off_is_closed_at_once(driver: str) -> None:
+    """Not when the garbage collector comes by, which may be hours later."""
+    with socket.create_server((HOST, 0)) as silent:
+        engine = create_async_engine(url(driver, Target(silent.getsockname()[1])))
+        check = sqlalchemy_engine(engine)
+        gc.collect()
+        gc.disable()
+        try:
+            await expect(check, Status.UNHEALTHY, TIMED_OUT)
+            before = len(os.listdir("/proc/self/fd"))
+            for _ in range(5):
+                await expect(check, Status.UNHEALTHY, TIMED_OUT)
+            assert len(os.listdir("/proc/self/fd")) <= before
+        finally:
+            gc.enable()
+            await engine.dispose()
 
 
 def test_an_async_engine_needs_no_thread_where_it_is_there_when_the_check_is_made() -> None:
