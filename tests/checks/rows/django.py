@@ -69,6 +69,8 @@ def close(connection: Any) -> None:
     connection.close()
     if connection.vendor == "postgresql":
         connection.close_pool()
+    elif connection.connection is not None:
+        connection.connection.close()  # Django leaves a database in memory open
 
 
 @asynccontextmanager
