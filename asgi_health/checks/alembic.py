@@ -1,14 +1,12 @@
 """The schema of a database: whether Alembic has brought it to where this release's scripts are."""
 
-from functools import partial
-from typing import TYPE_CHECKING, cast, overload
+from typing import TYPE_CHECKING, overload
 
 from ..core.require import require_type
 from ..core.result import Result, healthy, unhealthy
-from .cancellation import ends_when_cancelled
-from .client import AsyncCheck, Given, PlainCheck, client_getter
+from .client import AsyncCheck, Given, PlainCheck
 from .driver import load
-from .engines import async_engine as async_engines
+from .engines import engine_check
 from .table import described
 
 if TYPE_CHECKING:
@@ -38,10 +36,11 @@ def alembic_at_head(
 @described(
     technology="Alembic",
     extra="alembic",
-    asked="whether the table of versions is there, and what it holds",
-    costs="a connection of the engine, and about three round trips. Meant for startup: "
-    "`Check(..., probes=(Probe.STARTUP,))` stops after its first pass",
-    privileges="SELECT on the table of versions",
+    asked="whether the table of versions is there, and what it holds, on a connection of the engine; while its pool is "
+    "exhausted, on one beside it",
+    costs="PostgreSQL: two round trips, outside of a transaction. While the pool is exhausted: one more connection, "
+    "opened and closed. Meant for startup: `Check(..., probes=(Probe.STARTUP,))` stops after its first pass",
+    privileges="to connect, and SELECT on the table of versions (PostgreSQL: with USAGE on its schema)",
 )
 def alembic_at_head(
     engine: "Given[AsyncEngine | Engine]",
@@ -54,16 +53,14 @@ def alembic_at_head(
 
     It fails while a migration is still to come, and also where another release has migrated further than these scripts
     know. `version_table` and `version_table_schema` are to be what your env.py tells ``context.configure``. The scripts
-    are read once, now, and no migration is run; the table is not made where it is missing.
+    are read once, now, and no migration is run; the table is not made where it is missing. While the pool of the engine
+    is exhausted it asks on a connection opened beside the pool, and a database at the heads is degraded.
 
     With a plain Engine the check is a plain function, whose thread no deadline ends. Raises ModuleNotFoundError without
     Alembic, TypeError for another kind of engine or config, alembic.util.CommandError where there are no scripts.
     """
     context = load("alembic.runtime.migration", extra="alembic").MigrationContext
     require_type("alembic_at_head: config", config, load("alembic.config", extra="alembic").Config)
-    plain_engine: type[Engine] = load("sqlalchemy", extra="alembic").Engine
-    async_engine = async_engines(extra="alembic")
-    get = client_getter(engine, async_engine, plain_engine, by="alembic_at_head")
     scripts = load("alembic.script", extra="alembic").ScriptDirectory.from_config(config)
     heads = frozenset[str](scripts.get_heads())
     options = {"version_table": version_table, "version_table_schema": version_table_schema}
@@ -76,28 +73,7 @@ def alembic_at_head(
         unknown = ", which these scripts do not know" if current - known else ""
         return unhealthy(f"the database is at {_names(current)}{unknown}; the scripts are at {_names(heads)}")
 
-    async def look(engine: "AsyncEngine") -> Result:
-        return await ends_when_cancelled(ask(engine))
-
-    async def ask(engine: "AsyncEngine") -> Result:
-        async with engine.connect() as connection:
-            return await connection.run_sync(read)
-
-    def look_plain(engine: "Engine") -> Result:
-        with engine.connect() as connection:
-            return read(connection)
-
-    if isinstance(engine, async_engine):
-        return partial(look, cast("AsyncEngine", engine))
-
-    def run() -> object:
-        engine = get()
-        # What is returned here to be awaited is awaited in the loop.
-        if isinstance(engine, async_engine):
-            return look(cast("AsyncEngine", engine))
-        return look_plain(cast("Engine", engine))
-
-    return run
+    return engine_check(engine, read, extra="alembic", by="alembic_at_head")
 
 
 def _names(revisions: "Iterable[str]") -> str:

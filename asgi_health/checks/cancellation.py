@@ -6,6 +6,7 @@ for ever, if it is frozen or the network silent. A run that waits for that would
 
 import asyncio
 from collections.abc import Coroutine
+from traceback import clear_frames
 from typing import Any, TypeVar
 
 from .client import require_asyncio
@@ -33,6 +34,12 @@ async def ends_when_cancelled(question: Coroutine[Any, Any, T]) -> T:
         while not task.done():
             task.cancel()
             await asyncio.wait([task], timeout=CLEANUP)
-        if not task.cancelled():
-            task.exception()  # looked at, or asyncio would complain that nobody did
+        try:
+            task.result()  # looked at, or asyncio would complain that nobody did
+        except asyncio.CancelledError as cancelled:
+            # Drivers leave tracebacks in circles, and half a connection among what these hold: open until the garbage
+            # collector comes by. Other exceptions may come from tasks of the driver that go on.
+            clear_frames(cancelled.__traceback__)
+        except BaseException:
+            pass
         raise

@@ -6,25 +6,25 @@ from typing import Any
 from ..core.result import Result, healthy
 from .client import ClientError, PlainCheck
 from .driver import load
-from .pool import Usage
+from .psycopg import state_of
+from .sqlite import READ, require_file
 from .table import described
 
 
 @described(
     technology="Django, any database",
     extra="django",
-    asked="`SELECT 1` on a connection of the check's own; with Django's pool for PostgreSQL, on one of the pool, or "
-    "beside it while it has none to give",
-    costs="one round trip, and a connection that stays open; with Django's pool none stays open, and a connection is "
-    "opened and closed while the pool has none to give",
+    asked="`SELECT 1` on a connection of the check's own, and how full Django's pool for PostgreSQL is",
+    costs="one round trip, and a connection that stays open",
     privileges="to connect",
 )
 def django_connection(alias: str = "default") -> PlainCheck:
     """Return a check of the database `alias` of Django's settings.
 
     Django's connections belong to one thread each, so there is none to hand over: the check keeps one of its own and
-    opens a new one when that is broken. Where Django has a pool (``"OPTIONS": {"pool": ...}``) it takes one out of the
-    pool, and an exhausted pool is degraded, not a dead database.
+    opens a new one when that is broken. It does so too where Django has a pool (``"OPTIONS": {"pool": ...}``), which is
+    looked at and not used: an exhausted pool of psycopg is degraded, not a dead database. A file of SQLite that is
+    missing is a failure, and is not made, unless the settings have a URI for it (``file:...``).
 
     It is a plain function, and no deadline ends its thread: the failure is published in time, but the next run has to
     wait until the driver gives up. So tell the driver when, for example psycopg by
@@ -36,22 +36,30 @@ def django_connection(alias: str = "default") -> PlainCheck:
         raise TypeError(f"django_connection: expected the alias of a database, a string, not {alias!r:.80}")
     connections: Any = load("django.db", extra="django").connections
     lock = Lock()
+    model: Any = None
     kept: Any = None
 
     def ping() -> Result:
-        nonlocal kept
+        nonlocal model, kept
         if alias not in connections.settings:
             raise ClientError(f"there is no database {alias!r} in the settings of Django")
         with lock:  # one connection, one question at a time
             if kept is None:
-                kept = connections.create_connection(alias)
-                kept.inc_thread_sharing()  # each run is another thread
-            if getattr(kept, "pool", None):
-                return _ask_pool(kept)
+                model = connections.create_connection(alias)  # never connected: it tells of the pool
+                kept = _without_pool(connections.create_connection(alias))
             _ask_kept(kept)
-            return healthy()
+        pool = getattr(model, "pool", None) if model.vendor == "postgresql" else None
+        return healthy() if pool is None else state_of(pool).answered_beside()
 
     return ping
+
+
+def _without_pool(connection: Any) -> Any:
+    settings = connection.settings_dict
+    options = {name: value for name, value in settings["OPTIONS"].items() if name != "pool"}
+    connection.settings_dict = {**settings, "OPTIONS": options}
+    connection.inc_thread_sharing()  # each run is another thread
+    return connection
 
 
 def _ask_kept(connection: Any) -> None:
@@ -70,30 +78,10 @@ def _ask_kept(connection: Any) -> None:
             raise
 
 
-def _ask_pool(connection: Any) -> Result:
-    connection.pool.open()
-    measures = connection.pool.get_stats()
-    available = measures["pool_available"]
-    usage = Usage(measures["pool_size"] - available, measures["pool_max"])
-    if not available:
-        # The pool connects in the background and keeps the reasons of its failures to itself.
-        beside = connection.copy()
-        beside.settings_dict["OPTIONS"].pop("pool")
-        try:
-            _ask(beside)
-        finally:
-            beside.close()
-        if usage.exhausted:
-            return usage.answered()
-    try:
-        _ask(connection)
-    finally:
-        connection.close()  # which gives it back
-    return usage.answered()
-
-
 def _ask(connection: Any) -> None:
+    question = f"SELECT 1{connection.features.bare_select_suffix}"
+    if connection.vendor == "sqlite":
+        require_file(connection.settings_dict["NAME"])
+        question = READ
     with connection.cursor() as cursor:
-        # SQLite opens its file for nothing less than a table of its own.
-        of = " FROM sqlite_master LIMIT 1" if connection.vendor == "sqlite" else connection.features.bare_select_suffix
-        cursor.execute(f"SELECT 1{of}")
+        cursor.execute(question)

@@ -1,8 +1,21 @@
-"""The kinds of engines that SQLAlchemy has."""
+"""A question to a database through an engine of SQLAlchemy: on a connection of the engine, or on one beside it."""
 
-from typing import cast
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
+from ..core.result import Result
+from ..core.status import Status
+from .cancellation import ends_when_cancelled
+from .client import Given, client_getter
 from .driver import load
+from .pool import Usage
+from .sqlite import require_file
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine, Pool
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 
 class NoAsyncEngine:
@@ -19,3 +32,91 @@ def async_engine(*, extra: str) -> type:
         return cast("type", load("sqlalchemy.ext.asyncio", extra=extra).AsyncEngine)
     except ImportError:
         return NoAsyncEngine
+
+
+def engine_check(
+    given: "Given[AsyncEngine | Engine]", question: "Callable[[Connection], Result]", *, extra: str, by: str
+) -> Callable[[], object]:
+    """Return a check that puts `question` to the database of an engine, async or plain as that is.
+
+    While the pool of the engine is exhausted it is put on a connection opened beside the pool and closed again, and a
+    good answer is degraded. A file of SQLite that is missing is a failure, and is not made. Raises what client_getter
+    does in the name of `by`, and ModuleNotFoundError without SQLAlchemy.
+    """
+    sqlalchemy = load("sqlalchemy", extra=extra)
+    async_kind: Any = async_engine(extra=extra)
+    get = client_getter(given, async_kind, sqlalchemy.Engine, by=by)
+
+    async def ask(engine: "AsyncEngine") -> Result:
+        _require_file(engine.sync_engine)
+        usage = _usage(engine.pool)
+        if usage is None or not usage.exhausted:
+            return _told(await ends_when_cancelled(query(engine)), usage)
+        spare = async_kind(beside(engine.sync_engine))
+        try:
+            return _told(await ends_when_cancelled(query(spare)), usage)
+        finally:
+            await spare.dispose()
+
+    async def query(engine: "AsyncEngine") -> Result:
+        async with engine.connect() as connection:
+            return await connection.run_sync(put)
+
+    def ask_plain(engine: "Engine") -> Result:
+        _require_file(engine)
+        usage = _usage(engine.pool)
+        if usage is None or not usage.exhausted:
+            return _told(query_plain(engine), usage)
+        spare = beside(engine)
+        try:
+            return _told(query_plain(spare), usage)
+        finally:
+            spare.dispose()
+
+    def query_plain(engine: "Engine") -> Result:
+        with engine.connect() as connection:
+            return put(connection)
+
+    def beside(engine: "Engine") -> "Engine":
+        """One that connects as `engine` does, with a pool of its own."""
+        spare: Engine = sqlalchemy.Engine(engine.pool.recreate(), engine.dialect, engine.url)
+        return spare
+
+    def put(connection: "Connection") -> Result:
+        if connection.dialect.name == "postgresql":
+            # Saves BEGIN and ROLLBACK; the pool puts the connection back to what it was. Elsewhere it would cost more.
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+        return question(connection)
+
+    if isinstance(given, async_kind):
+        return partial(ask, cast("AsyncEngine", given))
+
+    def ping() -> object:
+        engine = get()
+        # What is returned here to be awaited is awaited in the loop.
+        if isinstance(engine, async_kind):
+            return ask(cast("AsyncEngine", engine))
+        return ask_plain(cast("Engine", engine))
+
+    return ping
+
+
+def _require_file(engine: "Engine") -> None:
+    if engine.dialect.name == "sqlite":
+        require_file(engine.url.database)
+
+
+def _usage(pool: "Pool") -> Usage | None:
+    """Return how full `pool` is; None where that has no meaning (NullPool, StaticPool), or it has no limit."""
+    overflow = getattr(pool, "_max_overflow", -1)  # private: nothing else tells the limit
+    if overflow < 0:
+        return None
+    queue: Any = pool
+    return Usage(queue.checkedout(), queue.size() + overflow)
+
+
+def _told(result: Result, usage: Usage | None) -> Result:
+    if usage is None or result.status is not Status.HEALTHY:
+        return result
+    answered = usage.answered()
+    return replace(answered, data={**answered.data, **result.data})

@@ -4,11 +4,12 @@ import contextlib
 import inspect
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..core.result import Result, healthy, unhealthy
+from ..core.result import Result, healthy
 from .cancellation import ends_when_cancelled
 from .client import AsyncCheck, ClientError, Given, client_getter
 from .driver import load
 from .pool import Usage
+from .psycopg import state_of
 from .table import described
 
 if TYPE_CHECKING:
@@ -52,6 +53,14 @@ def asyncpg_pool(pool: Given[AsyncpgPool]) -> AsyncCheck:
         pool = get()
         if pool.is_closing():
             raise ClientError("the pool is closed")
+        try:
+            return await ask(pool)
+        except ValueError as error:
+            # It quotes what it cannot read, and that may be a piece of the password.
+            told = f"asyncpg cannot connect ({type(error).__name__}): is the dsn of the pool as it should be?"
+            raise ClientError(told) from None
+
+    async def ask(pool: AsyncpgPool) -> Result:
         usage = Usage(pool.get_size() - pool.get_idle_size(), pool.get_max_size())
         # The one private name: asyncpg tells nobody how its pool connects. Without it the run has to wait its turn.
         beside = getattr(pool, "_get_new_connection", None)
@@ -102,24 +111,20 @@ def psycopg_pool(pool: "Given[AsyncConnectionPool[Any]]") -> AsyncCheck:
         discarded = False
         # After a restart of the server each connection of the pool is found broken once, and is thrown away then.
         for again in range(pool.max_size, -1, -1):
-            measures = pool.get_stats()
-            available = measures["pool_available"]
-            lost = _connecting_again(pool)
-            usage = Usage(measures["pool_size"] - available - lost, measures["pool_max"])
-            if not available:
+            state = state_of(pool)
+            if not state.available:
                 await _ask_beside(pool)
+                state = state_of(pool)  # it may have connected meanwhile
                 if discarded:
-                    return healthy(data=usage.data)
-                if lost and measures["pool_size"] >= measures["pool_max"]:
-                    return unhealthy("the pool has not made its lost connections again, though the server accepts one")
-                if usage.exhausted:
-                    return usage.answered()
+                    return healthy(data=state.usage.data)
+                if state.stuck or state.usage.exhausted:
+                    return state.answered_beside()
             connection = await pool.getconn()
             try:
                 await _ask(connection)
-                return healthy(data=usage.data) if discarded else usage.answered()
+                return healthy(data=state.usage.data) if discarded else state.usage.answered()
             except broken:
-                if not (again and available and connection.closed):
+                if not (again and state.available and connection.closed):
                     raise
                 discarded = True
             finally:
@@ -127,15 +132,6 @@ def psycopg_pool(pool: "Given[AsyncConnectionPool[Any]]") -> AsyncCheck:
         raise ClientError("the pool has no connection that holds")
 
     return ping
-
-
-def _connecting_again(pool: "AsyncConnectionPool[Any]") -> int:
-    """Return how many connections of a pool wait to be made again, which it counts among those that it has.
-
-    Private: the pool tells nobody.
-    """
-    queue: list[Any] = list(getattr(getattr(pool, "_sched", None), "_queue", ()))
-    return sum(type(getattr(task.action, "__self__", None)).__name__ == "AddConnection" for task in queue)
 
 
 async def _ask_beside(pool: "AsyncConnectionPool[Any]") -> None:
@@ -149,10 +145,13 @@ async def _ask_beside(pool: "AsyncConnectionPool[Any]") -> None:
 async def _connect_like(pool: "AsyncConnectionPool[Any]") -> "AsyncConnection[Any]":
     conninfo: Any = pool.conninfo() if callable(pool.conninfo) else pool.conninfo
     options: Any = pool.kwargs() if callable(pool.kwargs) else pool.kwargs
-    connection: AsyncConnection[Any] = await pool.connection_class.connect(
-        (await conninfo if inspect.isawaitable(conninfo) else conninfo) or "",
-        **((await options if inspect.isawaitable(options) else options) or {}),
-    )
+    where: str = (await conninfo if inspect.isawaitable(conninfo) else conninfo) or ""
+    arguments: dict[str, Any] = (await options if inspect.isawaitable(options) else options) or {}
+    try:
+        connection: AsyncConnection[Any] = await pool.connection_class.connect(where, **arguments)
+    except load("psycopg", extra="postgres").ProgrammingError:
+        # It quotes what it cannot read, and that may be a piece of the password.
+        raise ClientError("psycopg cannot read how the pool is to connect (conninfo, kwargs)") from None
     return connection
 
 

@@ -4,7 +4,7 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ..core.result import Result, healthy
 from .client import AsyncCheck, ClientError, Given, PlainCheck, client_getter
@@ -21,6 +21,18 @@ LOCKED = 0.2
 """Seconds that a run waits for a writer to let go of the file."""
 
 
+def require_file(database: object) -> None:
+    """Raise FileNotFoundError where `database` is the path of a file that is not there: to connect would make it.
+
+    A database in memory has no file, and a URI says itself whether its file may be made.
+    """
+    if not isinstance(database, str | os.PathLike):
+        return
+    path = os.fspath(cast("str | os.PathLike[str]", database))
+    if path and path != ":memory:" and not path.startswith("file:") and not os.path.exists(path):
+        raise FileNotFoundError(f"there is no file {path}")
+
+
 @described(
     technology="SQLite",
     extra="",
@@ -31,8 +43,10 @@ LOCKED = 0.2
 def sqlite_database(path: str | os.PathLike[str]) -> PlainCheck:
     """Return a check of a database of SQLite in the file `path`; a missing file is a failure and is not created.
 
-    It reads the first page, so it fails for a file that is no database, and for one that a writer has locked for longer
-    than 0.2 s. A database in WAL mode gets its -wal and -shm files, as from every reader.
+    Each run opens the file and closes it again, so it tells when the file was deleted or replaced: a connection that is
+    kept goes on reading what it once opened. It reads the first page, so it fails for a file that is no database, and
+    for one that a writer has locked for longer than 0.2 s. A database in WAL mode gets its -wal and -shm files, as from
+    every reader.
 
     Raises TypeError for another kind of path, ValueError for a database in memory, which nobody else sees.
     """

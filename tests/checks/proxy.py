@@ -15,6 +15,8 @@ class Proxy:
     """Forward connections, until it is told otherwise."""
 
     def __init__(self) -> None:
+        self.trips = 0
+        """How often a client has spoken and its server was the last to speak, or nobody: round trips."""
         self._upstream: dict[int, int] = {}
         self._silent = False
         self._slow = False
@@ -74,14 +76,21 @@ class Proxy:
             self._writers.discard(writer)
             return
         self._writers.add(far_writer)
-        await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer, answers=True))
+        spoken: list[bool] = [True]  # whether the server was the last
+        await asyncio.gather(
+            self._pump(reader, far_writer, spoken), self._pump(far_reader, writer, spoken, answers=True)
+        )
         for each in (writer, far_writer):
             self._writers.discard(each)
             each.close()
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, answers: bool = False) -> None:
+    async def _pump(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, spoken: list[bool], *, answers: bool = False
+    ) -> None:
         try:
             while data := await source.read(65536):
+                self.trips += spoken[0] and not answers
+                spoken[0] = answers
                 if self._silent:
                     continue
                 if self._slow and answers:

@@ -1,5 +1,8 @@
 """Engines without a pool that could be exhausted, and engines that are not there when the check is made."""
 
+import gc
+import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,8 @@ from asgi_health import Check, Status
 from asgi_health.checks.sqlalchemy import sqlalchemy_engine
 
 from .conftest import GetServer
-from .observe import expect
+from .observe import TIMED_OUT, expect
+from .port import HOST
 from .rows.sqlalchemy import POOL, url
 from .servers import Target
 
@@ -27,9 +31,16 @@ def given(request: pytest.FixtureRequest) -> Given:
     return lambda engine: (lambda: engine) if by_function else engine
 
 
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "db"
+    path.touch()
+    return path
+
+
 @pytest.mark.parametrize("pool", [NullPool, StaticPool, AsyncAdaptedQueuePool])
-async def test_an_async_engine_with_any_pool(tmp_path: Path, given: Given, pool: Any) -> None:
-    engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/db", poolclass=pool)
+async def test_an_async_engine_with_any_pool(file: Path, given: Given, pool: Any) -> None:
+    engine = create_async_engine(f"sqlite+aiosqlite:///{file}", poolclass=pool)
     try:
         result = await expect(sqlalchemy_engine(given(engine)), Status.HEALTHY, "^$")
     finally:
@@ -39,9 +50,9 @@ async def test_an_async_engine_with_any_pool(tmp_path: Path, given: Given, pool:
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("pool", [NullPool, StaticPool, QueuePool])
-async def test_a_plain_engine_with_any_pool(tmp_path: Path, given: Given, pool: Any) -> None:
+async def test_a_plain_engine_with_any_pool(file: Path, given: Given, pool: Any) -> None:
     options = {"check_same_thread": False}
-    engine = create_engine(f"sqlite:///{tmp_path}/db", poolclass=pool, connect_args=options)
+    engine = create_engine(f"sqlite:///{file}", poolclass=pool, connect_args=options)
     try:
         result = await expect(sqlalchemy_engine(given(engine)), Status.HEALTHY, "^$")
     finally:
@@ -49,8 +60,36 @@ async def test_a_plain_engine_with_any_pool(tmp_path: Path, given: Given, pool: 
     assert bool(result.data) is (pool is QueuePool)
 
 
-async def test_a_pool_without_a_limit_is_never_exhausted(tmp_path: Path) -> None:
-    engine = create_engine(f"sqlite:///{tmp_path}/db", poolclass=QueuePool, pool_size=1, max_overflow=-1)
+@pytest.mark.parametrize("kind", ["async", "plain"])
+async def test_a_missing_file_of_sqlite_is_told_and_not_made(tmp_path: Path, kind: str) -> None:
+    """Not at first, and not when it is lost under a pool that has it open."""
+    file = tmp_path / "db"
+    engine: Any = (
+        create_async_engine(f"sqlite+aiosqlite:///{file}") if kind == "async" else create_engine(f"sqlite:///{file}")
+    )
+    check = sqlalchemy_engine(engine)
+    try:
+        for _ in range(2):
+            await expect(check, Status.UNHEALTHY, f"^FileNotFoundError: there is no file {file}$")
+            assert not file.exists()
+            file.touch()
+            await expect(check, Status.HEALTHY, "^$")
+            file.unlink()
+    finally:
+        await engine.dispose() if kind == "async" else engine.dispose()
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:here?mode=memory&uri=true"])
+async def test_a_database_in_memory_needs_no_file(url: str) -> None:
+    engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+    try:
+        await expect(sqlalchemy_engine(engine), Status.HEALTHY, "^$")
+    finally:
+        engine.dispose()
+
+
+async def test_a_pool_without_a_limit_is_never_exhausted(file: Path) -> None:
+    engine = create_engine(f"sqlite:///{file}", poolclass=QueuePool, pool_size=1, max_overflow=-1)
     try:
         with engine.connect(), engine.connect():
             await expect(sqlalchemy_engine(engine), Status.HEALTHY, "^$")
@@ -83,6 +122,25 @@ async def test_a_connection_goes_back_with_the_isolation_that_it_had(get_server:
             assert await connection.get_isolation_level() == "SERIALIZABLE"
     finally:
         await engine.dispose()
+
+
+@pytest.mark.parametrize("driver", ["postgresql+asyncpg", "postgresql+psycopg", "mysql+aiomysql", "mysql+asyncmy"])
+async def test_a_connection_attempt_that_is_cut_off_is_closed_at_once(driver: str) -> None:
+    """Not when the garbage collector comes by, which may be hours later."""
+    with socket.create_server((HOST, 0)) as silent:
+        engine = create_async_engine(url(driver, Target(silent.getsockname()[1])))
+        check = sqlalchemy_engine(engine)
+        gc.collect()
+        gc.disable()
+        try:
+            await expect(check, Status.UNHEALTHY, TIMED_OUT)
+            before = len(os.listdir("/proc/self/fd"))
+            for _ in range(5):
+                await expect(check, Status.UNHEALTHY, TIMED_OUT)
+            assert len(os.listdir("/proc/self/fd")) <= before
+        finally:
+            gc.enable()
+            await engine.dispose()
 
 
 def test_an_async_engine_needs_no_thread_where_it_is_there_when_the_check_is_made() -> None:

@@ -67,6 +67,17 @@ async def test_a_missing_file_fails_and_is_not_made(tmp_path: Path) -> None:
     await expect(sqlite_database(path), Status.HEALTHY, "^$")
 
 
+async def test_a_file_that_is_lost_and_replaced_is_told_by_the_same_check(path: Path, tmp_path: Path) -> None:
+    check = sqlite_database(path)
+    await expect(check, Status.HEALTHY, "^$")
+    letter = tmp_path / "letter"
+    letter.write_text("Dear Sir or Madam, " * 100)
+    letter.replace(path)
+    await expect(check, Status.UNHEALTHY, "^DatabaseError: file is not a database$")
+    os.unlink(path)
+    await expect(check, Status.UNHEALTHY, "^OperationalError: unable to open database file$")
+
+
 async def test_a_file_that_is_no_database_fails(tmp_path: Path) -> None:
     path = tmp_path / "letter"
     path.write_text("Dear Sir or Madam, " * 100)

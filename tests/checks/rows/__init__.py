@@ -1,5 +1,6 @@
 """The rows of the matrix: one for each way to reach a technology."""
 
+from .alembic import ALEMBIC
 from .amqp import AMQP
 from .arq import ARQ
 from .aws import AWS
@@ -20,6 +21,7 @@ from .redis import REDIS
 from .sqlalchemy import SQLALCHEMY
 
 ROWS: tuple[Row, ...] = (
+    *ALEMBIC,
     *AMQP,
     *ARQ,
     *AWS,

@@ -1,4 +1,4 @@
-"""PostgreSQL through Django: with a connection that the check keeps, and with Django's pool."""
+"""PostgreSQL through Django, without Django's pool and with it; MariaDB, with PyMySQL in place of mysqlclient."""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any
 
 import anyio.to_thread
+import pymysql
 from django import db, setup
 from django.conf import settings
 
@@ -14,28 +15,33 @@ from asgi_health.checks.django import django_connection
 from ..observe import threads_ended
 from ..servers import Target
 from .mark import TIMED_OUT, Open, Row
+from .postgres import LOST
 
 if not settings.configured:
     settings.configure(DATABASES={}, USE_TZ=True, LOGGING_CONFIG=None)
     setup()
 
+pymysql.install_as_MySQLdb()
+
 ALIASES = count()
 connections: Any = db.connections
 
+# A connection attempt is bounded by libpq, at two seconds or more; an answer that is missing by nothing.
+LIBPQ: dict[str, Any] = {"sslmode": "disable", "connect_timeout": 2}
 
-def opener(options: Mapping[str, Any]) -> Open:
+
+def opener(engine: str, options: Mapping[str, Any]) -> Open:
     @asynccontextmanager
     async def open_database(target: Target) -> AsyncGenerator[str]:
         alias = f"test{next(ALIASES)}"
         connections.settings[alias] = connections.settings["default"] | {
-            "ENGINE": "django.db.backends.postgresql",
+            "ENGINE": f"django.db.backends.{engine}",
             "HOST": target.host,
             "PORT": target.port,
             "USER": target.user,
             "PASSWORD": target.password,
             "NAME": target.database,
-            # A connection attempt is bounded by libpq, at two seconds or more; an answer that is missing by nothing.
-            "OPTIONS": {"sslmode": "disable", "connect_timeout": 2, **options},
+            "OPTIONS": options,
         }
         made: list[Any] = []
         create = connections.create_connection
@@ -61,7 +67,10 @@ def opener(options: Mapping[str, Any]) -> Open:
 
 def close(connection: Any) -> None:
     connection.close()
-    connection.close_pool()
+    if connection.vendor == "postgresql":
+        connection.close_pool()
+    elif connection.connection is not None:
+        connection.connection.close()  # Django leaves a database in memory open
 
 
 @asynccontextmanager
@@ -80,10 +89,10 @@ async def occupy(alias: str) -> AsyncGenerator[None]:
 SAYS = {
     "healthy": "^$",
     "refused": "^OperationalError: .*Connection refused",
-    "killed": "^OperationalError: .*(Connection refused|closed the connection unexpectedly|connection is closed)",
+    "killed": "^OperationalError: .*Connection refused",
     "frozen": TIMED_OUT,
     "blackholed": TIMED_OUT,
-    "reset": "^OperationalError: ",
+    "reset": f"^OperationalError: .*{LOST}",
     "trickled": TIMED_OUT,
     "wrong_password": '^OperationalError: .*password authentication failed for user "health"',
     "wrong_database": '^OperationalError: .*database "nowhere" does not exist',
@@ -94,6 +103,14 @@ EXHAUSTED = {
     "exhausted_and_frozen": TIMED_OUT,
     "exhausted_and_killed": "^OperationalError: .*Connection refused",
 }
+ME = r"user 'health'@'127\.0\.0\.1'"
+MARIADB_SAYS = SAYS | {
+    "refused": r"^OperationalError: \(2003, .*Connection refused",
+    "killed": r"^OperationalError: \(2003, .*Connection refused",
+    "reset": r"^OperationalError: \((2003|2006|2013), .*Connection reset by peer",
+    "wrong_password": rf"^OperationalError: \(1045, .*Access denied for {ME} \(using password: YES\)",
+    "wrong_database": rf"^OperationalError: \(1044, .*Access denied for {ME} to database 'nowhere'",
+}
 
 DJANGO = (
     Row(
@@ -101,7 +118,7 @@ DJANGO = (
         server="postgres",
         check=django_connection,
         takes_client=False,
-        open=opener({}),
+        open=opener("postgresql", LIBPQ),
         drivers=("django",),
         extra="django",
         says=SAYS,
@@ -112,11 +129,22 @@ DJANGO = (
         server="postgres",
         check=django_connection,
         takes_client=False,
-        open=opener({"pool": {"min_size": 1, "max_size": 2, "timeout": 2}}),
+        open=opener("postgresql", LIBPQ | {"pool": {"min_size": 1, "max_size": 2, "timeout": 2}}),
         drivers=("django",),
         extra="django",
         occupy=occupy,
         says=SAYS | EXHAUSTED,
         without={"closed": "Django opens its pool again"},
+    ),
+    Row(
+        "django+pymysql",
+        server="mariadb",
+        check=django_connection,
+        takes_client=False,
+        open=opener("mysql", {"connect_timeout": 2, "read_timeout": 2}),
+        drivers=("django",),
+        extra="django",
+        says=MARIADB_SAYS,
+        without=dict.fromkeys(EXHAUSTED, "no pool") | {"closed": "the check opens its connection again"},
     ),
 )

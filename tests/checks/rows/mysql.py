@@ -63,19 +63,20 @@ async def open_engine_of_aiomysql(target: Target) -> AsyncGenerator[Any]:
 
 
 ME = r"user 'health'@'127\.0\.0\.1'"
+LOST = "2006, .*server has gone away|2013, .*Lost connection to MySQL server"
 SAYS = {
     "healthy": "^$",
     "refused": r"^OperationalError: .*\(2003, .*Can't connect to MySQL server on '127\.0\.0\.1'",
-    "killed": r"^OperationalError: .*\((2003|2006|2013), ",
+    "killed": rf"^OperationalError: .*\((2003, .*Can't connect to MySQL server|{LOST})",
     "frozen": TIMED_OUT,
     "blackholed": TIMED_OUT,
-    "reset": r"^OperationalError: .*\((2003|2006|2013), ",
+    "reset": rf"^OperationalError: .*\((2003, .*reset by peer|{LOST})",
     "trickled": TIMED_OUT,
     "wrong_password": rf"^OperationalError: .*\(1045, .*Access denied for {ME} \(using password: YES\)",
     "wrong_database": rf"^OperationalError: .*\(1044, .*Access denied for {ME} to database 'nowhere'",
     "exhausted": r"^pool exhausted: 2 of 2 in use$",
     "exhausted_and_frozen": TIMED_OUT,
-    "exhausted_and_killed": r"^OperationalError: .*\(2003, ",
+    "exhausted_and_killed": r"^OperationalError: .*\(2003, .*Can't connect to MySQL server",
     "closed": "^ClientError: the pool is closed$",
     "two_hundred_runs": "^$",
 }

@@ -14,6 +14,9 @@ from .mark import TIMED_OUT, Row
 
 SIZE = 2
 
+# libpq's words for a line that was cut, and psycopg's for one that it has found so before
+LOST = "(closed the connection unexpectedly|Connection reset by peer|the connection is (closed|lost))"
+
 
 @asynccontextmanager
 async def open_asyncpg(target: Target) -> AsyncGenerator[Any]:
@@ -83,10 +86,10 @@ POSTGRES = (
         says={
             "healthy": "^$",
             "refused": "^ConnectionRefusedError: .*(Connect call failed|Connection refused)",
-            "killed": "ConnectionRefusedError|ConnectionDoesNotExistError",
+            "killed": "^(ConnectionRefusedError: |ConnectionDoesNotExistError: connection was closed)",
             "frozen": TIMED_OUT,
             "blackholed": TIMED_OUT,
-            "reset": "^(ConnectionDoesNotExistError|ConnectionResetError|ConnectionError)",
+            "reset": "^(ConnectionDoesNotExistError: connection was closed|ConnectionResetError: .*reset by peer)",
             "trickled": TIMED_OUT,
             "wrong_password": '^InvalidPasswordError: password authentication failed for user "health"$',
             "wrong_database": '^InvalidCatalogNameError: database "nowhere" does not exist$',
@@ -112,7 +115,7 @@ POSTGRES = (
             "killed": "^OperationalError: .*(Connection refused|closed the connection unexpectedly)",
             "frozen": TIMED_OUT,
             "blackholed": TIMED_OUT,
-            "reset": "^OperationalError: ",
+            "reset": f"^OperationalError: .*{LOST}",
             "trickled": TIMED_OUT,
             "wrong_password": '^OperationalError: .*password authentication failed for user "health"',
             "wrong_database": '^OperationalError: .*database "nowhere" does not exist',

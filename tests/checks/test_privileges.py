@@ -1,0 +1,37 @@
+"""What the docs ask for is enough: a user who may connect, and nothing else."""
+
+from dataclasses import replace
+
+import pytest
+
+from asgi_health import Status
+
+from .observe import expect
+from .rows import ROWS, Row
+from .servers import Server, Target
+from .servers.mark import HUMBLE
+from .servers.postgres import READER
+
+pytestmark = pytest.mark.anyio
+
+DATABASES = {"postgres": "health", "mariadb": "information_schema"}
+"""Where such a user is let in. One without any privilege in a database of MariaDB may not so much as name it."""
+
+
+def rows(*, of_alembic: bool) -> pytest.MarkDecorator:
+    found = [row for row in ROWS if row.server in DATABASES and (row.extra == "alembic") is of_alembic]
+    return pytest.mark.parametrize("row", found, ids=str)
+
+
+@rows(of_alembic=False)
+async def test_to_connect_is_enough(row: Row, server: Server) -> None:
+    async with row.open(replace(Target(server.port), user=HUMBLE, database=DATABASES[row.server])) as client:
+        await expect(row.check(client), Status.HEALTHY, "^$")
+
+
+@rows(of_alembic=True)
+async def test_for_alembic_it_takes_to_read_the_table_of_versions(row: Row, server: Server) -> None:
+    async with row.open(replace(Target(server.port), user=READER)) as client:
+        await expect(row.check(client), Status.HEALTHY, "^$")
+    async with row.open(replace(Target(server.port), user=HUMBLE)) as client:
+        await expect(row.check(client), Status.UNHEALTHY, "^the database is at no revision")
