@@ -16,7 +16,7 @@ from .daemon import Daemon
 from .observe import expect, observe, threads_ended, until
 from .rows import Row
 from .rows.amqp import AMQP
-from .rows.celery import CELERY, app_of, open_app
+from .rows.celery import CELERY, app_of, open_app, rabbitmq
 from .servers import Target
 from .servers.rabbitmq import RabbitMQ
 
@@ -64,7 +64,7 @@ def worker(server: RabbitMQ, tmp_path: Path) -> Iterator[Daemon]:
 
 
 async def test_a_worker_is_heard_until_it_dies(server: RabbitMQ, worker: Daemon) -> None:
-    app = app_of(Target(server.port))
+    app = app_of(rabbitmq(Target(server.port)))
     await expect(celery_workers(app, patience=HEARS), Status.HEALTHY, "^$", timeout=HEARS)
     await anyio.to_thread.run_sync(worker.freeze)
     silent = r"^heard 0 of 1 workers within 1\.5 s$"
@@ -76,12 +76,12 @@ async def test_a_worker_is_heard_until_it_dies(server: RabbitMQ, worker: Daemon)
 
 
 async def test_two_workers_are_more_than_one(server: RabbitMQ, worker: Daemon) -> None:
-    check = celery_workers(app_of(Target(server.port)), at_least=2, patience=3.0)
+    check = celery_workers(app_of(rabbitmq(Target(server.port))), at_least=2, patience=3.0)
     await expect(check, Status.UNHEALTHY, r"^heard 1 of 2 workers within 3 s$", timeout=HEARS)
 
 
 async def test_listening_leaves_nothing_behind(server: RabbitMQ) -> None:
-    check = celery_workers(app_of(Target(server.port)), patience=0.1)
+    check = celery_workers(app_of(rabbitmq(Target(server.port))), patience=0.1)
     for _ in range(10):
         await expect(check, Status.UNHEALTHY, "^heard 0 of 1 workers", timeout=5.0)
     await until(lambda: server.connections() == 0, "nobody is connected")

@@ -1,35 +1,71 @@
-"""RabbitMQ through the connections of a Celery app, in a thread."""
+"""RabbitMQ and Redis as the brokers of a Celery app, in a thread, and a worker that is heard there."""
 
+import sys
+import tempfile
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
 from celery import Celery
 from kombu import pools
 
-from asgi_health.checks.celery import celery_broker
+from asgi_health.checks.celery import celery_broker, celery_workers
 
+from ..daemon import Daemon
 from ..observe import threads_ended
 from ..servers import Target
 from .mark import TIMED_OUT, Row
 
 SIZE = 2
+ROOT = Path(__file__).parents[3]
+DATABASES = {"health": 0, "nowhere": 99}
 
 
-def app_of(target: Target) -> Any:
-    url = f"amqp://{target.user}:{target.password}@{target.host}:{target.port}/{target.database}"
-    return Celery("tests", broker=url, broker_pool_limit=SIZE, set_as_current=False)
+def rabbitmq(target: Target) -> str:
+    return f"amqp://{target.user}:{target.password}@{target.host}:{target.port}/{target.database}"
+
+
+def redis(target: Target) -> str:
+    return f"redis://{target.user}:{target.password}@{target.host}:{target.port}/{DATABASES[target.database]}"
+
+
+def app_of(broker: str) -> Any:
+    return Celery("tests", broker=broker, broker_pool_limit=SIZE, set_as_current=False)
 
 
 @asynccontextmanager
-async def open_app(target: Target) -> AsyncGenerator[Any]:
+async def open_app(broker: Callable[[Target], str], target: Target) -> AsyncGenerator[Any]:
     try:
-        yield app_of(target)
+        yield app_of(broker(target))
     finally:
         await threads_ended()
         reset: Callable[[], None] = pools.reset  # of all apps, by their addresses
         reset()
+
+
+@asynccontextmanager
+async def open_with_worker(broker: Callable[[Target], str], target: Target) -> AsyncGenerator[Any]:
+    """The worker goes where the app does: what happens to the line happens to both."""
+    async with open_app(broker, target) as app:
+        with tempfile.TemporaryDirectory() as folder:
+            async with working(broker(target), Path(folder)):
+                yield app
+
+
+@asynccontextmanager
+async def working(broker: str, folder: Path) -> AsyncGenerator[Daemon]:
+    """Start a worker, and wait for its first heartbeat, or its end."""
+    log = folder / "worker.log"
+    command = ["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "tests.checks.celery_worker", broker]
+    worker = Daemon("worker", command, log)
+    try:
+        await anyio.to_thread.run_sync(worker.start, lambda: log.read_text().endswith("\n"))
+        yield worker
+    finally:
+        worker.kill()
 
 
 @asynccontextmanager
@@ -42,30 +78,60 @@ async def occupy(app: Any) -> AsyncGenerator[None]:
         yield
 
 
-CELERY = (
-    Row(
-        "celery",
-        server="rabbitmq",
-        check=celery_broker,
-        open=open_app,
-        drivers=("celery",),
-        extra="celery",
-        occupy=occupy,
-        says={
-            "healthy": "^$",
-            "refused": r"^OperationalError: .*Connection refused",
-            "killed": r"^(OperationalError|ConnectionRefusedError): .*Connection refused",
-            "frozen": TIMED_OUT,
-            "blackholed": TIMED_OUT,
-            "reset": "^(OperationalError|ConnectionResetError|OSError): ",
-            "trickled": TIMED_OUT,
-            "wrong_password": "ACCESS_REFUSED - Login was refused",
-            "wrong_database": "NOT_ALLOWED - vhost nowhere not found",
-            "exhausted": r"^pool exhausted: 2 of 2 in use$",
-            "exhausted_and_frozen": TIMED_OUT,
-            "exhausted_and_killed": r"^OperationalError: .*Connection refused",
-            "two_hundred_runs": "^$",
-        },
-        without={"closed": "an app that was closed makes itself a new pool"},
-    ),
+SAYS = {
+    "rabbitmq": {
+        "refused": r"^OperationalError: \[Errno 111\] Connection refused$",
+        "killed": r"^OperationalError: \[Errno 111\] Connection refused$",
+        "frozen": TIMED_OUT,
+        "blackholed": TIMED_OUT,
+        "reset": r"^OperationalError: \[Errno 104\] Connection reset by peer$",
+        "trickled": TIMED_OUT,
+        "wrong_password": "ACCESS_REFUSED - Login was refused",
+        "wrong_database": "NOT_ALLOWED - vhost nowhere not found",
+        "exhausted_and_frozen": TIMED_OUT,
+        "exhausted_and_killed": r"^OperationalError: \[Errno 111\] Connection refused$",
+    },
+    "redis": {
+        "refused": r"^OperationalError: Error 111 connecting to .*Connection refused\.$",
+        "killed": r"^OperationalError: Error 111 connecting to .*Connection refused\.$",
+        "frozen": TIMED_OUT,
+        "blackholed": TIMED_OUT,
+        "reset": r"^OperationalError: Error while reading from .*: \(104, 'Connection reset by peer'\)$",
+        "trickled": TIMED_OUT,
+        "wrong_password": "invalid username-password pair",
+        "wrong_database": "DB index is out of range",
+        "exhausted_and_frozen": TIMED_OUT,
+        "exhausted_and_killed": r"^OperationalError: Error 111 connecting to .*Connection refused\.$",
+    },
+}
+SAID = {"healthy": "^$", "two_hundred_runs": "^$"}
+CLOSED = {"closed": "an app that was closed makes itself a new pool"}
+EXHAUSTED = "exhausted", "exhausted_and_frozen", "exhausted_and_killed"
+
+CELERY = tuple(
+    row
+    for server, broker in (("rabbitmq", rabbitmq), ("redis", redis))
+    for row in (
+        Row(
+            f"celery-{server}",
+            server=server,
+            check=celery_broker,
+            open=partial(open_app, broker),
+            drivers=("celery",),
+            extra="celery",
+            occupy=occupy,
+            says={**SAID, **SAYS[server], "exhausted": r"^pool exhausted: 2 of 2 in use$"},
+            without=CLOSED,
+        ),
+        Row(
+            f"celery-workers-{server}",
+            server=server,
+            check=celery_workers,
+            open=partial(open_with_worker, broker),
+            drivers=("celery",),
+            extra="celery",
+            says={**SAID, **{column: says for column, says in SAYS[server].items() if column not in EXHAUSTED}},
+            without={**CLOSED, **dict.fromkeys(EXHAUSTED, "it takes nothing from the pool of the app")},
+        ),
+    )
 )
