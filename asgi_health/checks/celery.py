@@ -50,8 +50,7 @@ def celery_broker(app: Given[Celery], *, patience: float = 1.5) -> PlainCheck:
         app = get()
         pool = app.pool
         usage = Usage(len(pool._dirty), pool.limit) if pool.limit else None  # private: nothing else tells who has one
-        with kept.answering(app.connection_for_write):
-            return healthy() if usage is None else usage.answered()
+        return kept.answer(app.connection_for_write, lambda _: healthy() if usage is None else usage.answered())
 
     return ask
 
@@ -61,13 +60,12 @@ def celery_broker(app: Given[Celery], *, patience: float = 1.5) -> PlainCheck:
     extra="celery",
     asked="to hear the heartbeats of the workers, on a connection of the check's own that is kept from run to run. It "
     "does write: RabbitMQ: an exclusive queue bound to the exchange `celeryev` (which it declares, as every worker "
-    "does), gone with the connection; Redis: a member of the set `_kombu.binding.celeryev`, the same from all processes",
-    costs="RabbitMQ: two round trips; Redis: one. One message per heartbeat of each worker",
+    "does), gone with the connection; Redis: one member of the set `_kombu.binding.celeryev`, the same from all "
+    "processes, which stays",
+    costs="RabbitMQ: two round trips; Redis: one, and three connections. One message per heartbeat of each worker",
     privileges="RabbitMQ: to configure, to write and to read `celeryev.*`; Redis: what Celery itself needs",
 )
-def celery_workers(
-    app: Given[Celery], *, at_least: int = 1, within: float = 10.0, patience: float = 1.5
-) -> PlainCheck:
+def celery_workers(app: Given[Celery], *, at_least: int = 1, within: float = 10.0, patience: float = 1.5) -> PlainCheck:
     """Return a check that `at_least` so many workers of a Celery app are alive: heard `within` so many seconds.
 
     It listens all the time, so a run takes what has come since the last one, and waits only while that is not enough:
@@ -98,13 +96,14 @@ def celery_workers(
     def begin(connection: Any) -> None:
         nonlocal began
         conf = get().conf
-        # A name of its own at RabbitMQ, where it is exclusive. At Redis it is only written down, and for ever.
-        name = "asgi-health" if connection.transport.driver_type == "redis" else uuid4().hex
+        # At Redis there are no queues to fill; their names are written down, and not forgotten when a process dies.
+        redis = connection.transport.driver_type == "redis"
+        name = "asgi-health" if redis else uuid4().hex
         queue = queue_of(
             f"{conf.event_queue_prefix}.{name}",
             exchange=events.get_exchange(connection, name=conf.event_exchange),
             routing_key="worker.#",
-            exclusive=True,
+            exclusive=not redis,
             durable=False,
             message_ttl=within,
         )
@@ -121,16 +120,15 @@ def celery_workers(
 
     def listen() -> Result:
         end = monotonic() + patience
-        with kept.answering(get().connection_for_read) as connection:
-            _hear(connection, lambda: alive() >= at_least, end)
-            if (count := alive()) >= at_least:
-                return healthy()
-            listened = monotonic() - began
-            if listened < within:
-                since = f"in the {listened:.1f} s since it began to listen"
-                return unhealthy(f"heard {count} of {at_least} workers {since}")
-            kept.throw_away()  # or a line that has died without a word would be listened to for ever
-            return unhealthy(f"heard {count} of {at_least} workers within {within:g} s")
+        kept.answer(get().connection_for_read, lambda connection: _hear(connection, lambda: alive() >= at_least, end))
+        if (count := alive()) >= at_least:
+            return healthy()
+        listened = monotonic() - began
+        if listened < within:
+            since = f"in the {listened:.1f} s since it began to listen"
+            return unhealthy(f"heard {count} of {at_least} workers {since}")
+        kept.throw_away()  # or a line that has died without a word would be listened to for ever
+        return unhealthy(f"heard {count} of {at_least} workers within {within:g} s")
 
     return listen
 

@@ -1,12 +1,14 @@
 """One connection by kombu, which speaks to the brokers of Celery: kept from run to run, and bounded in a thread."""
 
 import socket
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from threading import Lock
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 from weakref import finalize
+
+T = TypeVar("T")
 
 
 class Kept:
@@ -23,18 +25,25 @@ class Kept:
         self._kept: list[Any] = []  # none, or one
         finalize(self, _throw_away, self._kept)
 
-    @contextmanager
-    def answering(self, connect: Callable[..., Any]) -> Generator[Any]:
-        """Lend the connection, on which the broker has just answered; `connect` is a method of the app that makes it.
+    def answer(self, connect: Callable[..., Any], question: Callable[[Any], T]) -> T:
+        """Return what `question` returns, called with the connection, on which the broker has just answered.
 
-        Raises TimeoutError while a run before has it.
+        `connect` is the method of the app that makes one. Where the kept one has died since it was used last, another
+        is asked at once. Raises TimeoutError while a run before has it.
         """
         if not self._busy.acquire(timeout=self._patience):
             raise TimeoutError("the run before has not ended yet")
         try:
-            if not self._answers():
-                self._connect(connect)
-            yield self._kept[0]
+            if self._kept:
+                began = monotonic()
+                try:
+                    return self._ask(question)
+                except Exception:
+                    if monotonic() - began >= self._patience:
+                        raise  # it is silent
+                    self.throw_away()
+            self._connect(connect)
+            return self._ask(question)
         except BaseException:
             self.throw_away()
             raise
@@ -44,19 +53,6 @@ class Kept:
     def throw_away(self) -> None:
         """Let the next run connect anew."""
         _throw_away(self._kept)
-
-    def _answers(self) -> bool:
-        if not self._kept:
-            return False
-        began = monotonic()
-        try:
-            _ask(self._kept[0])
-        except Exception:
-            if monotonic() - began >= self._patience:
-                raise  # it is silent
-            self.throw_away()  # it had died since it was used last
-            return False
-        return True
 
     def _connect(self, connect: Callable[..., Any]) -> None:
         # Without the heartbeats of AMQP: between two runs there is nobody to send them.
@@ -72,15 +68,15 @@ class Kept:
         connection.ensure_connection(max_retries=max(len(connection.alt) - 1, 0), interval_start=0, interval_step=0)
         if (line := _line(connection)) is not None:
             line.settimeout(self._patience)
-        _ask(connection)
         self._begin(connection)
 
-
-def _ask(connection: Any) -> None:
-    if _is_redis(connection):
-        connection.default_channel.client.ping()  # to close a channel of Redis would be to hang up
-    else:
-        connection.channel().close()
+    def _ask(self, question: Callable[[Any], T]) -> T:
+        [connection] = self._kept
+        if _is_redis(connection):
+            connection.default_channel.client.ping()  # to close a channel of Redis would be to hang up
+        else:
+            connection.channel().close()
+        return question(connection)
 
 
 def _is_redis(connection: Any) -> bool:

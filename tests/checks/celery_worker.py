@@ -1,12 +1,14 @@
 """A worker of Celery that is there again as soon as it can be. Its broker is the one argument.
 
-Prints a line once the worker has sent a heartbeat, and one when it has ended, as it does when it loses the broker.
+Prints a line when the worker has sent a heartbeat, and one when it has lost the broker. One that was told to shut down
+stays away.
 """
 
 import os
 import sys
 import time
 import warnings
+from importlib import import_module
 from typing import Any
 
 from celery import Celery
@@ -16,24 +18,24 @@ NAME = "one@tests"
 INTERVAL = 0.2  # seconds between two heartbeats
 
 
-def work(broker: str) -> None:
+def work(broker: str) -> int:
     warnings.simplefilter("ignore")  # of Celery, about itself
     parent = os.getppid()
-    said = False
+    beats = 0
 
-    @heartbeat_sent.connect(weak=False)
     def say(sender: Any, **_: Any) -> None:
-        nonlocal said
+        nonlocal beats
         if os.getppid() != parent:
             os._exit(1)  # the tests have ended without it
-        if not said:
-            said = True
+        beats += 1
+        if beats == 2:  # it is called before each
             os.write(1, b"alive\n")  # Celery has its own idea of stdout
 
+    heartbeat_sent.connect(say, weak=False)
     app = Celery("tests", broker=broker)
     # It would wait longer and longer between its attempts.
     app.conf.update(broker_connection_retry=False, broker_connection_retry_on_startup=False)
-    app.Worker(
+    worker = app.Worker(
         hostname=NAME,
         pool="solo",
         heartbeat_interval=INTERVAL,
@@ -41,19 +43,22 @@ def work(broker: str) -> None:
         quiet=True,
         without_gossip=True,
         without_mingle=True,
-    ).start()
+    )
+    worker.start()
+    return worker.exitcode or 0
 
 
 if __name__ == "__main__":
-    import celery.apps.worker  # what takes long is imported once
-
+    import_module("celery.apps.worker")  # once, for it takes long
     while True:
         if child := os.fork():
-            os.waitpid(child, 0)
-            print("ended", flush=True)
+            if os.waitpid(child, 0)[1] == 0:
+                break
+            print("lost", flush=True)
             time.sleep(INTERVAL)
         else:
+            code = 1
             try:
-                work(sys.argv[1])
+                code = work(sys.argv[1])
             finally:
-                os._exit(0)
+                os._exit(code)

@@ -19,7 +19,6 @@ DOCS = Path(__file__).parents[2] / "docs" / "checks.md"
 
 SERVERLESS = {
     "alembic.alembic_at_head",
-    "celery.celery_workers",
     "dns.dns_name",
     "heartbeat.Heartbeat",
     "loop.loop_lag",

@@ -73,19 +73,22 @@ async def occupy(client: ArqRedis) -> AsyncGenerator[None]:
             await pool.release(connection)
 
 
-REFUSED = r"^ConnectionError: .*(111|Connect call failed)"
+REFUSED = r"^ConnectionError: Error 111 connecting to .*Connect call failed"
 # The last is asyncio's, of Python 3.13.0: it trips over a line that was reset while nobody looked.
-GONE = r"^(ConnectionError: |ConnectionResetError: |AttributeError: .* '_add_writer'$)"
+RESET = (
+    r"^(ConnectionError: .*Connection (reset by peer|closed by server)"
+    "|AttributeError: 'NoneType' object has no attribute '_add_writer'$)"
+)
 SAYS = {
     "healthy": "^$",
     "refused": REFUSED,
-    "killed": GONE,
+    "killed": REFUSED,
     "frozen": TIMED_OUT,
     "blackholed": TIMED_OUT,
-    "reset": GONE,
+    "reset": RESET,
     "trickled": TIMED_OUT,
-    "wrong_password": "^AuthenticationError: .*invalid username-password pair",
-    "wrong_database": "^(ResponseError|ConnectionError): .*(DB index is out of range|Invalid Database)",
+    "wrong_password": "^AuthenticationError: invalid username-password pair",
+    "wrong_database": "^ResponseError: DB index is out of range$",
     "exhausted": r"^pool exhausted: 2 of 2 in use$",
     "exhausted_and_frozen": TIMED_OUT,
     "exhausted_and_killed": REFUSED,

@@ -32,6 +32,9 @@ def redis(target: Target) -> str:
     return f"redis://{target.user}:{target.password}@{target.host}:{target.port}/{DATABASES[target.database]}"
 
 
+BROKERS = {"rabbitmq": rabbitmq, "redis": redis}
+
+
 def app_of(broker: str) -> Any:
     return Celery("tests", broker=broker, broker_pool_limit=SIZE, set_as_current=False)
 
@@ -57,7 +60,7 @@ async def open_with_worker(broker: Callable[[Target], str], target: Target) -> A
 
 @asynccontextmanager
 async def working(broker: str, folder: Path) -> AsyncGenerator[Daemon]:
-    """Start a worker, and wait for its first heartbeat, or its end."""
+    """Start a worker, and wait until it was heard, or has found no broker."""
     log = folder / "worker.log"
     command = ["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "tests.checks.celery_worker", broker]
     worker = Daemon("worker", command, log)
@@ -78,39 +81,49 @@ async def occupy(app: Any) -> AsyncGenerator[None]:
         yield
 
 
-SAYS = {
-    "rabbitmq": {
-        "refused": r"^OperationalError: \[Errno 111\] Connection refused$",
-        "killed": r"^OperationalError: \[Errno 111\] Connection refused$",
-        "frozen": TIMED_OUT,
-        "blackholed": TIMED_OUT,
-        "reset": r"^OperationalError: \[Errno 104\] Connection reset by peer$",
-        "trickled": TIMED_OUT,
-        "wrong_password": "ACCESS_REFUSED - Login was refused",
-        "wrong_database": "NOT_ALLOWED - vhost nowhere not found",
-        "exhausted_and_frozen": TIMED_OUT,
-        "exhausted_and_killed": r"^OperationalError: \[Errno 111\] Connection refused$",
-    },
-    "redis": {
-        "refused": r"^OperationalError: Error 111 connecting to .*Connection refused\.$",
-        "killed": r"^OperationalError: Error 111 connecting to .*Connection refused\.$",
-        "frozen": TIMED_OUT,
-        "blackholed": TIMED_OUT,
-        "reset": r"^OperationalError: Error while reading from .*: \(104, 'Connection reset by peer'\)$",
-        "trickled": TIMED_OUT,
-        "wrong_password": "invalid username-password pair",
-        "wrong_database": "DB index is out of range",
-        "exhausted_and_frozen": TIMED_OUT,
-        "exhausted_and_killed": r"^OperationalError: Error 111 connecting to .*Connection refused\.$",
-    },
+REFUSED = {
+    "rabbitmq": r"^OperationalError: \[Errno 111\] Connection refused$",
+    "redis": r"^OperationalError: Error 111 connecting to .*Connection refused\.$",
 }
-SAID = {"healthy": "^$", "two_hundred_runs": "^$"}
+RESET = "^OperationalError: .*(Connection reset by peer|Broken pipe)"
+WRONG_PASSWORD = {
+    "rabbitmq": r"^AccessRefused: .*\(403\) ACCESS_REFUSED - Login was refused",
+    "redis": "^OperationalError: .*invalid username-password pair",
+}
+WRONG_DATABASE = {
+    "rabbitmq": r"^NotAllowed: .*\(530\) NOT_ALLOWED - vhost nowhere not found$",
+    "redis": r"^OperationalError: .*DB index is out of range$",
+}
+
+
+def says(server: str) -> dict[str, str]:
+    return {
+        "healthy": "^$",
+        "refused": REFUSED[server],
+        "killed": REFUSED[server],
+        "frozen": TIMED_OUT,
+        "blackholed": TIMED_OUT,
+        "reset": RESET,
+        "trickled": TIMED_OUT,
+        "wrong_password": WRONG_PASSWORD[server],
+        "wrong_database": WRONG_DATABASE[server],
+        "two_hundred_runs": "^$",
+    }
+
+
+def says_of_a_pool(server: str) -> dict[str, str]:
+    return {
+        "exhausted": r"^pool exhausted: 2 of 2 in use$",
+        "exhausted_and_frozen": TIMED_OUT,
+        "exhausted_and_killed": REFUSED[server],
+    }
+
+
 CLOSED = {"closed": "an app that was closed makes itself a new pool"}
-EXHAUSTED = "exhausted", "exhausted_and_frozen", "exhausted_and_killed"
 
 CELERY = tuple(
     row
-    for server, broker in (("rabbitmq", rabbitmq), ("redis", redis))
+    for server, broker in BROKERS.items()
     for row in (
         Row(
             f"celery-{server}",
@@ -120,7 +133,7 @@ CELERY = tuple(
             drivers=("celery",),
             extra="celery",
             occupy=occupy,
-            says={**SAID, **SAYS[server], "exhausted": r"^pool exhausted: 2 of 2 in use$"},
+            says=says(server) | says_of_a_pool(server),
             without=CLOSED,
         ),
         Row(
@@ -130,8 +143,8 @@ CELERY = tuple(
             open=partial(open_with_worker, broker),
             drivers=("celery",),
             extra="celery",
-            says={**SAID, **{column: says for column, says in SAYS[server].items() if column not in EXHAUSTED}},
-            without={**CLOSED, **dict.fromkeys(EXHAUSTED, "it takes nothing from the pool of the app")},
+            says=says(server),
+            without=CLOSED | dict.fromkeys(says_of_a_pool(server), "it takes nothing from the pool of the app"),
         ),
     )
 )
