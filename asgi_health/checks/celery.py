@@ -114,8 +114,9 @@ def celery_workers(app: Given[Celery], *, at_least: int = 1, within: float = 10.
     kept = Kept(patience, begin)
 
     def alive() -> int:
-        for silent in [name for name, at in heard.items() if monotonic() - at >= within]:
-            del heard[silent]
+        for name, at in list(heard.items()):
+            if monotonic() - at >= within:
+                heard.pop(name, None)
         return len(heard)
 
     def listen() -> Result:

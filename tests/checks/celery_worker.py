@@ -1,7 +1,7 @@
-"""A worker of Celery that is there again as soon as it can be. Its broker is the one argument.
+"""A worker of Celery that is there again as soon as it can be.
 
-Prints a line when the worker has sent a heartbeat, and one when it has lost the broker. One that was told to shut down
-stays away.
+Arguments: the broker, and the seconds between two heartbeats. Prints a line when the worker has sent a heartbeat, and
+one when it has lost the broker. One that was told to shut down stays away.
 """
 
 import os
@@ -15,10 +15,10 @@ from celery import Celery
 from celery.signals import heartbeat_sent
 
 NAME = "one@tests"
-INTERVAL = 0.2  # seconds between two heartbeats
+PAUSE = 0.2  # seconds between two attempts
 
 
-def work(broker: str) -> int:
+def work(broker: str, interval: float) -> int:
     warnings.simplefilter("ignore")  # of Celery, about itself
     parent = os.getppid()
     beats = 0
@@ -38,7 +38,7 @@ def work(broker: str) -> int:
     worker = app.Worker(
         hostname=NAME,
         pool="solo",
-        heartbeat_interval=INTERVAL,
+        heartbeat_interval=interval,
         loglevel="CRITICAL",
         quiet=True,
         without_gossip=True,
@@ -55,10 +55,10 @@ if __name__ == "__main__":
             if os.waitpid(child, 0)[1] == 0:
                 break
             print("lost", flush=True)
-            time.sleep(INTERVAL)
+            time.sleep(PAUSE)
         else:
             code = 1
             try:
-                code = work(sys.argv[1])
+                code = work(sys.argv[1], float(sys.argv[2]))
             finally:
                 os._exit(code)

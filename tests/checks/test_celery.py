@@ -10,7 +10,6 @@ import anyio
 import anyio.to_thread
 import pytest
 from celery import Celery
-from kombu import pools
 
 from asgi_health import Status
 from asgi_health.checks.celery import celery_broker, celery_workers
@@ -19,7 +18,7 @@ from asgi_health.checks.kombu import Kept
 from .conftest import GetServer
 from .daemon import Daemon
 from .observe import CheckFunction, expect, observe, recovers, threads_ended, until
-from .rows.celery import BROKERS, app_of, working
+from .rows.celery import BROKERS, app_of, close_pools, working
 from .servers import Target
 from .servers.mark import Server
 from .servers.rabbitmq import RabbitMQ
@@ -77,6 +76,15 @@ async def test_a_worker_is_heard_until_it_dies(address: str, start_worker: Start
     await fails(check, silent)
 
 
+async def test_the_defaults_suit_a_worker_with_the_default_interval(address: str, tmp_path: Path) -> None:
+    check = celery_workers(app_of(address))
+    async with working(address, tmp_path, interval=2.0):
+        await recovers(check)
+        for _ in range(30):
+            await expect(check, Status.HEALTHY, "^$")
+            await anyio.sleep(0.1)
+
+
 async def test_what_was_sent_between_two_runs_is_heard(address: str, start_worker: StartWorker) -> None:
     check = celery_workers(app_of(address), within=AGES, patience=0.2)
     await expect(check, Status.UNHEALTHY, SINCE)
@@ -91,7 +99,7 @@ async def test_a_worker_that_ends_as_it_should_is_not_waited_for(address: str, s
     await recovers(check)
     await anyio.to_thread.run_sync(app.control.shutdown)
     await fails(check, SINCE)
-    pools.reset()
+    close_pools()
 
 
 async def test_two_workers_are_more_than_one(address: str, start_worker: StartWorker) -> None:
@@ -180,11 +188,13 @@ async def test_listeners_write_one_name_into_redis_however_many_they_are(get_ser
     assert isinstance(server, Redis)
     server.ask("FLUSHALL")
     app = app_of(BROKERS["redis"](Target(server.port)))
-    checks = [celery_workers(app, patience=0.1) for _ in range(3)]
-    for check in checks:
-        await expect(check, Status.UNHEALTHY, SINCE)
+
+    async def listen() -> None:
+        await expect(celery_workers(app, patience=0.1), Status.UNHEALTHY, SINCE)
+
+    for _ in range(3):
+        await listen()
     assert server.ask("SCARD _kombu.binding.celeryev") == ":1"
-    del check, checks
     await until(lambda: connected(server) == 0, "nobody is connected")
 
 

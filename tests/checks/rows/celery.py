@@ -45,8 +45,13 @@ async def open_app(broker: Callable[[Target], str], target: Target) -> AsyncGene
         yield app_of(broker(target))
     finally:
         await threads_ended()
-        reset: Callable[[], None] = pools.reset  # of all apps, by their addresses
-        reset()
+        close_pools()
+
+
+def close_pools() -> None:
+    """Of all apps: they are shared by those of one address."""
+    reset: Callable[[], None] = pools.reset
+    reset()
 
 
 @asynccontextmanager
@@ -59,10 +64,10 @@ async def open_with_worker(broker: Callable[[Target], str], target: Target) -> A
 
 
 @asynccontextmanager
-async def working(broker: str, folder: Path) -> AsyncGenerator[Daemon]:
-    """Start a worker, and wait until it was heard, or has found no broker."""
+async def working(broker: str, folder: Path, interval: float = 0.2) -> AsyncGenerator[Daemon]:
+    """Start a worker that sends a heartbeat each `interval`, and wait until one is sent, or no broker was found."""
     log = folder / "worker.log"
-    command = ["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "tests.checks.celery_worker", broker]
+    command = ["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "tests.checks.celery_worker", broker, str(interval)]
     worker = Daemon("worker", command, log)
     try:
         await anyio.to_thread.run_sync(worker.start, lambda: log.read_text().endswith("\n"))
