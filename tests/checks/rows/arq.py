@@ -36,15 +36,16 @@ async def open_pool(target: Target) -> AsyncGenerator[ArqRedis]:
 
 @asynccontextmanager
 async def open_with_worker(target: Target) -> AsyncGenerator[ArqRedis]:
-    reported = asyncio.Event()
+    reported, enough = asyncio.Event(), asyncio.Event()
 
     async def report() -> None:
-        while True:
+        while not enough.is_set():
             async with open_pool(target) as own:
                 with suppress(RedisError, OSError):
                     await a_worker(own).record_health()
             reported.set()
-            await asyncio.sleep(0.2)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(enough.wait(), 0.2)
 
     reporting = asyncio.create_task(report())
     await reported.wait()
@@ -52,6 +53,10 @@ async def open_with_worker(target: Target) -> AsyncGenerator[ArqRedis]:
         async with open_pool(target) as pool:
             yield pool
     finally:
+        enough.set()
+        await asyncio.wait(
+            [reporting], timeout=10
+        )  # its driver leaves a line open that is cancelled at the wrong moment
         reporting.cancel()
         await asyncio.wait([reporting])
 
