@@ -1,58 +1,56 @@
 """Celery, by its app: the broker that takes the tasks, and the heartbeats of the workers."""
 
-import socket
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from time import monotonic
 from typing import Any, Protocol
+from uuid import uuid4
 
 from ..core.result import Result, healthy, unhealthy
 from .client import Given, PlainCheck, client_getter
 from .driver import load
+from .kombu import Kept
 from .pool import Usage
 from .table import described
+
+MOMENT = 0.001
+"""Seconds in which what has already come is read. With none at all, a driver would spin on half a frame."""
 
 
 class Celery(Protocol):
     """What is used of celery.Celery, which comes without types."""
 
+    conf: Any
     pool: Any
-    events: Any
 
-    def connection_for_read(self, *, connect_timeout: float) -> Any: ...
+    def connection_for_read(self, *, connect_timeout: float, heartbeat: int) -> Any: ...
+
+    def connection_for_write(self, *, connect_timeout: float, heartbeat: int) -> Any: ...
 
 
 @described(
     technology="Celery",
     extra="celery",
-    asked="to open and to close a channel on a connection of the app's pool; while the pool is exhausted, on one "
-    "beside it",
-    costs="RabbitMQ: two round trips; Redis: two `PING`. While the pool is exhausted: one connection more, opened and "
-    "closed",
-    privileges="access to the virtual host",
+    asked="RabbitMQ: to open and to close a channel; Redis: `PING`. On a connection of the check's own, beside the "
+    "app's pool, which is kept from run to run",
+    costs="RabbitMQ: two round trips; Redis: one",
+    privileges="RabbitMQ: access to the virtual host; Redis: `+ping`",
 )
-def celery_broker(app: Given[Celery], *, patience: float = 2.0) -> PlainCheck:
+def celery_broker(app: Given[Celery], *, patience: float = 1.5) -> PlainCheck:
     """Return a check that the broker of a Celery app can take tasks.
 
-    A plain function, which no deadline ends: its thread gives up after `patience` seconds without a byte from an AMQP
-    broker. With Redis it waits as long as ``broker_transport_options`` says: give them ``socket_timeout`` and
-    ``socket_connect_timeout``. A connection on which a run failed is thrown away; one that had died since it was used
-    last is replaced at once. Raises ModuleNotFoundError without celery, TypeError for another kind of client.
+    A plain function, which no deadline ends: its thread gives up after `patience` seconds without a byte from the
+    broker. A connection on which a run failed is thrown away; one that had died since it was used last is replaced at
+    once. Tested with RabbitMQ and with Redis; on another transport it opens and closes a channel, with no bound but
+    what the transport brings. Raises ModuleNotFoundError without celery, TypeError for another kind of client.
     """
     get = client_getter(app, load("celery", extra="celery").Celery, by="celery_broker")
-    exceeded: type[Exception] = load("kombu.exceptions", extra="celery").LimitExceeded
+    kept = Kept(patience)
 
     def ask() -> Result:
-        pool = get().pool
+        app = get()
+        pool = app.pool
         usage = Usage(len(pool._dirty), pool.limit) if pool.limit else None  # private: nothing else tells who has one
-        try:
-            connection = pool.acquire()
-        except exceeded:
-            with _beside(pool.connection.clone(), patience) as connection:
-                _open_and_close_channel(connection, patience)
-        else:
-            _ask_pooled(pool, connection, patience)
-        return healthy() if usage is None else usage.answered()
+        return kept.answer(app.connection_for_write, lambda _: healthy() if usage is None else usage.answered())
 
     return ask
 
@@ -60,110 +58,86 @@ def celery_broker(app: Given[Celery], *, patience: float = 2.0) -> PlainCheck:
 @described(
     technology="Celery worker",
     extra="celery",
-    asked="to hear the heartbeats of the workers, which each sends every two seconds, in a queue that is there for as "
-    "long as that takes",
-    costs="a connection, a temporary queue and its binding, opened and closed; one message per worker",
-    privileges="to configure, to write and to read `celeryev.*`, and to read the exchange `celeryev`",
+    asked="to hear the heartbeats of the workers, on a connection of the check's own that is kept from run to run. It "
+    "does write: RabbitMQ: an exclusive queue bound to the exchange `celeryev` (which it declares, as every worker "
+    "does), gone with the connection; Redis: one member of the set `_kombu.binding.celeryev`, the same from all "
+    "processes, which stays",
+    costs="RabbitMQ: two round trips; Redis: one, and three connections. One message per heartbeat of each worker",
+    privileges="RabbitMQ: to configure, to write and to read `celeryev.*`; Redis: what Celery itself needs",
 )
-def celery_workers(app: Given[Celery], *, at_least: int = 1, patience: float = 3.0) -> PlainCheck:
-    """Return a check that `at_least` so many workers of a Celery app are alive.
+def celery_workers(app: Given[Celery], *, at_least: int = 1, within: float = 10.0, patience: float = 1.5) -> PlainCheck:
+    """Return a check that `at_least` so many workers of a Celery app are alive: heard `within` so many seconds.
 
-    It only listens, for at most `patience` seconds: more than the ``--heartbeat-interval`` of the workers, and less
-    than the timeout of the check. It takes no task or event from anybody. A plain function, which no deadline ends: it
-    gives up on a silent broker as `celery_broker` does.
+    It listens all the time, so a run takes what has come since the last one, and waits only while that is not enough:
+    until `patience` seconds after its begin. `within` must be more than the ``--heartbeat-interval`` of the workers,
+    which is 2 s. A worker that ends as it should says so, and counts no more; one that was killed is told at the first
+    run that is `within` seconds after the run that heard it last.
 
-    Raises ModuleNotFoundError without celery, TypeError for another kind of client.
+    Until the check has listened for so long, fewer workers than wanted are a failure too, and its message says how
+    short a time that is. A lost connection is made anew, and the workers heard before still count.
+
+    It takes no task or event from anybody. A plain function, which no deadline ends: it gives up on a silent broker as
+    `celery_broker` does. Raises ModuleNotFoundError without celery, TypeError for another kind of client, ValueError
+    for `at_least` below 1.
     """
     get = client_getter(app, load("celery", extra="celery").Celery, by="celery_workers")
+    events, queue_of = load("celery.events.event", extra="celery"), load("kombu", extra="celery").Queue
+    if at_least < 1:
+        raise ValueError(f"celery_workers: at_least must be 1 or more, not {at_least}")
+    heard: dict[str, float] = {}
+    began = 0.0
+
+    def hear(event: dict[str, Any], message: object) -> None:
+        if event["type"] == "worker-offline":
+            heard.pop(event["hostname"], None)
+        else:
+            heard[event["hostname"]] = monotonic()
+
+    def begin(connection: Any) -> None:
+        nonlocal began
+        conf = get().conf
+        # At Redis there are no queues to fill; their names are written down, and not forgotten when a process dies.
+        redis = connection.transport.driver_type == "redis"
+        name = "asgi-health" if redis else uuid4().hex
+        queue = queue_of(
+            f"{conf.event_queue_prefix}.{name}",
+            exchange=events.get_exchange(connection, name=conf.event_exchange),
+            routing_key="worker.#",
+            exclusive=not redis,
+            durable=False,
+            message_ttl=within,
+        )
+        accept = {conf.event_serializer, "json"}
+        connection.Consumer(queue, callbacks=[hear], no_ack=True, accept=accept).consume()
+        began = monotonic()
+
+    kept = Kept(patience, begin)
+
+    def alive() -> int:
+        for name, at in list(heard.items()):
+            if monotonic() - at >= within:
+                heard.pop(name, None)
+        return len(heard)
 
     def listen() -> Result:
-        app = get()
-        heard: set[str] = set()
-
-        def hear(body: Any, message: object) -> None:
-            heard.add(body["hostname"])
-
         end = monotonic() + patience
-        with _beside(app.connection_for_read(connect_timeout=patience), patience) as connection:
-            connection.ensure_connection(max_retries=0)
-            with _bounded(connection, patience):
-                receiver = app.events.Receiver(connection, routing_key="worker.heartbeat")
-                with connection.Consumer([receiver.queue], callbacks=[hear], no_ack=True, accept=receiver.accept):
-                    while len(heard) < at_least and (left := end - monotonic()) > 0:
-                        try:
-                            connection.drain_events(timeout=left)
-                        except TimeoutError:
-                            break
-        if len(heard) < at_least:
-            return unhealthy(f"heard {len(heard)} of {at_least} workers within {patience:g} s")
-        return healthy()
+        kept.answer(get().connection_for_read, lambda connection: _hear(connection, lambda: alive() >= at_least, end))
+        if (count := alive()) >= at_least:
+            return healthy()
+        listened = monotonic() - began
+        if listened < within:
+            since = f"in the {listened:.1f} s since it began to listen"
+            return unhealthy(f"heard {count} of {at_least} workers {since}")
+        kept.throw_away()  # or a line that has died without a word would be listened to for ever
+        return unhealthy(f"heard {count} of {at_least} workers within {within:g} s")
 
     return listen
 
 
-def _ask_pooled(pool: Any, connection: Any, patience: float) -> None:
-    reused: bool = connection.connected
-    try:
-        _open_and_close_channel(connection, patience)
-    except BaseException as error:
-        _cut(connection)
-        pool.replace(connection)
-        if not reused or isinstance(error, TimeoutError) or not isinstance(error, connection.connection_errors):
-            raise
-        _ask_pooled(pool, pool.acquire(), patience)  # it had died since it was used last
-    else:
-        with _bounded(connection, patience):
-            connection.release()
-
-
-def _open_and_close_channel(connection: Any, patience: float) -> None:
-    usual = connection.connect_timeout
-    connection.connect_timeout = patience
-    try:
-        connection.ensure_connection(max_retries=max(len(connection.alt) - 1, 0), interval_start=0, interval_step=0)
-    finally:
-        connection.connect_timeout = usual
-    with _bounded(connection, patience):
-        connection.channel().close()
-
-
-@contextmanager
-def _beside(connection: Any, patience: float) -> Generator[Any]:
-    """Close `connection` in the end: politely after a success, and otherwise without waiting for the broker."""
-    try:
-        yield connection
-        with _bounded(connection, patience):
-            connection.release()
-    except BaseException:
-        _cut(connection)
-        connection.release()
-        raise
-
-
-@contextmanager
-def _bounded(connection: Any, patience: float) -> Generator[None]:
-    """Let no read or write on an AMQP connection take longer. Other transports bring bounds of their own, or none."""
-    line = _line(connection)
-    if line is None:
-        yield
-        return
-    usual = line.gettimeout()
-    line.settimeout(patience)
-    try:
-        yield
-    finally:
-        if line.fileno() >= 0:
-            line.settimeout(usual)
-
-
-def _cut(connection: Any) -> None:
-    """Make what is done to close it fail at once, instead of waiting for an answer."""
-    line = _line(connection)
-    if line is not None:
-        with suppress(OSError):
-            line.shutdown(socket.SHUT_RDWR)
-
-
-def _line(connection: Any) -> Any:
-    """Return the socket of an AMQP connection; None where there is none, or another transport."""
-    return getattr(getattr(connection.connection, "transport", None), "sock", None) if connection.connected else None
+def _hear(connection: Any, enough: Callable[[], bool], end: float) -> None:
+    """Take all that has come; while that is not enough, wait for more until `end`."""
+    while (left := end - monotonic()) > 0:
+        try:
+            connection.drain_events(timeout=min(left, MOMENT) if enough() else left)
+        except TimeoutError:
+            return

@@ -92,9 +92,10 @@ api = FastAPI(lifespan=lifespan)
 app = HealthMiddleware(api, checks=[Check("database", asyncpg_pool(lambda: api.state.pool), timeout=1.0)])
 ```
 
-The deadline of the check covers all that it does. None of them writes, publishes or consumes. A pool that is
-exhausted while the server answers is degraded, `pool exhausted: 20 of 20 in use`. The driver comes with your
-application, or with the extra: `pip install "asgi-health[postgres]"`.
+The deadline of the check covers all that it does. None of them publishes, or takes a message from anybody. None
+writes, but for `celery.celery_workers`, for which a broker must note who listens. A pool that is exhausted while the
+server answers is degraded, `pool exhausted: 20 of 20 in use`. The driver comes with your application, or with the
+extra: `pip install "asgi-health[postgres]"`.
 
 Most drivers of asynchronous clients need asyncio, on its own loop or on uvloop: on trio their checks fail and say so.
 What has no driver, what is asked in a thread, and `http.httpx_url` work on trio too.

@@ -20,7 +20,6 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs" / "checks.md"
 
 SERVERLESS = {
-    "celery.celery_workers",
     "dns.dns_name",
     "heartbeat.Heartbeat",
     "loop.loop_lag",

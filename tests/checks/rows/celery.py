@@ -1,35 +1,79 @@
-"""RabbitMQ through the connections of a Celery app, in a thread."""
+"""RabbitMQ and Redis as the brokers of a Celery app, in a thread, and a worker that is heard there."""
 
+import sys
+import tempfile
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
 from celery import Celery
 from kombu import pools
 
-from asgi_health.checks.celery import celery_broker
+from asgi_health.checks.celery import celery_broker, celery_workers
 
+from ..daemon import Daemon
 from ..observe import threads_ended
 from ..servers import Target
 from .mark import TIMED_OUT, Row
 
 SIZE = 2
+ROOT = Path(__file__).parents[3]
+DATABASES = {"health": 0, "nowhere": 99}
 
 
-def app_of(target: Target) -> Any:
-    url = f"amqp://{target.user}:{target.password}@{target.host}:{target.port}/{target.database}"
-    return Celery("tests", broker=url, broker_pool_limit=SIZE, set_as_current=False)
+def rabbitmq(target: Target) -> str:
+    return f"amqp://{target.user}:{target.password}@{target.host}:{target.port}/{target.database}"
+
+
+def redis(target: Target) -> str:
+    return f"redis://{target.user}:{target.password}@{target.host}:{target.port}/{DATABASES[target.database]}"
+
+
+BROKERS = {"rabbitmq": rabbitmq, "redis": redis}
+
+
+def app_of(broker: str) -> Any:
+    return Celery("tests", broker=broker, broker_pool_limit=SIZE, set_as_current=False)
 
 
 @asynccontextmanager
-async def open_app(target: Target) -> AsyncGenerator[Any]:
+async def open_app(broker: Callable[[Target], str], target: Target) -> AsyncGenerator[Any]:
     try:
-        yield app_of(target)
+        yield app_of(broker(target))
     finally:
         await threads_ended()
-        reset: Callable[[], None] = pools.reset  # of all apps, by their addresses
-        reset()
+        close_pools()
+
+
+def close_pools() -> None:
+    """Of all apps: they are shared by those of one address."""
+    reset: Callable[[], None] = pools.reset
+    reset()
+
+
+@asynccontextmanager
+async def open_with_worker(broker: Callable[[Target], str], target: Target) -> AsyncGenerator[Any]:
+    """The worker goes where the app does: what happens to the line happens to both."""
+    async with open_app(broker, target) as app:
+        with tempfile.TemporaryDirectory() as folder:
+            async with working(broker(target), Path(folder)):
+                yield app
+
+
+@asynccontextmanager
+async def working(broker: str, folder: Path, interval: float = 0.2) -> AsyncGenerator[Daemon]:
+    """Start a worker that sends a heartbeat each `interval`, and wait until one is sent, or no broker was found."""
+    log = folder / "worker.log"
+    command = ["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "tests.checks.celery_worker", broker, str(interval)]
+    worker = Daemon("worker", command, log)
+    try:
+        await anyio.to_thread.run_sync(worker.start, lambda: log.read_text().endswith("\n"))
+        yield worker
+    finally:
+        worker.kill()
 
 
 @asynccontextmanager
@@ -42,30 +86,70 @@ async def occupy(app: Any) -> AsyncGenerator[None]:
         yield
 
 
-CELERY = (
-    Row(
-        "celery",
-        server="rabbitmq",
-        check=celery_broker,
-        open=open_app,
-        drivers=("celery",),
-        extra="celery",
-        occupy=occupy,
-        says={
-            "healthy": "^$",
-            "refused": r"^OperationalError: .*Connection refused",
-            "killed": r"^(OperationalError|ConnectionRefusedError): .*Connection refused",
-            "frozen": TIMED_OUT,
-            "blackholed": TIMED_OUT,
-            "reset": "^(OperationalError|ConnectionResetError|OSError): ",
-            "trickled": TIMED_OUT,
-            "wrong_password": "ACCESS_REFUSED - Login was refused",
-            "wrong_database": "NOT_ALLOWED - vhost nowhere not found",
-            "exhausted": r"^pool exhausted: 2 of 2 in use$",
-            "exhausted_and_frozen": TIMED_OUT,
-            "exhausted_and_killed": r"^OperationalError: .*Connection refused",
-            "two_hundred_runs": "^$",
-        },
-        without={"closed": "an app that was closed makes itself a new pool"},
-    ),
+REFUSED = {
+    "rabbitmq": r"^OperationalError: \[Errno 111\] Connection refused$",
+    "redis": r"^OperationalError: Error 111 connecting to .*Connection refused\.$",
+}
+RESET = "^OperationalError: .*(Connection reset by peer|Broken pipe)"
+WRONG_PASSWORD = {
+    "rabbitmq": r"^AccessRefused: .*\(403\) ACCESS_REFUSED - Login was refused",
+    "redis": "^OperationalError: .*invalid username-password pair",
+}
+WRONG_DATABASE = {
+    "rabbitmq": r"^NotAllowed: .*\(530\) NOT_ALLOWED - vhost nowhere not found$",
+    "redis": r"^OperationalError: .*DB index is out of range$",
+}
+
+
+def says(server: str) -> dict[str, str]:
+    return {
+        "healthy": "^$",
+        "refused": REFUSED[server],
+        "killed": REFUSED[server],
+        "frozen": TIMED_OUT,
+        "blackholed": TIMED_OUT,
+        "reset": RESET,
+        "trickled": TIMED_OUT,
+        "wrong_password": WRONG_PASSWORD[server],
+        "wrong_database": WRONG_DATABASE[server],
+        "two_hundred_runs": "^$",
+    }
+
+
+def says_of_a_pool(server: str) -> dict[str, str]:
+    return {
+        "exhausted": r"^pool exhausted: 2 of 2 in use$",
+        "exhausted_and_frozen": TIMED_OUT,
+        "exhausted_and_killed": REFUSED[server],
+    }
+
+
+CLOSED = {"closed": "an app that was closed makes itself a new pool"}
+
+CELERY = tuple(
+    row
+    for server, broker in BROKERS.items()
+    for row in (
+        Row(
+            f"celery-{server}",
+            server=server,
+            check=celery_broker,
+            open=partial(open_app, broker),
+            drivers=("celery",),
+            extra="celery",
+            occupy=occupy,
+            says=says(server) | says_of_a_pool(server),
+            without=CLOSED,
+        ),
+        Row(
+            f"celery-workers-{server}",
+            server=server,
+            check=celery_workers,
+            open=partial(open_with_worker, broker),
+            drivers=("celery",),
+            extra="celery",
+            says=says(server),
+            without=CLOSED | dict.fromkeys(says_of_a_pool(server), "it takes nothing from the pool of the app"),
+        ),
+    )
 )

@@ -67,6 +67,10 @@ class RabbitMQ(Server):
     def connections(self) -> int:
         return int(self.ask("length(rabbit_networking:connections())"))
 
+    def connections_opened(self) -> int:
+        """How many there have been since the server was started."""
+        return int(self.ask("element(2, hd(ets:lookup(connection_churn_metrics, node())))"))
+
     def channels_opened(self) -> int:
         """How many there have been since the server was started."""
         return int(self.ask("element(4, hd(ets:lookup(connection_churn_metrics, node())))"))

