@@ -28,6 +28,9 @@ def django_connection(alias: str = "default") -> PlainCheck:
     missing is a failure, and is not made, unless the settings have a URI for it (``file:...``); one that a writer has
     locked for longer than 0.2 s is degraded.
 
+    Nothing closes the connection that is kept while there is the check, and PostgreSQL drops no database that has one.
+    So where a test runner drops its database, leave this check out of the application that is tested.
+
     It is a plain function, and no deadline ends its thread: the failure is published in time, but the next run has to
     wait until the driver gives up. So tell the driver when, for example psycopg by
     ``"OPTIONS": {"connect_timeout": 2, "tcp_user_timeout": 2000}``.

@@ -90,6 +90,12 @@ async def test_a_file_that_is_no_database_fails(tmp_path: Path) -> None:
     await expect(sqlite_database(path), Status.UNHEALTHY, "^DatabaseError: file is not a database$")
 
 
+async def test_an_empty_file_is_a_database_without_tables(tmp_path: Path) -> None:
+    path = tmp_path / "empty"
+    path.touch()
+    await expect(sqlite_database(path), Status.HEALTHY, "^$")
+
+
 async def test_a_file_that_a_writer_has_locked_is_degraded_and_recovers(path: Path, writer: sqlite3.Connection) -> None:
     """However long the connection of the application would wait: by default for longer than a Check."""
     async with aiosqlite.connect(path, timeout=60.0) as connection:
