@@ -6,6 +6,12 @@ from pathlib import Path
 
 PROC = Path("/proc")
 
+DROPPABLE = ("inactive_file", "active_file", "slab_reclaimable")
+"""What the kernel can drop from a cgroup's memory when it needs room: memory.stat in its admin-guide/cgroup-v2.
+
+Shared memory and tmpfs, which it cannot drop, are not among them: their pages are on the lists of anonymous memory.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Memory:
@@ -23,9 +29,11 @@ class Memory:
 def memory_in_use(proc: Path = PROC) -> Memory:
     """Return the memory of the cgroup that is nearest to its limit, of this process's own and those around it.
 
-    As for Kubernetes, files that the kernel keeps and can drop at any time (inactive_file) are not in use. Where no
-    cgroup has a limit below the machine's memory, the machine's is returned, without what the kernel calls available.
-    Raises OSError where there is no /proc, so anywhere but on Linux.
+    What the kernel keeps of files and can drop is not in use, as it is not in what the kernel calls available of the
+    machine. The working set of Kubernetes differs: it counts files that were read twice or more (active_file), so it is
+    near the limit for whoever reads large files, though nobody is near being killed for want of memory. Where no cgroup
+    has a limit below the machine's memory, the machine's is returned. Raises OSError where there is no /proc, so
+    anywhere but on Linux.
     """
     machine = _fields(proc / "meminfo")
     total = machine["MemTotal:"] * 1024
@@ -41,8 +49,8 @@ def _cgroups(proc: Path) -> Iterator[Memory]:
     while folder is not None and (folder / "cgroup.procs").exists():
         limit = folder / "memory.max"
         if limit.exists() and (allowed := limit.read_text().strip()) != "max":
-            kept = _fields(folder / "memory.stat").get("inactive_file", 0)
-            used = int((folder / "memory.current").read_text()) - kept
+            told = _fields(folder / "memory.stat")
+            used = int((folder / "memory.current").read_text()) - sum(told.get(kind, 0) for kind in DROPPABLE)
             yield Memory(max(used, 0), int(allowed), "the cgroup")
         folder = folder.parent
 

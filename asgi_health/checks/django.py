@@ -3,18 +3,19 @@
 from threading import Lock
 from typing import Any
 
-from ..core.result import Result, healthy
+from ..core.result import Result
 from .client import ClientError, PlainCheck
 from .driver import load
 from .psycopg import state_of
-from .sqlite import READ, require_file
+from .sqlite import LOCKED, READ, answer, require_file
 from .table import described
 
 
 @described(
     technology="Django, any database",
     extra="django",
-    asked="`SELECT 1` on a connection of the check's own, and how full Django's pool for PostgreSQL is",
+    asked="`SELECT 1` (SQLite: to read the first page of the file) on a connection of the check's own, and how full "
+    "Django's pool for PostgreSQL is",
     costs="one round trip, and a connection that stays open",
     privileges="to connect",
 )
@@ -24,7 +25,11 @@ def django_connection(alias: str = "default") -> PlainCheck:
     Django's connections belong to one thread each, so there is none to hand over: the check keeps one of its own and
     opens a new one when that is broken. It does so too where Django has a pool (``"OPTIONS": {"pool": ...}``), which is
     looked at and not used: an exhausted pool of psycopg is degraded, not a dead database. A file of SQLite that is
-    missing is a failure, and is not made, unless the settings have a URI for it (``file:...``).
+    missing is a failure, and is not made, unless the settings have a URI for it (``file:...``); one that a writer has
+    locked for longer than 0.2 s is degraded.
+
+    Nothing closes the connection that is kept while there is the check, and PostgreSQL drops no database that has one.
+    So where a test runner drops its database, leave this check out of the application that is tested.
 
     It is a plain function, and no deadline ends its thread: the failure is published in time, but the next run has to
     wait until the driver gives up. So tell the driver when, for example psycopg by
@@ -46,17 +51,20 @@ def django_connection(alias: str = "default") -> PlainCheck:
         with lock:  # one connection, one question at a time
             if kept is None:
                 model = connections.create_connection(alias)  # never connected: it tells of the pool
-                kept = _without_pool(connections.create_connection(alias))
-            _ask_kept(kept)
+                kept = _alone(connections.create_connection(alias))
+            result = answer(lambda: _ask_kept(kept))
         pool = getattr(model, "pool", None) if model.vendor == "postgresql" else None
-        return healthy() if pool is None else state_of(pool).answered_beside()
+        return result if pool is None else state_of(pool).answered_beside()
 
     return ping
 
 
-def _without_pool(connection: Any) -> Any:
+def _alone(connection: Any) -> Any:
+    """Give it no pool and, as to whoever reads a file of SQLite, little patience with a writer."""
     settings = connection.settings_dict
     options = {name: value for name, value in settings["OPTIONS"].items() if name != "pool"}
+    if connection.vendor == "sqlite":
+        options["timeout"] = LOCKED
     connection.settings_dict = {**settings, "OPTIONS": options}
     connection.inc_thread_sharing()  # each run is another thread
     return connection

@@ -23,13 +23,20 @@ class Heartbeat:
         async def consume():
             while True:
                 beat()
-                await handle(await queue.get())
+                try:
+                    async with asyncio.timeout(10.0):
+                        item = await queue.get()
+                except TimeoutError:
+                    continue  # nothing to do, and alive
+                await handle(item)
 
         Check("consumer", beat.check)
 
-    Before the first beat the check fails, and again once the last one is older than `max_age` seconds. A task that has
-    ended is silent, so it needs no word of its own. `beat()` costs a reading of the clock and may be called from any
-    thread. Raises TypeError or ValueError unless `max_age` is a positive number of seconds.
+    Before the first beat the check fails, and again once the last one is older than `max_age` seconds. So all that the
+    task does between two beats needs a bound below that: a task that waits for its queue without one looks, while the
+    queue is empty, like one that hangs. A task that has ended is silent, so it needs no word of its own. `beat()` costs
+    a reading of the clock and may be called from any thread. Raises TypeError or ValueError unless `max_age` is a
+    positive number of seconds.
     """
 
     def __init__(self, max_age: float, *, clock: Callable[[], float] = time.monotonic) -> None:

@@ -61,8 +61,10 @@ def disk_free(path: "str | Path", *, min_bytes: int = 0, min_share: float = 0.0)
 def memory(*, max_share: float = 0.9) -> PlainCheck:
     """Return a check that at most `max_share` of the memory is in use, of the cgroup or else of the machine.
 
-    Files that the kernel keeps in memory and can drop do not count. A limit of cgroup version 1 is not seen. On
-    anything but Linux the check fails, for it cannot know. Raises ValueError for a share that is not between 0 and 1.
+    What the kernel keeps of files in memory and can drop does not count, recently read or not. So the share is below
+    that of the working set of Kubernetes (`kubectl top`), which counts what was recently read. A limit of cgroup
+    version 1 is not seen. On anything but Linux the check fails, for it cannot know. Raises ValueError for a share that
+    is not between 0 and 1.
     """
     _require_share("memory: max_share", max_share)
 

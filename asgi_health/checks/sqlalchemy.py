@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING, overload
 
-from ..core.result import Result, healthy
+from ..core.result import Result
 from .client import AsyncCheck, Given, PlainCheck
 from .driver import load
 from .engines import engine_check
-from .sqlite import READ
+from .sqlite import READ, answer
 from .table import described
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ def sqlalchemy_engine(engine: "Callable[[], AsyncEngine | Engine | None]") -> "C
 @described(
     technology="SQLAlchemy, any database",
     extra="sqlalchemy",
-    asked="`SELECT 1` on a connection of the engine; while its pool is exhausted, on one beside it",
+    asked="`SELECT 1` (SQLite: to read the first page of the file) on a connection of the engine; while its pool is "
+    "exhausted, on one beside it",
     costs="PostgreSQL: one round trip, outside of a transaction, and once per connection another to prepare the "
     "statement. MySQL, MariaDB: two, for SQLAlchemy rolls back before the connection goes back. With `pool_pre_ping` "
     "one more, with asyncpg three. While the pool is exhausted: one more connection, opened and closed",
@@ -37,7 +38,9 @@ def sqlalchemy_engine(engine: "Given[AsyncEngine | Engine]") -> "Callable[[], ob
     An exhausted pool is degraded, not a dead database: the server is asked on a connection opened beside the pool and
     closed again. With an AsyncEngine, a connection on which a run was cancelled is thrown away. An engine without a
     pool (NullPool) opens a connection for every run, as it does for everything. A file of SQLite that is missing is a
-    failure, and is not made, unless the engine has a URI (``file:...``) or a creator.
+    failure, and is not made, unless the engine has a URI (``file:...``) or a creator. One that a writer has locked is
+    degraded, once the engine has waited for it: by default for 5 s, so for longer than a Check. Let it wait for less
+    (``connect_args={"timeout": 1}``), or give the Check a `timeout` of more.
 
     With a plain Engine the check is a plain function, and no deadline ends its thread: the failure is published in
     time, but the next run has to wait until the driver gives up. So tell the driver when, for example psycopg by
@@ -50,7 +53,6 @@ def sqlalchemy_engine(engine: "Given[AsyncEngine | Engine]") -> "Callable[[], ob
     in_file = sqlalchemy.text(READ)
 
     def ping(connection: "Connection") -> Result:
-        connection.execute(in_file if connection.dialect.name == "sqlite" else statement)
-        return healthy()
+        return answer(lambda: connection.execute(in_file if connection.dialect.name == "sqlite" else statement))
 
     return engine_check(engine, ping, extra="sqlalchemy", by="sqlalchemy_engine")

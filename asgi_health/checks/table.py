@@ -36,9 +36,9 @@ class Row:
         return f"{self.room}.{self.make.__name__}"
 
     @property
-    def promise(self) -> str:
-        """The first paragraph of what its docstring says."""
-        return " ".join((inspect.getdoc(self.make) or "").partition("\n\n")[0].split())
+    def docstring(self) -> str:
+        """What its docstring says, which reads well as Markdown too."""
+        return inspect.getdoc(self.make) or ""
 
 
 _ROWS: list[Row] = []
@@ -69,8 +69,10 @@ def rows() -> list[Row]:
 BEGIN = """\
 # Ready-made checks
 
-Each that asks a server takes the application's own client, or a function without arguments that returns it once it is
-there, for a client that is made in the lifespan:
+Where there is a client to ask with, a check takes the application's own, or a function without arguments that returns
+it once it is there, for a client that is made in the lifespan. The others take what names their subject: of a database
+of Django the alias, for TCP, TLS and DNS the host, for `sqlite_database` and `disk_free` the path. Those of the process
+itself take limits.
 
 ```python
 from contextlib import asynccontextmanager
@@ -105,7 +107,7 @@ What has no driver, what is asked in a thread, and `http.httpx_url` work on trio
 """
 
 ARGUMENTS = """
-## Arguments
+## Each in detail
 
 `Given[Pool]` is a `Pool`, or a plain function without arguments that returns it.
 
@@ -113,7 +115,6 @@ An `AsyncCheck` runs in the event loop, and its deadline cancels it. A `PlainChe
 runs in a thread, which nothing can cancel: the failure is published at the deadline all the same, but the thread goes
 on until the driver gives up, and until then there is no other run of that check. So give such a client timeouts of its
 own. Where both kinds of client are taken (`Callable[[], object]`), the check is of the kind of its client.
-
 """
 
 END = """
@@ -127,7 +128,9 @@ def document() -> str:
 
     table = rows()
     cells = "".join(map(_line, table))
-    calls = "".join(f"- `{row.room}.{signature(row.make)}`:\n  {row.promise}\n" for row in table)
+    calls = "".join(
+        f"\n### `{row.function}`\n\n```python\n{signature(row.make)}\n```\n\n{row.docstring}\n" for row in table
+    )
     return f"{BEGIN}{cells}{ARGUMENTS}{calls}{END}"
 
 

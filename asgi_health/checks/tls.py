@@ -35,7 +35,8 @@ def tls_certificate(
     It is degraded from `warn_days` before the certificate expires, and fails when it has, when it is of another name
     than `server_name` (by default `host`), or of an authority that `context` (by default the system's) does not know.
     The certificates between it and the authority warn of nothing, but fail alike. Raises TypeError and ValueError for
-    what cannot be a host, a port or a number of days, and ValueError for a context that verifies nothing.
+    what cannot be a host, a port or a number of days, and ValueError for a context that verifies no certificate, or not
+    that it is of that name.
     """
     import anyio
     from anyio.streams.tls import TLSAttribute  # what brings it is in use already; importing this room costs nothing
@@ -46,6 +47,8 @@ def tls_certificate(
     trusted = ssl.create_default_context() if context is None else context
     if trusted.verify_mode is not ssl.CERT_REQUIRED:
         raise ValueError("tls_certificate: context must have verify_mode CERT_REQUIRED: no other looks at certificates")
+    if not trusted.check_hostname:
+        raise ValueError("tls_certificate: context must have check_hostname: no other looks at the certificate's name")
 
     async def shake_hands() -> Result:
         try:

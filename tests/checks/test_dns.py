@@ -29,6 +29,27 @@ async def test_fewer_addresses_than_expected_is_a_failure() -> None:
     assert result.data == {"addresses": (1, "")}
 
 
+IPV4, IPV6 = socket.AF_INET, socket.AF_INET6
+
+
+@pytest.mark.parametrize(
+    ("answer", "count"),
+    [
+        ([(IPV4, "10.0.0.1"), (IPV6, "fd00::1")], 1),
+        ([(IPV4, "10.0.0.1"), (IPV6, "fd00::1"), (IPV6, "fd00::2")], 2),
+        ([(IPV4, "10.0.0.1"), (IPV4, "10.0.0.2"), (IPV4, "10.0.0.2")], 2),
+    ],
+)
+async def test_a_pod_with_an_address_of_each_family_is_one(
+    monkeypatch: pytest.MonkeyPatch, answer: list[tuple[int, str]], count: int
+) -> None:
+    found = [(family, socket.SOCK_STREAM, 6, "", (address, 0)) for family, address in answer]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    status = Status.HEALTHY if count == 2 else Status.UNHEALTHY
+    result = await expect(dns_name("pods.example", minimum=2), status, "", timeout=10.0)
+    assert result.data == {"addresses": (count, "")}
+
+
 async def test_a_name_that_nobody_has_is_told() -> None:
     # RFC 6761: nobody ever has it. Without a network the resolver says so too, in other words.
     await expect(dns_name("nobody.invalid"), Status.UNHEALTHY, "^gaierror: ", timeout=30.0)

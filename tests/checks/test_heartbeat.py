@@ -1,6 +1,10 @@
 """A sign of life of a background task."""
 
+import asyncio
+import inspect
+import textwrap
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,6 +13,7 @@ from asgi_health import Check, Health, Result, Status
 from asgi_health.checks.heartbeat import Heartbeat
 from asgi_health.runtime.runner import runner_of
 
+from ..virtual import clock_of, run_virtual
 from .observe import expect
 
 pytestmark = pytest.mark.anyio
@@ -43,6 +48,35 @@ async def test_a_beat_lasts_for_its_age_and_no_longer_and_the_next_one_heals(clo
     assert result.message == "the last beat was 30.1 s ago, expected at most 30 s"
     beat()
     assert (await beat.check()).data == {"age": (0.0, "s")}
+
+
+def test_the_example_of_the_docs_is_well_while_its_queue_is_empty_and_works_on_what_comes() -> None:
+    doc = inspect.getdoc(Heartbeat)
+    assert doc is not None
+    example = textwrap.dedent("".join(line for line in doc.splitlines(keepends=True) if line[:4] in ("    ", "\n")))
+    handled = list[str]()
+
+    async def handle(item: str) -> None:
+        handled.append(item)
+
+    async def main() -> set[Status]:
+        queue = asyncio.Queue[str]()
+        names: dict[str, Any] = {"asyncio": asyncio, "Check": Check, "queue": queue, "handle": handle}
+        names["Heartbeat"] = partial(Heartbeat, clock=clock_of("asyncio"))
+        exec(example, names)
+        task = asyncio.ensure_future(names["consume"]())
+        seen = set[Status]()
+        for _ in range(1000):
+            await asyncio.sleep(1.0)
+            seen.add((await names["beat"].check()).status)
+        await queue.put("work")
+        await asyncio.sleep(1.0)
+        task.cancel()
+        await asyncio.wait([task])
+        return seen
+
+    assert run_virtual("asyncio", main) == {Status.HEALTHY}
+    assert handled == ["work"]
 
 
 async def test_a_task_in_a_thread_beats_as_well() -> None:

@@ -102,24 +102,47 @@ class Kernel:
             f"31 22 0:28 {root} {self.mounted} rw,nosuid shared:4 - cgroup2 cgroup2 rw\n"
         )
 
-    def group(self, path: str, maximum: str | None, current: int = 0, inactive_file: int = 0) -> None:
+    def group(self, path: str, maximum: str | None, current: int = 0, **stat: int) -> None:
         folder = self.mounted / path
         folder.mkdir(exist_ok=True)
         (folder / "cgroup.procs").touch()
         if maximum is not None:
             (folder / "memory.max").write_text(f"{maximum}\n")
             (folder / "memory.current").write_text(f"{current}\n")
-            (folder / "memory.stat").write_text(f"anon 5\ninactive_file {inactive_file}\nactive_file 7\n")
+            (folder / "memory.stat").write_text("".join(f"{kind} {size}\n" for kind, size in stat.items()))
 
 
 MACHINE = Memory(600 * 1024, 1000 * 1024, "the machine")
 
 
-def test_the_limit_of_the_own_cgroup_counts_without_files_that_can_be_dropped(tmp_path: Path) -> None:
+MIB = 2**20
+
+
+def test_what_the_kernel_can_drop_is_not_in_use_and_shared_memory_is(tmp_path: Path) -> None:
+    """512 MiB allowed, full to the brim, for large files were read again and again; 100 MiB are in a tmpfs."""
     kernel = Kernel(tmp_path)
+    (kernel.proc / "meminfo").write_text("MemTotal:  8388608 kB\nMemFree:  1048576 kB\nMemAvailable:  4194304 kB\n")
     kernel.group("pod", "max")
-    kernel.group("pod/app", "1000", current=900, inactive_file=300)
-    assert memory_in_use(kernel.proc) == Memory(600, 1000, "the cgroup")
+    kernel.group(
+        "pod/app",
+        str(512 * MIB),
+        current=511 * MIB,
+        anon=80 * MIB,
+        file=400 * MIB,
+        kernel=30 * MIB,
+        shmem=100 * MIB,
+        file_mapped=20 * MIB,
+        file_dirty=5 * MIB,
+        inactive_anon=150 * MIB,
+        active_anon=30 * MIB,
+        inactive_file=100 * MIB,
+        active_file=200 * MIB,
+        unevictable=0,
+        slab_reclaimable=20 * MIB,
+        slab_unreclaimable=6 * MIB,
+        slab=26 * MIB,
+    )
+    assert memory_in_use(kernel.proc) == Memory(191 * MIB, 512 * MIB, "the cgroup")
 
 
 def test_a_fuller_cgroup_around_the_own_one_counts(tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from asgi_health import Status
+from asgi_health.checks import table
 from asgi_health.checks.driver import load
 from asgi_health.checks.table import rows
 
@@ -106,6 +108,13 @@ def test_the_docs_are_what_the_code_says() -> None:
     command = [sys.executable, "-m", "asgi_health.checks"]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert DOCS.read_text() == told, "write them anew: python -m asgi_health.checks > docs/checks.md"
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: row.function)
+def test_the_docs_hold_all_the_advice_of_a_docstring_below_a_heading(row: table.Row) -> None:
+    section = table.document().partition(f"\n### `{row.function}`\n")[2].partition("\n### ")[0]
+    assert row.make.__doc__
+    assert cleandoc(row.make.__doc__) in section
 
 
 def test_every_check_of_the_docs_has_a_row_in_the_matrix() -> None:

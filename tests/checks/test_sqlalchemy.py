@@ -3,7 +3,9 @@
 import gc
 import os
 import socket
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,25 @@ async def test_a_missing_file_of_sqlite_is_told_and_not_made(tmp_path: Path, kin
             file.touch()
             await expect(check, Status.HEALTHY, "^$")
             file.unlink()
+    finally:
+        await engine.dispose() if kind == "async" else engine.dispose()
+
+
+@pytest.mark.parametrize("kind", ["async", "plain"])
+async def test_a_file_of_sqlite_that_a_writer_has_locked_is_degraded_and_recovers(file: Path, kind: str) -> None:
+    options = {"connect_args": {"timeout": 0.1}}
+    engine: Any = (
+        create_async_engine(f"sqlite+aiosqlite:///{file}", **options)
+        if kind == "async"
+        else create_engine(f"sqlite:///{file}", **options)
+    )
+    check = sqlalchemy_engine(engine)
+    try:
+        with closing(sqlite3.connect(file, isolation_level=None)) as writer:
+            writer.execute("BEGIN EXCLUSIVE")
+            await expect(check, Status.DEGRADED, "^a writer has locked the file$")
+            writer.execute("ROLLBACK")
+        await expect(check, Status.HEALTHY, "^$")
     finally:
         await engine.dispose() if kind == "async" else engine.dispose()
 

@@ -20,6 +20,12 @@ from .observe import TIMED_OUT, expect, observe, threads_ended
 
 pytestmark = pytest.mark.anyio
 
+ALWAYS_IN_TRANSACTION: list[Any] = (
+    [({"autocommit": False}, Status.UNHEALTHY, "^ClientError: .*autocommit=False.*: use sqlite_database$")]
+    if sys.version_info >= (3, 12)
+    else []
+)
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -84,12 +90,20 @@ async def test_a_file_that_is_no_database_fails(tmp_path: Path) -> None:
     await expect(sqlite_database(path), Status.UNHEALTHY, "^DatabaseError: file is not a database$")
 
 
-async def test_a_locked_file_fails_by_its_name_and_recovers(path: Path, writer: sqlite3.Connection) -> None:
-    check = sqlite_database(path)
-    writer.execute("BEGIN EXCLUSIVE")
-    await expect(check, Status.UNHEALTHY, "^OperationalError: database is locked$")
-    writer.execute("ROLLBACK")
-    await expect(check, Status.HEALTHY, "^$")
+async def test_an_empty_file_is_a_database_without_tables(tmp_path: Path) -> None:
+    path = tmp_path / "empty"
+    path.touch()
+    await expect(sqlite_database(path), Status.HEALTHY, "^$")
+
+
+async def test_a_file_that_a_writer_has_locked_is_degraded_and_recovers(path: Path, writer: sqlite3.Connection) -> None:
+    """However long the connection of the application would wait: by default for longer than a Check."""
+    async with aiosqlite.connect(path, timeout=60.0) as connection:
+        for check in (sqlite_database(path), aiosqlite_connection(connection)):
+            writer.execute("BEGIN EXCLUSIVE")
+            await expect(check, Status.DEGRADED, "^a writer has locked the file$")
+            writer.execute("ROLLBACK")
+            await expect(check, Status.HEALTHY, "^$")
 
 
 async def test_a_writer_at_work_in_wal_mode_locks_nobody_out(path: Path, writer: sqlite3.Connection) -> None:
@@ -113,6 +127,31 @@ async def test_a_connection_of_aiosqlite_reads_the_file_and_is_told_when_closed(
         await expect(aiosqlite_connection(connection), Status.HEALTHY, "^$")
         await expect(check, Status.HEALTHY, "^$")
     await expect(check, Status.UNHEALTHY, "^ClientError: the connection is closed$")
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "message"),
+    [({}, Status.HEALTHY, "^$"), ({"isolation_level": None}, Status.HEALTHY, "^$"), *ALWAYS_IN_TRANSACTION],
+)
+async def test_a_run_on_a_connection_of_aiosqlite_keeps_no_writer_waiting(
+    path: Path, writer: sqlite3.Connection, options: dict[str, Any], status: Status, message: str
+) -> None:
+    writer.execute("PRAGMA busy_timeout = 0")
+    async with aiosqlite.connect(path, **options) as connection:
+        await expect(aiosqlite_connection(connection), status, message)
+        writer.execute("INSERT INTO t VALUES (1)")
+
+
+async def test_a_run_leaves_a_connection_of_aiosqlite_as_it_was(path: Path) -> None:
+    connection: Any
+    async with aiosqlite.connect(path, timeout=7.0) as connection:
+        connection.row_factory = lambda _, row: {"the only": row[0]}
+        await connection.execute("INSERT INTO t VALUES (1)")
+        await expect(aiosqlite_connection(connection), Status.HEALTHY, "^$")
+        assert connection.in_transaction
+        assert await connection.execute_fetchall("PRAGMA busy_timeout") == [{"the only": 7000}]
+        await connection.rollback()
+        assert await connection.execute_fetchall("SELECT * FROM t") == []
 
 
 async def test_a_connection_of_aiosqlite_to_no_database_fails(tmp_path: Path) -> None:

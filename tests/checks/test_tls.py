@@ -37,6 +37,12 @@ def trusting(authority: trustme.CA = AUTHORITY) -> ssl.SSLContext:
     return context
 
 
+def nameless() -> ssl.SSLContext:
+    context = trusting()
+    context.check_hostname = False
+    return context
+
+
 @asynccontextmanager
 async def shown(*, days: float, name: str = HOST, authority: trustme.CA = AUTHORITY) -> AsyncGenerator[int]:
     """Serve a certificate that expires in so many days; yield the port."""
@@ -198,6 +204,7 @@ async def test_two_hundred_runs_leak_nothing(https: Https) -> None:
         ({"host": "https://host"}, ValueError, "host must be"),
         ({"port": "443"}, TypeError, "port must be"),
         ({"context": ssl._create_unverified_context()}, ValueError, "context must have verify_mode CERT_REQUIRED"),
+        ({"context": nameless()}, ValueError, "context must have check_hostname"),
         ({"warn_days": -1}, ValueError, "warn_days must be"),
         ({"warn_days": "14"}, TypeError, "warn_days must be"),
     ],
