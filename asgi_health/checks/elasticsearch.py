@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..core.result import Result, degraded, describe, healthy, unhealthy
+from ..core.result import Result, degraded, healthy, unhealthy
 from .client import AsyncCheck, Given, client_getter
 from .driver import load
-from .httpx_client import pool_of, root
+from .httpx_client import pool_of, reason
 from .pool import Usage
 from .table import described
 
@@ -41,7 +41,7 @@ def elasticsearch_client(client: "Given[AsyncElasticsearch]") -> AsyncCheck:
         try:
             return await judge(get())
         except elasticsearch.ConnectionError as error:
-            return unhealthy(describe(root(error)))
+            return unhealthy(reason(error))
 
     async def judge(client: "AsyncElasticsearch") -> Result:
         transport = client.transport

@@ -12,6 +12,7 @@ from .rows import Row
 from .rows.elasticsearch import ELASTICSEARCH
 from .servers import Target
 from .servers.elasticsearch import Elasticsearch
+from .servers.mark import PASSWORD
 
 pytestmark = pytest.mark.anyio
 
@@ -59,3 +60,10 @@ async def test_a_run_is_one_request(server: Elasticsearch, row: Row) -> None:
         for _ in range(20):
             assert (await observe(check)).result.status is Status.HEALTHY
         assert server.asked() - before == 20
+
+
+@pytest.mark.parametrize("row", [row for row in ELASTICSEARCH if row.name.startswith("elasticsearch")], ids=str)
+async def test_a_key_that_is_not_valid_in_a_header_is_not_shown(server: Elasticsearch, row: Row) -> None:
+    async with row.open(Target(server.port)) as client:
+        check = row.check(client.options(api_key=f"{PASSWORD}\n"))
+        await expect(check, Status.UNHEALTHY, "^(the request cannot be sent: a header, or|ValueError: )")
