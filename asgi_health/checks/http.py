@@ -44,7 +44,8 @@ def httpx_url(
     where this one can do nothing without it: a failure that spreads from service to service takes all of them down.
 
     Raises ModuleNotFoundError without httpx, TypeError for another kind of client, ValueError for what is no such URL,
-    for another method and for what is no status. No message shows the URL, which may hold a password.
+    for another method and for what is no status, one of both for members that JSON cannot hold. No message shows the
+    URL, which may hold a password.
     """
     httpx = load("httpx", extra="http")
     get = client_getter(client, httpx.AsyncClient, by="httpx_url", on_trio=True)
@@ -58,11 +59,13 @@ def httpx_url(
     few = len(statuses) < 5
     expected = " or ".join(map(str, statuses)) if few else f"one of {len(statuses)}: {min(statuses)} to {max(statuses)}"
     method = "GET" if members is not None else method
+    wanted = None if members is None else {name: _wanted(name, value) for name, value in members.items()}
 
     async def ask() -> Result:
         client = get()
         if client.is_closed:
             raise ClientError("the client is closed")
+        body: bytes | None
         request = client.build_request(method, url)
         usage, beside = _usage(client, request.url)
         try:
@@ -81,7 +84,7 @@ def httpx_url(
             return unhealthy(reason(error))
         if answer.status_code not in statuses:
             return unhealthy(f"{method} was answered by {answer.status_code}, expected {expected}")
-        if members is not None and (wrong := _wrong(body, members)):
+        if wanted is not None and (wrong := _wrong(body, wanted)):
             return unhealthy(wrong)
         return usage.answered() if usage is not None else healthy()
 
@@ -134,20 +137,34 @@ async def _beginning(answer: "httpx.Response") -> bytes:
     return body
 
 
-def _wrong(body: bytes | None, members: Mapping[str, object]) -> str:
+def _wanted(name: str, value: object) -> str:
+    try:
+        return json.dumps(json.loads(json.dumps(value, allow_nan=False), parse_float=_number), sort_keys=True)
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"httpx_url: members: {name}: JSON cannot hold the value: {error}") from None
+
+
+def _number(text: str) -> float | int:
+    # Texts are compared, for to Python true is 1; and to JSON 1.0 is 1.
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+def _wrong(body: bytes | None, wanted: Mapping[str, str]) -> str:
     """Return what is wrong with the answer, or nothing."""
     if body is None:
         return "the answer could not be read: a hook of the client raised HTTPStatusError"
     try:
-        found: object = json.loads(body)
+        found: object = json.loads(body, parse_float=_number)
     except ValueError:
         return f"the answer is no JSON of at most {READ} bytes"
     if not isinstance(found, dict):
         return "the answer is JSON, but no object"
     answered = cast("dict[str, object]", found)
-    for name, value in members.items():
+    for name, expected in wanted.items():
         if name not in answered:
             return f"the answer has no {name}"
-        if answered[name] != value:
-            return f"{name} is {json.dumps(answered[name])[:80]} in the answer, expected {json.dumps(value)}"
+        if (value := json.dumps(answered[name], sort_keys=True)) != expected:
+            return f"{name} is {value[:80]} in the answer, expected {expected}"
     return ""

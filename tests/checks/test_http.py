@@ -198,6 +198,38 @@ async def test_a_mistake_is_told_when_the_check_is_made(options: dict[str, Any],
 
 
 @pytest.mark.parametrize(
+    ("expected", "answered", "same"),
+    [
+        (True, "true", True),
+        (True, "1", False),
+        (False, "0", False),
+        (1, "true", False),
+        (0, "false", False),
+        (1, "1.0", True),
+        (1.0, "1", True),
+        (0.5, "0.5", True),
+        (2**53 + 1, str(2**53), False),
+        (1, '"1"', False),
+        (None, "null", True),
+        (("a", {"x": [True], "y": 1}), '["a", {"y": 1, "x": [true]}]', True),
+        (["a", {"x": [True]}], '["a", {"x": [1]}]', False),
+    ],
+    ids=str,
+)
+async def test_a_member_is_compared_as_json_means_it(expected: object, answered: str, same: bool) -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, text=f'{{"ready": {answered}}}'))
+    async with httpx.AsyncClient(transport=transport) as client:
+        check = httpx_url(client, "http://service/health", members={"ready": expected})
+        await expect(check, Status.HEALTHY if same else Status.UNHEALTHY, "^$" if same else "^ready is .*, expected")
+
+
+@pytest.mark.parametrize(("value", "kind"), [({1, 2}, TypeError), (b"ok", TypeError), (float("nan"), ValueError)])
+def test_a_member_that_json_cannot_hold_is_told_when_the_check_is_made(value: object, kind: type[Exception]) -> None:
+    with pytest.raises(kind, match=r"^httpx_url: members: ready: JSON cannot hold the value: "):
+        httpx_url(lambda: None, "https://service/health", members={"ready": value})
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "https://user:rightsec/ret@host/health",
