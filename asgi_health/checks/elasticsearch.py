@@ -126,8 +126,11 @@ def _session_usage(session: Any) -> Usage | None:
         return None
     connector = session.connector
     limit = connector.limit_per_host or connector.limit
-    # Private: aiohttp tells nobody how many of its connections are in use.
-    return Usage(len(connector._acquired), limit) if limit else None
+    try:
+        in_use = len(connector._acquired)  # private: aiohttp tells nobody how many of its connections are in use
+    except AttributeError:
+        return None
+    return Usage(in_use, limit) if limit else None
 
 
 def _fullest(usages: Iterable[Usage | None]) -> Usage | None:
