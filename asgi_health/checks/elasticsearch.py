@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..core.result import Result, degraded, describe, healthy, unhealthy
+from ..core.result import Result, degraded, healthy, unhealthy
 from .client import AsyncCheck, Given, client_getter
 from .driver import load
-from .httpx_client import pool_of, root
+from .httpx_client import pool_of, reason
 from .pool import Usage
 from .table import described
 
@@ -41,7 +41,7 @@ def elasticsearch_client(client: "Given[AsyncElasticsearch]") -> AsyncCheck:
         try:
             return await judge(get())
         except elasticsearch.ConnectionError as error:
-            return unhealthy(describe(root(error)))
+            return unhealthy(reason(error))
 
     async def judge(client: "AsyncElasticsearch") -> Result:
         transport = client.transport
@@ -126,8 +126,11 @@ def _session_usage(session: Any) -> Usage | None:
         return None
     connector = session.connector
     limit = connector.limit_per_host or connector.limit
-    # Private: aiohttp tells nobody how many of its connections are in use.
-    return Usage(len(connector._acquired), limit) if limit else None
+    try:
+        in_use = len(connector._acquired)  # private: aiohttp tells nobody how many of its connections are in use
+    except AttributeError:
+        return None
+    return Usage(in_use, limit) if limit else None
 
 
 def _fullest(usages: Iterable[Usage | None]) -> Usage | None:

@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Literal, cast
 
-from ..core.result import Result, describe, healthy, unhealthy
+from ..core.result import Result, healthy, unhealthy
 from .address import require_whole
 from .client import AsyncCheck, ClientError, Given, client_getter
 from .driver import load
-from .httpx_client import pool_of, root
+from .httpx_client import pool_of, reason
 from .pool import Usage
 from .table import described
 
@@ -44,7 +44,8 @@ def httpx_url(
     where this one can do nothing without it: a failure that spreads from service to service takes all of them down.
 
     Raises ModuleNotFoundError without httpx, TypeError for another kind of client, ValueError for what is no such URL,
-    for another method and for what is no status. No message shows the URL, which may hold a password.
+    for another method and for what is no status, one of both for members that JSON cannot hold. No message shows the
+    URL, which may hold a password.
     """
     httpx = load("httpx", extra="http")
     get = client_getter(client, httpx.AsyncClient, by="httpx_url", on_trio=True)
@@ -58,23 +59,32 @@ def httpx_url(
     few = len(statuses) < 5
     expected = " or ".join(map(str, statuses)) if few else f"one of {len(statuses)}: {min(statuses)} to {max(statuses)}"
     method = "GET" if members is not None else method
+    wanted = None if members is None else {name: _wanted(name, value) for name, value in members.items()}
 
     async def ask() -> Result:
         client = get()
         if client.is_closed:
             raise ClientError("the client is closed")
-        usage, beside = _usage(client, url)
+        body: bytes | None
+        request = client.build_request(method, url)
+        usage, beside = _usage(client, request.url)
         try:
             async with AsyncExitStack() as stack:
                 if beside is not None:
                     client = await stack.enter_async_context(beside)
-                answer = await stack.enter_async_context(client.stream(method, url, follow_redirects=False))
+                answer = await client.send(request, stream=True, follow_redirects=False)
+                stack.push_async_callback(answer.aclose)
                 body = await _beginning(answer)
-        except httpx.NetworkError as error:
-            return unhealthy(describe(root(error)))
+        except httpx.HTTPStatusError as error:  # by a hook of the client; its text shows the URL
+            answer = error.response
+            if answer.request is not request:  # the client's auth had to ask for something first
+                return unhealthy(f"a request of the client's own was answered by {answer.status_code}")
+            body = answer.content if answer.is_stream_consumed else None  # the client has closed it
+        except (httpx.NetworkError, httpx.LocalProtocolError) as error:
+            return unhealthy(reason(error))
         if answer.status_code not in statuses:
             return unhealthy(f"{method} was answered by {answer.status_code}, expected {expected}")
-        if members is not None and (wrong := _wrong(body, members)):
+        if wanted is not None and (wrong := _wrong(body, wanted)):
             return unhealthy(wrong)
         return usage.answered() if usage is not None else healthy()
 
@@ -97,7 +107,7 @@ def _require_url(url: object) -> None:
         raise ValueError(f"httpx_url: url must be {expected}")
 
 
-def _usage(client: "httpx.AsyncClient", url: str) -> "tuple[Usage | None, httpx.AsyncClient | None]":
+def _usage(client: "httpx.AsyncClient", url: "httpx.URL") -> "tuple[Usage | None, httpx.AsyncClient | None]":
     """Return how full the pool is, and while it is exhausted a client like this one with a connection of its own.
 
     Nothing, where the transport is no pool or does not look as expected: then the request waits its turn.
@@ -105,28 +115,17 @@ def _usage(client: "httpx.AsyncClient", url: str) -> "tuple[Usage | None, httpx.
     import httpcore
     import httpx
 
-    request = client.build_request("GET", url)
-    found = pool_of(client, request.url)
+    found = pool_of(client, url)
     if found is None:
         return None, None
     transport, usage = found
     if not usage.exhausted:
         return usage, None
-    where = request.url
-    origin = httpcore.URL(scheme=where.raw_scheme, host=where.raw_host, port=where.port, target=b"/").origin
+    origin = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=b"/").origin
     line = copy.copy(transport)
     line._pool = transport._pool.create_connection(origin)  # a connection takes requests, and is closed, as a pool is
-    beside = httpx.AsyncClient(
-        transport=line,
-        base_url=client.base_url,
-        auth=client.auth,
-        headers=client.headers,
-        cookies=client.cookies,
-        params=client.params,
-        timeout=client.timeout,
-        trust_env=False,
-    )
-    return usage, beside
+    # The rest of what the client was told is in the request already.
+    return usage, httpx.AsyncClient(transport=line, auth=client.auth, event_hooks=client.event_hooks, trust_env=False)
 
 
 async def _beginning(answer: "httpx.Response") -> bytes:
@@ -138,18 +137,34 @@ async def _beginning(answer: "httpx.Response") -> bytes:
     return body
 
 
-def _wrong(body: bytes, members: Mapping[str, object]) -> str:
-    """Return what is wrong with the answer, or nothing."""
+def _wanted(name: str, value: object) -> str:
     try:
-        found: object = json.loads(body)
+        return json.dumps(json.loads(json.dumps(value, allow_nan=False), parse_float=_number), sort_keys=True)
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"httpx_url: members: {name}: JSON cannot hold the value: {error}") from None
+
+
+def _number(text: str) -> float | int:
+    # Texts are compared, for to Python true is 1; and to JSON 1.0 is 1.
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+def _wrong(body: bytes | None, wanted: Mapping[str, str]) -> str:
+    """Return what is wrong with the answer, or nothing."""
+    if body is None:
+        return "the answer could not be read: a hook of the client raised HTTPStatusError"
+    try:
+        found: object = json.loads(body, parse_float=_number)
     except ValueError:
         return f"the answer is no JSON of at most {READ} bytes"
     if not isinstance(found, dict):
         return "the answer is JSON, but no object"
     answered = cast("dict[str, object]", found)
-    for name, value in members.items():
+    for name, expected in wanted.items():
         if name not in answered:
             return f"the answer has no {name}"
-        if answered[name] != value:
-            return f"{name} is {json.dumps(answered[name])[:80]} in the answer, expected {json.dumps(value)}"
+        if (value := json.dumps(answered[name], sort_keys=True)) != expected:
+            return f"{name} is {value[:80]} in the answer, expected {expected}"
     return ""

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from ..core.result import describe
 from .pool import Usage
 
 if TYPE_CHECKING:
@@ -23,8 +24,12 @@ def pool_of(client: "httpx.AsyncClient", url: "httpx.URL") -> "tuple[Any, Usage]
         return None
 
 
-def root(error: BaseException) -> BaseException:
+def reason(error: BaseException) -> str:
     """Return what it began with: httpx says no more than that all connection attempts failed, or nothing at all."""
-    while (reason := error.__cause__ or error.__context__) is not None:
-        error = reason
-    return error
+    while True:
+        if type(error).__name__ == "LocalProtocolError":  # its text shows the header, which may be a password
+            return "the request cannot be sent: a header, or the URL, is not valid"
+        cause = error.__cause__ or error.__context__
+        if cause is None:
+            return describe(error)
+        error = cause

@@ -1,6 +1,8 @@
 """What is special about Elasticsearch and OpenSearch: the colour of the cluster."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,7 @@ from .rows import Row
 from .rows.elasticsearch import ELASTICSEARCH
 from .servers import Target
 from .servers.elasticsearch import Elasticsearch
+from .servers.mark import PASSWORD
 
 pytestmark = pytest.mark.anyio
 
@@ -59,3 +62,33 @@ async def test_a_run_is_one_request(server: Elasticsearch, row: Row) -> None:
         for _ in range(20):
             assert (await observe(check)).result.status is Status.HEALTHY
         assert server.asked() - before == 20
+
+
+@pytest.mark.parametrize("row", [row for row in ELASTICSEARCH if row.name.startswith("elasticsearch")], ids=str)
+async def test_a_key_that_is_not_valid_in_a_header_is_not_shown(server: Elasticsearch, row: Row) -> None:
+    async with row.open(Target(server.port)) as client:
+        check = row.check(client.options(api_key=f"{PASSWORD}\n"))
+        await expect(check, Status.UNHEALTHY, "^(the request cannot be sent: a header, or|ValueError: )")
+
+
+@pytest.mark.parametrize("row", [row for row in ELASTICSEARCH if "httpx" not in row.name], ids=str)
+async def test_an_aiohttp_that_does_not_tell_how_many_connections_are_in_use_is_asked_all_the_same(
+    server: Elasticsearch, row: Row
+) -> None:
+    class Reworked:
+        """What holds the connections, without the figures that are not promised."""
+
+        def __init__(self, inner: Any) -> None:
+            self._inner = inner
+            self.connector = SimpleNamespace(limit=2, limit_per_host=0)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._inner, name)
+
+    async with row.open(Target(server.port)) as client:
+        check = row.check(client)
+        await expect(check, Status.HEALTHY, "^$")
+        pool = getattr(client.transport, "node_pool", None)
+        holder = pool.get() if pool is not None else client.transport.get_connection()
+        holder.session = Reworked(holder.session)
+        assert (await expect(check, Status.HEALTHY, "^$")).data == {}

@@ -1,7 +1,7 @@
 """What is special about HTTP: which answers pass."""
 
 import traceback
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterator
 from typing import Any
 
 import httpx
@@ -14,6 +14,8 @@ from .conftest import GetServer
 from .observe import expect, observe, until
 from .rows.http import occupy_httpx, open_httpx
 from .servers import Server, Target
+from .servers.http import LOGIN
+from .servers.mark import PASSWORD
 
 pytestmark = pytest.mark.anyio
 
@@ -108,6 +110,67 @@ async def test_an_exhausted_pool_does_not_hide_a_wrong_answer(client: httpx.Asyn
         await expect(httpx_url(client, "/error"), Status.UNHEALTHY, "^HEAD was answered by 500")
 
 
+async def test_a_hook_signs_what_is_asked_beside_an_exhausted_pool_too(server: Server) -> None:
+    async def sign(request: httpx.Request) -> None:
+        request.headers["authorization"] = LOGIN.decode()
+
+    async with open_httpx(Target(server.port)) as client:
+        client.auth = None
+        client.event_hooks = {"request": [sign]}
+        await expect(httpx_url(client, "/health"), Status.HEALTHY, "^$")
+        async with occupy_httpx(client):
+            await expect(httpx_url(client, "/health"), Status.DEGRADED, "pool exhausted")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "^HEAD was answered by 500, expected 200 or 204$"),
+        ({"statuses": (500,)}, ""),
+        ({"members": {"status": "ok"}}, "^GET was answered by 500"),
+        ({"statuses": (500,), "members": {"status": "ok"}}, "^the answer could not be read: a hook of the client "),
+    ],
+    ids=str,
+)
+async def test_a_hook_that_raises_for_a_status_neither_shows_the_url_nor_decides(
+    client: httpx.AsyncClient, options: dict[str, Any], message: str
+) -> None:
+    client.event_hooks = {"response": [raise_for_status]}
+    check = httpx_url(client, f"/error?key={PASSWORD}", **options)
+    await expect(check, Status.UNHEALTHY if message else Status.HEALTHY, message or "^$")
+
+
+async def test_what_a_hook_has_read_before_it_raises_is_judged() -> None:
+    async def read(response: httpx.Response) -> None:
+        await response.aread()
+        await raise_for_status(response)
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(503, json={"ready": False}))
+    async with httpx.AsyncClient(transport=transport, event_hooks={"response": [read]}) as client:
+        check = httpx_url(client, "http://service/health", statuses=(503,), members={"ready": True})
+        await expect(check, Status.UNHEALTHY, "^ready is false in the answer, expected true$")
+
+
+async def test_what_the_auth_of_a_client_was_refused_is_no_answer_of_the_service() -> None:
+    class Token(httpx.Auth):
+        def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
+            token = yield httpx.Request("POST", f"http://tokens/?key={PASSWORD}")
+            token.raise_for_status()
+            yield request
+
+    transport = httpx.MockTransport(lambda request: httpx.Response(401 if request.url.host == "tokens" else 200))
+    async with httpx.AsyncClient(transport=transport, auth=Token()) as client:
+        check = httpx_url(client, "http://service/health", statuses=(401,))
+        await expect(check, Status.UNHEALTHY, "^a request of the client's own was answered by 401$")
+
+
+@pytest.mark.parametrize("secret", [f"{PASSWORD}\n", f"Bearer {PASSWORD}\n"])
+async def test_a_header_that_is_not_valid_is_not_shown(client: httpx.AsyncClient, secret: str) -> None:
+    client.headers["x-api-key"] = secret
+    told = "^the request cannot be sent: a header, or the URL, is not valid$"
+    await expect(httpx_url(client, "/health"), Status.UNHEALTHY, told)
+
+
 async def test_a_transport_without_a_pool_is_asked_as_it_is() -> None:
     async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(204))) as client:
         result = await expect(httpx_url(client, "http://service/health"), Status.HEALTHY, "^$")
@@ -132,6 +195,38 @@ async def test_a_mistake_is_told_when_the_check_is_made(options: dict[str, Any],
     async with httpx.AsyncClient() as client:
         with pytest.raises(ValueError, match=f"^httpx_url: {message}$"):
             httpx_url(client, "/health", **options)
+
+
+@pytest.mark.parametrize(
+    ("expected", "answered", "same"),
+    [
+        (True, "true", True),
+        (True, "1", False),
+        (False, "0", False),
+        (1, "true", False),
+        (0, "false", False),
+        (1, "1.0", True),
+        (1.0, "1", True),
+        (0.5, "0.5", True),
+        (2**53 + 1, str(2**53), False),
+        (1, '"1"', False),
+        (None, "null", True),
+        (("a", {"x": [True], "y": 1}), '["a", {"y": 1, "x": [true]}]', True),
+        (["a", {"x": [True]}], '["a", {"x": [1]}]', False),
+    ],
+    ids=str,
+)
+async def test_a_member_is_compared_as_json_means_it(expected: object, answered: str, same: bool) -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, text=f'{{"ready": {answered}}}'))
+    async with httpx.AsyncClient(transport=transport) as client:
+        check = httpx_url(client, "http://service/health", members={"ready": expected})
+        await expect(check, Status.HEALTHY if same else Status.UNHEALTHY, "^$" if same else "^ready is .*, expected")
+
+
+@pytest.mark.parametrize(("value", "kind"), [({1, 2}, TypeError), (b"ok", TypeError), (float("nan"), ValueError)])
+def test_a_member_that_json_cannot_hold_is_told_when_the_check_is_made(value: object, kind: type[Exception]) -> None:
+    with pytest.raises(kind, match=r"^httpx_url: members: ready: JSON cannot hold the value: "):
+        httpx_url(lambda: None, "https://service/health", members={"ready": value})
 
 
 @pytest.mark.parametrize(
@@ -160,6 +255,10 @@ def test_a_url_that_is_no_string_is_refused() -> None:
     url: Any = b"https://user:rightsecret@host/"
     with pytest.raises(TypeError, match=r"^httpx_url: url must be a string, not one of bytes$"):
         httpx_url(lambda: None, url)
+
+
+async def raise_for_status(response: httpx.Response) -> None:
+    response.raise_for_status()
 
 
 def pool_of(client: Any) -> Any:
