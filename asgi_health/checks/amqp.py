@@ -6,10 +6,15 @@ from ..core.result import Result, healthy, unhealthy
 from .cancellation import ends_when_cancelled
 from .client import AsyncCheck, ClientError, Given, client_getter
 from .driver import load
+from .outstanding import Outstanding
 from .table import described
 
 if TYPE_CHECKING:
     from aio_pika import Connection
+
+
+class LostError(Exception):
+    """The connection is lost, for the moment at least."""
 
 
 @described(
@@ -26,27 +31,36 @@ def aio_pika_connection(connection: "Given[Connection]") -> AsyncCheck:
     A robust connection reconnects in the background and keeps the reasons of its failures to itself: while it is lost
     the check fails with the reason that a connection beside it gets, or, when that one succeeds, because the
     application has none yet. A plain connection that was lost stays so, and its check red: give a function that returns
-    the one that the application has made since. Raises ModuleNotFoundError without aio-pika, TypeError for another kind
-    of client.
+    the one that the application has made since. While a run that was cut off is not answered, those that follow wait
+    for that answer before they ask another time: RabbitMQ closes the whole connection when a channel on it is given up
+    at the wrong moment. Raises ModuleNotFoundError without aio-pika, TypeError for another kind of client.
     """
     get = client_getter(connection, load("aio_pika", extra="amqp").Connection, by="aio_pika_connection")
+    outstanding = Outstanding()
 
     async def ask() -> Result:
         connection = get()
         if connection.is_closed or connection.close_called:
             raise ClientError("the connection is closed")
-        if connection.transport is None or connection.transport.connection.is_closed:
+        try:
+            await outstanding.ask(lambda: _open_and_close_channel(_line(connection)), lambda: _line(connection))
+        except LostError:
             await ends_when_cancelled(_connect_like(connection))
             return unhealthy("the connection is lost and not made again yet, though the server accepts another one")
-        # Not by channel() of aio-pika, whose channels are opened again with each new connection.
-        await ends_when_cancelled(_open_and_close_channel(connection.transport.connection))
         return healthy()
 
     return ask
 
 
-async def _open_and_close_channel(connection: Any) -> None:
-    channel = await connection.channel(publisher_confirms=False)
+def _line(connection: "Connection") -> Any:
+    if connection.transport is None or connection.transport.connection.is_closed:
+        raise LostError
+    return connection.transport.connection
+
+
+async def _open_and_close_channel(line: Any) -> None:
+    # Not by channel() of aio-pika, whose channels are opened again with each new connection.
+    channel = await line.channel(publisher_confirms=False)
     await channel.close()
 
 

@@ -1,7 +1,7 @@
 """Celery, by its app: the broker that takes the tasks, and the heartbeats of the workers."""
 
 from collections.abc import Callable
-from time import monotonic
+from time import monotonic, time
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -66,12 +66,13 @@ def celery_broker(app: Given[Celery], *, patience: float = 1.5) -> PlainCheck:
     privileges="RabbitMQ: to configure, to write and to read `celeryev.*`; Redis: what Celery itself needs",
 )
 def celery_workers(app: Given[Celery], *, at_least: int = 1, within: float = 10.0, patience: float = 1.5) -> PlainCheck:
-    """Return a check that `at_least` so many workers of a Celery app are alive: heard `within` so many seconds.
+    """Return a check that `at_least` so many workers of a Celery app sent a heartbeat `within` so many seconds.
 
     It listens all the time, so a run takes what has come since the last one, and waits only while that is not enough:
     until `patience` seconds after its begin. `within` must be more than the ``--heartbeat-interval`` of the workers,
-    which is 2 s. A worker that ends as it should says so, and counts no more; one that was killed is told at the first
-    run that is `within` seconds after the run that heard it last.
+    which is 2 s, and more than that by what the clocks differ: the age of a heartbeat is what lies between the clock of
+    its worker and the clock here. A worker that ends as it should says so, and counts no more; one that was killed is
+    told at the first run that is `within` seconds after its last heartbeat.
 
     Until the check has listened for so long, fewer workers than wanted are a failure too, and its message says how
     short a time that is. A lost connection is made anew, and the workers heard before still count.
@@ -91,7 +92,8 @@ def celery_workers(app: Given[Celery], *, at_least: int = 1, within: float = 10.
         if event["type"] == "worker-offline":
             heard.pop(event["hostname"], None)
         else:
-            heard[event["hostname"]] = monotonic()
+            age = max(0.0, time() - event["timestamp"])  # it may have lain on the line since the last run
+            heard[event["hostname"]] = monotonic() - age
 
     def begin(connection: Any) -> None:
         nonlocal began
@@ -105,7 +107,7 @@ def celery_workers(app: Given[Celery], *, at_least: int = 1, within: float = 10.
             routing_key="worker.#",
             exclusive=not redis,
             durable=False,
-            message_ttl=within,
+            message_ttl=within,  # so that the queue of a check that is not run any more does not grow
         )
         accept = {conf.event_serializer, "json"}
         connection.Consumer(queue, callbacks=[hear], no_ack=True, accept=accept).consume()

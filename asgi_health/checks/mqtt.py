@@ -39,11 +39,13 @@ def aiomqtt_client(client: "Given[Client]") -> AsyncCheck:
     aiomqtt = load("aiomqtt", extra="mqtt")
     get = client_getter(client, aiomqtt.Client, by="aiomqtt_client")
     outstanding = Outstanding()
+    # Past `max_concurrent_outgoing_calls`: one that is not answered would keep the application's from being made.
+    unsubscribe: Any = getattr(aiomqtt.Client.unsubscribe, "__wrapped__", aiomqtt.Client.unsubscribe)
 
     async def ask() -> Result:
         client = get()
         try:
-            await outstanding.ask(lambda: client.unsubscribe(TOPIC, timeout=math.inf), lambda: _connection(client))
+            await outstanding.ask(lambda: unsubscribe(client, TOPIC, timeout=math.inf), lambda: _connection(client))
         except (aiomqtt.MqttCodeError, LostError):
             raise ClientError(f"the client is not connected{await _why(client)}") from None
         return healthy()

@@ -37,6 +37,7 @@ class Outstanding:
             else:
                 self._forget()  # it was lost with its connection
         self._question, self._connection = asyncio.ensure_future(question()), connection
+        self._question.add_done_callback(_look_at)
         await self._answer(alive)
 
     def _forget(self) -> None:
@@ -51,3 +52,9 @@ class Outstanding:
             if alive() != self._connection[1]:
                 raise ConnectionError("the connection was lost meanwhile, and made again")
         self._question.result()
+
+
+def _look_at(question: asyncio.Task[object]) -> None:
+    """Or asyncio would complain that nobody did, where no run comes by any more."""
+    if not question.cancelled():
+        question.exception()

@@ -21,6 +21,7 @@ class Proxy:
         self._silent = False
         self._slow = False
         self._rude = False
+        self._delay = 0.0
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -47,6 +48,10 @@ class Proxy:
     def trickle(self) -> None:
         """From now on answers come byte by byte, slower than any deadline allows."""
         self._slow = True
+
+    def delay(self, seconds: float) -> None:
+        """From now on answers come so much later."""
+        self._delay = seconds
 
     def reset(self) -> None:
         """Reset all connections, and from now on every new one."""
@@ -98,6 +103,8 @@ class Proxy:
                         sink.write(bytes([byte]))
                         await asyncio.sleep(DRIP)
                 else:
+                    if self._delay and answers:
+                        await asyncio.sleep(self._delay)
                     sink.write(data)
                     await sink.drain()
             if not (self._silent or sink.transport.is_closing()):

@@ -90,6 +90,14 @@ async def test_what_was_sent_between_two_runs_is_heard(address: str, start_worke
     await recovers(check)
 
 
+async def test_a_heartbeat_is_as_old_as_its_worker_says(address: str, start_worker: StartWorker) -> None:
+    check = celery_workers(app_of(address), within=2.0, patience=1.0)
+    await expect(check, Status.UNHEALTHY, SINCE)
+    await anyio.to_thread.run_sync((await start_worker()).kill)
+    await anyio.sleep(2.2)
+    await expect(check, Status.UNHEALTHY, r"^heard 0 of 1 workers within 2 s$")
+
+
 async def test_a_worker_that_ends_as_it_should_is_not_waited_for(address: str, start_worker: StartWorker) -> None:
     app = app_of(address)
     check = celery_workers(app, within=AGES)

@@ -11,7 +11,7 @@ from asgi_health import Status
 from asgi_health.checks.kafka import aiokafka_client
 
 from .conftest import GetServer
-from .observe import expect, until
+from .observe import TIMED_OUT, expect, until
 from .servers import Server
 from .servers.mark import PASSWORD, USER
 
@@ -61,11 +61,26 @@ async def test_a_broker_that_cannot_be_reached_gives_way_to_the_next(server: Ser
     producer = AIOKafkaProducer(**settings(server, nobody, server.port))
     await producer.start()
     try:
-        for _ in range(20):  # whichever is asked first
+        for _ in range(5):
             result = await expect(aiokafka_client(producer), Status.HEALTHY, "^$")
             assert result.data == {"brokers": (2, "")}
     finally:
         await producer.stop()
+
+
+async def test_a_silent_broker_costs_one_run_at_most(server: Server) -> None:
+    async with server.proxied() as proxy, server.proxied() as silent:
+        silent.swallow()
+        known = settings(server, silent.port, proxy.port, server.port)
+        producer = AIOKafkaProducer(**{**known, "request_timeout_ms": 60_000})
+        await producer.start()
+        try:
+            check = aiokafka_client(producer)
+            await expect(check, Status.UNHEALTHY, TIMED_OUT)
+            for _ in range(20):
+                await expect(check, Status.HEALTHY, "^$")
+        finally:
+            await producer.stop()
 
 
 async def test_a_client_that_was_not_started_is_told_apart_from_a_server_that_is_away(server: Server) -> None:

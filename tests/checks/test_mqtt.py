@@ -13,7 +13,7 @@ from asgi_health.checks import mqtt_login
 from asgi_health.checks.mqtt import aiomqtt_client
 
 from .conftest import GetServer
-from .observe import expect, until
+from .observe import TIMED_OUT, expect, until
 from .servers import Server
 from .servers.mark import PASSWORD, USER, WRONG_PASSWORD
 from .servers.mosquitto import WEAK
@@ -51,6 +51,18 @@ async def test_a_user_who_may_use_no_topic_is_enough(server: Server) -> None:
         async with asyncio.timeout(10):
             assert (await anext(listener.messages)).payload == b"of another"  # so it may indeed not
         await expect(aiomqtt_client(client), Status.HEALTHY, "^$")
+
+
+async def test_a_question_without_an_answer_takes_none_of_the_application_s_calls(server: Server) -> None:
+    client = Client(
+        "127.0.0.1", server.port, username=USER, password=PASSWORD, timeout=10, max_concurrent_outgoing_calls=1
+    )
+    async with client:
+        server.daemon.freeze()
+        await expect(aiomqtt_client(client), Status.UNHEALTHY, TIMED_OUT)
+        async with asyncio.timeout(10):
+            await client.publish("asgi-health/news", "yes")  # which nobody has to confirm
+        server.daemon.thaw()
 
 
 @pytest.mark.parametrize("version", ProtocolVersion)

@@ -1,5 +1,6 @@
 """What is special about RabbitMQ: what a run costs, by its own counters."""
 
+import gc
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -12,8 +13,9 @@ from asgi_health.checks.amqp import aio_pika_connection
 from .conftest import GetServer
 from .observe import expect, observe, until
 from .rows import Row
-from .rows.amqp import AMQP, url_of
+from .rows.amqp import AMQP, open_plain, open_robust, url_of
 from .rows.celery import CELERY
+from .rows.mark import Open
 from .servers import Target
 from .servers.mark import DATABASE, PASSWORD
 from .servers.rabbitmq import RabbitMQ
@@ -32,6 +34,12 @@ def server(get_server: GetServer) -> Iterator[RabbitMQ]:
 ROWS = [*AMQP, *(row for row in CELERY if row.name == "celery-rabbitmq")]
 
 
+def channels(server: RabbitMQ) -> int:
+    """How many are open, of which the garbage collector knows nothing."""
+    gc.collect()
+    return int(server.ask("length(rabbit_channel:list())"))
+
+
 @pytest.mark.parametrize("row", ROWS, ids=str)
 async def test_a_run_opens_one_channel_and_leaves_none(server: RabbitMQ, row: Row) -> None:
     async with row.open(Target(server.port)) as client:
@@ -42,8 +50,26 @@ async def test_a_run_opens_one_channel_and_leaves_none(server: RabbitMQ, row: Ro
         for _ in range(50):
             assert (await observe(check)).result.status is Status.HEALTHY
         await until(lambda: server.channels_opened() == before + 50, "every channel is counted")
-        await until(lambda: server.ask("length(rabbit_channel:list())") == "0", "every channel is closed")
+        await until(lambda: channels(server) == 0, "every channel is closed")
         assert server.connections() == connections
+
+
+@pytest.mark.parametrize("opened", [open_robust, open_plain])
+async def test_a_run_that_is_cut_off_between_two_answers_costs_the_application_nothing(
+    server: RabbitMQ, opened: Open
+) -> None:
+    lost: list[object] = []
+    async with server.proxied() as proxy, opened(Target(proxy.port)) as connection:
+        connection.close_callbacks.add(lambda *reason: lost.append(reason))
+        check = aio_pika_connection(connection)
+        await expect(check, Status.HEALTHY, "^$")
+        proxy.delay(0.3)
+        for timeout in (0.5, 0.1, 0.5):
+            await expect(check, Status.UNHEALTHY, "^timed out", timeout=timeout)
+        proxy.delay(0.0)
+        await expect(check, Status.HEALTHY, "^$")
+        await until(lambda: channels(server) == 0, "every channel is closed")
+        assert lost == []
 
 
 async def test_a_plain_connection_that_was_lost_stays_red_until_the_application_has_another(server: RabbitMQ) -> None:
