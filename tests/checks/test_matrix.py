@@ -192,13 +192,19 @@ async def test_two_hundred_runs_leak_nothing(row: Row, server: Server) -> None:
         before = await anyio.to_thread.run_sync(held, server)
         tasks = len(asyncio.all_tasks())
 
-        def no_more() -> bool:
-            return held(server) <= before and len(asyncio.all_tasks()) <= tasks
+        async def no_more() -> None:
+            # What was closed needs a moment to be gone on the other side too.
+            try:
+                await until(
+                    lambda: held(server) <= before and len(asyncio.all_tasks()) <= tasks,
+                    f"no more than {before} and {tasks} tasks",
+                )
+            except AssertionError as error:
+                raise AssertionError(f"{error}, but {held(server)} and {asyncio.all_tasks()}") from None
 
         for _ in range(200):
             assert (await observe(check)).result.status is Status.HEALTHY
-        # What was closed needs a moment to be gone on the other side too.
-        await until(no_more, f"no more than {before} and {tasks} tasks")
+        await no_more()
         server.daemon.freeze()
         with warnings.catch_warnings():
             # What a driver drops without closing it when it is cancelled, Python closes. What stays open is counted.
@@ -207,7 +213,7 @@ async def test_two_hundred_runs_leak_nothing(row: Row, server: Server) -> None:
                 assert (await observe(check, 0.02)).result.status is Status.UNHEALTHY
         server.daemon.thaw()
         await recovers(check)
-        await until(no_more, f"no more than {before} and {tasks} tasks")
+        await no_more()
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ SAYS = {
 EXHAUSTED = {
     "exhausted": r"^pool exhausted: 2 of 2 in use$",
     "exhausted_and_frozen": TIMED_OUT,
-    "exhausted_and_killed": "^OperationalError: .*Connection refused",
+    "exhausted_and_killed": f"^OperationalError: .*(Connection refused|{LOST})",
 }
 ME = r"user 'health'@'127\.0\.0\.1'"
 MARIADB_SAYS = SAYS | {

@@ -121,7 +121,7 @@ POSTGRES = (
             "wrong_database": '^OperationalError: .*database "nowhere" does not exist',
             "exhausted": r"^pool exhausted: 2 of 2 in use$",
             "exhausted_and_frozen": TIMED_OUT,
-            "exhausted_and_killed": "^OperationalError: .*Connection refused",
+            "exhausted_and_killed": f"^OperationalError: .*(Connection refused|{LOST})",
             "closed": "^ClientError: the pool is closed$",
             "two_hundred_runs": "^$",
         },

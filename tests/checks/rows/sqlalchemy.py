@@ -85,7 +85,7 @@ BY_PSYCOPG = EVERY | {
     "reset": f"^OperationalError: .*{LOST}",
     "wrong_password": '^OperationalError: .*password authentication failed for user "health"',
     "wrong_database": '^OperationalError: .*database "nowhere" does not exist',
-    "exhausted_and_killed": "^OperationalError: .*Connection refused",
+    "exhausted_and_killed": f"^OperationalError: .*(Connection refused|{LOST})",
 }
 NEVER_CLOSED = {"closed": "a disposed engine makes itself a new pool"}
 
