@@ -53,4 +53,4 @@ def sqlalchemy_engine(engine: "Given[AsyncEngine | Engine]") -> "Callable[[], ob
         connection.execute(in_file if connection.dialect.name == "sqlite" else statement)
         return healthy()
 
-    return engine_check(engine, ping, extra="sqlalchemy", by="sqlalchemy_engine")
+    return engine_check(engine, ping, refusal_answers_it=True, extra="sqlalchemy", by="sqlalchemy_engine")
