@@ -45,8 +45,8 @@ def engine_check(
     """Return a check that puts `question` to the database of an engine, async or plain as that is.
 
     While the pool of the engine is exhausted it is put on a connection opened beside the pool and closed again, and a
-    good answer is degraded; so is a server that has no room for that connection, where a server that answers is all that
-    the question is about (`refusal_answers_it`). A file of SQLite that is missing is a failure, and is not made. Raises what client_getter
+    good answer is degraded; so is a server without room for that connection, where the question is whether it answers
+    (`refusal_answers_it`). A file of SQLite that is missing is a failure, and is not made. Raises what client_getter
     does in the name of `by`, and ModuleNotFoundError without SQLAlchemy.
     """
     sqlalchemy = load("sqlalchemy", extra=extra)

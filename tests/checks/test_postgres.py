@@ -7,15 +7,15 @@ from typing import Any
 
 import asyncpg
 import pytest
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, OperationalError
 from psycopg_pool import AsyncConnectionPool
 
 from asgi_health import Status
 from asgi_health.checks.postgres import asyncpg_pool, psycopg_pool
-from asgi_health.checks.psycopg import connecting_again
+from asgi_health.checks.psycopg import connecting_again, state_of
 
 from .conftest import GetServer
-from .observe import expect, observe, recovers, until
+from .observe import TIMED_OUT, expect, observe, recovers, until
 from .rows import ROWS, Row
 from .servers import Target
 from .servers.postgres import Postgres
@@ -49,12 +49,75 @@ async def test_a_psycopg_pool_that_has_lost_its_connections_is_not_exhausted(ser
         await pool.wait(10.0)
         check = psycopg_pool(pool)
         server.daemon.kill()
-        while connecting_again(pool) < 2:
+        while connecting_again(pool) != 2:
             assert (await observe(check)).result.status is Status.UNHEALTHY
         server.mend()
         result = (await observe(check)).result
         assert "exhausted" not in result.message, result
         await recovers(check, 60.0)
+
+
+class Failing(AsyncConnection[Any]):
+    fails = False
+
+    @classmethod
+    async def connect(cls, *conninfo: Any, **options: Any) -> Any:
+        if cls.fails:
+            raise OperationalError("gone")
+        return await super().connect(*conninfo, **options)
+
+
+@asynccontextmanager
+async def pool_that_has_lost(
+    server: Postgres, monkeypatch: pytest.MonkeyPatch, *, lost: int, of: int
+) -> AsyncGenerator[AsyncConnectionPool[Any]]:
+    """All else is at work, and what is lost will not be made again while the test goes on."""
+    monkeypatch.setattr("psycopg_pool.base.AttemptWithBackoff.INITIAL_DELAY", 3600.0)
+    async with pool_of_psycopg(server, size=of, connection_class=Failing) as pool:
+        await pool.wait(10.0)
+        taken = [await pool.getconn() for _ in range(of)]
+        try:
+            monkeypatch.setattr(Failing, "fails", True)
+            while len(taken) > of - lost:
+                connection = taken.pop()
+                await connection.close()
+                await pool.putconn(connection)
+            await until(lambda: connecting_again(pool) == lost, "it waits before it connects again")
+            monkeypatch.setattr(Failing, "fails", False)
+            yield pool
+        finally:
+            for connection in taken:
+                await pool.putconn(connection)
+
+
+async def test_a_psycopg_pool_that_has_lost_one_while_the_others_work_is_exhausted(
+    server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with pool_that_has_lost(server, monkeypatch, lost=1, of=4) as pool:
+        told = "^pool exhausted: 3 of 4 in use, 1 to be made again$"
+        result = await expect(psycopg_pool(pool), Status.DEGRADED, told)
+        assert result.data["pool_in_use"] == (3, "")
+
+
+async def test_a_psycopg_pool_that_has_lost_all_is_stuck(server: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with pool_that_has_lost(server, monkeypatch, lost=2, of=2) as pool:
+        await expect(psycopg_pool(pool), Status.UNHEALTHY, "^the pool has not made its lost connections again")
+
+
+@pytest.mark.parametrize("name", ["_sched", "AddConnection"])
+async def test_without_psycopgs_private_names_the_answer_is_no_better_than_the_pool(
+    server: Postgres, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    async with pool_that_has_lost(server, monkeypatch, lost=2, of=2) as pool:
+        with monkeypatch.context() as missing:
+            missing.delattr(*((pool, name) if name == "_sched" else (f"psycopg_pool.pool_async.{name}",)))
+            await expect(psycopg_pool(pool), Status.UNHEALTHY, TIMED_OUT)
+            assert state_of(pool).answered_beside().status is Status.UNHEALTHY  # what Django's check says
+    async with pool_of_psycopg(server, size=1) as pool:
+        await pool.wait(10.0)
+        with monkeypatch.context() as missing:
+            missing.delattr(*((pool, name) if name == "_sched" else (f"psycopg_pool.pool_async.{name}",)))
+            await expect(psycopg_pool(pool), Status.HEALTHY, "^$")
 
 
 async def test_a_psycopg_pool_that_is_just_connecting_is_not_exhausted(server: Postgres) -> None:
