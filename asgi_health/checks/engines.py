@@ -90,8 +90,13 @@ def engine_check(
             return put(connection)
 
     def beside(engine: "Engine") -> "Engine":
-        """One that connects as `engine` does, with a pool of its own."""
-        spare: Engine = sqlalchemy.Engine(engine.pool.recreate(), engine.dialect, engine.url)
+        """One that connects as `engine` does, with a pool of its own, its options, and those events that its pool has.
+
+        Events of the engine itself (``engine_connect`` and the like) are not run on it: SQLAlchemy hands on those of
+        pools alone.
+        """
+        options = engine.get_execution_options()
+        spare: Engine = sqlalchemy.Engine(engine.pool.recreate(), engine.dialect, engine.url, execution_options=options)
         return spare
 
     def may_be_refused(pool: "Pool") -> bool:

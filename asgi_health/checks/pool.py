@@ -1,7 +1,7 @@
 """How full a pool is, and what a check says of it."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +22,7 @@ USER_LIMIT = 1226
 
 
 @contextmanager
-def refusal_answers(exhausted: Callable[[], bool]) -> Iterator[None]:
+def refusal_answers(exhausted: Callable[[], bool]) -> Generator[None]:
     """Take it for an answer when a server has no room for the connection that is opened in here, beside a pool.
 
     It has answered, and the pool has the room. That is so only while the pool is `exhausted` still: some pools count

@@ -35,9 +35,12 @@ def sqlalchemy_engine(engine: "Given[AsyncEngine | Engine]") -> "Callable[[], ob
     """Return a check of a database through an engine of SQLAlchemy 2.
 
     An exhausted pool is degraded, not a dead database: the server is asked on a connection opened beside the pool and
-    closed again. With an AsyncEngine, a connection on which a run was cancelled is thrown away. An engine without a
-    pool (NullPool) opens a connection for every run, as it does for everything. A file of SQLite that is missing is a
-    failure, and is not made, unless the engine has a URI (``file:...``) or a creator.
+    closed again, with the execution options of the engine, but without its events (``engine_connect`` and the like;
+    those of its pool are run). A server that has no room for that connection is alive too.
+
+    With an AsyncEngine, a connection on which a run was cancelled is thrown away. An engine without a pool (NullPool)
+    opens a connection for every run, as it does for everything. A file of SQLite that is missing is a failure, and is
+    not made, unless the engine has a URI (``file:...``) or a creator.
 
     With a plain Engine the check is a plain function, and no deadline ends its thread: the failure is published in
     time, but the next run has to wait until the driver gives up. So tell the driver when, for example psycopg by
