@@ -110,7 +110,7 @@ def _impatient(client: Any, session: Any) -> Any:
     """
     endpoint = copy.copy(client._endpoint)
     endpoint.http_session = session
-    patient = getattr(endpoint, "_needs_retry", None)
+    patient: Any = getattr(endpoint, "_needs_retry", None)
 
     async def needs_retry(attempts: int, *outcome: Any) -> bool:
         if outcome[-1] is not None:

@@ -12,6 +12,7 @@ import sqlalchemy
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from asgi_health import Check, Status
@@ -170,7 +171,7 @@ async def test_an_exhausted_engine_looks_into_the_schema_that_its_options_name(s
     schema.migrate("head")
     root = sqlalchemy.create_engine(f"sqlite:///{schema.file}", pool_size=1, max_overflow=0)
     attach = f"ATTACH '{tmp_path / 'tenant'}' AS tenant"
-    sqlalchemy.event.listen(root, "connect", lambda connection, _: connection.execute(attach))
+    event.listen(root, "connect", lambda connection, _: connection.execute(attach))
     engine = root.execution_options(schema_translate_map={None: "tenant"})
     told = "^the database is at one; the scripts are at two$"
     try:
