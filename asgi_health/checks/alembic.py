@@ -54,26 +54,41 @@ def alembic_at_head(
     It fails while a migration is still to come, and also where another release has migrated further than these scripts
     know. `version_table` and `version_table_schema` are to be what your env.py tells ``context.configure``. The scripts
     are read once, now, and no migration is run; the table is not made where it is missing. While the pool of the engine
-    is exhausted it asks on a connection opened beside the pool, and a database at the heads is degraded.
+    is exhausted it asks on a connection opened beside the pool, with the execution options of the engine but without
+    its events, and a database at the heads is degraded.
 
     With a plain Engine the check is a plain function, whose thread no deadline ends. Raises ModuleNotFoundError without
-    Alembic, TypeError for another kind of engine or config, alembic.util.CommandError where there are no scripts.
+    Alembic, TypeError for another kind of engine or config, alembic.util.CommandError where the folder of the scripts
+    is not there, ValueError where it has none.
     """
     context = load("alembic.runtime.migration", extra="alembic").MigrationContext
     require_type("alembic_at_head: config", config, load("alembic.config", extra="alembic").Config)
     scripts = load("alembic.script", extra="alembic").ScriptDirectory.from_config(config)
-    heads = frozenset[str](scripts.get_heads())
     options = {"version_table": version_table, "version_table_schema": version_table_schema}
-    known = frozenset[str](script.revision for script in scripts.walk_revisions())
+    walked = list(scripts.walk_revisions())
+    known = frozenset[str](script.revision for script in walked)
+    # Alembic leaves out of its table what another revision there depends on, unless it was stamped.
+    implied = frozenset[str](
+        needed.revision
+        for script in walked
+        if script.dependencies
+        for needed in scripts.get_revisions(script.dependencies)
+    )
+    heads = frozenset[str](scripts.get_heads()) - implied
+    if not heads:
+        raise ValueError(f"alembic_at_head: there are no scripts in {scripts.dir}, expected one revision or more")
+    inspect = load("sqlalchemy", extra="alembic").inspect
 
     def read(connection: "Connection") -> Result:
         current = frozenset[str](context.configure(connection, opts=options).get_current_heads())
-        if current == heads:
+        if current - implied == heads:
             return healthy(data={"revision": _names(heads)})
+        if not current and not inspect(connection).has_table(version_table, schema=version_table_schema):
+            return unhealthy(f"no table {version_table} can be seen; the scripts are at {_names(heads)}")
         unknown = ", which these scripts do not know" if current - known else ""
         return unhealthy(f"the database is at {_names(current)}{unknown}; the scripts are at {_names(heads)}")
 
-    return engine_check(engine, read, extra="alembic", by="alembic_at_head")
+    return engine_check(engine, read, refusal_answers_it=False, extra="alembic", by="alembic_at_head")
 
 
 def _names(revisions: "Iterable[str]") -> str:

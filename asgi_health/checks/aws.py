@@ -78,7 +78,11 @@ def _check(given: Given[Any], service: str, by: str, ask: Callable[[Any], Any]) 
     async def run() -> Result:
         client = get()
         _require_service(client, service, by)
-        shared = client._endpoint.http_session
+        # Private, as all that is looked at here: without it the client is as patient as it was made.
+        shared = getattr(getattr(client, "_endpoint", None), "http_session", None)
+        if shared is None:
+            await ask(client)
+            return healthy()
         if getattr(shared, "_sessions", shared) is None:
             raise ClientError("the client is closed")
         usage = _usage(shared)
@@ -106,7 +110,7 @@ def _impatient(client: Any, session: Any) -> Any:
     """
     endpoint = copy.copy(client._endpoint)
     endpoint.http_session = session
-    patient = endpoint._needs_retry
+    patient: Any = getattr(endpoint, "_needs_retry", None)
 
     async def needs_retry(attempts: int, *outcome: Any) -> bool:
         if outcome[-1] is not None:
@@ -114,7 +118,8 @@ def _impatient(client: Any, session: Any) -> Any:
         again: bool = await patient(attempts, *outcome)
         return again
 
-    endpoint._needs_retry = needs_retry
+    if patient is not None:
+        endpoint._needs_retry = needs_retry
     # copy() stumbles over its __getattr__
     twin: Any = object.__new__(cast("type[Any]", client.__class__))
     twin.__dict__ |= vars(client)
@@ -136,6 +141,9 @@ async def _beside(session: Any) -> AsyncGenerator[Any]:
 def _usage(session: Any) -> Usage | None:
     """Return how many connections are in use; None before the first request, and where nothing tells."""
     sessions: dict[Any, Any] = getattr(session, "_sessions", None) or {}
-    connectors: list[Any] = [each.connector for each in sessions.values()]
-    size = sum(connector.limit for connector in connectors)
-    return Usage(sum(len(connector._acquired) for connector in connectors), size) if size else None
+    try:
+        connectors: list[Any] = [each.connector for each in sessions.values()]
+        size = sum(connector.limit for connector in connectors)
+        return Usage(sum(len(connector._acquired) for connector in connectors), size) if size else None
+    except AttributeError:
+        return None

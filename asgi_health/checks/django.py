@@ -3,9 +3,10 @@
 from threading import Lock
 from typing import Any
 
-from ..core.result import Result
+from ..core.result import Result, healthy
 from .client import ClientError, PlainCheck
 from .driver import load
+from .pool import refusal_answers
 from .psycopg import state_of
 from .sqlite import LOCKED, READ, answer, require_file
 from .table import described
@@ -52,11 +53,21 @@ def django_connection(alias: str = "default") -> PlainCheck:
             if kept is None:
                 model = connections.create_connection(alias)  # never connected: it tells of the pool
                 kept = _alone(connections.create_connection(alias))
-            result = answer(lambda: _ask_kept(kept))
-        pool = getattr(model, "pool", None) if model.vendor == "postgresql" else None
+            spent, result = pool_is_spent(), healthy()
+            with refusal_answers(lambda: spent and pool_is_spent()):
+                result = answer(lambda: _ask_kept(kept))
+        pool = _pool_of(model)
         return result if pool is None else state_of(pool).answered_beside()
 
+    def pool_is_spent() -> bool:
+        pool = _pool_of(model)
+        return pool is not None and state_of(pool).spent
+
     return ping
+
+
+def _pool_of(connection: Any) -> Any:
+    return getattr(connection, "pool", None) if connection.vendor == "postgresql" else None
 
 
 def _alone(connection: Any) -> Any:

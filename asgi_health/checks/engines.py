@@ -10,7 +10,7 @@ from ..core.status import Status
 from .cancellation import ends_when_cancelled
 from .client import Given, client_getter
 from .driver import load
-from .pool import Usage
+from .pool import Usage, refusal_answers
 from .sqlite import require_file
 
 if TYPE_CHECKING:
@@ -35,12 +35,18 @@ def async_engine(*, extra: str) -> type:
 
 
 def engine_check(
-    given: "Given[AsyncEngine | Engine]", question: "Callable[[Connection], Result]", *, extra: str, by: str
+    given: "Given[AsyncEngine | Engine]",
+    question: "Callable[[Connection], Result]",
+    *,
+    refusal_answers_it: bool,
+    extra: str,
+    by: str,
 ) -> Callable[[], object]:
     """Return a check that puts `question` to the database of an engine, async or plain as that is.
 
     While the pool of the engine is exhausted it is put on a connection opened beside the pool and closed again, and a
-    good answer is degraded. A file of SQLite that is missing is a failure, and is not made. Raises what client_getter
+    good answer is degraded; so is a server without room for that connection, where the question is whether it answers
+    (`refusal_answers_it`). A file of SQLite that is missing is a failure, and is not made. Raises what client_getter
     does in the name of `by`, and ModuleNotFoundError without SQLAlchemy.
     """
     sqlalchemy = load("sqlalchemy", extra=extra)
@@ -53,10 +59,13 @@ def engine_check(
         if usage is None or not usage.exhausted:
             return _told(await ends_when_cancelled(query(engine)), usage)
         spare = async_kind(beside(engine.sync_engine))
+        result = usage.answered()
         try:
-            return _told(await ends_when_cancelled(query(spare)), usage)
+            with refusal_answers(lambda: may_be_refused(engine.pool)):
+                result = _told(await ends_when_cancelled(query(spare)), usage)
         finally:
             await spare.dispose()
+        return result
 
     async def query(engine: "AsyncEngine") -> Result:
         async with engine.connect() as connection:
@@ -68,19 +77,31 @@ def engine_check(
         if usage is None or not usage.exhausted:
             return _told(query_plain(engine), usage)
         spare = beside(engine)
+        result = usage.answered()
         try:
-            return _told(query_plain(spare), usage)
+            with refusal_answers(lambda: may_be_refused(engine.pool)):
+                result = _told(query_plain(spare), usage)
         finally:
             spare.dispose()
+        return result
 
     def query_plain(engine: "Engine") -> Result:
         with engine.connect() as connection:
             return put(connection)
 
     def beside(engine: "Engine") -> "Engine":
-        """One that connects as `engine` does, with a pool of its own."""
-        spare: Engine = sqlalchemy.Engine(engine.pool.recreate(), engine.dialect, engine.url)
+        """One that connects as `engine` does, with a pool of its own, its options, and those events that its pool has.
+
+        Events of the engine itself (``engine_connect`` and the like) are not run on it: SQLAlchemy hands on those of
+        pools alone.
+        """
+        options = engine.get_execution_options()
+        spare: Engine = sqlalchemy.Engine(engine.pool.recreate(), engine.dialect, engine.url, execution_options=options)
         return spare
+
+    def may_be_refused(pool: "Pool") -> bool:
+        usage = _usage(pool)
+        return refusal_answers_it and usage is not None and usage.exhausted
 
     def put(connection: "Connection") -> Result:
         if connection.dialect.name == "postgresql":

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from ..core.result import Result, healthy
 from .client import AsyncCheck, ClientError, Given, client_getter
 from .driver import load
-from .pool import Usage
+from .pool import Usage, refusal_answers
 from .table import described
 
 
@@ -58,15 +58,16 @@ def _ping(get: Callable[[], Pool], connect: Callable[..., Any]) -> AsyncCheck:
         pool = get()
         if getattr(pool, "_closing", False):  # private; without it a closed pool says so itself, once it is asked
             raise ClientError("the pool is closed")
-        usage = Usage(pool.size - pool.freesize, pool.maxsize) if pool.maxsize else None
+        usage = _usage(pool) if pool.maxsize else None
         # A private name: these pools tell nobody how they connect. Without it the run has to wait its turn.
         arguments: dict[str, Any] | None = getattr(pool, "_conn_kwargs", None)
         if usage is not None and usage.exhausted and arguments is not None:
-            connection = await connect(**arguments)
-            try:
-                await connection.ping(reconnect=False)
-            finally:
-                connection.close()
+            with refusal_answers(lambda: _usage(pool).exhausted):
+                connection = await connect(**arguments)
+                try:
+                    await connection.ping(reconnect=False)
+                finally:
+                    connection.close()
         else:
             connection = await pool.acquire()
             try:
@@ -79,6 +80,10 @@ def _ping(get: Callable[[], Pool], connect: Callable[..., Any]) -> AsyncCheck:
         return healthy() if usage is None else usage.answered()
 
     return ping
+
+
+def _usage(pool: Pool) -> Usage:
+    return Usage(pool.size - pool.freesize, pool.maxsize)
 
 
 def _throw_away(connection: Any) -> None:

@@ -8,7 +8,7 @@ from ..core.result import Result, healthy
 from .cancellation import ends_when_cancelled
 from .client import AsyncCheck, ClientError, Given, client_getter
 from .driver import load
-from .pool import Usage
+from .pool import Usage, refusal_answers, refused_for_want_of_room
 from .psycopg import state_of
 from .table import described
 
@@ -60,16 +60,20 @@ def asyncpg_pool(pool: Given[AsyncpgPool]) -> AsyncCheck:
             told = f"asyncpg cannot connect ({type(error).__name__}): is the dsn of the pool as it should be?"
             raise ClientError(told) from None
 
+    def usage_of(pool: AsyncpgPool) -> Usage:
+        return Usage(pool.get_size() - pool.get_idle_size(), pool.get_max_size())
+
     async def ask(pool: AsyncpgPool) -> Result:
-        usage = Usage(pool.get_size() - pool.get_idle_size(), pool.get_max_size())
+        usage = usage_of(pool)
         # The one private name: asyncpg tells nobody how its pool connects. Without it the run has to wait its turn.
         beside = getattr(pool, "_get_new_connection", None)
         if usage.exhausted and beside is not None:
-            connection = await beside()
-            try:
-                await connection.execute(PING)
-            finally:
-                connection.terminate()
+            with refusal_answers(lambda: usage_of(pool).exhausted):
+                connection = await beside()
+                try:
+                    await connection.execute(PING)
+                finally:
+                    connection.terminate()
         else:
             connection = await pool.acquire()
             try:
@@ -113,16 +117,22 @@ def psycopg_pool(pool: "Given[AsyncConnectionPool[Any]]") -> AsyncCheck:
         for again in range(pool.max_size, -1, -1):
             state = state_of(pool)
             if not state.available:
-                await _ask_beside(pool)
+                spent = state.spent and not discarded
+                try:
+                    await _ask_beside(pool)
+                except broken as error:
+                    # Twice: a connection that it is just making counts as one at work.
+                    if not (spent and refused_for_want_of_room(error) and state_of(pool).spent):
+                        raise
                 state = state_of(pool)  # it may have connected meanwhile
                 if discarded:
                     return healthy(data=state.usage.data)
-                if state.stuck or state.usage.exhausted:
+                if state.stuck or state.spent:
                     return state.answered_beside()
             connection = await pool.getconn()
             try:
                 await _ask(connection)
-                return healthy(data=state.usage.data) if discarded else state.usage.answered()
+                return healthy(data=state.usage.data)
             except broken:
                 if not (again and state.available and connection.closed):
                     raise

@@ -36,10 +36,13 @@ def sqlalchemy_engine(engine: "Given[AsyncEngine | Engine]") -> "Callable[[], ob
     """Return a check of a database through an engine of SQLAlchemy 2.
 
     An exhausted pool is degraded, not a dead database: the server is asked on a connection opened beside the pool and
-    closed again. With an AsyncEngine, a connection on which a run was cancelled is thrown away. An engine without a
-    pool (NullPool) opens a connection for every run, as it does for everything. A file of SQLite that is missing is a
-    failure, and is not made, unless the engine has a URI (``file:...``) or a creator. One that a writer has locked is
-    degraded, once the engine has waited for it: by default for 5 s, so for longer than a Check. Let it wait for less
+    closed again, with the execution options of the engine, but without its events (``engine_connect`` and the like;
+    those of its pool are run). A server that has no room for that connection is alive too.
+
+    With an AsyncEngine, a connection on which a run was cancelled is thrown away. An engine without a pool (NullPool)
+    opens a connection for every run, as it does for everything. A file of SQLite that is missing is a failure, and is
+    not made, unless the engine has a URI (``file:...``) or a creator. One that a writer has locked is degraded, once
+    the engine has waited for it: by default for 5 s, so for longer than a Check. Let it wait for less
     (``connect_args={"timeout": 1}``), or give the Check a `timeout` of more.
 
     With a plain Engine the check is a plain function, and no deadline ends its thread: the failure is published in
@@ -55,4 +58,4 @@ def sqlalchemy_engine(engine: "Given[AsyncEngine | Engine]") -> "Callable[[], ob
     def ping(connection: "Connection") -> Result:
         return answer(lambda: connection.execute(in_file if connection.dialect.name == "sqlite" else statement))
 
-    return engine_check(engine, ping, extra="sqlalchemy", by="sqlalchemy_engine")
+    return engine_check(engine, ping, refusal_answers_it=True, extra="sqlalchemy", by="sqlalchemy_engine")

@@ -1,5 +1,6 @@
 """Alembic, with real scripts and a real database of SQLite in a temporary folder."""
 
+import shutil
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -11,6 +12,7 @@ import sqlalchemy
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from asgi_health import Check, Status
@@ -39,6 +41,7 @@ from alembic import op
 
 revision = {revision!r}
 down_revision = {down!r}
+depends_on = {depends_on!r}
 
 def upgrade():
     op.execute("CREATE TABLE {table} (x INTEGER)")
@@ -64,9 +67,10 @@ class Schema:
         self.config.set_main_option("sqlalchemy.url", f"sqlite:///{self.file}")
         self.config.set_main_option("version_table", "alembic_version")
 
-    def script(self, revision: str, down: str | None) -> Path:
+    def script(self, revision: str, down: str | None, depends_on: str | None = None) -> Path:
         path = self.scripts / "versions" / f"{revision}.py"
-        path.write_text(SCRIPT.format(revision=revision, down=down, table=f"made_by_{revision}"))
+        table = f"made_by_{revision}"
+        path.write_text(SCRIPT.format(revision=revision, down=down, depends_on=depends_on, table=table))
         return path
 
     def migrate(self, revision: str) -> None:
@@ -78,7 +82,7 @@ def schema(tmp_path: Path) -> Iterator[Schema]:
     before = set(sys.modules)
     yield Schema(tmp_path)
     for name in set(sys.modules) - before:
-        if name in ("one_py", "two_py", "three_py", "env_py"):
+        if name in ("one_py", "two_py", "three_py", "four_py", "env_py"):
             del sys.modules[name]
 
 
@@ -106,7 +110,9 @@ def given(request: pytest.FixtureRequest, engine: Any) -> Any:
 async def test_a_database_that_waits_for_its_migrations_fails_until_they_have_run(schema: Schema, given: Any) -> None:
     check = alembic_at_head(given, schema.config)
     schema.file.touch()
-    await expect(check, Status.UNHEALTHY, "^the database is at no revision; the scripts are at two$", timeout=PATIENT)
+    await expect(
+        check, Status.UNHEALTHY, "^no table alembic_version can be seen; the scripts are at two$", timeout=PATIENT
+    )
     assert schema.file.read_bytes() == b""  # nothing was made by looking
     schema.migrate("one")
     await expect(check, Status.UNHEALTHY, "^the database is at one; the scripts are at two$", timeout=PATIENT)
@@ -133,12 +139,59 @@ async def test_all_heads_of_branches_are_wanted(schema: Schema, engine: Any) -> 
     await expect(check, Status.HEALTHY, "^$", timeout=PATIENT)
 
 
+@pytest.mark.parametrize("bring", [command.upgrade, command.stamp])
+async def test_a_head_that_another_branch_depends_on_is_there_with_that(
+    schema: Schema, engine: Any, bring: Any
+) -> None:
+    """Alembic keeps it in its table where it was stamped, and leaves it out where the other was migrated to."""
+    schema.script("three", None)
+    schema.script("four", "two", depends_on="three")
+    check = alembic_at_head(engine, schema.config)
+    schema.migrate("three")
+    told = "^the database is at three; the scripts are at four$"
+    await expect(check, Status.UNHEALTHY, told, timeout=PATIENT)
+    bring(schema.config, "heads")
+    await expect(check, Status.HEALTHY, "^$", timeout=PATIENT)
+
+
+def test_an_empty_folder_of_scripts_is_told_when_the_check_is_made(schema: Schema) -> None:
+    """As an image without them is, and then a database without a table would be at their heads."""
+    for script in (schema.scripts / "versions").glob("*.py"):
+        script.unlink()
+    with pytest.raises(ValueError, match=rf"^alembic_at_head: there are no scripts in {schema.scripts}, expected"):
+        alembic_at_head(lambda: None, schema.config)
+    shutil.rmtree(schema.scripts / "versions")
+    with pytest.raises(ValueError, match=rf"^alembic_at_head: there are no scripts in {schema.scripts}, expected"):
+        alembic_at_head(lambda: None, schema.config)
+
+
+async def test_an_exhausted_engine_looks_into_the_schema_that_its_options_name(schema: Schema, tmp_path: Path) -> None:
+    schema.migrate("one")
+    shutil.copy(schema.file, tmp_path / "tenant")
+    schema.migrate("head")
+    root = sqlalchemy.create_engine(f"sqlite:///{schema.file}", pool_size=1, max_overflow=0)
+    attach = f"ATTACH '{tmp_path / 'tenant'}' AS tenant"
+    event.listen(root, "connect", lambda connection, _: connection.execute(attach))
+    engine = root.execution_options(schema_translate_map={None: "tenant"})
+    told = "^the database is at one; the scripts are at two$"
+    try:
+        await expect(alembic_at_head(engine, schema.config), Status.UNHEALTHY, told, timeout=PATIENT)
+        with engine.connect():
+            await expect(alembic_at_head(engine, schema.config), Status.UNHEALTHY, told, timeout=PATIENT)
+    finally:
+        root.dispose()
+
+
 async def test_a_table_of_another_name_is_read_where_it_is_told(schema: Schema, engine: Any) -> None:
     schema.config.set_main_option("version_table", "versions")
     schema.migrate("head")
     check = alembic_at_head(engine, schema.config, version_table="versions", version_table_schema="main")
     await expect(check, Status.HEALTHY, "^$", timeout=PATIENT)
-    await expect(alembic_at_head(engine, schema.config), Status.UNHEALTHY, "at no revision", timeout=PATIENT)
+    await expect(alembic_at_head(engine, schema.config), Status.UNHEALTHY, "^no table alembic_version", timeout=PATIENT)
+    schema.config.set_main_option("version_table", "versions")
+    command.downgrade(schema.config, "base")
+    told = "^the database is at no revision; the scripts are at two$"
+    await expect(check, Status.UNHEALTHY, told, timeout=PATIENT)
 
 
 async def test_a_database_that_cannot_be_opened_fails_with_the_reason(schema: Schema, engine: Any) -> None:

@@ -1,5 +1,6 @@
 """What is special about S3 and SQS: what is asked for is named to the check."""
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -43,6 +44,21 @@ async def test_the_client_of_the_application_stays_as_patient_as_it_was(server: 
         await expect(s3_bucket(client, BUCKET), Status.HEALTHY, "^$")
         assert client._endpoint is endpoint
         assert vars(endpoint) == before
+
+
+async def test_without_the_private_names_of_aiobotocore_the_client_is_asked_as_it_is(server: Aws) -> None:
+    async with opens("s3")(Target(server.port)) as client:
+
+        class Renamed(type(client)):  # type: ignore[misc]
+            def __getattribute__(self, name: str) -> Any:
+                if name == "_endpoint" and sys._getframe(1).f_globals["__name__"] == s3_bucket.__module__:
+                    raise AttributeError(name)
+                return super().__getattribute__(name)
+
+        twin = object.__new__(Renamed)
+        twin.__dict__ |= vars(client)
+        await expect(s3_bucket(twin, BUCKET), Status.HEALTHY, "^$")
+        await expect(s3_bucket(twin, "nowhere"), Status.UNHEALTHY, "Not Found")
 
 
 async def test_a_client_of_another_service_is_refused() -> None:

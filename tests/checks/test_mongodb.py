@@ -1,14 +1,19 @@
 """What is special about MongoDB: what a run costs, and what a client beside the pool leaves behind."""
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from pymongo import AsyncMongoClient
 
 from asgi_health import Status
+from asgi_health.checks import mongodb
 
 from .conftest import GetServer
-from .observe import expect, observe, until
+from .observe import TIMED_OUT, expect, observe, until
+from .port import reserved_port
 from .rows.mongodb import MONGODB, occupy_pymongo, open_pymongo
 from .servers import Target
 from .servers.mongodb import MongoDB
@@ -51,6 +56,58 @@ async def test_a_client_beside_an_exhausted_pool_that_the_deadline_cut_off_is_cl
             await expect(row.check(client), Status.UNHEALTHY, "^timed out", timeout=0.1)
         server.daemon.thaw()
         await until(lambda: server.connections() <= connected, "only the client of the application is connected")
+
+
+@pytest.fixture
+def secondary(tmp_path: Path) -> Iterator[MongoDB]:
+    with reserved_port() as port:
+        server = MongoDB(tmp_path, port, replica_set="here")
+        try:
+            server.start()
+            yield server
+        finally:
+            server.daemon.kill()
+
+
+@pytest.mark.parametrize(
+    ("replica_set", "told"),
+    [
+        ("here", r"^NoServer: none to ask with the read preference Primary: 127\.0\.0\.1:\d+ is RSSecondary$"),
+        ("elsewhere", "^NoServer: no member of the replica set 'elsewhere' was found$"),
+    ],
+)
+async def test_a_replica_set_without_a_server_to_ask_is_told(secondary: MongoDB, replica_set: str, told: str) -> None:
+    client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(
+        "127.0.0.1",
+        secondary.port,
+        username="health",
+        password="rightsecret",
+        authSource="health",
+        replicaSet=replica_set,
+    )
+    async with client:
+        await expect(row.check(client), Status.UNHEALTHY, told)
+
+
+@pytest.mark.parametrize("name", ["_topology", "_duplicate"])
+async def test_without_a_private_name_of_pymongo_it_is_asked_without_a_look_at_the_pool(
+    server: MongoDB, name: str
+) -> None:
+    class Renamed(AsyncMongoClient[Any]):
+        def __getattribute__(self, asked: str) -> Any:
+            if asked == name and sys._getframe(1).f_globals["__name__"] == mongodb.__name__:
+                raise AttributeError(asked)
+            return super().__getattribute__(asked)
+
+    client = Renamed(
+        "127.0.0.1", server.port, username="health", password="rightsecret", authSource="health", maxPoolSize=2
+    )
+    async with client:
+        await expect(row.check(client), Status.HEALTHY, "^$")
+        if name == "_topology":
+            return
+        async with occupy_pymongo(client):
+            await expect(row.check(client), Status.UNHEALTHY, TIMED_OUT)
 
 
 async def test_a_pool_without_a_limit_is_never_exhausted(server: MongoDB) -> None:

@@ -6,16 +6,18 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import asyncpg
+import psycopg_pool.pool_async
 import pytest
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, OperationalError
 from psycopg_pool import AsyncConnectionPool
 
 from asgi_health import Status
-from asgi_health.checks.postgres import asyncpg_pool, psycopg_pool
-from asgi_health.checks.psycopg import connecting_again
+from asgi_health.checks import postgres
+from asgi_health.checks.postgres import asyncpg_pool
+from asgi_health.checks.psycopg import connecting_again, state_of
 
 from .conftest import GetServer
-from .observe import expect, observe, recovers, until
+from .observe import TIMED_OUT, expect, observe, recovers, until
 from .rows import ROWS, Row
 from .servers import Target
 from .servers.postgres import Postgres
@@ -35,7 +37,7 @@ async def test_after_a_restart_of_the_server_a_full_psycopg_pool_fails_no_run(se
     """Each of its connections is broken, and the run finds them one by one."""
     async with pool_of_psycopg(server, size=8) as pool:
         await pool.wait(10.0)
-        check = psycopg_pool(pool)
+        check = postgres.psycopg_pool(pool)
         await expect(check, Status.HEALTHY, "^$")
         server.daemon.kill()
         server.mend()
@@ -47,14 +49,77 @@ async def test_a_psycopg_pool_that_has_lost_its_connections_is_not_exhausted(ser
     """It waits longer and longer before it connects again, and an application in need gets none meanwhile."""
     async with pool_of_psycopg(server, size=2) as pool:
         await pool.wait(10.0)
-        check = psycopg_pool(pool)
+        check = postgres.psycopg_pool(pool)
         server.daemon.kill()
-        while connecting_again(pool) < 2:
+        while connecting_again(pool) != 2:
             assert (await observe(check)).result.status is Status.UNHEALTHY
         server.mend()
         result = (await observe(check)).result
         assert "exhausted" not in result.message, result
         await recovers(check, 60.0)
+
+
+class Failing(AsyncConnection[Any]):
+    fails = False
+
+    @classmethod
+    async def connect(cls, *conninfo: Any, **options: Any) -> Any:
+        if cls.fails:
+            raise OperationalError("gone")
+        return await super().connect(*conninfo, **options)
+
+
+@asynccontextmanager
+async def pool_that_has_lost(
+    server: Postgres, monkeypatch: pytest.MonkeyPatch, *, lost: int, of: int
+) -> AsyncGenerator[AsyncConnectionPool[Any]]:
+    """All else is at work, and what is lost will not be made again while the test goes on."""
+    monkeypatch.setattr("psycopg_pool.base.AttemptWithBackoff.INITIAL_DELAY", 3600.0)
+    async with pool_of_psycopg(server, size=of, connection_class=Failing) as pool:
+        await pool.wait(10.0)
+        taken = [await pool.getconn() for _ in range(of)]
+        try:
+            monkeypatch.setattr(Failing, "fails", True)
+            while len(taken) > of - lost:
+                connection = taken.pop()
+                await connection.close()
+                await pool.putconn(connection)
+            await until(lambda: connecting_again(pool) == lost, "it waits before it connects again")
+            monkeypatch.setattr(Failing, "fails", False)
+            yield pool
+        finally:
+            for connection in taken:
+                await pool.putconn(connection)
+
+
+async def test_a_psycopg_pool_that_has_lost_one_while_the_others_work_is_exhausted(
+    server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with pool_that_has_lost(server, monkeypatch, lost=1, of=4) as pool:
+        told = "^pool exhausted: 3 of 4 in use, 1 to be made again$"
+        result = await expect(postgres.psycopg_pool(pool), Status.DEGRADED, told)
+        assert result.data["pool_in_use"] == (3, "")
+
+
+async def test_a_psycopg_pool_that_has_lost_all_is_stuck(server: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with pool_that_has_lost(server, monkeypatch, lost=2, of=2) as pool:
+        await expect(postgres.psycopg_pool(pool), Status.UNHEALTHY, "^the pool has not made its lost connections again")
+
+
+@pytest.mark.parametrize("name", ["_sched", "AddConnection"])
+async def test_without_psycopgs_private_names_the_answer_is_no_better_than_the_pool(
+    server: Postgres, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    async with pool_that_has_lost(server, monkeypatch, lost=2, of=2) as pool:
+        with monkeypatch.context() as missing:
+            missing.delattr(pool if name == "_sched" else psycopg_pool.pool_async, name)
+            await expect(postgres.psycopg_pool(pool), Status.UNHEALTHY, TIMED_OUT)
+            assert state_of(pool).answered_beside().status is Status.UNHEALTHY  # what Django's check says
+    async with pool_of_psycopg(server, size=1) as pool:
+        await pool.wait(10.0)
+        with monkeypatch.context() as missing:
+            missing.delattr(pool if name == "_sched" else psycopg_pool.pool_async, name)
+            await expect(postgres.psycopg_pool(pool), Status.HEALTHY, "^$")
 
 
 async def test_a_psycopg_pool_that_is_just_connecting_is_not_exhausted(server: Postgres) -> None:
@@ -76,7 +141,7 @@ async def test_a_psycopg_pool_that_is_just_connecting_is_not_exhausted(server: P
 
     async with pool_of_psycopg(server, size=1, connection_class=Connection) as pool:
         await until(lambda: Connection.calls == 1, "the pool connects")
-        await expect(psycopg_pool(pool), Status.HEALTHY, "^$")
+        await expect(postgres.psycopg_pool(pool), Status.HEALTHY, "^$")
 
 
 @asynccontextmanager
@@ -131,7 +196,7 @@ async def test_a_psycopg_pool_that_is_told_where_to_connect_by_functions_is_aske
         AsyncConnectionPool(where, kwargs=password, min_size=1, max_size=1, open=False) as pool,
         pool.connection(),
     ):
-        await expect(psycopg_pool(pool), Status.DEGRADED, "^pool exhausted: 1 of 1 in use$")
+        await expect(postgres.psycopg_pool(pool), Status.DEGRADED, "^pool exhausted: 1 of 1 in use$")
 
 
 UNREADABLE = [
@@ -147,7 +212,7 @@ async def test_a_conninfo_that_psycopg_cannot_read_is_not_quoted(conninfo: str) 
     await pool.open()
     try:
         told = "^ClientError: psycopg cannot read how the pool is to connect"
-        result = await expect(psycopg_pool(pool), Status.UNHEALTHY, told)
+        result = await expect(postgres.psycopg_pool(pool), Status.UNHEALTHY, told)
         assert "secret" not in result.message
     finally:
         await pool.close()

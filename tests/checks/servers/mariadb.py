@@ -8,7 +8,7 @@ import pymysql
 
 from ..daemon import Daemon, unprivileged
 from ..port import HOST
-from .mark import DATABASE, HUMBLE, PASSWORD, USER, Missing, Server
+from .mark import DATABASE, FEW, HUMBLE, PASSWORD, USER, Missing, Server
 
 SCRIPTS = ("mysql_system_tables.sql", "mysql_performance_tables.sql", "mysql_system_tables_data.sql")
 SETUP = f"""
@@ -16,6 +16,7 @@ CREATE DATABASE IF NOT EXISTS {DATABASE};
 CREATE USER IF NOT EXISTS {USER}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';
 GRANT ALL ON {DATABASE}.* TO {USER}@'127.0.0.1';
 CREATE USER IF NOT EXISTS {HUMBLE}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';
+CREATE USER IF NOT EXISTS {FEW}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}' WITH MAX_USER_CONNECTIONS 2;
 CREATE USER IF NOT EXISTS observer@'127.0.0.1';
 GRANT PROCESS ON *.* TO observer@'127.0.0.1';
 """
@@ -56,7 +57,7 @@ class MariaDB(Server):
         return True
 
     def connections(self) -> int:
-        return self._ask(f"SELECT count(*) FROM information_schema.processlist WHERE user = '{USER}'")
+        return self._ask(f"SELECT count(*) FROM information_schema.processlist WHERE user IN ('{USER}', '{FEW}')")
 
     def status(self, variable: str) -> int:
         """Return one of its own counters."""

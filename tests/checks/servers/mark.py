@@ -17,6 +17,10 @@ HUMBLE = "humble"
 """A user who may connect and nothing else, with the same password."""
 
 
+FEW = "few"
+"""A user with the same password whose connections the server limits to two."""
+
+
 class Missing(Exception):
     """The server is not installed. Says what to install."""
 

@@ -1,6 +1,6 @@
 """A server that speaks as much of MongoDB's wire protocol as a client needs to connect, log in and ping.
 
-    python mongo_protocol.py PORT DATABASE_OF_THE_USERS
+    python mongo_protocol.py PORT DATABASE_OF_THE_USERS REPLICA_SET_WITHOUT_PRIMARY_OR_NOTHING
 
 https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/
 """
@@ -140,7 +140,15 @@ def _message(request: int, kind: int, document: bytes) -> bytes:
     return struct.pack("<iiii", 16 + len(head) + len(document), 0, request, kind) + head + document
 
 
+def secondary(port: int, replica_set: str) -> dict[str, Any]:
+    me = f"127.0.0.1:{port}"
+    roles = {"ismaster": False, "isWritablePrimary": False, "secondary": True}
+    return roles | {"setName": replica_set, "setVersion": 1, "hosts": [me], "me": me}
+
+
 async def main() -> None:
+    if sys.argv[3]:
+        HELLO.update(secondary(int(sys.argv[1]), sys.argv[3]))
     mongo = Mongo(sys.argv[2])
     server = await asyncio.start_server(mongo.serve, "127.0.0.1", int(sys.argv[1]))
     await server.serve_forever()

@@ -15,10 +15,13 @@ from .mongo_protocol import OP_MSG
 
 
 class MongoDB(Server):
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, replica_set: str = "") -> None:
+        """Prepare a server that stands alone, or the sole member of a set, which has no primary."""
         super().__init__(folder, port)
         program = Path(__file__).with_name("mongo_protocol.py")
-        self.daemon = Daemon("mongodb", [sys.executable, "-P", str(program), str(port), DATABASE], folder / "log")
+        self.daemon = Daemon(
+            "mongodb", [sys.executable, "-P", str(program), str(port), DATABASE, replica_set], folder / "log"
+        )
 
     def ready(self) -> bool:
         try:

