@@ -15,7 +15,7 @@ from asgi_health.checks.django import django_connection
 from ..observe import threads_ended
 from ..servers import Target
 from .mark import TIMED_OUT, Open, Row
-from .postgres import LOST
+from .postgres import LOST, PSYCOPG_REFUSED
 
 if not settings.configured:
     settings.configure(DATABASES={}, USE_TZ=True, LOGGING_CONFIG=None)
@@ -88,8 +88,8 @@ async def occupy(alias: str) -> AsyncGenerator[None]:
 
 SAYS = {
     "healthy": "^$",
-    "refused": "^OperationalError: .*Connection refused",
-    "killed": "^OperationalError: .*Connection refused",
+    "refused": PSYCOPG_REFUSED,
+    "killed": PSYCOPG_REFUSED,
     "frozen": TIMED_OUT,
     "blackholed": TIMED_OUT,
     "reset": f"^OperationalError: .*{LOST}",
@@ -101,7 +101,7 @@ SAYS = {
 EXHAUSTED = {
     "exhausted": r"^pool exhausted: 2 of 2 in use$",
     "exhausted_and_frozen": TIMED_OUT,
-    "exhausted_and_killed": f"^OperationalError: .*(Connection refused|{LOST})",
+    "exhausted_and_killed": PSYCOPG_REFUSED,
 }
 ME = r"user 'health'@'127\.0\.0\.1'"
 MARIADB_SAYS = SAYS | {

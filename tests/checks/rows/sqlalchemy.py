@@ -13,7 +13,7 @@ from asgi_health.checks.sqlalchemy import sqlalchemy_engine
 from ..observe import threads_ended
 from ..servers import Target
 from .mark import TIMED_OUT, Open, Row
-from .postgres import LOST
+from .postgres import LOST, PSYCOPG_REFUSED
 
 POOL: dict[str, Any] = {"pool_size": 1, "max_overflow": 1}
 
@@ -80,12 +80,12 @@ BY_ASYNCPG = EVERY | {
     "exhausted_and_killed": "^ConnectionRefusedError: ",
 }
 BY_PSYCOPG = EVERY | {
-    "refused": "^OperationalError: .*Connection refused",
+    "refused": PSYCOPG_REFUSED,
     "killed": f"^OperationalError: .*(Connection refused|{LOST})",
     "reset": f"^OperationalError: .*{LOST}",
     "wrong_password": '^OperationalError: .*password authentication failed for user "health"',
     "wrong_database": '^OperationalError: .*database "nowhere" does not exist',
-    "exhausted_and_killed": f"^OperationalError: .*(Connection refused|{LOST})",
+    "exhausted_and_killed": PSYCOPG_REFUSED,
 }
 NEVER_CLOSED = {"closed": "a disposed engine makes itself a new pool"}
 
