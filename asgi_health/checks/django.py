@@ -1,5 +1,6 @@
 """A database of Django, by its alias."""
 
+import time
 from threading import Lock
 from typing import Any
 
@@ -7,7 +8,7 @@ from ..core.result import Result, healthy
 from .client import ClientError, PlainCheck
 from .driver import load
 from .pool import refusal_answers
-from .psycopg import state_of
+from .psycopg import CONNECTS, state_of
 from .sqlite import LOCKED, READ, answer, require_file
 from .table import described
 
@@ -57,7 +58,12 @@ def django_connection(alias: str = "default") -> PlainCheck:
             with refusal_answers(lambda: spent and pool_is_spent()):
                 result = answer(lambda: _ask_kept(kept))
         pool = _pool_of(model)
-        return result if pool is None else state_of(pool).answered_beside()
+        if pool is None:
+            return result
+        if (state := state_of(pool)).spent:
+            time.sleep(CONNECTS)
+            state = state_of(pool)
+        return state.answered_beside()
 
     def pool_is_spent() -> bool:
         pool = _pool_of(model)

@@ -1,5 +1,6 @@
 """PostgreSQL, by a pool of asyncpg or of psycopg."""
 
+import asyncio
 import contextlib
 import inspect
 from typing import TYPE_CHECKING, Any, Protocol
@@ -9,7 +10,7 @@ from .cancellation import ends_when_cancelled
 from .client import AsyncCheck, ClientError, Given, client_getter
 from .driver import load
 from .pool import Usage, refusal_answers, refused_for_want_of_room
-from .psycopg import state_of
+from .psycopg import CONNECTS, state_of
 from .table import described
 
 if TYPE_CHECKING:
@@ -124,7 +125,11 @@ def psycopg_pool(pool: "Given[AsyncConnectionPool[Any]]") -> AsyncCheck:
                     # Twice: a connection that it is just making counts as one at work.
                     if not (spent and refused_for_want_of_room(error) and state_of(pool).spent):
                         raise
-                state = state_of(pool)  # it may have connected meanwhile
+                if (
+                    state := state_of(pool)
+                ).spent:  # or is it connecting at this moment, and will not be when that is over?
+                    await asyncio.sleep(CONNECTS)
+                    state = state_of(pool)
                 if discarded:
                     return healthy(data=state.usage.data)
                 if state.stuck or state.spent:

@@ -7,6 +7,9 @@ from typing import Any, Protocol
 from ..core.result import Result, degraded, healthy, unhealthy
 from .pool import Usage
 
+CONNECTS = 0.1
+"""Seconds in which a pool connects to a server that answers. What it is connecting counts as at work until then."""
+
 
 class Pool(Protocol):
     """What is used of both kinds of pools."""
