@@ -1,4 +1,4 @@
-"""Celery, by its app: the broker that takes the tasks, and the heartbeats of the workers."""
+"""Celery, by its app: the broker of the tasks, and the heartbeats of the workers."""
 
 from collections.abc import Callable
 from time import monotonic, time
@@ -31,12 +31,16 @@ class Celery(Protocol):
     technology="Celery",
     extra="celery",
     asked="RabbitMQ: to open and to close a channel; Redis: `PING`. On a connection of the check's own, beside the "
-    "app's pool, which is kept from run to run",
+    "app's pool, which is kept from run to run. An alarm of RabbitMQ for memory or disk, which stops publishers alone, "
+    "is not seen",
     costs="RabbitMQ: two round trips; Redis: one",
     privileges="RabbitMQ: access to the virtual host; Redis: `+ping`",
 )
 def celery_broker(app: Given[Celery], *, patience: float = 1.5) -> PlainCheck:
-    """Return a check that the broker of a Celery app can take tasks.
+    """Return a check that the broker of a Celery app answers.
+
+    Whether it takes tasks is not asked, for that would be to write: RabbitMQ that is short of memory or disk answers
+    as ever, and stops the publishers alone.
 
     A plain function, which no deadline ends: its thread gives up after `patience` seconds without a byte from the
     broker. A connection on which a run failed is thrown away; one that had died since it was used last is replaced at
