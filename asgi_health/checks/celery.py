@@ -9,7 +9,7 @@ from ..core.result import Result, healthy, unhealthy
 from .client import Given, PlainCheck, client_getter
 from .driver import load
 from .kombu import Kept
-from .pool import Usage
+from .pool import Usage, answered, usage_of
 from .table import described
 
 MOMENT = 0.001
@@ -53,8 +53,9 @@ def celery_broker(app: Given[Celery], *, patience: float = 1.5) -> PlainCheck:
     def ask() -> Result:
         app = get()
         pool = app.pool
-        usage = Usage(len(pool._dirty), pool.limit) if pool.limit else None  # private: nothing else tells who has one
-        return kept.answer(app.connection_for_write, lambda _: healthy() if usage is None else usage.answered())
+        # Private: nothing else tells who has one.
+        usage = usage_of(lambda: Usage(len(pool._dirty), pool.limit) if pool.limit else None)
+        return kept.answer(app.connection_for_write, lambda _: answered(usage))
 
     return ask
 

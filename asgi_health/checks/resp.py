@@ -5,7 +5,7 @@ from typing import Any
 from ..core.result import Result, unhealthy
 from .client import AsyncCheck, ClientError, client_getter
 from .driver import load
-from .pool import Usage
+from .pool import Usage, answered, exhausted, usage_of
 
 STATE = "CLUSTER INFO"
 
@@ -23,7 +23,7 @@ def pinged(driver: str, kind: str, client: Any, *, by: str) -> AsyncCheck:
         pool = get().connection_pool
         usage = _pool_usage(pool)
         await asker.ask_pool(pool, "PING")
-        return usage.answered()
+        return answered(usage)
 
     return ping
 
@@ -93,8 +93,8 @@ def _judged(answer: bytes, usage: Usage) -> Result:
     return usage.answered()
 
 
-def _pool_usage(pool: Any) -> Usage:
-    return Usage(len(pool._in_use_connections), pool.max_connections)
+def _pool_usage(pool: Any) -> Usage | None:
+    return usage_of(lambda: Usage(len(pool._in_use_connections), pool.max_connections))
 
 
 class _Asker:
@@ -117,7 +117,7 @@ class _Asker:
 
     async def ask_pool(self, pool: Any, command: str) -> bytes:
         """Return the answer on a connection of `pool`, or beside it when it is exhausted."""
-        beside = _pool_usage(pool).exhausted
+        beside = exhausted(_pool_usage(pool))
         connection = pool.make_connection() if beside else pool.get_available_connection()
         try:
             return await self.ask_twice(connection, command, sentinel=getattr(pool, "sentinel_manager", None))
