@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     extra="arq",
     asked="`PING` on a connection of the pool; while the pool is exhausted, on one beside it",
     costs="one round trip. While the pool is exhausted: one connection more, opened and closed",
-    privileges="`+ping`",
+    privileges="`+ping`, and what the client needs to connect (`+select`, `+client|setname`)",
 )
 def arq_pool(pool: "Given[ArqRedis]") -> AsyncCheck:
     """Return a check that jobs can be handed over: of the Redis behind a pool of ``arq.create_pool()``.
@@ -40,7 +40,7 @@ def arq_pool(pool: "Given[ArqRedis]") -> AsyncCheck:
     extra="arq",
     asked="`GET` of the key that a worker writes every `health_check_interval`, and that expires a second after that",
     costs="one round trip. While the pool is exhausted: one connection more, opened and closed",
-    privileges="`+get` for that key",
+    privileges="`+get` for that key, and what the client needs to connect (`+select`, `+client|setname`)",
 )
 def arq_worker(pool: "Given[ArqRedis]", *, queue: str | None = None, key: str | None = None) -> AsyncCheck:
     """Return a check that a worker of ARQ is alive, by the health key of its `queue`, or by `key` where it has its own.

@@ -34,7 +34,7 @@ class Celery(Protocol):
     "app's pool, which is kept from run to run. An alarm of RabbitMQ for memory or disk, which stops publishers alone, "
     "is not seen",
     costs="RabbitMQ: two round trips; Redis: one",
-    privileges="RabbitMQ: access to the virtual host; Redis: `+ping`",
+    privileges="RabbitMQ: access to the virtual host; Redis: `+ping`, and `+select` where it is not database 0",
 )
 def celery_broker(app: Given[Celery], *, patience: float = 1.5) -> PlainCheck:
     """Return a check that the broker of a Celery app answers.
