@@ -1,4 +1,4 @@
-"""Celery, by its app: the broker that takes the tasks, and the heartbeats of the workers."""
+"""Celery, by its app: the broker of the tasks, and the heartbeats of the workers."""
 
 from collections.abc import Callable
 from time import monotonic, time
@@ -9,7 +9,7 @@ from ..core.result import Result, healthy, unhealthy
 from .client import Given, PlainCheck, client_getter
 from .driver import load
 from .kombu import Kept
-from .pool import Usage
+from .pool import Usage, answered, usage_of
 from .table import described
 
 MOMENT = 0.001
@@ -31,12 +31,16 @@ class Celery(Protocol):
     technology="Celery",
     extra="celery",
     asked="RabbitMQ: to open and to close a channel; Redis: `PING`. On a connection of the check's own, beside the "
-    "app's pool, which is kept from run to run",
+    "app's pool, which is kept from run to run. An alarm of RabbitMQ for memory or disk, which stops publishers alone, "
+    "is not seen",
     costs="RabbitMQ: two round trips; Redis: one",
-    privileges="RabbitMQ: access to the virtual host; Redis: `+ping`",
+    privileges="RabbitMQ: access to the virtual host; Redis: `+ping`, and `+select` where it is not database 0",
 )
 def celery_broker(app: Given[Celery], *, patience: float = 1.5) -> PlainCheck:
-    """Return a check that the broker of a Celery app can take tasks.
+    """Return a check that the broker of a Celery app answers.
+
+    Whether it takes tasks is not asked, for that would be to write: RabbitMQ that is short of memory or disk answers
+    as ever, and stops the publishers alone.
 
     A plain function, which no deadline ends: its thread gives up after `patience` seconds without a byte from the
     broker. A connection on which a run failed is thrown away; one that had died since it was used last is replaced at
@@ -49,8 +53,9 @@ def celery_broker(app: Given[Celery], *, patience: float = 1.5) -> PlainCheck:
     def ask() -> Result:
         app = get()
         pool = app.pool
-        usage = Usage(len(pool._dirty), pool.limit) if pool.limit else None  # private: nothing else tells who has one
-        return kept.answer(app.connection_for_write, lambda _: healthy() if usage is None else usage.answered())
+        # Private: nothing else tells who has one.
+        usage = usage_of(lambda: Usage(len(pool._dirty), pool.limit) if pool.limit else None)
+        return kept.answer(app.connection_for_write, lambda _: answered(usage))
 
     return ask
 

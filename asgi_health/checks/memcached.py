@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.result import Result
 from .client import AsyncCheck, Given, client_getter
 from .driver import load
-from .pool import Usage
+from .pool import Usage, answered, exhausted, usage_of
 from .table import described
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ def aiomcache_client(client: "Given[FlagClient[Any]]") -> AsyncCheck:
         client: Any = get()
         pool = client._pool
         # It opens its smallest number of connections, and none after that.
-        usage = Usage(len(pool._in_use), min(pool._minsize, pool._maxsize))
-        if usage.exhausted:
+        usage = usage_of(lambda: Usage(len(pool._in_use), min(pool._minsize, pool._maxsize)))
+        if exhausted(usage):
             reader, writer = await asyncio.open_connection(pool._host, pool._port, **pool.conn_args)
             try:
                 await _version(reader, writer)
@@ -54,7 +54,7 @@ def aiomcache_client(client: "Given[FlagClient[Any]]") -> AsyncCheck:
                 raise
             finally:
                 pool.release(connection)
-        return usage.answered()
+        return answered(usage)
 
     return ask_for_version
 

@@ -67,3 +67,23 @@ class Usage:
         if self.exhausted:
             return degraded(f"pool exhausted: {self.in_use} of {self.size} in use", data=self.data)
         return healthy(data=self.data)
+
+
+def usage_of(count: Callable[[], Usage | None]) -> Usage | None:
+    """Return what `count` finds in the private parts of a driver, or None in a version that has others.
+
+    So an upgrade costs a figure, and the server is asked all the same.
+    """
+    try:
+        return count()
+    except AttributeError:
+        return None
+
+
+def exhausted(usage: Usage | None) -> bool:
+    return usage is not None and usage.exhausted
+
+
+def answered(usage: Usage | None) -> Result:
+    """Return what is to be said when the server has answered, whether the pool is known or not."""
+    return healthy() if usage is None else usage.answered()

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     asked="`PING` on a connection of the pool; while the pool is exhausted, on one beside it",
     costs="one round trip. While the pool is exhausted: one connection more, opened and closed. Where a Sentinel names "
     "the master: two round trips to the Sentinel for each connection that is opened",
-    privileges="`+ping`; of a Sentinel `+ping` and `+sentinel|masters`",
+    privileges="`+ping`, and what the client needs to connect (`+select`, `+client|setname`); of a Sentinel `+ping` "
+    "and `+sentinel|masters`",
 )
 def redis_client(client: "Given[Redis]") -> AsyncCheck:
     """Return a check of Redis through a client of redis.asyncio, or one that a Sentinel's ``master_for()`` has made.

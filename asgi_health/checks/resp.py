@@ -5,9 +5,9 @@ from typing import Any
 from ..core.result import Result, unhealthy
 from .client import AsyncCheck, ClientError, client_getter
 from .driver import load
-from .pool import Usage
+from .pool import Usage, answered, exhausted, usage_of
 
-STATE = "CLUSTER INFO"
+STATE = "CLUSTER", "INFO"
 
 
 class AnswerError(Exception):
@@ -16,21 +16,21 @@ class AnswerError(Exception):
 
 def pinged(driver: str, kind: str, client: Any, *, by: str) -> AsyncCheck:
     """Return a check that sends PING on a connection of the client's pool."""
-    asker = _Asker(driver)
+    asker = Asker(driver)
     get = client_getter(client, asker.kind(kind), by=by)
 
     async def ping() -> Result:
         pool = get().connection_pool
-        usage = _pool_usage(pool)
+        usage = pool_usage(pool)
         await asker.ask_pool(pool, "PING")
-        return usage.answered()
+        return answered(usage)
 
     return ping
 
 
 def cluster_asked(driver: str, kind: str, client: Any, *, by: str) -> AsyncCheck:
     """Return a check that asks one node for CLUSTER INFO, and another one when that does not answer."""
-    asker = _Asker(driver)
+    asker = Asker(driver)
     get = client_getter(client, asker.kind(kind), by=by)
     turn = 0  # whose it is to be asked first: not again his who was silent until the deadline
 
@@ -58,24 +58,24 @@ def cluster_asked(driver: str, kind: str, client: Any, *, by: str) -> AsyncCheck
     return ask_the_cluster
 
 
-async def _ask_node(asker: "_Asker", node: Any) -> Result:
+async def _ask_node(asker: "Asker", node: Any) -> Result:
     usage = _usage(node)
     if usage.exhausted:
         return await _ask_beside(asker, node)
     # Not by execute_command() of the node: that of valkey-py loses a connection when it cannot connect.
     connection = node.acquire_connection()
     try:
-        answer = await asker.ask_twice(connection, STATE)
+        answer = await asker.ask_twice(connection, *STATE)
     finally:
         getattr(node, "release", node._free.append)(connection)
     return _judged(answer, usage)
 
 
-async def _ask_beside(asker: "_Asker", node: Any) -> Result:
+async def _ask_beside(asker: "Asker", node: Any) -> Result:
     usage = _usage(node)
     connection = node.connection_class(**node.connection_kwargs)
     try:
-        answer = await asker.ask_twice(connection, STATE)
+        answer = await asker.ask_twice(connection, *STATE)
     finally:
         await connection.disconnect(nowait=True)
     return _judged(answer, usage)
@@ -93,11 +93,11 @@ def _judged(answer: bytes, usage: Usage) -> Result:
     return usage.answered()
 
 
-def _pool_usage(pool: Any) -> Usage:
-    return Usage(len(pool._in_use_connections), pool.max_connections)
+def pool_usage(pool: Any) -> Usage | None:
+    return usage_of(lambda: Usage(len(pool._in_use_connections), pool.max_connections))
 
 
-class _Asker:
+class Asker:
     """Asks on a connection, without the retries of its client: with them the deadline comes before the reason."""
 
     def __init__(self, driver: str) -> None:
@@ -115,16 +115,16 @@ class _Asker:
         kind: type = getattr(load(f"{self._driver}.asyncio", extra=self._driver), name)
         return kind
 
-    async def ask_pool(self, pool: Any, command: str) -> bytes:
+    async def ask_pool(self, pool: Any, *command: str) -> Any:
         """Return the answer on a connection of `pool`, or beside it when it is exhausted."""
-        beside = _pool_usage(pool).exhausted
+        beside = exhausted(pool_usage(pool))
         connection = pool.make_connection() if beside else pool.get_available_connection()
         try:
-            return await self.ask_twice(connection, command, sentinel=getattr(pool, "sentinel_manager", None))
+            return await self.ask_twice(connection, *command, sentinel=getattr(pool, "sentinel_manager", None))
         finally:
             await (connection.disconnect(nowait=True) if beside else pool.release(connection))
 
-    async def ask_twice(self, connection: Any, command: str, *, sentinel: Any = None) -> bytes:
+    async def ask_twice(self, connection: Any, *command: str, sentinel: Any = None) -> Any:
         """Return the answer, or raise the reason why there is none.
 
         A connection that was used before may have died since, or hold an answer that nobody has read; it is opened
@@ -136,13 +136,13 @@ class _Asker:
             await connection.disconnect(nowait=True)
         if connection.is_connected:
             try:
-                return await self._ask(connection, command)
+                return await self._ask(connection, *command)
             except self._stale:
                 pass
         if sentinel is not None:
             await self._find(sentinel)
         try:
-            return await self._ask(connection, command)
+            return await self._ask(connection, *command)
         except self._no_master:
             # Its own text shows how the client logs in.
             raise AnswerError("no Sentinel knows a master of that name which is up") from None
@@ -161,14 +161,14 @@ class _Asker:
                 reason = error
         raise reason
 
-    async def _ask(self, connection: Any, command: str) -> bytes:
+    async def _ask(self, connection: Any, *command: str) -> Any:
         patient = connection.retry
         connection.retry = self._never
         try:
             await connection.connect()
-            await connection.send_command(*command.split())
-            answer: bytes = await connection.read_response(disable_decoding=True)
-            if command == "PING" and answer != b"PONG":
+            await connection.send_command(*command)
+            answer = await connection.read_response(disable_decoding=True)
+            if command == ("PING",) and answer != b"PONG":
                 raise AnswerError(f"PING was answered by {answer[:40]!r}, expected b'PONG'")
             return answer
         except BaseException:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     asked="`PING` on a connection of the pool; while the pool is exhausted, on one beside it",
     costs="one round trip. While the pool is exhausted: one connection more, opened and closed. Where a Sentinel names "
     "the master: two round trips to the Sentinel for each connection that is opened",
-    privileges="`+ping`; of a Sentinel `+ping` and `+sentinel|masters`",
+    privileges="`+ping`, and what the client needs to connect (`+select`, `+client|setname`); of a Sentinel `+ping` "
+    "and `+sentinel|masters`",
 )
 def valkey_client(client: "Given[Valkey]") -> AsyncCheck:
     """Return a check of Valkey through a client of valkey.asyncio, or one that a Sentinel's ``master_for()`` has made.

@@ -219,6 +219,14 @@ async def test_a_silent_broker_holds_no_thread(server: Server, address: str, mak
         server.daemon.thaw()
 
 
+async def test_a_pool_that_does_not_tell_how_full_it_is_is_no_failure(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = app_of(address)
+    monkeypatch.delattr(app.pool, "_dirty")
+    assert (await expect(celery_broker(app), Status.HEALTHY, "^$")).data == {}
+
+
 async def test_the_next_of_several_brokers_is_asked(address: str, nobody: int) -> None:
     dead = BROKERS["redis" if address.startswith("redis") else "rabbitmq"](Target(nobody))
     await expect(celery_broker(app_of(f"{dead};{address}")), Status.HEALTHY, "^$")

@@ -1,17 +1,19 @@
 """What is special about RabbitMQ: what a run costs, by its own counters."""
 
 import gc
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
 import aio_pika
+import anyio
 import pytest
 
 from asgi_health import Status
 from asgi_health.checks.amqp import aio_pika_connection
 
 from .conftest import GetServer
-from .observe import expect, observe, until
+from .observe import CheckFunction, expect, observe, until
 from .rows import Row
 from .rows.amqp import AMQP, open_plain, open_robust, url_of
 from .rows.celery import CELERY
@@ -70,6 +72,33 @@ async def test_a_run_that_is_cut_off_between_two_answers_costs_the_application_n
         await expect(check, Status.HEALTHY, "^$")
         await until(lambda: channels(server) == 0, "every channel is closed")
         assert lost == []
+
+
+@pytest.mark.parametrize("opened", [open_robust, open_plain])
+async def test_a_connection_that_the_server_blocks_is_told_until_it_is_free_again(
+    server: RabbitMQ, opened: Open
+) -> None:
+    async with opened(Target(server.port)) as connection:
+        check = aio_pika_connection(connection)
+        channel = await connection.channel(publisher_confirms=False)
+        watermark = server.ask("vm_memory_monitor:get_vm_memory_high_watermark()")
+        server.ask("vm_memory_monitor:set_vm_memory_high_watermark(0.0000001)")
+        try:
+            await until(lambda: server.ask("rabbit_alarm:get_alarms()") != "[]", "the alarm is raised")
+            await expect(check, Status.HEALTHY, "^$")  # it has not published
+            await channel.default_exchange.publish(aio_pika.Message(b"news"), "nowhere", mandatory=False)
+            await says(check, "^the server blocks the connection: it is short of memory or disk$")
+        finally:
+            server.ask(f"vm_memory_monitor:set_vm_memory_high_watermark({watermark})")
+        await says(check, "^$")
+
+
+async def says(check: CheckFunction, message: str) -> None:
+    """Run it again and again until it says that."""
+    end = anyio.current_time() + 30
+    while not re.search(message, (result := (await observe(check, 1.0)).result).message):
+        assert anyio.current_time() < end, f"not within 30 s: {message}, but {result}"
+        await anyio.sleep(0.05)
 
 
 async def test_a_plain_connection_that_was_lost_stays_red_until_the_application_has_another(server: RabbitMQ) -> None:

@@ -80,11 +80,7 @@ async def occupy(client: ArqRedis) -> AsyncGenerator[None]:
 
 
 REFUSED = r"^ConnectionError: Error 111 connecting to "
-# The last is asyncio's, of Python 3.13.0: it trips over a line that was reset while nobody looked.
-RESET = (
-    r"^(ConnectionError: .*Connection (reset by peer|closed by server)"
-    "|AttributeError: 'NoneType' object has no attribute '_add_writer'$)"
-)
+RESET = r"^ConnectionError: .*Connection (reset by peer|closed by server)"
 SAYS = {
     "healthy": "^$",
     "refused": REFUSED,
