@@ -7,7 +7,6 @@ from .require import require_seconds, require_type
 from .stalls import Stall
 from .status import Probe
 
-
 MODE = 0o660
 """The user and the group of the process may connect."""
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 from threading import Thread
 
 from ..core.status import Status
@@ -37,10 +38,16 @@ class ListenerThread:
             raise CannotListen(f"listener: cannot answer at {address}: {error.strerror}") from None
         self._over = asyncio.Event()
         self._exhausted = False
+        self._noticed: tuple[socket.socket, Callable[[], None]] | None = None
         self._thread = Thread(target=self._run, name="asgi-health listener", daemon=True)
 
     def start(self) -> None:
-        """Begin. Raises RuntimeError, and lets go of the address, where the system gives no thread."""
+        """Begin. Raises RuntimeError, and lets go of the address, where the system gives no thread.
+
+        No effect where it answers already, for an app that is starting.
+        """
+        if self._thread.is_alive():
+            return
         address = address_of(self._listening)
         try:
             self._thread.start()
@@ -49,6 +56,10 @@ class ListenerThread:
             self._loop.close()
             raise
         logger.info("the listener answers at %s", address)
+
+    def notice(self, what: socket.socket, then: Callable[[], None]) -> None:
+        """Have `then` called once, in the thread: when `what` can be read, or at the end. To be said before `start`."""
+        self._noticed = (what, then)
 
     def stop(self) -> None:
         """End it, without waiting: the address is free at once, connections break off."""
@@ -73,9 +84,12 @@ class ListenerThread:
         self._listening.setblocking(False)
         places = Places(lambda client: self._talk(client, places))
         self._open(places)
+        if self._noticed is not None:
+            self._loop.add_reader(self._noticed[0], self._notice)
         try:
             await self._over.wait()
         finally:
+            self._notice()
             self._loop.remove_reader(self._listening)
             self._listening.close()
             await places.close()
@@ -83,6 +97,13 @@ class ListenerThread:
     def _open(self, places: Places) -> None:
         if not self._over.is_set():
             self._loop.add_reader(self._listening, self._take, places)
+
+    def _notice(self) -> None:
+        if self._noticed is not None:
+            what, then = self._noticed
+            self._noticed = None
+            self._loop.remove_reader(what)
+            then()
 
     def _take(self, places: Places) -> None:
         """Take one connection in each turn of the loop, so that a flood of them delays nobody who is in already."""
