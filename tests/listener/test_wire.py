@@ -4,20 +4,21 @@ import asyncio
 import gc
 import re
 import socket
+import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import ExitStack
 from email.utils import parsedate_to_datetime
-from functools import partial
 from pathlib import Path
 
 import h11
 import pytest
 
 import asgi_health
-from asgi_health import HealthMiddleware, Listener, client_in
+from asgi_health import HealthMiddleware, Listener, Probe, client_in
 from asgi_health.asgi.types import Scope
+from asgi_health.core.tally import Outlook
 from asgi_health.runtime import listener_connection, listener_places
 
 from ..asgi.lives import speaks
@@ -313,31 +314,61 @@ def test_options_says_what_may_be_asked(address: str, path: str) -> None:
     assert ask(address, "GET", path).all("allow") == []
 
 
-def test_three_hundred_connections_at_once_are_answered_or_turned_away(
-    address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As many as it takes are answered, the others learn it at once, and then there is room again."""
-    monkeypatch.setattr(listener_connection, "PATIENCE", 3600.0)
-    clients = []
-    for _ in range(300):
-        client = connected(address)
-        clients.append(client)
-        wait_until(lambda: ask_or_none(address) is not None or len(clients) >= listener_places.MOST, "taken in")
-    served = 0
-    for client in clients:
+def crowd(address: str, count: int, raw: bytes) -> ExitStack:
+    """That many connections which send this, and never read."""
+    stack = ExitStack()
+    for _ in range(count):
+        client = stack.enter_context(connected(address))
+        client.setblocking(False)
         try:
-            client.sendall(request("GET", "/readyz", [("connection", "close")]))
-            received = client.recv(65536)
-        except ConnectionError:
-            received = b""
-        served += received.endswith(PASS)
-        assert received == b"" or received.endswith(PASS)
-        client.close()
-    assert listener_places.MOST - 1 <= served <= listener_places.MOST
-    wait_until(lambda: ask_or_none(address) == PASS, "there is room again")
+            while raw and client.send(raw):
+                if raw in PATIENT:
+                    break
+        except (BlockingIOError, ConnectionError):
+            pass
+    return stack
 
 
-def test_a_newcomer_takes_the_place_of_the_connection_that_is_silent_longest(
+PATIENT = [b"", b"GET /readyz HTTP/1.1\r\nhos", b"POST /readyz HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n"]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [*PATIENT, request("GET", "/health?verbose") * 200, request("POST", "/readyz", body=b"x" * 100) * 100],
+    ids=["silent", "in the head", "in the body", "that do not read", "that do not read, with bodies"],
+)
+def test_connections_that_hold_all_places_make_room_for_a_newcomer(
+    address: str, monkeypatch: pytest.MonkeyPatch, raw: bytes
+) -> None:
+    monkeypatch.setattr(listener_places, "MOST", 20)
+    monkeypatch.setattr(listener_connection, "PATIENCE", 3600.0)
+    with crowd(address, 60, raw):
+        assert [ask(address, "GET", "/readyz").body for _ in range(30)] == [PASS] * 30
+
+
+def test_the_log_says_once_how_many_had_to_go(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(listener_places, "MOST", 4)
+    monkeypatch.setattr(listener_places, "SOON", 0.3)
+    address = str(folder / "crowded")
+
+    def told() -> list[int]:
+        found = (
+            re.match(r"the listener has closed (\d+) connections to", each.getMessage()) for each in caplog.records
+        )
+        return [int(each[1]) for each in found if each]
+
+    with living(HealthMiddleware(speaks, listener=Listener(address))):
+        with crowd(address, 14, b""):
+            wait_until(lambda: told() != [], "it is told of")
+            assert ask(address, "GET", "/startupz").body == PASS
+        assert len(told()) == 1  # another one in a minute at most, or at the end
+    wait_until(lambda: sum(told()) == 11, "the others are told of at the end")
+    assert len(told()) == 2
+
+
+def test_a_newcomer_takes_the_place_of_the_connection_that_was_answered_longest_ago(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listener_places, "MOST", 4)
@@ -345,13 +376,34 @@ def test_a_newcomer_takes_the_place_of_the_connection_that_is_silent_longest(
     address = str(folder / "full")
     with living(HealthMiddleware(speaks, listener=Listener(address))), ExitStack() as stack:
         kept = [stack.enter_context(Connection(address)) for _ in range(4)]
-        for number in (1, 3, 0, 2):  # so they fall silent, each when it has been answered
+        for number in (1, 3, 0, 2):
             kept[number].ask("GET", "/startupz")
         for number in (1, 3, 0):
             assert stack.enter_context(Connection(address)).ask("GET", "/startupz").body == PASS
             with pytest.raises(ConnectionError):
                 kept[number].ask("GET", "/startupz")
         assert kept[2].ask("GET", "/startupz").body == PASS
+
+
+def test_thousands_of_requests_in_a_few_packets_delay_a_probe_by_one_of_each_connection(folder: Path) -> None:
+    """As the policy of the details sees them, one after the other; it holds the first until all have been sent."""
+    seen: list[str] = []
+    sent = threading.Event()
+
+    def policy(scope: Scope) -> bool:
+        seen.append(scope["path"])
+        return sent.wait(20.0)
+
+    address = str(folder / "pipelined")
+    with living(HealthMiddleware(speaks, details=policy, listener=Listener(address))), ExitStack() as stack:
+        clients = [stack.enter_context(connected(address)) for _ in range(40)]
+        for client in clients:
+            client.sendall(request("GET", "/health") * 1500)
+        probe = stack.enter_context(Connection(address))
+        probe.send(request("GET", "/livez"))
+        sent.set()
+        assert probe.exchange(b"", "GET").body == PASS
+    assert seen.index("/livez") < 3 * len(clients)
 
 
 def ask_or_none(address: str) -> bytes | None:
@@ -457,8 +509,15 @@ def test_a_policy_that_looks_at_the_address_knows_it(network: str, caplog: pytes
 def test_an_answer_that_fails_is_not_a_green_one(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     address = str(folder / "fails")
     app = HealthMiddleware(speaks, listener=Listener(address))
+    outlook = app.health.outlook
+
+    def broken(probe: Probe | None) -> Outlook:
+        if threading.current_thread().name == "asgi-health listener":
+            raise RuntimeError("broken")
+        return outlook(probe)
+
     with living(app), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(app.health, "outlook", partial(int, "no number"))
+        patch.setattr(app.health, "outlook", broken)
         answer = ask(address, "GET", "/readyz")
     assert (answer.status, answer.body) == (503, b'{"status":"fail"}')
     assert "the listener could not answer" in caplog.text
