@@ -63,7 +63,7 @@ def _measure(kinds: Sequence[str], cases: Sequence[str], turns: int, progress: P
 
 
 def _add(results: Results, case: str, probes: dict[str, list[list[Probe]]]) -> None:
-    waits = {kind: [max(each.seconds for each in turn) for turn in turns] for kind, turns in probes.items()}
+    waits = {kind: [max(map(_wait_of, turn)) for turn in turns] for kind, turns in probes.items()}
     for kind, values in waits.items():
         if not values:
             continue
@@ -75,6 +75,11 @@ def _add(results: Results, case: str, probes: dict[str, list[list[Probe]]]) -> N
         measured = spread([1000 * value for value in values])
         note = f"{failed / len(whole):.0%} failed" if failed else ""
         results.add(Figure("attack", case, TITLES[kind], "ms", measured, compared, TITLES[AGAINST], note))
+
+
+def _wait_of(probe: Probe) -> float:
+    """Return how long it waited; one that was refused has waited in vain, however soon it learned that."""
+    return probe.seconds if probe.status == 200 else GIVEN_UP
 
 
 def _under_attack(kind: str, case: str) -> list[Probe]:

@@ -97,7 +97,7 @@ class Desk:
             return refusal
         await prepare(asked)
         answered = self._answer(scope, asked, self._health.clock())
-        return with_allow(answered) if scope.get("method") == "OPTIONS" else answered
+        return with_allow(answered) if scope.get("method") == "OPTIONS" and answered is not NOT_FOUND else answered
 
     def _refuse(self, scope: Scope, asked: Asked) -> Answer | None:
         method = scope.get("method")

@@ -27,7 +27,8 @@ class Listener:
     stall_ready: float = 5.0
     stall_live: float = 30.0
     mode: int = MODE
-    """0o660: the user and the group of the process, whatever its umask."""
+    """0o660: the user and the group of the process, whatever its umask. HAProxy and nginx ask as users of their own: put
+    them into that group, or let the folder decide who comes near, and the file be 0o666."""
 
     def __post_init__(self) -> None:
         self._require_address()

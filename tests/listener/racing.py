@@ -23,8 +23,9 @@ def race(path: str, start: int, won: int, over: int) -> None:
         os.write(won, b"-")
         return
     os.write(won, b"+")
+    waited: list[socket.socket | int] = [listening, over]
     while True:  # others look in too, whether it is alive
-        readable, _, _ = select.select([listening, over], [], [])
+        readable, _, _ = select.select(waited, [], [])
         if over in readable:
             return
         client, _ = listening.accept()

@@ -361,7 +361,7 @@ def test_a_file_that_may_not_be_removed_at_the_end_is_a_line_in_the_log(
         raise PermissionError(errno.EACCES, "Permission denied", path)
 
     with living(HealthMiddleware(speaks, listener=Listener(path))):
-        monkeypatch.setattr(addresses.os, "unlink", unlink)
+        monkeypatch.setattr(os, "unlink", unlink)
     monkeypatch.undo()
     (told,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert told == f"the file of the listener's socket stays behind: {path}: Permission denied"
