@@ -61,7 +61,7 @@ class Listener:
         _ = self.host, self.port
 
     def _require_mode(self) -> None:
-        mode = self.mode
+        mode: object = self.mode
         if isinstance(mode, bool) or not isinstance(mode, int):
             raise TypeError(f"listener: mode must be a number such as 0o660, not {mode!r}")
         if not 0 <= mode <= 0o777:

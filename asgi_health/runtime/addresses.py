@@ -4,7 +4,7 @@ import logging
 import os
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from time import monotonic, sleep
 from weakref import WeakSet
@@ -122,7 +122,7 @@ def _unix(path: str, mode: int) -> socket.socket:
 
 
 @contextmanager
-def _alone_at(path: str) -> Iterator[None]:
+def _alone_at(path: str) -> Generator[None]:
     """Keep out other processes that are about to listen at the path.
 
     One that is bound and does not listen yet looks like one that has died: without a lock both would take the file of

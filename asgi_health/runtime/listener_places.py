@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from functools import partial
 
@@ -64,7 +64,7 @@ class Places:
             await asyncio.sleep(0)
 
     @contextmanager
-    def answering(self) -> Iterator[None]:
+    def answering(self) -> Generator[None]:
         """The block in which the present task answers: it cannot be sent away, and is the last to be afterwards."""
         task = asyncio.current_task()
         assert task is not None

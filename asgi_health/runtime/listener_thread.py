@@ -44,13 +44,13 @@ class ListenerThread:
     def start(self) -> None:
         """Begin. Raises RuntimeError, and lets go of the address, where the system gives no thread.
 
-        No effect where it answers already, for an app that is starting.
+        Where it answers already, it has been taken over, and the log says so once more: that of the first time may have
+        come before logging was configured.
         """
-        if self._thread.is_alive():
-            return
         address = address_of(self._listening)
         try:
-            self._thread.start()
+            if not self._thread.is_alive():
+                self._thread.start()
         except RuntimeError:
             self._let_go()
             self._loop.close()
