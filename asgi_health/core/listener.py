@@ -27,8 +27,8 @@ class Listener:
     stall_ready: float = 5.0
     stall_live: float = 30.0
     mode: int = MODE
-    """0o660: the user and the group of the process, whatever its umask. HAProxy and nginx ask as users of their own: put
-    them into that group, or let the folder decide who comes near, and the file be 0o666."""
+    """0o660: the user and the group of the process, whatever its umask. HAProxy and nginx ask as users of their own:
+    put them into that group, or have the folder decide who comes near, and the file be 0o666."""
 
     def __post_init__(self) -> None:
         self._require_address()
@@ -39,7 +39,12 @@ class Listener:
                 f"listener: stall_live {self.stall_live} s must not be shorter than stall_ready {self.stall_ready} s:"
                 " what is not alive is not ready"
             )
-        self._require_mode()
+        _require_mode(self.mode)
+        if self.mode != MODE and self.path is None:
+            raise ValueError(
+                f"listener: mode 0o{self.mode:03o} is of the file of a unix socket, and address {self.address!r} is of"
+                " TCP"
+            )
 
     def _require_address(self) -> None:
         require_type("listener: address", self.address, str)
@@ -59,21 +64,6 @@ class Listener:
                 f" '{host}:{self.stall_ready}'"
             )
         _ = self.host, self.port
-
-    def _require_mode(self) -> None:
-        mode: object = self.mode
-        if isinstance(mode, bool) or not isinstance(mode, int):
-            raise TypeError(f"listener: mode must be a number such as 0o660, not {mode!r}")
-        if not 0 <= mode <= 0o777:
-            octal = f"0o{mode}"
-            meant = f"; did you mean {octal}?" if re.fullmatch("0o[0-7]{3}", octal) else ""
-            raise ValueError(f"listener: mode {mode} must be of 0o000 to 0o777{meant}")
-        if not mode & 0o222:
-            raise ValueError(f"listener: mode 0o{mode:03o} lets nobody connect, which is to write: such as 0o660")
-        if mode != MODE and self.path is None:
-            raise ValueError(
-                f"listener: mode 0o{mode:03o} is of the file of a unix socket, and address {self.address!r} is of TCP"
-            )
 
     @property
     def path(self) -> str | None:
@@ -105,3 +95,14 @@ class Listener:
         if probe is Probe.STARTUP:
             return None
         return Stall(seconds, self.stall_live if probe is Probe.LIVENESS else self.stall_ready)
+
+
+def _require_mode(mode: object) -> None:
+    if isinstance(mode, bool) or not isinstance(mode, int):
+        raise TypeError(f"listener: mode must be a number such as 0o660, not {mode!r}")
+    if not 0 <= mode <= 0o777:
+        octal = f"0o{mode}"
+        meant = f"; did you mean {octal}?" if re.fullmatch("0o[0-7]{3}", octal) else ""
+        raise ValueError(f"listener: mode {mode} must be of 0o000 to 0o777{meant}")
+    if not mode & 0o222:
+        raise ValueError(f"listener: mode 0o{mode:03o} lets nobody connect, which is to write: such as 0o660")
