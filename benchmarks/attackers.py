@@ -72,7 +72,7 @@ ATTACKS = {
 
 async def _attack(attack: Attack, address: str) -> None:
     begun = 0
-    everybody = asyncio.Event()
+    all_are_in = asyncio.Event()
 
     async def client() -> None:
         nonlocal begun
@@ -87,7 +87,7 @@ async def _attack(attack: Attack, address: str) -> None:
                     reader, writer = await asyncio.open_connection(host, int(port))
                 begun, first = begun + first, False
                 if begun == attack.connections:
-                    everybody.set()
+                    all_are_in.set()
                 await attack.talk(reader, writer)
             except OSError:
                 await asyncio.sleep(0.01)
@@ -99,7 +99,7 @@ async def _attack(attack: Attack, address: str) -> None:
         for _ in range(attack.connections):
             group.create_task(client())
         # A server that takes no more of them in is under attack already.
-        await asyncio.wait([asyncio.ensure_future(everybody.wait())], timeout=2.0)
+        await asyncio.wait([asyncio.ensure_future(all_are_in.wait())], timeout=2.0)
         print("begun", flush=True)
 
 

@@ -17,7 +17,7 @@ class Listener:
 
     It answers before the app has started and from the heartbeat of its loop: a loop that has not had a turn for
     `stall_ready` seconds is not ready, one that has not for `stall_live` is not alive. `mode` is of the file of a unix
-    socket: whoever may write to it may ask.
+    socket: who may write to it may ask.
 
     Raises ValueError or TypeError for what could not work.
     """
@@ -105,4 +105,6 @@ def _require_mode(mode: object) -> None:
         meant = f"; did you mean {octal}?" if re.fullmatch("0o[0-7]{3}", octal) else ""
         raise ValueError(f"listener: mode {mode} must be of 0o000 to 0o777{meant}")
     if not mode & 0o222:
-        raise ValueError(f"listener: mode 0o{mode:03o} lets nobody connect, which is to write: such as 0o660")
+        raise ValueError(
+            f"listener: mode 0o{mode:03o} allows no user to connect, which needs the right to write; expected one such as 0o660"
+        )

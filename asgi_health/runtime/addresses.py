@@ -59,10 +59,10 @@ class SocketFile:
         self._identity = _identity(self._path)
 
     def unlink(self) -> None:
-        """Take it away, unless it is the file of somebody else by now.
+        """Remove it, unless another process has put its own there.
 
-        Where that is not allowed, for the process has dropped its privileges, the log says that it stays. Whoever
-        listens there next takes it away.
+        Where that is not allowed, because the process has dropped its privileges, the log says that it stays. The next
+        process that listens there removes it.
         """
         if self._identity is not None and _identity(self._path) == self._identity:
             try:
@@ -111,8 +111,8 @@ def _unix(path: str, mode: int) -> socket.socket:
                     raise
                 os.unlink(path)
                 listening.bind(path)
-            # Before it listens nobody can connect, so that there is no moment in which too many may. The umask, which
-            # would do it in one step, is that of the whole process.
+            # Before it listens no client can connect, so there is no moment in which too many may. The umask would do
+            # it in one step, but belongs to the whole process.
             os.chmod(path, mode)
             listening.listen(BACKLOG)
     except BaseException:
@@ -125,9 +125,9 @@ def _unix(path: str, mode: int) -> socket.socket:
 def _alone_at(path: str) -> Generator[None]:
     """Keep out other processes that are about to listen at the path.
 
-    One that is bound and does not listen yet looks like one that has died: without a lock both would take the file of
-    the other away, and believe that it is theirs. A lock ends with its process, whatever becomes of that, and its file
-    goes with the block.
+    A socket that is bound and does not listen yet looks like one whose process has died: without a lock two processes
+    would remove the file of the other, and both believe that the path is theirs. The lock ends with its process, and
+    its file is removed at the end of the block.
     """
     import fcntl  # not on Windows
 
@@ -151,7 +151,7 @@ def _alone_at(path: str) -> Generator[None]:
     try:
         yield
     finally:
-        os.unlink(name)  # whoever waits for it sees that the file is another one by then
+        os.unlink(name)  # a process that waits for it sees that its file is gone
         os.close(lock)
 
 

@@ -18,8 +18,8 @@ PATIENCE = 2.0
 class _Early:
     """A listener that runs already.
 
-    Threads do not survive a fork: under `gunicorn --preload` it is the master that listens, and a worker that has the
-    app. Through a pair of sockets, which both know, the worker asks the master to leave.
+    Threads do not survive a fork: under `gunicorn --preload` the master listens, and a worker has the app. Through a
+    pair of sockets, which both have, the worker asks the master to leave.
     """
 
     def __init__(self, listener: Listener, respond: Respond) -> None:
@@ -45,7 +45,7 @@ class _Early:
         """Have others answer from now on."""
         self._thread.respond = respond
         try:
-            self._asking.shutdown(socket.SHUT_RDWR)  # which closes both: nobody is to be sent away any more
+            self._asking.shutdown(socket.SHUT_RDWR)  # the thread closes both: no process may ask it to leave any more
         except OSError:  # the thread has ended
             pass
         return self._thread
@@ -97,7 +97,7 @@ def open_listener(listener: Listener, respond: Respond) -> Listening:
 
 
 def _take(listener: Listener) -> _Early | None:
-    """Return the early one of this process, which is nobody's from now on; that of another process goes away."""
+    """Return the early listener of this process, for the caller alone; ask that of another process to leave."""
     early = _early.pop(listener.address, None)
     if early is not None and early.inherited:
         _inherited.append(early)

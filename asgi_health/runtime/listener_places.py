@@ -1,4 +1,4 @@
-"""Who is connected to the listener, whose turn it is, and who has to go when all places are taken."""
+"""The connections to the listener: whose turn it is, and which one is closed when all places are taken."""
 
 import asyncio
 import logging
@@ -10,11 +10,11 @@ from functools import partial
 logger = logging.getLogger("asgi_health")
 
 MOST = 256
-"""Connections at a time: a flood must not take the memory of the app. Whoever comes then may be the kubelet, and takes
-the place of the one that was answered longest ago: it is silent, slow, or does not read its answer."""
+"""Connections at a time: a flood must not take the memory of the app. The next one may be the kubelet's, and takes the
+place of the one that was answered longest ago: that client is silent, slow, or does not read its answer."""
 
 SOON, SELDOM = 1.0, 60.0
-"""Seconds from the first connection that had to go to the line in the log, and from one such line to the next."""
+"""Seconds from the first connection that was closed to the line in the log, and from one such line to the next."""
 
 
 class Places:
@@ -34,7 +34,7 @@ class Places:
         self._pause = SOON
 
     def admit(self, client: socket.socket) -> None:
-        """Give a new client a place, or close its connection where everybody is being answered at this moment."""
+        """Give a new client a place, or close its connection where all others are being answered at this moment."""
         if len(self._tasks) >= MOST and not self.evict():
             client.close()
             self._refused += 1
@@ -47,7 +47,7 @@ class Places:
         task.add_done_callback(partial(self._left, client))
 
     def evict(self) -> bool:
-        """Send away who was answered longest ago. Returns whether there is anybody."""
+        """Close the connection that was answered longest ago. Returns whether there is one."""
         task = next(iter(self._order), None)
         if task is None:
             return False
@@ -77,7 +77,7 @@ class Places:
                 self._order[task] = None
 
     async def close(self) -> None:
-        """Send everybody away."""
+        """Close all connections."""
         while self._tasks:
             for task in self._tasks:
                 task.cancel()

@@ -106,7 +106,7 @@ class ListenerThread:
             then()
 
     def _take(self, places: Places) -> None:
-        """Take one connection in each turn of the loop, so that a flood of them delays nobody who is in already."""
+        """Take one connection in each turn of the loop, so that a flood of them does not delay those that are in."""
         try:
             client, _ = self._listening.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):  # another worker was faster, or it has gone

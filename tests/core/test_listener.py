@@ -73,8 +73,8 @@ def test_by_default_user_and_group_may_connect() -> None:
         (0o1660, "must be of 0o000 to 0o777$"),
         (-1, "must be of 0o000 to 0o777$"),
         (999, "must be of 0o000 to 0o777$"),
-        (0o444, "mode 0o444 lets nobody connect"),
-        (0, "mode 0o000 lets nobody connect"),
+        (0o444, "mode 0o444 allows no user to connect"),
+        (0, "mode 0o000 allows no user to connect"),
     ],
 )
 def test_a_mode_that_could_not_work_is_refused(mode: int, reason: str) -> None:

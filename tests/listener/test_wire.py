@@ -363,7 +363,7 @@ def test_the_log_says_once_how_many_had_to_go(
         with crowd(address, 14, b""):
             wait_until(lambda: told() != [], "it is told of")
             assert ask(address, "GET", "/startupz").body == PASS
-        assert len(told()) == 1  # another one in a minute at most, or at the end
+        assert len(told()) == 1  # the next one comes after a minute, or at the end
     wait_until(lambda: sum(told()) == 11, "the others are told of at the end")
     assert len(told()) == 2
 
