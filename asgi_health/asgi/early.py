@@ -14,8 +14,8 @@ def listen_early(listener: Listener, *, paths: Paths = Paths()) -> Listener:  # 
     """Answer at `listener` from here on as an app that is starting: live is 200, ready and startup are 503.
 
     Called before the imports that take long; the app with that listener takes over when it starts. `paths` are those of
-    the app. Where the process forks first, as under ``gunicorn --preload``, the first worker that starts makes the other
-    process close its listener. Returns `listener`.
+    the app. Where the process forks first, as under ``gunicorn --preload``, the first worker that starts makes the
+    other process close its listener. Returns `listener`.
 
     To be called in the process of the app: in another one, which only starts it, no app would ever take over.
 

@@ -106,5 +106,5 @@ def _require_mode(mode: object) -> None:
         raise ValueError(f"listener: mode {mode} must be of 0o000 to 0o777{meant}")
     if not mode & 0o222:
         raise ValueError(
-            f"listener: mode 0o{mode:03o} allows no user to connect, which needs the right to write; expected one such as 0o660"
+            f"listener: mode 0o{mode:03o} allows no user to connect, which is to write; expected one such as 0o660"
         )
