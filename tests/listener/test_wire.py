@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import re
+import resource
 import socket
 import threading
 import time
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from random import Random
 
 import h11
 import pytest
@@ -521,4 +523,46 @@ def test_an_answer_that_fails_is_not_a_green_one(folder: Path, caplog: pytest.Lo
         answer = ask(address, "GET", "/readyz")
     assert (answer.status, answer.body) == (503, b'{"status":"fail"}')
     assert "the listener could not answer" in caplog.text
+    caplog.clear()
+
+
+PIECES = [
+    *(b"GET ", b"POST ", b"HEAD ", b"CONNECT ", b"PRI ", b"/readyz", b"http://x/livez", b"*", b"x:80"),
+    *(b" HTTP/1.1\r\n", b" HTTP/1.0\r\n", b" HTTP/2.0\r\n", b"\r\n", b"\r\n\r\n", b"\n", b"\0", b"\xff"),
+    *(b"host: x\r\n", b"expect: 100-continue\r\n", b"content-length: 5\r\n", b"content-length: 99999\r\n"),
+    *(b"transfer-encoding: chunked\r\n", b"connection: upgrade\r\n", b"upgrade: h2c\r\n", b"a: b\r\n" * 99),
+    *(b"5\r\nabcde\r\n", b"0\r\n\r\n", b"zz\r\n", b"abcde"),
+    *(request("GET", "/readyz"), b"POST /readyz HTTP/1.1\r\nhost: x\r\n", b"HEAD /livez HTTP/1.0\r\n"),
+]
+
+
+def test_pieces_of_requests_in_any_order_have_answers_that_say_what_they_are(address: str) -> None:
+    order = Random(1)
+    for _ in range(500):
+        raw = b"".join(order.choices(PIECES, k=order.randint(1, 14)))
+        received = exchange(address, raw, half_closed=True)
+        assert received == b"" or re.match(rb"HTTP/1\.1 (100|200|400|404|405|413|431|505) ", received), raw
+    assert ask(address, "GET", "/readyz").body == PASS
+
+
+def test_without_a_descriptor_it_says_so_once_and_answers_when_there_is_one(
+    address: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(10.0)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            client.connect(address)
+            client.sendall(request("GET", "/readyz"))
+            wait_until(lambda: "cannot take a connection" in caplog.text, "it is told of")
+            client.settimeout(0.3)  # three more attempts
+            with pytest.raises(TimeoutError):
+                client.recv(1)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        client.settimeout(10.0)
+        assert client.recv(65536).endswith(PASS)
+    (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert record.getMessage() == "the listener cannot take a connection, and tries on: Too many open files"
     caplog.clear()
