@@ -9,6 +9,7 @@ TYPE_CHECKING = False  # what type checkers take for true; importing typing woul
 
 if TYPE_CHECKING:
     from .asgi.details import bearer_token, client_in
+    from .asgi.early import listen_early
     from .asgi.middleware import HealthMiddleware
     from .asgi.paths import Paths
     from .asgi.running import Health
@@ -38,6 +39,7 @@ __all__ = [
     "client_in",
     "degraded",
     "healthy",
+    "listen_early",
     "unhealthy",
 ]
 
@@ -59,6 +61,7 @@ _ROOMS = {
     "client_in": ".asgi.details",
     "degraded": ".core.result",
     "healthy": ".core.result",
+    "listen_early": ".asgi.early",
     "unhealthy": ".core.result",
 }
 

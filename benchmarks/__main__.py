@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from . import anatomy, bounds, in_process, machine, pulse, report, served, start, tables, tail, watching
+from . import anatomy, attack, bounds, in_process, machine, pulse, report, served, start, tables, tail, watching
 from .contenders import CONTENDERS
 from .figures import Results
 from .plan import Plan, Progress
@@ -19,6 +19,7 @@ MEASUREMENTS: dict[str, tuple[Callable[[Plan, Progress], Results], str]] = {
     "served": (served.measure, "probes per second and latencies under uvicorn, hypercorn, granian"),
     "heartbeat": (pulse.measure, "probes per second with and without the heartbeat of the loop and the watchdog"),
     "tail": (tail.measure, "the longest wait of a probe, and runs of the dependency, when things go wrong"),
+    "attack": (attack.measure, "the longest wait of an honest probe at the listener while others attack it"),
     "watching": (watching.measure, "processor and memory of checks while nobody asks, cost of a result, growth"),
     "start": (start.measure, "a probe command as a whole process, imports"),
 }

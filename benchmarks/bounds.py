@@ -39,6 +39,7 @@ class Bound:
 
 OURS = "asgi-health"
 FULL = "asgi-health+fastapi"
+LISTENER = "the listener"
 
 BOUNDS = (
     Bound("GET ready in process, × the constant app", "in-process", "answer", "GET ready", OURS, 2.2, 6.0),
@@ -82,6 +83,35 @@ BOUNDS = (
     Bound("longest wait while a dependency hangs, ms", "tail", "tail", "dependency hangs", FULL, 100, 900, ratio=False),
     Bound(
         "runs that 50 probes at once cause", "tail", "runs", "50 probes as the cache expires", FULL, 1, 5, ratio=False
+    ),
+    Bound(
+        "longest wait at the listener while 40 connections pipeline, × uvicorn's own port",
+        "attack",
+        "attack",
+        "40 pipeline",
+        LISTENER,
+        2,
+        4,
+    ),
+    *(
+        Bound(
+            f"longest wait at the listener while {case}, ms",
+            "attack",
+            "attack",
+            case,
+            LISTENER,
+            500,
+            limit,
+            ratio=False,
+        )
+        for case, limit in (
+            ("40 pipeline", None),
+            ("300 are silent", 1500),
+            ("300 pipeline", None),
+            ("300 are slow", None),
+            ("300 do not read", None),
+            ("40 pipeline, unix socket", None),
+        )
     ),
     Bound(
         "1,000 checks at 10 s, % of a core", "watching", "watching", "1,000 checks at 10 s", OURS, 2, 15, ratio=False

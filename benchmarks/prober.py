@@ -21,13 +21,22 @@ class Probe:
 
 async def probe(port: int, path: str, patience: float = PATIENCE) -> Probe:
     """Send one probe."""
+    return await probe_at(f"{HOST}:{port}", path, patience)
+
+
+async def probe_at(address: str, path: str, patience: float = PATIENCE) -> Probe:
+    """Send one probe to host:port, or to a unix socket, whose path has a slash in it."""
     started = time.perf_counter()
     status = 0
     writer: asyncio.StreamWriter | None = None
     try:
         async with asyncio.timeout(patience):
-            reader, writer = await asyncio.open_connection(HOST, port)
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nConnection: close\r\n\r\n".encode())
+            if "/" in address:
+                reader, writer = await asyncio.open_unix_connection(address)
+            else:
+                host, _, port = address.rpartition(":")
+                reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode())
             line = await reader.readline()
             while await reader.read(65536):
                 pass

@@ -73,7 +73,7 @@ class Server:
         self._resources = ExitStack()
         folder = Path(self._resources.enter_context(TemporaryDirectory(prefix="benchmark-")))
         self.board = Board(folder / "board")
-        self.port = _free_port()
+        self.port = free_port()
         described = {
             "contender": who.name,
             "board": str(self.board.path),
@@ -152,7 +152,8 @@ def start(servers: ExitStack, wanted: Sequence[Server], skip: Callable[[str], No
     return up
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
     with socket.socket() as listener:
         listener.bind((HOST, 0))
         port: int = listener.getsockname()[1]

@@ -23,6 +23,7 @@ HEADINGS = {  # of measures; what follows a comma in the name of a measure stays
     "runs": "Runs of the dependency meanwhile",
     "checks": "p99 by the number of checks, 16 connections",
     "p99": "p99 of ready while something else goes on",
+    "attack": "The longest wait of an honest probe, which gives up after 2 s, while",
     "watching": "The cost of watching while nobody asks",
     "per run": "Processor time of one run of a check",
     "growth": "How it grows: cost ~ checks to the power of",
@@ -95,12 +96,13 @@ def section(measure: str, figures: list[Figure]) -> str:
         headings = ["", *(f"{case}, {unit}" for case in cases)]
         if against := " / ".join(dict.fromkeys(compared[case] for case in cases if compared[case])):
             parts.append(f"Behind ×: against {against}, pair by pair.")
-        rows = [[title(name), *(_cell(cells.get((name, case))) for case in cases)] for name in names]
+        rows = [[title(name), *(cell(cells.get((name, case))) for case in cases)] for name in names]
         parts.append(table(headings, rows))
     return "\n\n".join(parts)
 
 
-def _cell(figure: Figure | None) -> str:
+def cell(figure: Figure | None) -> str:
+    """Return a figure as it stands in a table."""
     if figure is None:
         return ""
     if figure.ratio is None:

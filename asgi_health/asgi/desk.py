@@ -7,7 +7,7 @@ from ..core.drain import Drain
 from ..core.health import Health
 from ..core.standing import PROBES
 from ..core.status import Probe, Status
-from ..formats.answer import ALLOWED, DRAINED, METHOD_NOT_ALLOWED, MINIMAL, NOT_FOUND, POST_ONLY, Answer
+from ..formats.answer import ALLOWED, DRAINED, METHOD_NOT_ALLOWED, MINIMAL, NOT_FOUND, POST_ONLY, Answer, with_allow
 from ..formats.service import ServiceInfo
 from ..runtime.listening import LateBy
 from .details import policy_of
@@ -96,7 +96,8 @@ class Desk:
         if refusal is not None:
             return refusal
         await prepare(asked)
-        return self._answer(scope, asked, self._health.clock())
+        answered = self._answer(scope, asked, self._health.clock())
+        return with_allow(answered) if scope.get("method") == "OPTIONS" and answered is not NOT_FOUND else answered
 
     def _refuse(self, scope: Scope, asked: Asked) -> Answer | None:
         method = scope.get("method")

@@ -1,10 +1,14 @@
 """Where the probes are answered besides the app's own server, and how long a silent loop is given."""
 
+import re
 from dataclasses import dataclass
 
 from .require import require_seconds, require_type
 from .stalls import Stall
 from .status import Probe
+
+MODE = 0o660
+"""The user and the group of the process may connect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +16,8 @@ class Listener:
     """The same endpoints from a thread of their own, for probes that arrive while the app's loop is busy or blocked.
 
     It answers before the app has started and from the heartbeat of its loop: a loop that has not had a turn for
-    `stall_ready` seconds is not ready, one that has not for `stall_live` is not alive.
+    `stall_ready` seconds is not ready, one that has not for `stall_live` is not alive. `mode` is of the file of a unix
+    socket: who may write to it may ask.
 
     Raises ValueError or TypeError for what could not work.
     """
@@ -21,8 +26,12 @@ class Listener:
     """``127.0.0.1:9000``, ``[::1]:9000``, or the path of a unix socket, which has a slash in it."""
     stall_ready: float = 5.0
     stall_live: float = 30.0
+    mode: int = MODE
+    """0o660: the user and the group of the process, whatever its umask. HAProxy and nginx ask as users of their own:
+    put them into that group, or have the folder decide who comes near, and the file be 0o666."""
 
     def __post_init__(self) -> None:
+        self._require_address()
         require_seconds("listener: stall_ready", self.stall_ready)
         require_seconds("listener: stall_live", self.stall_live)
         if self.stall_live < self.stall_ready:
@@ -30,6 +39,14 @@ class Listener:
                 f"listener: stall_live {self.stall_live} s must not be shorter than stall_ready {self.stall_ready} s:"
                 " what is not alive is not ready"
             )
+        _require_mode(self.mode)
+        if self.mode != MODE and self.path is None:
+            raise ValueError(
+                f"listener: mode 0o{self.mode:03o} is of the file of a unix socket, and address {self.address!r} is of"
+                " TCP"
+            )
+
+    def _require_address(self) -> None:
         require_type("listener: address", self.address, str)
         if "://" in self.address or self.address.startswith("unix:"):
             raise ValueError(
@@ -37,8 +54,16 @@ class Listener:
             )
         if "\0" in self.address:
             raise ValueError(f"listener: address {self.address!r} has a NUL in it")
-        if not self.path:
-            _ = self.host, self.port
+        if self.path:
+            return
+        # Two arguments, as socket libraries take them: what follows the address here are seconds.
+        host = f"[{self.address}]" if self.address.count(":") > 1 and "]" not in self.address else self.address
+        if isinstance(self.stall_ready, int | str) and ":" not in host.rpartition("]")[2]:
+            raise ValueError(
+                f"listener: address {self.address!r} must be one string with the port in it:"
+                f" '{host}:{self.stall_ready}'"
+            )
+        _ = self.host, self.port
 
     @property
     def path(self) -> str | None:
@@ -70,3 +95,16 @@ class Listener:
         if probe is Probe.STARTUP:
             return None
         return Stall(seconds, self.stall_live if probe is Probe.LIVENESS else self.stall_ready)
+
+
+def _require_mode(mode: object) -> None:
+    if isinstance(mode, bool) or not isinstance(mode, int):
+        raise TypeError(f"listener: mode must be a number such as 0o660, not {mode!r}")
+    if not 0 <= mode <= 0o777:
+        octal = f"0o{mode}"
+        meant = f"; did you mean {octal}?" if re.fullmatch("0o[0-7]{3}", octal) else ""
+        raise ValueError(f"listener: mode {mode} must be of 0o000 to 0o777{meant}")
+    if not mode & 0o222:
+        raise ValueError(
+            f"listener: mode 0o{mode:03o} allows no user to connect, which is to write; expected one such as 0o660"
+        )

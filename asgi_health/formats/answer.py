@@ -1,6 +1,6 @@
 """An answer as it goes over the wire, and what everybody may know."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..core.status import Status
 
@@ -41,10 +41,24 @@ MINIMAL = {
 """What everybody learns: the status, and nothing else."""
 
 NOT_FOUND = answer(404, PLAIN_TEXT, b"not found\n")
-BAD_REQUEST = answer(400, PLAIN_TEXT, b"bad request\n")
+
+REFUSALS = {
+    400: answer(400, PLAIN_TEXT, b"bad request\n"),
+    413: answer(413, PLAIN_TEXT, b"content too large\n"),
+    431: answer(431, PLAIN_TEXT, b"request header fields too large\n"),
+    505: answer(505, PLAIN_TEXT, b"http version not supported\n"),
+}
+"""What the listener answers to bytes that are no request, or one that it does not take."""
 
 ALLOWED = ("GET", "HEAD", "OPTIONS")
-METHOD_NOT_ALLOWED = answer(405, PLAIN_TEXT, b"method not allowed\n", (b"allow", ", ".join(ALLOWED).encode()))
+_ALLOW = (b"allow", ", ".join(ALLOWED).encode())
+METHOD_NOT_ALLOWED = answer(405, PLAIN_TEXT, b"method not allowed\n", _ALLOW)
+
+
+def with_allow(answered: Answer) -> Answer:
+    """Return the answer to OPTIONS, which says what else may be asked (RFC 9110, 9.3.7)."""
+    return replace(answered, headers=(*answered.headers, _ALLOW))
+
 
 DRAINED = answer(200, PLAIN_TEXT, b"drained\n")
 POST_ONLY = answer(405, PLAIN_TEXT, b"method not allowed\n", (b"allow", b"GET, POST"))

@@ -1,14 +1,25 @@
 """The sockets of listeners."""
 
+import logging
 import os
 import socket
 import stat
+from collections.abc import Generator
+from contextlib import contextmanager
+from time import monotonic, sleep
 from weakref import WeakSet
 
 from ..core.listener import Listener
 from .listening import CannotListen
 
-BACKLOG = 128
+logger = logging.getLogger("asgi_health")
+
+BACKLOG = 2048
+"""Connections that the system keeps until they are taken in, one in each turn of the loop; uvicorn's number. TCP sends
+those beyond away, and a client comes again after a second."""
+
+OTHERS = 5.0
+"""Seconds for which others may be about to listen at the same path. They take milliseconds."""
 
 _listening: WeakSet[socket.socket] = WeakSet()
 
@@ -19,7 +30,9 @@ def bind(listener: Listener) -> socket.socket:
     Where the system has SO_REUSEPORT the workers of one host share a port, and each probe reaches one of them.
     """
     try:
-        listening = _unix(listener.path) if listener.path is not None else _tcp(listener.host, listener.port)
+        listening = (
+            _unix(listener.path, listener.mode) if listener.path is not None else _tcp(listener.host, listener.port)
+        )
     except (OSError, ValueError) as error:  # ValueError: a name that no host or file can have
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise CannotListen(f"listener: cannot listen on {listener.address}: {reason}") from None
@@ -46,9 +59,16 @@ class SocketFile:
         self._identity = _identity(self._path)
 
     def unlink(self) -> None:
-        """Take it away, unless it is the file of somebody else by now."""
+        """Remove it, unless another process has put its own there.
+
+        Where that is not allowed, because the process has dropped its privileges, the log says that it stays. The next
+        process that listens there removes it.
+        """
         if self._identity is not None and _identity(self._path) == self._identity:
-            os.unlink(self._path)
+            try:
+                os.unlink(self._path)
+            except OSError as error:
+                logger.warning("the file of the listener's socket stays behind: %s: %s", self._path, error.strerror)
 
 
 def _identity(path: str) -> tuple[int, int, int] | None:
@@ -76,25 +96,71 @@ def _tcp(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _unix(path: str) -> socket.socket:
+def _unix(path: str, mode: int) -> socket.socket:
     if not hasattr(socket, "AF_UNIX"):
         raise OSError("this system has no unix sockets")
     if "\0" in path:
         raise ValueError("the path has a null in it")  # where bind() would end it
     listening = socket.socket(socket.AF_UNIX)
     try:
-        try:
-            listening.bind(path)
-        except OSError:
-            if not _left_behind(path):
-                raise
-            os.unlink(path)
-            listening.bind(path)
-        listening.listen(BACKLOG)
+        with _alone_at(path):
+            try:
+                listening.bind(path)
+            except OSError:
+                if not _left_behind(path):
+                    raise
+                os.unlink(path)
+                listening.bind(path)
+            # Before it listens no client can connect, so there is no moment in which too many may. The umask would do
+            # it in one step, but belongs to the whole process.
+            os.chmod(path, mode)
+            listening.listen(BACKLOG)
     except BaseException:
         listening.close()
         raise
     return listening
+
+
+@contextmanager
+def _alone_at(path: str) -> Generator[None]:
+    """Keep out other processes that are about to listen at the path.
+
+    A socket that is bound and does not listen yet looks like one whose process has died: without a lock two processes
+    would remove the file of the other, and both believe that the path is theirs. The lock ends with its process, and
+    its file is removed at the end of the block.
+    """
+    import fcntl  # not on Windows
+
+    name = f"{path}.lock"
+    deadline = monotonic() + OTHERS
+    while True:
+        lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _same(lock, name):
+                break
+        except BlockingIOError:
+            if monotonic() >= deadline:
+                os.close(lock)
+                raise OSError(f"another process has held {name} for {OTHERS:g} s") from None
+            sleep(0.005)
+        except BaseException:
+            os.close(lock)
+            raise
+        os.close(lock)
+    try:
+        yield
+    finally:
+        os.unlink(name)  # a process that waits for it sees that its file is gone
+        os.close(lock)
+
+
+def _same(descriptor: int, path: str) -> bool:
+    """Tell whether the file that is open is still the one at the path."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path, follow_symlinks=False))
+    except FileNotFoundError:
+        return False
 
 
 def _left_behind(path: str) -> bool:

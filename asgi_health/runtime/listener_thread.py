@@ -1,35 +1,22 @@
-"""The listener: HTTP/1 by h11, in a thread with an event loop of its own."""
+"""The listener: a thread with an event loop of its own."""
 
 import asyncio
 import logging
 import socket
 from collections.abc import Callable
-from http import HTTPStatus
 from threading import Thread
-from typing import Any
-from urllib.parse import unquote
-
-import h11
 
 from ..core.status import Status
-from ..formats.answer import BAD_REQUEST, MINIMAL, Answer
+from ..formats.answer import MINIMAL, Answer
 from .addresses import SocketFile, address_of
+from .listener_connection import Connection
+from .listener_places import Places
 from .listening import CannotListen, Respond
 
 logger = logging.getLogger("asgi_health")
 
-PATIENCE = 10.0
-"""Seconds that a client has for a request, and for reading the answer. Idle connections are kept as long."""
-
-MOST = 256
-"""Connections at a time: a flood must not take the memory of the app. Whoever comes then may be the kubelet: it takes
-the place of the one that has been silent longest, and is turned away where none is."""
-
-LARGEST = 65_536
-"""Bytes of a request's body, which nobody reads."""
-
-BUFFER = 16_384
-"""Bytes that are read at a time, and the longest head of a request. Twice as much is kept of each connection."""
+EXHAUSTED = 0.1
+"""Seconds until the next attempt where the system had no descriptor for a connection."""
 
 
 class ListenerThread:
@@ -41,7 +28,8 @@ class ListenerThread:
     def __init__(self, listening: socket.socket, respond: Respond) -> None:
         self._listening = listening
         self._file = SocketFile(listening)
-        self._respond = respond
+        self.respond = respond
+        """Answers from the next request on. May be replaced from any thread."""
         try:
             self._loop: asyncio.AbstractEventLoop = asyncio.SelectorEventLoop()
         except OSError as error:  # no descriptor
@@ -49,20 +37,29 @@ class ListenerThread:
             self._let_go()
             raise CannotListen(f"listener: cannot answer at {address}: {error.strerror}") from None
         self._over = asyncio.Event()
-        self._begun: set[asyncio.Task[None]] = set()
-        self._silent: dict[asyncio.Task[None], None] = {}
+        self._exhausted = False
+        self._noticed: tuple[socket.socket, Callable[[], None]] | None = None
         self._thread = Thread(target=self._run, name="asgi-health listener", daemon=True)
 
     def start(self) -> None:
-        """Begin. Raises RuntimeError, and lets go of the address, where the system gives no thread."""
+        """Begin. Raises RuntimeError, and lets go of the address, where the system gives no thread.
+
+        Where it answers already, it has been taken over, and the log says so once more: that of the first time may have
+        come before logging was configured.
+        """
         address = address_of(self._listening)
         try:
-            self._thread.start()
+            if not self._thread.is_alive():
+                self._thread.start()
         except RuntimeError:
             self._let_go()
             self._loop.close()
             raise
         logger.info("the listener answers at %s", address)
+
+    def notice(self, what: socket.socket, then: Callable[[], None]) -> None:
+        """Have `then` called once, in the thread: when `what` can be read, or at the end. To be said before `start`."""
+        self._noticed = (what, then)
 
     def stop(self) -> None:
         """End it, without waiting: the address is free at once, connections break off."""
@@ -84,146 +81,59 @@ class ListenerThread:
             logger.exception("the listener has ended")
 
     async def _serve(self) -> None:
-        server = await asyncio.start_server(self._connected, sock=self._listening, limit=BUFFER)
+        self._listening.setblocking(False)
+        places = Places(lambda client: self._talk(client, places))
+        self._open(places)
+        if self._noticed is not None:
+            self._loop.add_reader(self._noticed[0], self._notice)
         try:
             await self._over.wait()
         finally:
-            # In this order: asyncio loses a connection whose server is closed while it is taken in, and one that is
-            # cancelled before its task has begun is closed by nobody.
-            asyncio.get_running_loop().remove_reader(self._listening)
-            while others := asyncio.all_tasks() - {asyncio.current_task()}:
-                for task in self._begun:
-                    task.cancel()
-                await asyncio.wait(others, timeout=0.01)
-            server.close()
-            await asyncio.sleep(0)  # in which the connections are closed
+            self._notice()
+            self._loop.remove_reader(self._listening)
+            self._listening.close()
+            await places.close()
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._begun.add(task)
+    def _open(self, places: Places) -> None:
+        if not self._over.is_set():
+            self._loop.add_reader(self._listening, self._take, places)
+
+    def _notice(self) -> None:
+        if self._noticed is not None:
+            what, then = self._noticed
+            self._noticed = None
+            self._loop.remove_reader(what)
+            then()
+
+    def _take(self, places: Places) -> None:
+        """Take one connection in each turn of the loop, so that a flood of them does not delay those that are in."""
         try:
-            if len(self._begun) > MOST and self._silent:
-                oldest = next(iter(self._silent))
-                self._note(oldest, silent=False)
-                self._begun.discard(oldest)
-                oldest.cancel()
-            if len(self._begun) <= MOST:
-                await _Connection(reader, writer, self._respond, lambda silent: self._note(task, silent=silent)).run()
+            client, _ = self._listening.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):  # another worker was faster, or it has gone
+            return
+        except OSError as error:
+            if not self._exhausted:
+                logger.warning("the listener cannot take a connection, and tries on: %s", error.strerror)
+            self._exhausted = True
+            self._loop.remove_reader(self._listening)
+            self._loop.call_later(EXHAUSTED, self._open, places)
+            places.evict()
+            return
+        self._exhausted = False
+        client.setblocking(False)
+        if client.family != getattr(socket, "AF_UNIX", None):
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # each answer is written at once
+        places.admit(client)
+
+    async def _talk(self, client: socket.socket, places: Places) -> None:
+        try:
+            await Connection(client, self._answer, places).run()
         except (OSError, TimeoutError):  # the client has gone, or never was in a hurry
             pass
-        except asyncio.CancelledError:  # it is over: asyncio complains of a connection that ends by being cancelled
-            pass
-        finally:
-            self._begun.discard(task)
-            self._silent.pop(task, None)
-            # What was sent is out, or never will be: a client that does not read must not be remembered for it.
-            writer.transport.abort()
 
-    def _note(self, task: asyncio.Task[None], *, silent: bool) -> None:
-        """Keep who waits for a client in the order in which they began to."""
-        self._silent.pop(task, None)
-        if silent:
-            self._silent[task] = None
-
-
-class _Connection:
-    """One connection of a client: request after request, until one of the two has enough."""
-
-    def __init__(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        respond: Respond,
-        silent: Callable[[bool], None],
-    ) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._respond = respond
-        self._silent = silent
-        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=BUFFER)
-        self._method = b""
-        writer.transport.set_write_buffer_limits(high=0)  # so that drain() returns when everything is out
-
-    async def run(self) -> None:
-        while True:
-            self._silent(True)
-            try:
-                async with asyncio.timeout(PATIENCE):
-                    request = await self._request()
-            except h11.RemoteProtocolError:
-                if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-                    await self._send(BAD_REQUEST, (b"connection", b"close"))
-                return
-            if request is None:
-                return
-            self._silent(False)
-            try:
-                answer = await self._respond(self._scope(request))
-            except Exception:
-                logger.exception("the listener could not answer")
-                answer = MINIMAL[Status.UNHEALTHY]
-            await self._send(answer)
-            if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
-                return
-            self._http.start_next_cycle()
-
-    async def _request(self) -> h11.Request | None:
-        """Return the next request when all of it has come, None when there is none any more."""
-        request: h11.Request | None = None
-        self._method = b""
-        size = 0
-        while True:
-            event = self._http.next_event()
-            if event is h11.NEED_DATA:
-                if self._http.they_are_waiting_for_100_continue:
-                    self._writer.write(self._http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
-                self._http.receive_data(await self._reader.read(BUFFER))
-            elif isinstance(event, h11.Request):
-                request = event
-                self._method = event.method
-            elif isinstance(event, h11.Data):
-                size += len(event.data)
-                if size > LARGEST:
-                    raise h11.RemoteProtocolError("the body is too large")
-            elif isinstance(event, h11.EndOfMessage):
-                return request
-            else:
-                return None
-
-    async def _send(self, answer: Answer, *more: tuple[bytes, bytes]) -> None:
-        http = self._http
-        reason = HTTPStatus(answer.status).phrase.encode()
-        data = [http.send(h11.Response(status_code=answer.status, headers=[*answer.headers, *more], reason=reason))]
-        if self._method != b"HEAD":
-            data.append(http.send(h11.Data(data=answer.body)))
-        data.append(http.send(h11.EndOfMessage()))
-        self._writer.write(b"".join(each for each in data if each))
-        async with asyncio.timeout(PATIENCE):
-            await self._writer.drain()
-
-    def _scope(self, request: h11.Request) -> dict[str, Any]:
-        raw_path, _, query = request.target.partition(b"?")
-        peer = self._writer.get_extra_info("peername")
-        name = self._writer.get_extra_info("sockname")
-        return {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.4"},
-            "http_version": request.http_version.decode("ascii"),
-            "method": request.method.decode("ascii"),
-            "scheme": "http",
-            "path": unquote(raw_path.decode("latin-1")),
-            "raw_path": raw_path,
-            "query_string": query,
-            "root_path": "",
-            "headers": [(name, value) for name, value in request.headers],
-            "client": _pair(peer),
-            "server": _pair(name) or (name, None),
-        }
-
-
-def _pair(address: tuple[Any, ...] | str | None) -> tuple[Any, Any] | None:
-    """Return host and port of an address of TCP, None for that of a unix socket."""
-    if not isinstance(address, tuple):
-        return None
-    return address[0], address[1]
+    async def _answer(self, scope: dict[str, object]) -> Answer:
+        try:
+            return await self.respond(scope)
+        except Exception:
+            logger.exception("the listener could not answer")
+            return MINIMAL[Status.UNHEALTHY]

@@ -160,10 +160,9 @@ class Sidecar:
 
     def _listen(self) -> None:
         if self._listener is not None and self._respond is not None:
-            from .addresses import bind
-            from .listener_thread import ListenerThread
+            from .early import open_listener
 
-            self._listening = ListenerThread(bind(self._listener), self._respond)
+            self._listening = open_listener(self._listener, self._respond)
 
     def _attend(self, slow: float) -> None:
         if self._drain is None and self._listener is None and slow == inf:

@@ -45,6 +45,54 @@ def test_an_address_that_could_not_work_is_refused_when_it_is_made(address: str)
     assert repr(address) in str(caught.value)
 
 
+@pytest.mark.parametrize("port", [9000, "9000"])
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [("0.0.0.0", "0.0.0.0:{}"), ("localhost", "localhost:{}"), ("::1", "[::1]:{}"), ("[::]", "[::]:{}")],
+)
+def test_a_host_and_a_port_are_one_string(host: str, address: str, port: Any) -> None:
+    with pytest.raises(ValueError, match="must be one string with the port in it") as caught:
+        Listener(host, port)
+    assert str(caught.value).endswith(f": '{address.format(port)}'")
+
+
+@pytest.mark.parametrize("mode", [0o660, 0o666, 0o600, 0o777, 0o222])
+def test_the_mode_of_a_socket_is_kept(mode: int) -> None:
+    assert Listener("/run/health.sock", mode=mode).mode == mode
+
+
+def test_by_default_user_and_group_may_connect() -> None:
+    assert Listener("/run/health.sock").mode == 0o660
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason"),
+    [
+        (660, r"mode 660 must be of 0o000 to 0o777; did you mean 0o660\?"),
+        (666, r"did you mean 0o666\?"),
+        (0o1660, "must be of 0o000 to 0o777$"),
+        (-1, "must be of 0o000 to 0o777$"),
+        (999, "must be of 0o000 to 0o777$"),
+        (0o444, "mode 0o444 allows no user to connect"),
+        (0, "mode 0o000 allows no user to connect"),
+    ],
+)
+def test_a_mode_that_could_not_work_is_refused(mode: int, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        Listener("/run/health.sock", mode=mode)
+
+
+@pytest.mark.parametrize("mode", [None, "0660", 6.0, True])
+def test_a_mode_that_is_no_number_is_refused(mode: Any) -> None:
+    with pytest.raises(TypeError, match="listener: mode must be a number such as 0o660"):
+        Listener("/run/health.sock", mode=mode)
+
+
+def test_a_mode_for_an_address_without_a_file_is_refused() -> None:
+    with pytest.raises(ValueError, match="mode 0o600 is of the file of a unix socket, and address"):
+        Listener("127.0.0.1:9000", mode=0o600)
+
+
 @pytest.mark.parametrize("address", [None, 9000, ("127.0.0.1", 9000), b"127.0.0.1:9000"])
 def test_an_address_that_is_no_string_is_refused(address: Any) -> None:
     with pytest.raises(TypeError, match="listener: address must be of type str"):

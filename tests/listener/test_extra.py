@@ -21,9 +21,10 @@ def run(program: str) -> subprocess.CompletedProcess[str]:
     "use",
     [
         "HealthMiddleware(app, listener=Listener('127.0.0.1:0'))",
+        "from asgi_health import listen_early; listen_early(Listener('127.0.0.1:0'))",
         "import anyio; anyio.run(Health().running(listener=Listener('127.0.0.1:0')).__aenter__)",
     ],
-    ids=["middleware", "program"],
+    ids=["middleware", "early", "program"],
 )
 def test_without_it_a_listener_is_refused_when_it_is_made_and_told_what_to_install(use: str) -> None:
     ended = run(f"sys.modules['h11'] = None\n{use}")
@@ -40,6 +41,7 @@ def test_without_it_everything_else_works() -> None:
 
 def test_without_a_listener_nothing_of_it_is_imported() -> None:
     ended = run(
-        "HealthMiddleware(app); print([name for name in sys.modules if name == 'h11' or 'listener_thread' in name])"
+        "from asgi_health import listen_early; HealthMiddleware(app);"
+        " print([name for name in sys.modules if name == 'h11' or 'listener_thread' in name])"
     )
     assert ended.stdout.strip() == "[]", ended.stderr

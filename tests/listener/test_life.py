@@ -1,9 +1,11 @@
 """When the listener answers, from before the app's startup to its end, and what is left of it."""
 
+import errno
 import logging
 import os
 import re
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -15,6 +17,7 @@ import pytest
 
 from asgi_health import Health, HealthMiddleware, Listener
 from asgi_health.asgi.types import Message
+from asgi_health.runtime import addresses
 from asgi_health.runtime.addresses import bind
 from asgi_health.runtime.listening import CannotListen
 
@@ -347,6 +350,48 @@ def test_a_file_that_belongs_to_somebody_else_by_now_is_left_to_him(path: str) -
             successor.bind(path)
     assert os.path.exists(path)
     os.unlink(path)
+
+
+def test_a_file_that_may_not_be_removed_at_the_end_is_a_line_in_the_log(
+    path: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the process has dropped its privileges meanwhile. The next one takes it over."""
+
+    def unlink(path: str) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    with living(HealthMiddleware(speaks, listener=Listener(path))):
+        monkeypatch.setattr(os, "unlink", unlink)
+    monkeypatch.undo()
+    (told,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert told == f"the file of the listener's socket stays behind: {path}: Permission denied"
+    with living(HealthMiddleware(speaks, listener=Listener(path))):
+        assert ask(path, "GET", "/livez").status == 200
+
+
+@pytest.mark.parametrize("mode", [0o660, 0o600, 0o666])
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_its_mode_is_what_was_asked_for_whatever_the_umask(path: str, mode: int, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        with living(HealthMiddleware(speaks, listener=Listener(path, mode=mode))):
+            assert stat.S_IMODE(os.stat(path).st_mode) == mode
+    finally:
+        os.umask(before)
+
+
+def test_while_another_process_starts_at_the_path_it_is_waited_for(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(addresses, "OTHERS", 0.1)
+    with addresses._alone_at(path), pytest.raises(CannotListen, match=f"another process has held {path}.lock for"):
+        bind(Listener(path))
+    with living(HealthMiddleware(speaks, listener=Listener(path))):
+        assert ask(path, "GET", "/livez").status == 200
+
+
+def test_a_lock_of_a_process_that_was_killed_stops_nobody(path: str) -> None:
+    Path(f"{path}.lock").touch()
+    with living(HealthMiddleware(speaks, listener=Listener(path))):
+        assert ask(path, "GET", "/livez").status == 200
 
 
 def test_a_file_is_found_again_from_another_working_directory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -169,7 +169,7 @@ def middleware_options(settings: Settings) -> dict[str, Any]:
     }
 
 
-def make_listener(settings: Settings, address: str, **options: float) -> Listener:
+def make_listener(settings: Settings, address: str, **options: Any) -> Listener:
     return Listener(address.format(folder=settings.folder), **options)
 
 

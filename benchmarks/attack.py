@@ -1,0 +1,147 @@
+"""How long an honest probe waits while others attack: our listener against the app's own port.
+
+`python -m benchmarks.attack` prints the same with uvicorn in a thread too, in the place of our own server.
+"""
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from tempfile import TemporaryDirectory
+
+from . import tables
+from .attacked import KINDS
+from .attackers import ATTACKS
+from .figures import Figure, Results
+from .plan import Plan, Progress
+from .prober import Probe, probe_at
+from .processes import ROOT, environment, stop
+from .servers import HOST, free_port, missing, pin
+from .stats import ratios, spread
+
+UNIX = ", unix socket"
+OURS, AGAINST = "listener", "uvicorn"
+TITLES = {
+    "listener": "the listener",
+    "uvicorn": "uvicorn's own port",
+    "thread, h11": "uvicorn (h11) in a thread",
+    "thread, httptools": "uvicorn (httptools) in a thread",
+}
+LEAST = 0.05
+"""Seconds of a wait that is none: twenty times less than what the kubelet waits, and what a busy machine takes."""
+
+GIVEN_UP = 2.0
+"""Seconds of a probe; four times what is aimed at."""
+
+CASES = (*ATTACKS, f"40 pipeline{UNIX}", f"300 pipeline{UNIX}")
+
+
+def measure(plan: Plan, progress: Progress) -> Results:
+    """Measure the longest wait of a probe under each attack, one server after the other."""
+    cases = ("40 pipeline", "300 are silent") if plan.quick else CASES
+    return _measure((OURS, AGAINST), cases, 1, progress)
+
+
+def _measure(kinds: Sequence[str], cases: Sequence[str], turns: int, progress: Progress) -> Results:
+    results = Results()
+    if lacking := missing("uvicorn"):
+        results.skip(f"attack: not measured, {', '.join(lacking)} is not installed")
+        return results
+    for case in cases:
+        probes: dict[str, list[list[Probe]]] = {kind: [] for kind in kinds}
+        for turn in range(turns):
+            for kind in reversed(kinds) if turn % 2 else kinds:
+                progress.step(f"attack: {case}, {turn + 1}, {TITLES[kind]}")
+                try:
+                    probes[kind].append(_under_attack(kind, case))
+                except RuntimeError as error:
+                    results.skip(f"attack: {case}, {TITLES[kind]}: {error}")
+        _add(results, case, probes)
+    return results
+
+
+def _add(results: Results, case: str, probes: dict[str, list[list[Probe]]]) -> None:
+    waits = {kind: [max(map(_wait_of, turn)) for turn in turns] for kind, turns in probes.items()}
+    for kind, values in waits.items():
+        if not values:
+            continue
+        whole = [each for turn in probes[kind] for each in turn]
+        failed = sum(each.status != 200 for each in whole)
+        compared = None
+        if len(values) == len(waits[AGAINST]):
+            compared = ratios(*([max(LEAST, each) for each in side] for side in (values, waits[AGAINST])))
+        measured = spread([1000 * value for value in values])
+        note = f"{failed / len(whole):.0%} failed" if failed else ""
+        results.add(Figure("attack", case, TITLES[kind], "ms", measured, compared, TITLES[AGAINST], note))
+
+
+def _wait_of(probe: Probe) -> float:
+    """Return how long it waited; one that was refused has waited in vain, however soon it learned that."""
+    return probe.seconds if probe.status == 200 else GIVEN_UP
+
+
+def _under_attack(kind: str, case: str) -> list[Probe]:
+    with ExitStack() as stack:
+        folder = stack.enter_context(TemporaryDirectory(prefix="benchmark-"))
+        address = f"{folder}/socket" if case.endswith(UNIX) else f"{HOST}:{free_port()}"
+        stack.enter_context(_running("benchmarks.attacked", kind, address, first=True))
+        _wait(address)
+        attackers = stack.enter_context(_running("benchmarks.attackers", case.removesuffix(UNIX), address, first=False))
+        assert attackers.stdout is not None
+        if attackers.stdout.readline() != b"begun\n":
+            raise RuntimeError("the attackers have not begun")
+        return asyncio.run(_probes(address))
+
+
+async def _probes(address: str) -> list[Probe]:
+    """Probe twenty times in a second, whether or not the probes before were answered."""
+    probes = []
+    for _ in range(20):
+        probes.append(asyncio.create_task(probe_at(address, "/livez", GIVEN_UP)))
+        await asyncio.sleep(0.05)
+    return list(await asyncio.gather(*probes))
+
+
+def _wait(address: str) -> None:
+    end = time.monotonic() + 15.0
+    while asyncio.run(probe_at(address, "/livez")).status != 200:
+        if time.monotonic() > end:
+            raise RuntimeError("it does not come up")
+        time.sleep(0.05)
+
+
+@contextmanager
+def _running(module: str, *arguments: str, first: bool) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=ROOT,
+        env=environment(),
+        preexec_fn=pin(first=first),  # noqa: PLW1509  no thread of ours runs yet
+    )
+    try:
+        yield process
+    finally:
+        process.kill()  # nothing is measured of its end
+        stop(process)
+
+
+def main() -> None:
+    """Print the attacks with everything that could serve in the place of the listener."""
+    progress = Progress()
+    results = _measure(tuple(KINDS), CASES, 2, progress)
+    progress.done()
+    rows = []
+    for case in CASES:
+        figures = [results.find("attack", case, TITLES[kind]) for kind in KINDS]
+        rows.append([case, *("" if each is None else tables.cell(each) for each in figures)])
+    print(tables.table(["the longest wait, ms", *(TITLES[kind] for kind in KINDS)], rows))
+    for what in results.skipped:
+        print(f"not measured: {what}")
+
+
+if __name__ == "__main__":
+    main()
