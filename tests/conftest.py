@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def groups_of(item: pytest.Item) -> Iterator[str]:
-    """The parameters of fixtures that outlive a test, such as a running server, and the server of a row of tests/checks."""
+    """The parameters of fixtures that outlive a test, such as a server, and the server of a row of tests/checks."""
     callspec = getattr(item, "callspec", None)
     if callspec is None:
         return
