@@ -5,11 +5,13 @@ HTTP/1.0, paths and headers as they arrive.
 """
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from .apps import TOKEN
-from .process import Running
+from .process import Running, started
+from .servers import SERVERS, Server
 from .wire import Answer, Connection
 
 pytestmark = pytest.mark.timeout(60)
@@ -19,6 +21,14 @@ SPELLINGS = ("/readyz/", "/readyz?", "/readyz?x=1&y=%20", "/readyz/?x", "/readyz
 OTHERS = ("/", "/ordinary", "/ready", "/readyzz", "/health/other", "/a/readyz", "/READYZ")
 PASS = b'{"status":"pass"}'
 TYPE = "application/health+json"
+_ROOTS = {
+    "uvicorn-h11-asyncio": "--root-path",
+    "hypercorn-asyncio": "--root-path",
+    "granian-asyncio": "--url-path-prefix",
+    "gunicorn-asgi": "--root-path",
+    "daphne": "--root-path",
+}
+ROOTED = [replace(row, command=(*row.command, _ROOTS[row.name], "/api")) for row in SERVERS if row.name in _ROOTS]
 AUTHORISED = ("authorization", f"Bearer {TOKEN}")
 
 
@@ -101,3 +111,14 @@ def test_the_authorised_read_the_checks_and_strangers_the_status(running: Runnin
         assert connection.rest() == b""
     assert running.ask("GET", "/health/ready/dependency", AUTHORISED).status == 200
     assert running.status("/health/ready/dependency") == 404
+
+
+@pytest.mark.parametrize("server", ROOTED, ids=str)
+def test_below_a_root_path_probes_pass_and_the_app_has_its_own_paths(server: Server) -> None:
+    """Some servers put the root path in front of the path, and some leave the path as it came."""
+    with started(server) as running:
+        assert all(passes(running.ask("GET", path)) for path in PATHS)
+        assert json.loads(running.ask("GET", "/ordinary").body)["path"].endswith("/ordinary")
+        assert json.loads(running.ask("GET", "/apis/livez").body)["path"].endswith("/apis/livez")
+        end = running.stop()
+    end.assert_quiet()
