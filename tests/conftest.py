@@ -12,7 +12,7 @@ settings.register_profile("gate", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("gate")
 
-# A job that a shell starts with `&` ignores SIGINT, and so would each process that a test starts.
+# A job that a script starts with `&` ignores SIGINT, and so would each process that a test starts and interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

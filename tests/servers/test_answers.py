@@ -1,6 +1,6 @@
 """What a prober reads from a healthy app, byte by byte, on every server.
 
-What is answered is tests/asgi's affair. Here is what a server could make of it: the bytes, HEAD, kept connections,
+The tests of tests/asgi hold what is answered. Here is what a server could change: the bytes, HEAD, kept connections,
 HTTP/1.0, paths and headers as they arrive.
 """
 
