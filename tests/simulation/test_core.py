@@ -68,7 +68,7 @@ def test_the_promises_hold_whatever_happens(seed: int, count: int, longest: floa
 
 def test_after_a_day_it_holds_no_more_memory_than_after_an_hour(seed: int) -> None:
     random = Random(seed)
-    checks = some_checks(random, 15, longest=120.0, critical=0.5)
+    checks = some_checks(random, 20, longest=120.0, critical=0.5)
     world = World(random, checks, stalls_every=300.0, churn_every=120.0)
     sizes: dict[int, list[int]] = {1: [], 24: []}
     for step, _ in enumerate(world.live(25 * HOUR)):
