@@ -432,7 +432,7 @@ def test_a_storm_of_connections_is_weathered(address: str) -> None:
             writer.close()
 
     async def storm() -> list[bytes]:
-        return [answer for _ in range(20) for answer in await asyncio.gather(*map(one, range(150)))]
+        return [answer for _ in range(8) for answer in await asyncio.gather(*map(one, range(150)))]
 
     found = asyncio.run(storm())
     assert {answer[-len(PASS) :] for answer in found} == {b"", PASS}
@@ -455,10 +455,10 @@ def test_a_flood_leaves_no_memory_behind(address: str) -> None:
 
     tracemalloc.start()
     try:
-        flood(200)
+        flood(100)
         before = allocated()
-        flood(1000)
-        assert allocated() - before < 100_000
+        flood(300)
+        assert allocated() - before < 30_000  # less than 100 bytes for each
     finally:
         tracemalloc.stop()
 

@@ -26,9 +26,12 @@ def haproxy() -> None:
 
 
 def restarts_of(server: Server) -> int:
-    """Twenty of the one that most people run and one of each backend of the others; as many as are asked for of all."""
+    """Five of the one that most people run and one of each backend of the others; as many as are asked for of all.
+
+    Each loses a few requests where something is wrong. README's table is of twenty: `python -m tests.rolling`.
+    """
     wanted = os.environ.get("ASGI_HEALTH_RESTARTS")
-    return int(wanted) if wanted else 20 if server is UVICORN else 2
+    return int(wanted) if wanted else 5 if server is UVICORN else 2
 
 
 def assert_true(outcome: Outcome, restarts: int) -> None:
@@ -50,7 +53,7 @@ def test_with_a_drain_no_request_is_lost(server: Server) -> None:
 
 
 def test_without_a_drain_requests_are_lost() -> None:
-    restarts = 5
+    restarts = 2
     outcome = roll(UVICORN, JUST_STOPS, restarts)
     assert outcome.lost.total() > 0
     assert_true(outcome, restarts)

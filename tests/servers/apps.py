@@ -3,7 +3,6 @@
 import json
 import os
 import threading
-import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -59,6 +58,14 @@ class Folder:
     def go(self) -> Path:
         """Once it exists an app that waits has started."""
         return self.path / "go"
+
+    @property
+    def fifo(self) -> Path:
+        """What a blocked loop waits to be written to."""
+        return self.path / "fifo"
+
+    def unblock(self) -> None:
+        os.close(os.open(self.fifo, os.O_WRONLY))
 
     def note(self, event: str) -> None:
         with (self.path / "events").open("a") as file:
@@ -178,12 +185,13 @@ def with_health(app: Any, settings: Settings) -> Any:
     return HealthMiddleware(app, **middleware_options(settings)) if settings.health else app
 
 
-def block_the_loop(seconds: float) -> None:
-    time.sleep(seconds)
+def block_the_loop(fifo: Path) -> None:
+    os.mkfifo(fifo)
+    os.close(os.open(fifo, os.O_RDONLY))
 
 
 def bare(settings: Settings) -> App:
-    """Says what it was asked, so that a test sees whether anything was changed; `/block/1.5` blocks first."""
+    """Says what it was asked, so that a test sees whether anything was changed; `/block` waits for `unblock` first."""
     folder = Folder(Path(settings.folder))
 
     async def app(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -191,8 +199,8 @@ def bare(settings: Settings) -> App:
             await live(receive, send)
         else:
             assert scope["type"] == "http"
-            if scope["path"].startswith("/block/"):
-                block_the_loop(float(scope["path"].removeprefix("/block/")))
+            if scope["path"] == "/block":
+                block_the_loop(folder.fifo)
             await echo(scope, receive, send)
 
     async def live(receive: Receive, send: Send) -> None:

@@ -28,20 +28,21 @@ _GUNICORN = ("gunicorn", "{app}", "--bind", "fd://{fd}", "--no-control-socket")
 UVICORN = Server("uvicorn-httptools-uvloop", (*_UVICORN, "--http", "httptools", "--loop", "uvloop"))
 
 SERVERS = (
-    Server("uvicorn-h11-asyncio", (*_UVICORN, "--http", "h11", "--loop", "asyncio")),
-    Server("uvicorn-httptools-asyncio", (*_UVICORN, "--http", "httptools", "--loop", "asyncio")),
-    UVICORN,
-    # An alpha that uvicorn offers beside its two other parsers, and that needs a package of its own.
-    *([Server("uvicorn-zttp", (*_UVICORN, "--http", "zttp", "--loop", "asyncio"))] if find_spec("zttp") else []),
+    # First those that speak HTTP/2: its tests, which take no others, find each server under the number it has here.
     Server("hypercorn-asyncio", (*_HYPERCORN, "-k", "asyncio", "--workers", "0"), http2=True),
     Server("hypercorn-asyncio-worker", (*_HYPERCORN, "-k", "asyncio", "--workers", "1"), http2=True),
     # With no worker of its own SIGTERM kills it outright, as nobody listens for the signal.
     Server("hypercorn-trio", (*_HYPERCORN, "-k", "trio", "--workers", "1"), http2=True),
     Server("granian-asyncio", (*_GRANIAN, "--interface", "asgi", "--loop", "asyncio"), http2=True),
     Server("granian-uvloop", (*_GRANIAN, "--interface", "asgi", "--loop", "uvloop"), http2=True),
+    Server("granian-asginl", (*_GRANIAN, "--interface", "asginl", "--loop", "asyncio"), lifespan=False, http2=True),
+    Server("uvicorn-h11-asyncio", (*_UVICORN, "--http", "h11", "--loop", "asyncio")),
+    Server("uvicorn-httptools-asyncio", (*_UVICORN, "--http", "httptools", "--loop", "asyncio")),
+    UVICORN,
+    # An alpha that uvicorn offers beside its two other parsers, and that needs a package of its own.
+    *([Server("uvicorn-zttp", (*_UVICORN, "--http", "zttp", "--loop", "asyncio"))] if find_spec("zttp") else []),
     Server("gunicorn-asgi", (*_GUNICORN, "-k", "asgi")),
     Server("gunicorn-uvicorn-worker", (*_GUNICORN, "-k", "uvicorn_worker.UvicornWorker")),
     Server("daphne", ("daphne", "{app}", "--fd", "{fd}"), lifespan=False),
     Server("uvicorn-lifespan-off", (*_UVICORN, "--lifespan", "off"), lifespan=False),
-    Server("granian-asginl", (*_GRANIAN, "--interface", "asginl", "--loop", "asyncio"), lifespan=False, http2=True),
 )

@@ -5,26 +5,20 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from .process import Running, started
+from .process import Running
 from .servers import SERVERS
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [
+    pytest.mark.timeout(60),
+    pytest.mark.parametrize("server", [row for row in SERVERS if row.http2], ids=str, indirect=True),
+]
 
 PASS = b'{"status":"pass"}'
 
 
-@pytest.fixture(scope="module", params=[row for row in SERVERS if row.http2], ids=str)
-def server_of_http2(request: pytest.FixtureRequest) -> Iterator[Running]:
-    with started(request.param, checks=("dependency",)) as running:
-        running.wait_for_status("/readyz", 200)
-        yield running
-        end = running.stop()
-    end.assert_quiet()
-
-
 @pytest.fixture
-def client(server_of_http2: Running) -> Iterator[httpx.Client]:
-    address = server_of_http2.address
+def client(running: Running) -> Iterator[httpx.Client]:
+    address = running.address
     path, base = (address, "http://localhost") if isinstance(address, str) else (None, f"http://127.0.0.1:{address[1]}")
     transport = httpx.HTTPTransport(uds=path, http1=False, http2=True)
     with httpx.Client(transport=transport, base_url=base, timeout=10.0) as client:
@@ -50,13 +44,13 @@ def test_another_method_is_refused_and_another_path_reaches_the_app(client: http
     assert client.get("/readyz").content == PASS
 
 
-def test_a_failure_arrives_whole(client: httpx.Client, server_of_http2: Running) -> None:
-    server_of_http2.folder.broken.touch()
+def test_a_failure_arrives_whole(client: httpx.Client, running: Running) -> None:
+    running.folder.broken.touch()
     try:
-        server_of_http2.wait_for_status("/readyz", 503)
+        running.wait_for_status("/readyz", 503)
         assert client.get("/readyz").content == b'{"status":"fail"}'
         assert client.head("/readyz").status_code == 503
         assert client.get("/livez").content == PASS
     finally:
-        server_of_http2.folder.broken.unlink()
-    server_of_http2.wait_for_status("/readyz", 200)
+        running.folder.broken.unlink()
+    running.wait_for_status("/readyz", 200)

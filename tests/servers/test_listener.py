@@ -24,10 +24,13 @@ pytestmark = pytest.mark.timeout(120)
 PATHS = ("/livez", "/readyz", "/startupz", "/health")
 AUTHORISED = [("authorization", f"Bearer {TOKEN}")]
 READY, LIVE = 0.6, 1.2
-BLOCKING = request("GET", "/block/3.5", [("connection", "close")])
+BLOCKING = request("GET", "/block", [("connection", "close")])
 UNIX = {"address": "{folder}/listener", "stall_ready": READY, "stall_live": LIVE}
 
-WITH_LIFESPAN = [row for row in SERVERS if row.lifespan]
+# A listener has its own parser: one of uvicorn's is enough.
+WITH_LIFESPAN = [
+    row for row in SERVERS if row.lifespan and row.name not in ("uvicorn-httptools-asyncio", "uvicorn-zttp")
+]
 WITHOUT = [row for row in SERVERS if not row.lifespan]
 _NAMED = {row.name: row for row in SERVERS}
 
@@ -98,6 +101,7 @@ def lived(request: pytest.FixtureRequest) -> Iterator[Story]:
         busy.send(BLOCKING)
         wait_until(lambda: ask(address, "GET", "/livez").status == 503, "it is not alive")
         blocked = ask(address, "GET", "/livez?verbose", AUTHORISED)
+        running.folder.unblock()
         assert busy.exchange(b"", "GET").status == 200
         wait_for(running, [200] * 4)
         wait_until(lambda: "was blocked for" in running.log, "the stall is told of")
@@ -131,7 +135,7 @@ def test_a_blocked_loop_is_seen_while_the_server_is_silent(lived: Story) -> None
 def test_who_blocked_it_is_told_once(lived: Story) -> None:
     (told,) = [line for line in lived.log.splitlines() if "was blocked for" in line]
     assert "by block_the_loop (" in told
-    assert "    time.sleep(seconds)" in lived.log.splitlines()
+    assert "    os.close(os.open(fifo, os.O_RDONLY))" in lived.log.splitlines()
 
 
 def test_it_ends_with_the_server_and_leaves_nothing_behind(lived: Story) -> None:
@@ -164,25 +168,21 @@ def lifeless(request: pytest.FixtureRequest) -> Iterator[Running]:
         yield running
 
 
-def test_without_lifespan_it_opens_with_the_first_request(lifeless: Running) -> None:
-    assert refused(listener_of(lifeless))
-    wait_for_boot(lifeless)
-    wait_until(lambda: not refused(listener_of(lifeless)), "it listens")
-    assert ask(listener_of(lifeless), "GET", "/livez").status == 200
-    with Connection(lifeless.address) as busy:
-        busy.send(BLOCKING)
-        wait_until(lambda: ask(listener_of(lifeless), "GET", "/livez").status == 503, "it is not alive")
-        assert busy.exchange(b"", "GET").status == 200
-    wait_until(lambda: ask(listener_of(lifeless), "GET", "/livez").status == 200, "it is alive")
-    lifeless.stop().assert_quiet()
-    assert refused(listener_of(lifeless))
-
-
-def test_without_lifespan_readiness_needs_no_probe_through_the_app(lifeless: Running) -> None:
+def test_without_lifespan_it_opens_with_the_first_request_and_needs_no_probe_through_the_app(lifeless: Running) -> None:
+    address = listener_of(lifeless)
+    assert refused(address)
     wait_for_boot(lifeless)
     wait_for(lifeless, [200] * 4)
     lifeless.folder.broken.touch()
     wait_for(lifeless, [200, 503, 200, 503])
+    with Connection(lifeless.address) as busy:
+        busy.send(BLOCKING)
+        wait_until(lambda: ask(address, "GET", "/livez").status == 503, "it is not alive")
+        lifeless.folder.unblock()
+        assert busy.exchange(b"", "GET").status == 200
+    wait_until(lambda: ask(address, "GET", "/livez").status == 200, "it is alive")
+    lifeless.stop().assert_quiet()
+    assert refused(address)
 
 
 @pytest.mark.parametrize("server", WITHOUT, ids=str)
@@ -276,8 +276,7 @@ def test_without_all_of_them_no_thread_is_started() -> None:
     with ExitStack() as stack:
         counts = []
         cases: list[dict[str, Any]] = [{"health": False}, {"slow_loop": 0.0}, {}, {"slow_loop": 0.0, "listener": UNIX}]
-        for options in cases:
-            running = stack.enter_context(launched(UVICORN, **options))
+        for running in [stack.enter_context(launched(UVICORN, **options)) for options in cases]:
             wait_for_boot(running)
             counts.append(threads(running))
     plain, without, watching, listening = counts

@@ -1,10 +1,10 @@
-"""SIGTERM while a check hangs, against the same server with the same app and without any health layer."""
+"""SIGTERM while checks hang, against the same server with the same app and without any health layer."""
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 
+from .apps import TOKEN
 from .process import Exit, Running, launched, wait_for_boot, wait_until
 from .servers import Server
 from .wire import Connection, request
@@ -14,16 +14,14 @@ pytestmark = pytest.mark.timeout(120)
 CASES = {
     "plain": (),  # no health layer
     "healthy": ("counted",),
-    "hangs": ("hangs",),
-    "lingers": ("lingers",),
-    "clings": ("clings",),
-    "blocks": ("blocks",),
+    "under way": ("hangs", "lingers"),
+    "given up": ("clings", "blocks"),
 }
-WARN = b'{"status":"warn"}'
+AUTHORISED = ("authorization", f"Bearer {TOKEN}")
 
 
 @pytest.fixture(scope="session")
-def endings(server: Server) -> Iterator[dict[str, Exit]]:
+def endings(server: Server) -> dict[str, Exit]:
     """How each case ended; they start, hang and end side by side."""
     with ExitStack() as stack:
         cases = {
@@ -33,20 +31,19 @@ def endings(server: Server) -> Iterator[dict[str, Exit]]:
         for running in cases.values():
             wait_for_boot(running)
         cases["healthy"].wait_for_status("/readyz", 200)
-        for name in ("hangs", "lingers"):
-            # Where there is no lifespan, a probe starts the check, and its answer is still out when the signal comes.
-            probe = stack.enter_context(Connection(cases[name].address))
-            probe.send(request("GET", "/readyz", [("connection", "close")]))
-            _wait_for_event(cases[name], name)
-        cases["clings"].wait_for_body("/readyz", WARN)
-        cases["blocks"].wait_for_body("/readyz", WARN)
+        # Where there is no lifespan, a probe starts the checks, and its answer is still out when the signal comes.
+        probe = stack.enter_context(Connection(cases["under way"].address))
+        probe.send(request("GET", "/readyz", [("connection", "close")]))
+        under_way, given_up = cases["under way"], cases["given up"]
+        wait_until(lambda: set(CASES["under way"]) <= set(under_way.folder.events), f"both run\n{under_way.log}")
+        wait_until(lambda: failures(given_up) == len(CASES["given up"]), f"both have failed\n{given_up.log}")
         for running in cases.values():
             running.terminate()
-        yield {name: running.wait_for_exit() for name, running in cases.items()}
+        return {name: running.wait_for_exit() for name, running in cases.items()}
 
 
-def _wait_for_event(running: Running, event: str) -> None:
-    wait_until(lambda: event in running.folder.events, f"{event}\n{running.log}")
+def failures(running: Running) -> int:
+    return running.ask("GET", "/readyz?format=text", AUTHORISED).body.count(b"[-]")
 
 
 def assert_same(end: Exit, plain: Exit) -> None:
@@ -55,35 +52,24 @@ def assert_same(end: Exit, plain: Exit) -> None:
     assert end.code == plain.code, end.log
 
 
-def test_the_server_itself_ends_in_time(endings: dict[str, Exit]) -> None:
-    assert_same(endings["plain"], endings["plain"])
-
-
 def test_a_healthy_app_ends_as_it_would_without_checks(endings: dict[str, Exit]) -> None:
+    endings["plain"].assert_quiet()
     assert_same(endings["healthy"], endings["plain"])
 
 
-def test_a_check_that_hangs_does_not_delay_exit(endings: dict[str, Exit]) -> None:
-    assert_same(endings["hangs"], endings["plain"])
+def test_checks_that_hang_or_are_slow_to_clean_up_do_not_delay_exit(endings: dict[str, Exit]) -> None:
+    assert_same(endings["under way"], endings["plain"])
 
 
-def test_a_check_that_is_slow_to_clean_up_does_not_delay_exit(endings: dict[str, Exit]) -> None:
-    assert_same(endings["lingers"], endings["plain"])
-
-
-def test_a_check_that_swallows_its_cancellation_does_not_delay_exit(endings: dict[str, Exit]) -> None:
-    assert_same(endings["clings"], endings["plain"])
-
-
-def test_a_hung_thread_does_not_delay_exit(endings: dict[str, Exit]) -> None:
-    assert_same(endings["blocks"], endings["plain"])
+def test_a_check_that_swallows_its_cancellation_and_a_hung_thread_do_not_delay_exit(endings: dict[str, Exit]) -> None:
+    assert_same(endings["given up"], endings["plain"])
 
 
 def test_checks_run_between_the_startup_and_the_shutdown_of_the_app(endings: dict[str, Exit], server: Server) -> None:
-    events = endings["hangs"].events
+    events = endings["under way"].events
     if server.lifespan:
         assert (events[0], events[-1]) == ("startup", "shutdown")
         events = events[1:-1]
         assert events.count("hangs") == events.count("let go")
-    assert set(events) <= {"hangs", "let go"}
+    assert set(events) <= {"hangs", "let go", "lingers"}
     assert endings["plain"].events == (["startup", "shutdown"] if server.lifespan else [])

@@ -1,4 +1,4 @@
-"""The core alone: thousands of checks for an hour, and some for days, with everything that goes wrong in between."""
+"""The core alone: thousands of checks for half an hour, some for a day, and everything that goes wrong meanwhile."""
 
 from random import Random
 from statistics import mean
@@ -48,7 +48,7 @@ def look_at_everything(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("count", "longest", "share", "hours"),
-    [pytest.param(3000, 600.0, 0.004, 0.75, id="thousands"), pytest.param(40, 600.0, 0.4, 49.0, id="days")],
+    [pytest.param(3000, 600.0, 0.004, 0.4, id="thousands"), pytest.param(40, 600.0, 0.4, 25.0, id="a day")],
 )
 def test_the_promises_hold_whatever_happens(seed: int, count: int, longest: float, share: float, hours: float) -> None:
     random = Random(seed)
@@ -66,16 +66,16 @@ def test_the_promises_hold_whatever_happens(seed: int, count: int, longest: floa
         assert world.health.outlook(Probe.READINESS).at(world.now) is Status.UNHEALTHY
 
 
-def test_after_days_it_holds_no_more_memory_than_after_an_hour(seed: int) -> None:
+def test_after_a_day_it_holds_no_more_memory_than_after_an_hour(seed: int) -> None:
     random = Random(seed)
-    checks = some_checks(random, 30, longest=120.0, critical=0.5)
+    checks = some_checks(random, 20, longest=120.0, critical=0.5)
     world = World(random, checks, stalls_every=300.0, churn_every=120.0)
     sizes: dict[int, list[int]] = {1: [], 24: []}
     for step, _ in enumerate(world.live(25 * HOUR)):
         hour = int((world.now - world.begin) // HOUR)
         if hour in sizes and step % 10 == 0:
             sizes[hour].append(deep_size(world.health))
-    assert world.runs > 20_000
+    assert world.runs > 10_000
     # On average: what is outdated in a heap is thrown out in one go, now and then.
     assert mean(sizes[24]) == pytest.approx(mean(sizes[1]), rel=0.15)
 
