@@ -12,9 +12,9 @@ from packaging.utils import canonicalize_name
 
 from asgi_health.checks.table import rows
 
-from .checks.rows import ROWS, Row
+from .rows import ROWS, Row
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 NOT_IN_ALL = {"arq"}
@@ -37,7 +37,7 @@ def requirements(extra: str) -> list[Requirement]:
 
 def distributions(requirement: Requirement) -> set[str]:
     """The distribution that it names, and those that its extras bring."""
-    found = {canonicalize_name(requirement.name)}
+    found: set[str] = {canonicalize_name(requirement.name)}
     for other in map(Requirement, requires(requirement.name) or ()):
         if other.marker and any(other.marker.evaluate({"extra": extra}) for extra in requirement.extras):
             found.add(canonicalize_name(other.name))
