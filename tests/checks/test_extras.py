@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Mapping
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
@@ -53,6 +54,12 @@ def extras_in_code() -> set[str]:
     return {extra for path in CODE for extra in re.findall(r'\bextra="([^"]+)"', path.read_text())}
 
 
+@pytest.fixture(scope="module")
+def of_module() -> Mapping[str, list[str]]:
+    """The distributions that bring a module."""
+    return packages_distributions()
+
+
 def test_each_extra_of_a_check_exists() -> None:
     told = {row.extra for row in rows()} - {""}
     assert told
@@ -66,9 +73,8 @@ def test_each_extra_that_a_text_names_exists(path: Path) -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
-def test_the_extra_of_a_check_brings_its_drivers(row: Row) -> None:
+def test_the_extra_of_a_check_brings_its_drivers(row: Row, of_module: Mapping[str, list[str]]) -> None:
     brought = {name for requirement in requirements(row.extra) for name in distributions(requirement)}
-    of_module = packages_distributions()
     for driver in row.drivers:
         assert brought & {canonicalize_name(name) for name in of_module[driver]}, driver
 
