@@ -2,7 +2,8 @@
 
 import time
 
-from asgi_health.formats.redact import redact_lines
+from asgi_health.formats.redact import mask
+from asgi_health.formats.redact.clean import clean
 
 from .figures import Figure, Results
 from .plan import Plan, Progress
@@ -95,5 +96,5 @@ def seconds(unit: str, size: int) -> float:
     """Return what it takes to mask a text of `size` characters."""
     text = unit * (size // len(unit))
     began = time.perf_counter()
-    redact_lines(text)
+    mask(clean(text))
     return time.perf_counter() - began

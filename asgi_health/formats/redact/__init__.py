@@ -21,7 +21,8 @@ def redact(text: str, limit: int = MESSAGE_LIMIT) -> str:
 
 def redact_lines(text: str, limit: int = MESSAGE_LIMIT) -> list[str]:
     """Return the lines of `text`, each as `redact` would, with their indentation; a block of lines is masked as one."""
-    return [cut(line.rstrip(), limit) for line in mask(clean(text)).split("\n")]
+    lines = "\n".join(cut(line, limit) for line in text.splitlines())
+    return [cut(line.rstrip(), limit) for line in mask(clean(lines)).split("\n")]
 
 
 def mask(text: str) -> str:

@@ -11,6 +11,9 @@ _ESCAPE_SEQUENCE = re.compile(
 _LINE_END = re.compile(r"\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 
+_UNUSUAL = re.compile(r"[^ -~\n]")
+
+
 def cut(text: str, limit: int) -> str:
     """Return at most `limit` characters of `text`; an ellipsis is the last where some were cut."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
@@ -25,11 +28,14 @@ def clean(text: str) -> str:
         return text
     text = text.encode("utf-8", "replace").decode()  # lone surrogates
     text = _LINE_END.sub("\n", _ESCAPE_SEQUENCE.sub("", text))
-    return "".join(
-        char if char.isprintable() or char == "\n" else " " if char.isspace() else "" for char in text
-    )
+    return _UNUSUAL.sub(_visible, text)
 
 
 def one_line(text: str) -> str:
     """Return `text` as one line with single spaces."""
     return " ".join(clean(text).split())
+
+
+def _visible(found: re.Match[str]) -> str:
+    char = found[0]
+    return char if char.isprintable() else " " if char.isspace() else ""

@@ -2,13 +2,13 @@
 
 import re
 
-_JOINT = r"[ _.-]?"
-CORE = re.compile(
-    r"pass|pwd|secret|token|credential|creds|signature|sig|session|sessid|cookie|auth|dsn|csrf|xsrf|jwt"
-    rf"|(?:api|access|account|private|signing|encryption|master|shared|hmac|fernet|ssh|subscription){_JOINT}key",
-    re.IGNORECASE,
-)
-"""What the name of a credential contains."""
+_PARTS = "pass|pwd|secret|token|credential|creds|sig|session|sessid|cookie|auth|dsn|csrf|xsrf|jwt"
+_KINDS = "api|access|account|private|signing|encryption|master|shared|hmac|fernet|ssh|subscription"
+_CREDENTIAL = re.compile(rf"{_PARTS}|(?:{_KINDS})[ _.-]?key", re.IGNORECASE)
+_KIND = re.compile(rf"(?<![a-z])[\w$.-]{{0,20}}(?:{_KINDS}) $")
+
+MARK = re.compile(f"{_PARTS}|key|value")
+"""What a word contains that may be such a name, in small letters: the first look, which has to be quick."""
 
 _INNOCENT = re.compile(
     # words that contain one of them, and are none
@@ -75,7 +75,14 @@ _SYNTAX = re.compile(r"(?:[A-Za-z]{1,20}|[^\w\s]{1,4})")
 
 def names_a_credential(word: str) -> bool:
     """Tell whether what stands behind `word`, a key of any kind, is a credential."""
-    return CORE.search(_INNOCENT.sub("-", word)) is not None and _TYPE_NAME.search(word) is None
+    return _CREDENTIAL.search(_INNOCENT.sub("-", word)) is not None and _TYPE_NAME.search(word) is None
+
+
+def before_key(lower: str, begin: int) -> int:
+    """Return where the name begins whose last word is the `key` at `begin`: the account key, the API key."""
+    start = max(begin - 40, 0)
+    kind = _KIND.search(lower[start:begin])
+    return begin if kind is None else start + kind.start()
 
 
 def is_harmless(word: str, text: str, begin: int) -> bool:

@@ -3,13 +3,12 @@
 import re
 from collections.abc import Iterator
 
-from .keys import CORE, end_of_type, is_glue, is_harmless, is_syntax, names_a_credential
+from .keys import MARK, before_key, end_of_type, is_glue, is_harmless, is_syntax, names_a_credential
 from .scan import AFTER_QUOTE, Ahead, end_of_braces, end_of_group, end_of_quoted, is_quoted, with_the_rest
 
 Span = tuple[int, int]
 
 _QUOTE = r"(?:\\*[\"'`]|&(?:quot|apos|#3[49]|#x2[27]);)"
-_NAMES = re.compile(rf"{CORE.pattern}|\bvalue\b")
 _WORD = re.compile(r"(?:[\w$.]|-(?!>))*")
 _WORD_CHAR = re.compile(r"[\w$.-]")
 _CLOSING = re.compile(rf"({_QUOTE}?)\]?(?:\[\w*\])?")
@@ -77,14 +76,16 @@ class _Pairs:
     def spans(self) -> Iterator[Span]:
         """Return what is to be masked, from left to right."""
         text, at = self._text, 0
-        lower = text.lower()  # in which the search takes an eighth of the time that it takes without regard to case
+        lower = text.lower()  # in which a search is much quicker than one without regard to case
         if len(lower) != len(text):  # there are capital letters that become two small ones
             lower = "".join(char.lower() if len(char.lower()) == 1 else char for char in text)
-        while core := _NAMES.search(lower, at):
-            begin = core.start()
+        while mark := MARK.search(lower, at):
+            begin = mark.start()
             while begin > at and _WORD_CHAR.match(text, begin - 1):
                 begin -= 1
-            end = _end_of(_WORD, text, core.end())
+            end = _end_of(_WORD, text, mark.end())
+            if begin == mark.start() and mark.group() == "key":
+                begin = max(before_key(lower, begin), at)
             span = self._value(begin, end)
             if span is None or span[0] >= span[1]:
                 at = end
