@@ -2,6 +2,8 @@
 
 import re
 
+from .scan import AFTER_QUOTE
+
 _PARTS = "pass|pwd|secret|token|credential|creds|sig|session|sessid|cookie|auth|dsn|csrf|xsrf|jwt"
 _KINDS = "api|access|account|private|signing|encryption|master|shared|hmac|fernet|ssh|subscription"
 _CREDENTIAL = re.compile(rf"{_PARTS}|(?:{_KINDS})[ _.-]?key", re.IGNORECASE)
@@ -50,7 +52,7 @@ _PLAIN_WORD = re.compile(
     re.IGNORECASE,
 )
 _PLACE = re.compile(r"(?:[A-Za-z][A-Za-z0-9+]*://|~?\.{0,2}/)[^\s,;'\"]{1,300}")
-_NOTHING = re.compile(r"(?:none|null|nil|true|false|yes|no|undefined|''(?!')|\"\"(?!\")|\*{3,}…?|\*{1,2}…|…)" + _END, re.IGNORECASE)
+_NOTHING = re.compile(r"(?:none|null|nil|true|false|yes|no|undefined|''(?!')|\"\"(?!\")|\*{1,2}…|…)" + _END + rf"|\*{{3,}}…?{AFTER_QUOTE}", re.IGNORECASE)
 _OBJECT = re.compile(r"<[\w.]+(?: \w+)? object at 0x[0-9a-fA-F]+>|<class '[\w.]+'>")
 _TYPE = re.compile(
     r"(?:[\w]+\.)*(?:str|bytes|bytearray|int|float|bool|object|Any|Optional|Union|Annotated|Final|ClassVar|Literal"

@@ -12,7 +12,7 @@ _QUOTE = r"(?:\\*[\"'`]|&(?:quot|apos|#3[49]|#x2[27]);)"
 _WORD = re.compile(r"(?:[\w$.]|-(?!>))*")
 _WORD_CHAR = re.compile(r"[\w$.-]")
 _CLOSING = re.compile(rf"({_QUOTE}?)\]?(?:\[\w*\])?")
-_SIGN = re.compile(r"\s*(?::=|=>|->|!==?|={1,3}>?|:{1,2}|%3[dD]|%3[aA])\s*(?:-\s+)?")
+_SIGN = re.compile(r"\s*(?::=|=>|->|!==?|={1,3}>?|:{1,2}|%3[dD]|%3[aA])\s*(?:-\s+(?=\S))?")
 _COLON = re.compile(r"\s*:\s")
 _PAIR = re.compile(r"\s*,\s*")
 _SPACE = re.compile(r"\s+")
@@ -46,6 +46,7 @@ _LIST = re.compile(r"\s*:\s*\n\s*-\s")
 _END_OF_LIST = re.compile(r"[^\n]*(?:\n[ ]*- [^\n]*)*")
 _WORD_END = re.compile(r"\s|$")
 _QUOTE_END = {quote: re.compile(quote + AFTER_QUOTE) for quote in "\"'`"}
+_BEFORE_OPTION = ("", " ", "\n", "'", '"', "`", "(", "[", "{", ",", ";", "=", ":")
 _CLOSERS = re.compile(r"[\"'`,;:)\]}>.\\]*")
 _PASSWORD = re.compile(r"(?:pass(?:word|wd|phrase)?|pwd)$", re.IGNORECASE)
 _TOKEN = re.compile(r"token|key|signature", re.IGNORECASE)
@@ -109,7 +110,8 @@ class _Pairs:
             return self._read(word, begin, named.end(), quoted=True)
         if quoted:
             return self._behind_comma(word, begin, behind)
-        if word.startswith("-") and (space := _SPACE.match(text, end)):
+        option = word.startswith("-") and text[max(begin - 1, 0) : begin] in _BEFORE_OPTION
+        if option and (space := _SPACE.match(text, end)):
             dashes = text.startswith("-", space.end())
             return None if dashes or is_glue(text, space.end()) else self._read(word, begin, space.end(), quoted=False)
         if (call := _CALL.match(text, end)) and is_quoted(text, call.end()):
@@ -122,10 +124,10 @@ class _Pairs:
 
     def _behind_sign(self, word: str, begin: int, end: int, sign: re.Match[str], *, quoted: bool) -> Span | None:
         text, at = self._text, sign.end()
-        if typed := _TYPED.match(text, at):
-            known = end_of_type(text, at) > at
+        if sign[0].strip() == ":" and (typed := _TYPED.match(text, at)):
             value = self._read(word, begin, typed.end(), quoted=False)
-            return None if value is None else (value[0] if known else at, value[1])
+            if value is not None or end_of_type(text, at) > at:
+                return value if value is None or end_of_type(text, at) > at else (at, value[1])
         if (known := end_of_type(text, at)) > at and re.compile(r"$|[\s,)\]}]").match(text, known):
             return None
         if is_syntax(text, word, begin, text[at : at + 24].partition(" ")[0].strip("'\"`,.;")):
