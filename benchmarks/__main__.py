@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from . import anatomy, bounds, in_process, machine, pulse, report, served, start, tables, tail, watching
+from . import anatomy, bounds, in_process, machine, pulse, redaction, report, served, start, tables, tail, watching
 from .contenders import CONTENDERS
 from .figures import Results
 from .plan import Plan, Progress
@@ -20,6 +20,7 @@ MEASUREMENTS: dict[str, tuple[Callable[[Plan, Progress], Results], str]] = {
     "heartbeat": (pulse.measure, "probes per second with and without the heartbeat of the loop and the watchdog"),
     "tail": (tail.measure, "the longest wait of a probe, and runs of the dependency, when things go wrong"),
     "watching": (watching.measure, "processor and memory of checks while nobody asks, cost of a result, growth"),
+    "redaction": (redaction.measure, "masking of credentials in hostile texts: how the time grows with the size"),
     "start": (start.measure, "a probe command as a whole process, imports"),
 }
 

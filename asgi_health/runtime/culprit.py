@@ -48,17 +48,20 @@ def _package(filename: str) -> str | None:
 _STANDARD = tuple({f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib")})
 _INSTALLED = re.compile(r".*[/\\](?:site|dist)-packages[/\\](?P<package>[^/\\]+)")
 
-_NOT_THE_APP = frozenset(
-    # servers, their loops and protocols
-    "uvicorn uvicorn_worker gunicorn hypercorn granian daphne twisted autobahn txaio zttp h11 h2 hpack hyperframe httptools"
-    " wsproto websockets uvloop rloop winloop mangum a2wsgi nest_asyncio"
-    # frameworks
-    " starlette fastapi litestar quart flask werkzeug django channels asgiref falcon blacksheep guardpost sanic sanic_routing"
-    " sanic_ext connexion robyn aiohttp tornado ninja rest_framework strawberry ariadne jinja2 pydantic pydantic_core"
-    " corsheaders whitenoise asgi_correlation_id asgi_lifespan"
-    # ours
-    " asgi_health anyio orjson sniffio idna exceptiongroup typing_extensions trio outcome attr attrs sortedcontainers"
-    # instrumentations
-    " opentelemetry sentry_sdk ddtrace newrelic elasticapm scout_apm datadog logfire wrapt prometheus_client"
-    " prometheus_fastapi_instrumentator starlette_exporter structlog debugpy pydevd coverage".split()
+_SERVERS = (
+    "uvicorn uvicorn_worker gunicorn hypercorn granian daphne twisted autobahn txaio zttp h11 h2 hpack hyperframe"
+    " httptools wsproto websockets uvloop rloop winloop mangum a2wsgi nest_asyncio"
 )
+_FRAMEWORKS = (
+    "starlette fastapi litestar quart flask werkzeug django channels asgiref falcon blacksheep guardpost sanic"
+    " sanic_routing sanic_ext connexion robyn aiohttp tornado ninja rest_framework strawberry ariadne jinja2 pydantic"
+    " pydantic_core corsheaders whitenoise asgi_correlation_id asgi_lifespan"
+)
+_OURS = (
+    "asgi_health anyio orjson sniffio idna exceptiongroup typing_extensions trio outcome attr attrs sortedcontainers"
+)
+_INSTRUMENTATIONS = (
+    "opentelemetry sentry_sdk ddtrace newrelic elasticapm scout_apm datadog logfire wrapt prometheus_client"
+    " prometheus_fastapi_instrumentator starlette_exporter structlog debugpy pydevd coverage"
+)
+_NOT_THE_APP = frozenset(f"{_SERVERS} {_FRAMEWORKS} {_OURS} {_INSTRUMENTATIONS}".split())

@@ -9,6 +9,7 @@ from typing import Any, cast
 from unittest.mock import AsyncMock
 
 import pytest
+from starlette.middleware.cors import CORSMiddleware
 
 from asgi_health import Drain, HealthMiddleware, bearer_token, client_in, unhealthy
 from asgi_health.asgi.types import Scope
@@ -93,7 +94,15 @@ def test_only_a_plain_true_opens_the_door(policy: Callable[[Scope], object], exp
 @pytest.mark.parametrize(
     "policy",
     [
-        *(AsyncPolicy(), AsyncPolicy().method, GeneratorPolicy(), async_policy, async_generator, generator, AsyncMock()),
+        *(
+            AsyncPolicy(),
+            AsyncPolicy().method,
+            GeneratorPolicy(),
+            async_policy,
+            async_generator,
+            generator,
+            AsyncMock(),
+        ),
         *(partial(async_policy, more=False), partial(AsyncPolicy()), partial(partial(async_policy))),
         *(Policy, bool, dict),  # a class is no policy: bool(scope) is True, and lets everybody in
     ],
@@ -109,7 +118,13 @@ def test_what_cannot_say_yes_or_no_is_refused_when_it_is_given(policy: object) -
 @pytest.mark.parametrize(
     "error",
     [
-        *(SystemExit(0), asyncio.CancelledError(), GeneratorExit(), StopIteration(), BaseExceptionGroup("g", [SystemExit()])),
+        *(
+            SystemExit(0),
+            asyncio.CancelledError(),
+            GeneratorExit(),
+            StopIteration(),
+            BaseExceptionGroup("g", [SystemExit()]),
+        ),
         *(RecursionError(), MemoryError()),
     ],
     ids=lambda error: type(error).__name__,
@@ -336,3 +351,18 @@ def test_an_awaitable_that_is_no_coroutine_does_not_open_the_door() -> None:
 
     later: Awaitable[bool] = Later()
     assert not opens(lambda scope: later)
+
+
+def test_a_preflight_is_answered_where_cors_is_around_us_and_not_where_it_is_inside() -> None:
+    preflight = [
+        *((b"origin", b"https://dashboard.example"), (b"access-control-request-method", b"GET")),
+        (b"access-control-request-headers", b"authorization"),
+    ]
+    cors: dict[str, Any] = {"allow_origins": ["https://dashboard.example"], "allow_headers": ["authorization"]}
+    around = CORSMiddleware(cast("Any", HealthMiddleware(echo_nothing, details=bearer_token("s3cret"))), **cors)
+    inside = HealthMiddleware(
+        cast("Any", CORSMiddleware(cast("Any", echo_nothing), **cors)), details=bearer_token("s3cret")
+    )
+    for app, expected in ((around, "https://dashboard.example"), (inside, None)):
+        reply = at_once(ask_scope(cast("Any", app), http_scope("/health", method="OPTIONS", headers=preflight)))
+        assert reply.headers.get("access-control-allow-origin") == expected

@@ -3,7 +3,18 @@
 SECRET = "hunter2"
 
 KEYS = (
-    *("password", "PGPASSWORD", "db_pass", "smtpPass", "passwd", "passphrase", "pwd", "UserPwd", "secret", "client_secret"),
+    *(
+        "password",
+        "PGPASSWORD",
+        "db_pass",
+        "smtpPass",
+        "passwd",
+        "passphrase",
+        "pwd",
+        "UserPwd",
+        "secret",
+        "client_secret",
+    ),
     *("clientSecret", "token", "access_token", "authToken", "X-Vault-Token", "credential", "credentials", "signature"),
     *("X-Amz-Signature", "sig", "url_sig", "urlSig", "api_key", "apikey", "apiKey", "X-API-Key", "api key"),
     *("access_key", "AccessKey", "AWS_SECRET_ACCESS_KEY", "account_key", "AccountKey", "Account Key", "private_key"),
@@ -115,7 +126,7 @@ AROUND_PASSWORD = (
     "Authorization: {secret}",
     "Authorization: {secret} was refused",
     "Authorization: Custom {secret}",
-    "authorization: Digest username=\"a b\", realm=\"x\", response=\"{secret}\"",
+    'authorization: Digest username="a b", realm="x", response="{secret}"',
     "Proxy-Authorization: AWS4-HMAC-SHA256 Credential=x/y, SignedHeaders=host, Signature={secret}",
     "curl -H 'Authorization: Token token={secret}' https://api.example",
     "headers={{'Authorization': 'Bearer {secret}'}}",

@@ -180,7 +180,10 @@ def test_a_colon_in_the_name_of_an_observed_value_does_not_change_the_meaning_of
 @pytest.mark.parametrize(
     ("names", "keys"),
     [
-        (("redis://:a@db", "redis://:b@db", "redis://:c@db"), ("redis.//***@db", "redis.//***@db (2)", "redis.//***@db (3)")),
+        (
+            ("redis://:a@db", "redis://:b@db", "redis://:c@db"),
+            ("redis.//***@db", "redis.//***@db (2)", "redis.//***@db (3)"),
+        ),
         (("disk:free", "disk.free"), ("disk.free", "disk.free (2)")),
         (("a\nb", "a b", "a b (2)"), ("a b", "a b (2)", "a b (2) (2)")),
         (("", "\0"), ("", " (2)")),

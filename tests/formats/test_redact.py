@@ -170,7 +170,14 @@ def test_awkward_notations(leak: str) -> None:
 
 
 NAMES = [key for key in KEYS if " " not in key]
-QUOTED_SECRETS = ("hunter2", "a hunter2,x;)&b", "hunter2 = x: y", "{hunter2} [x] (y)", "ünïcödé hunter2", "//x?y=hunter2@z")
+QUOTED_SECRETS = (
+    "hunter2",
+    "a hunter2,x;)&b",
+    "hunter2 = x: y",
+    "{hunter2} [x] (y)",
+    "ünïcödé hunter2",
+    "//x?y=hunter2@z",
+)
 BARE_SECRETS = ("hunter2", "a,;)'&hunter2", "hunter2,;)'&z", "a=b:hunter2", "[hunter2", "ü#hunter2", "$!hunter2%")
 LINE_SECRETS = ("hunter2", "correct horse hunter2 battery", "a, b; c) d' e & hunter2")
 
@@ -238,8 +245,20 @@ def test_what_stands_around_a_credential_stays_readable(message: str, shown: str
 
 
 @pytest.mark.parametrize(
-    "hidden", ["pass\0word", "pass\x1b[31mword", "pass\x1b]0;title\x07word", "\x1b[1mpassword\x1b[0m", "pass\u200bword",
-               "pass\u202eword", "password\0", "password\x7f", "pass\xadword", "password\ud800"[:-1], "pass\x9b1mword"]
+    "hidden",
+    [
+        "pass\0word",
+        "pass\x1b[31mword",
+        "pass\x1b]0;title\x07word",
+        "\x1b[1mpassword\x1b[0m",
+        "pass\u200bword",
+        "pass\u202eword",
+        "password\0",
+        "password\x7f",
+        "pass\xadword",
+        "password\ud800"[:-1],
+        "pass\x9b1mword",
+    ],
 )
 def test_what_is_invisible_hides_no_name(hidden: str) -> None:
     for sign in ("=", ": ", "\x1b[0m=\0"):
@@ -270,11 +289,40 @@ def test_redacting_again_changes_nothing(message: str) -> None:
     assert redact(redact(message)) == redact(message)
 
 
-ATOMS = st.sampled_from(
-    [*KEYS, *TOKENS[:3], "=", ": ", ":", "'", '"', "\\", "\\'", ",", ", ", ";", "(", ")", "[", "]", "{", "}", " ", "\n", "://", "@"]
-) | st.sampled_from(
-    ["?", "&", "…", "***", "--", "-", "value", "name", "Bearer ", "basic ", "Authorization: ", "-----BEGIN X-----"]
-) | st.sampled_from(["-----END X-----", "x", "hunter2", "db:5432", "http", "<", ">", "not found", "None", "5", "\0", "\x1b[1m"])
+ATOMS = (
+    st.sampled_from(
+        [
+            *KEYS,
+            *TOKENS[:3],
+            "=",
+            ": ",
+            ":",
+            "'",
+            '"',
+            "\\",
+            "\\'",
+            ",",
+            ", ",
+            ";",
+            "(",
+            ")",
+            "[",
+            "]",
+            "{",
+            "}",
+            " ",
+            "\n",
+            "://",
+            "@",
+        ]
+    )
+    | st.sampled_from(
+        ["?", "&", "…", "***", "--", "-", "value", "name", "Bearer ", "basic ", "Authorization: ", "-----BEGIN X-----"]
+    )
+    | st.sampled_from(
+        ["-----END X-----", "x", "hunter2", "db:5432", "http", "<", ">", "not found", "None", "5", "\0", "\x1b[1m"]
+    )
+)
 texts = st.lists(ATOMS, max_size=25).map("".join)
 
 
@@ -291,7 +339,8 @@ def test_what_comes_out_is_no_longer_than_the_limit(message: str, limit: int) ->
 
 
 def test_the_lines_of_a_block_are_masked_together_and_keep_their_indentation() -> None:
-    block = "  File x\n    key = -----BEGIN RSA PRIVATE KEY-----\nMIIE\nhunter2\n-----END RSA PRIVATE KEY-----\n\tpassword='a\nhunter2'"
+    pem = "-----BEGIN RSA PRIVATE KEY-----\nMIIE\nhunter2\n-----END RSA PRIVATE KEY-----"
+    block = f"  File x\n    key = {pem}\n\tpassword='a\nhunter2'"
     assert redact_lines(block) == [
         "  File x",
         "    key = -----BEGIN RSA PRIVATE KEY-----***-----END RSA PRIVATE KEY-----",

@@ -36,15 +36,17 @@ _MEASURE = re.compile(
     + r"|(?i:tokens|sessions|cookies|secrets)$"
 )
 _ATTRIBUTE = re.compile(
-    _TAIL % "types?|methods?|mechanisms?|mode|provider|plugin|backend|algorithm|alg|scheme|status|error|policy|class|name"
-    + "|" + _TAIL % "url|uri|endpoint|host|server|file|path|dir"
+    _TAIL
+    % "types?|methods?|mechanisms?|mode|provider|plugin|backend|algorithm|alg|scheme|status|error|policy|class|name"
+    + "|"
+    + _TAIL % "url|uri|endpoint|host|server|file|path|dir"
 )
 _WHERE = re.compile(_TAIL % "url|uri|endpoint|file|path|dir")
 
 _END = r"(?=$|[\s,;)\]}&'\"]|[.:!?…](?:\s|$))"
 _NUMBER = re.compile(
-    r"(?:[+-]?\d{1,9}(?:[.,/]\d{1,9}){0,3} ?(?:[a-zµ]{1,3}|%)?|\d{4}-\d\d-\d\d(?:[T ][\d:.]{1,16}(?:Z|[+-][\d:]{4,6})?)?)"
-    + _END,
+    r"(?:[+-]?\d{1,9}(?:[.,/]\d{1,9}){0,3} ?(?:[a-zµ]{1,3}|%)?"
+    r"|\d{4}-\d\d-\d\d(?:[T ][\d:.]{1,16}(?:Z|[+-][\d:]{4,6})?)?)" + _END,
     re.IGNORECASE,
 )
 _PLAIN_WORD = re.compile(
@@ -52,7 +54,12 @@ _PLAIN_WORD = re.compile(
     re.IGNORECASE,
 )
 _PLACE = re.compile(r"(?:[A-Za-z][A-Za-z0-9+]*://|~?\.{0,2}/)[^\s,;'\"]{1,300}")
-_NOTHING = re.compile(r"(?:none|null|nil|true|false|yes|no|undefined|''(?!')|\"\"(?!\")|\*{1,2}…|…)" + _END + rf"|\*{{3,}}…?{AFTER_QUOTE}", re.IGNORECASE)
+_NOTHING = re.compile(
+    r"(?:none|null|nil|true|false|yes|no|undefined|''(?!')|\"\"(?!\")|\*{1,2}…|…)"
+    + _END
+    + rf"|\*{{3,}}…?{AFTER_QUOTE}",
+    re.IGNORECASE,
+)
 _OBJECT = re.compile(r"<[\w.]+(?: \w+)? object at 0x[0-9a-fA-F]+>|<class '[\w.]+'>")
 _TYPE = re.compile(
     r"(?:[\w]+\.)*(?:str|bytes|bytearray|int|float|bool|object|Any|Optional|Union|Annotated|Final|ClassVar|Literal"

@@ -134,7 +134,9 @@ class _Pairs:
             return None
         if _LIST.match(text, end) and (all_of_it := _END_OF_LIST.match(text, at)):
             return at, all_of_it.end()
-        return self._read(word, begin, at, quoted=quoted, line=self._begins_a_line(begin) and bool(_COLON.match(text, end)))
+        return self._read(
+            word, begin, at, quoted=quoted, line=self._begins_a_line(begin) and bool(_COLON.match(text, end))
+        )
 
     def _behind_comma(self, word: str, begin: int, behind: int) -> Span | None:
         """`('password', 'x')`, `[b'cookie', b'x']` and `'--password', 'x'`; but not `['user', 'password', 'port']`."""
@@ -167,7 +169,11 @@ class _Pairs:
     def _named_behind(self, begin: int) -> Span | None:
         """`"value": "x", "name": "DB_PASSWORD"`."""
         found = _NAME_OF_VALUE.match(self._text, begin)
-        if found and names_a_credential(found["name"]) and not is_harmless(found["name"], self._text, found.start("value")):
+        if (
+            found
+            and names_a_credential(found["name"])
+            and not is_harmless(found["name"], self._text, found.start("value"))
+        ):
             return found.span("value")
         return None
 

@@ -42,7 +42,9 @@ def mask_blocks(text: str) -> str:
         end = _BLOCK_END.search(text, inside)
         until = end.start() if end else len(text)
         parts.append(text[copied:inside])
-        if text[inside:until].strip(" \n*") and not (_SENTENCE.match(text, inside) and (end is None or "BEGIN" in end[0])):
+        if text[inside:until].strip(" \n*") and not (
+            _SENTENCE.match(text, inside) and (end is None or "BEGIN" in end[0])
+        ):
             parts.append("***")
             copied = until
         else:

@@ -57,7 +57,12 @@ class _Urls:
         self._lasts: dict[str, tuple[int, int]] = {}
         self._closing = {
             opener: Ahead(re.compile(closer + after), text)
-            for opener, closer, after in (('"', r"\\*\"", AFTER_QUOTE), ("'", r"\\*'", AFTER_QUOTE), ("`", "`", ""), ("<", ">", ""))
+            for opener, closer, after in (
+                ('"', r"\\*\"", AFTER_QUOTE),
+                ("'", r"\\*'", AFTER_QUOTE),
+                ("`", "`", ""),
+                ("<", ">", ""),
+            )
         }
 
     def spans(self) -> Iterator[Span]:
@@ -92,8 +97,8 @@ class _Urls:
             last = self._last_at_sign(at, self._authority.at(at))
             if last is not None and last < end:
                 return at, last
-            cut = self._cut.at(at)
-            return (at, cut) if cut < self._authority.at(at) else None
+            ellipsis = self._cut.at(at)
+            return (at, ellipsis) if ellipsis < self._authority.at(at) else None
         if user["next"] == "@":
             last = self._last_at_sign(at, min(self._authority.at(at), end))
             return at, user.end() - 1 if last is None else last
