@@ -40,6 +40,9 @@ _ATTRIBUTE = re.compile(
     % "types?|methods?|mechanisms?|mode|provider|plugin|backend|algorithm|alg|scheme|status|error|policy|class|name"
     + "|"
     + _TAIL % "url|uri|endpoint|host|server|file|path|dir"
+    + "|"
+    + _TAIL % "service|db|pod|pool|cache|store|bucket|queue|table|cluster|node|worker"  # auth-service: 503
+    + "|(?i:authentication)$"
 )
 _WHERE = re.compile(_TAIL % "url|uri|endpoint|file|path|dir")
 
@@ -102,9 +105,10 @@ def is_harmless(word: str, text: str, begin: int) -> bool:
     """
     if _NOTHING.match(text, begin) or _OBJECT.match(text, begin) or is_prose(text, begin):
         return True
-    if _MEASURE.search(word) and _NUMBER.match(text, begin):
+    attribute = _ATTRIBUTE.search(word)
+    if (attribute or _MEASURE.search(word)) and _NUMBER.match(text, begin):
         return True
-    if _ATTRIBUTE.search(word):
+    if attribute:
         begin += text.startswith(("'", '"'), begin)
         return bool(_PLAIN_WORD.match(text, begin) or (_WHERE.search(word) and _PLACE.match(text, begin)))
     return False

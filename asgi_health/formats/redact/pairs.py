@@ -117,9 +117,11 @@ class _Pairs:
         if (call := _CALL.match(text, end)) and is_quoted(text, call.end()):
             closed = end_of_group(text, end)
             return end + 1, closed - text.endswith(")", end, closed)
-        if text.startswith(">", end) and text.startswith(("<", "</"), begin - 1):
+        if text.startswith(">", end) and text.startswith("<", begin - 1):
             closed = text.find("<", end)
-            return end + 1, closed if closed >= 0 else len(text)
+            if text.startswith("</", closed) or (closed < 0 and text.endswith("…")):
+                return end + 1, closed if closed >= 0 else len(text)
+            return None
         return self._behind_space(word, begin, end)
 
     def _behind_sign(self, word: str, begin: int, end: int, sign: re.Match[str], *, quoted: bool) -> Span | None:
