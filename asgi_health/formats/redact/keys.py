@@ -47,6 +47,7 @@ _ATTRIBUTE = re.compile(
 _WHERE = re.compile(_TAIL % "url|uri|endpoint|file|path|dir")
 
 _END = r"(?=$|[\s,;)\]}&'\"]|[.:!?…](?:\s|$))"
+_END_OF_PROSE = r"(?=$|\s|[.,;:!?)\]}\"'…]+(?:[\s,\]}]|$))"
 _NUMBER = re.compile(
     r"(?:[+-]?\d{1,9}(?:[.,/]\d{1,9}){0,3} ?(?:[a-zµ]{1,3}|%)?"
     r"|\d{4}-\d\d-\d\d(?:[T ][\d:.]{1,16}(?:Z|[+-][\d:]{4,6})?)?)" + _END,
@@ -74,7 +75,7 @@ _PROSE = re.compile(
     r"|incorrect|failed|failure|fails|denied|refused|rejected|revoked|unavailable|unreachable|unsupported"
     r"|unexpected|unauthorized|forbidden|disabled|enabled|timed|timeout|already|connection|closed|mismatch|malformed"
     r"|verification|validation)"
-    rf"|[\w.]*(?:Error|Exception|Warning)){_END}",
+    rf"|[\w.]*(?:Error|Exception|Warning)){_END_OF_PROSE}",
     re.IGNORECASE,
 )
 _GLUE = re.compile(

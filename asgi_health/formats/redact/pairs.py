@@ -31,6 +31,7 @@ _NAME_OF_VALUE = re.compile(
 _TYPED = re.compile(
     r"[A-Za-z_][\w.]*(?:\[[^\]=\n]{0,80}\]{1,3})?(?: ?\| ?[A-Za-z_][\w.]*(?:\[[^\]=\n]{0,80}\]{1,3})?){0,4} ?=(?!=)\s*"
 )
+_AFTER_TYPE = re.compile(r"$|[\s,)\]}]")
 _SCHEME = re.compile(
     r"(?:bearer|basic|digest|token|apikey|api-key|aws4-hmac-sha256|negotiate|ntlm|hmac|oauth|hawk|dpop|jwt|key|mac"
     r"|gssapi|kerberos|vapid|sharedkey|sharedkeylite|sharedaccesssignature|googlelogin|scram-sha-\d+)\s+(?=\S)",
@@ -38,6 +39,7 @@ _SCHEME = re.compile(
 )
 _CREDENTIAL = re.compile(r"(?:[\w-]{1,40}=\"[^\"]*\"|\S)\S*")
 _PARAMETER = re.compile(r"(?<=[,;])\s+[\w.-]{1,60}=(?:\"[^\"]*\"[,;]?|\S*)")
+_SECOND_WORD = re.compile(r" ?\S*")
 _HEADER = re.compile(r"authorization$|cookie$", re.IGNORECASE)
 _ATOM = re.compile(r"(?:-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|None|null|[Tt]rue|[Ff]alse)(?=[,}\])\s]|$)")
 _BLOCK = re.compile(r"[|>][-+\d]{0,2}(?:\n[ \t]+[^\n]*)+|(?:-?[ ]*[^\n]*)(?:\n[ ]*- [^\n]*)*")
@@ -126,19 +128,22 @@ class _Pairs:
 
     def _behind_sign(self, word: str, begin: int, end: int, sign: re.Match[str], *, quoted: bool) -> Span | None:
         text, at = self._text, sign.end()
+        line = self._begins_a_line(begin) and _COLON.match(text, end) is not None
+        known = end_of_type(text, at)
         if sign[0].strip() == ":" and (typed := _TYPED.match(text, at)):
-            value = self._read(word, begin, typed.end(), quoted=False)
-            if value is not None or end_of_type(text, at) > at:
-                return value if value is None or end_of_type(text, at) > at else (at, value[1])
-        if (known := end_of_type(text, at)) > at and re.compile(r"$|[\s,)\]}]").match(text, known):
+            value = self._read(word, begin, typed.end(), quoted=False, line=line)
+            if known > at:
+                return value
+            if value is not None:  # what looks like a type may be a part of the value
+                plain = self._read(word, begin, at, quoted=quoted, line=line)
+                return at, max(value[1], plain[1] if plain else at)
+        if known > at and _AFTER_TYPE.match(text, known):
             return None
         if is_syntax(text, word, begin, text[at : at + 24].partition(" ")[0].strip("'\"`,.;")):
             return None
         if _LIST.match(text, end) and (all_of_it := _END_OF_LIST.match(text, at)):
             return at, all_of_it.end()
-        return self._read(
-            word, begin, at, quoted=quoted, line=self._begins_a_line(begin) and bool(_COLON.match(text, end))
-        )
+        return self._read(word, begin, at, quoted=quoted, line=line)
 
     def _behind_comma(self, word: str, begin: int, behind: int) -> Span | None:
         """`('password', 'x')`, `[b'cookie', b'x']` and `'--password', 'x'`; but not `['user', 'password', 'port']`."""
@@ -198,15 +203,17 @@ class _Pairs:
             return at, atom.end()
         return self._bare(word, begin, at, line=line)
 
-    def _bare(self, word: str, begin: int, at: int, *, line: bool) -> Span:
+    def _bare(self, word: str, begin: int, at: int, *, line: bool) -> Span | None:
         text = self._text
         scheme = _SCHEME.match(text, at)
         if scheme:
             at = scheme.end()
+            if is_harmless(word, text, at):
+                return None
         end = _end_of(_CREDENTIAL, text, at)
         if scheme or _HEADER.search(word):
             if not scheme and word.lower().endswith("authorization"):  # a scheme that is not known
-                end = _end_of(re.compile(r" ?\S*"), text, end)
+                end = _end_of(_SECOND_WORD, text, end)
             while (more := _PARAMETER.match(text, end)) is not None:
                 end = more.end()
         quote = text[begin - 1 : begin]
