@@ -8,7 +8,21 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from . import anatomy, attack, bounds, in_process, machine, pulse, report, served, start, tables, tail, watching
+from . import (
+    anatomy,
+    attack,
+    bounds,
+    in_process,
+    machine,
+    pulse,
+    redaction,
+    report,
+    served,
+    start,
+    tables,
+    tail,
+    watching,
+)
 from .contenders import CONTENDERS
 from .figures import Results
 from .plan import Plan, Progress
@@ -21,6 +35,7 @@ MEASUREMENTS: dict[str, tuple[Callable[[Plan, Progress], Results], str]] = {
     "tail": (tail.measure, "the longest wait of a probe, and runs of the dependency, when things go wrong"),
     "attack": (attack.measure, "the longest wait of an honest probe at the listener while others attack it"),
     "watching": (watching.measure, "processor and memory of checks while nobody asks, cost of a result, growth"),
+    "redaction": (redaction.measure, "masking of credentials in hostile texts: how the time grows with the size"),
     "start": (start.measure, "a probe command as a whole process, imports"),
 }
 

@@ -30,6 +30,8 @@ HEADINGS = {  # of measures; what follows a comma in the name of a measure stays
     "a result that changes a status": "One result that changes a status, with all answers prepared anew",
     "a result that changes nothing": "One result that changes nothing",
     "simulated": "Memory in a simulated clock",
+    "redaction": "Masking of credentials in a text of such parts",
+    "redaction grows": "How masking grows: the text that grows most, against half of it",
     "import": "Import",
     "start": "Start of a probe command, as a whole process",
 }

@@ -4,7 +4,7 @@ import hmac
 import inspect
 import logging
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from .types import Scope
@@ -35,8 +35,13 @@ def bearer_token(token: str) -> Policy:
 def client_in(*networks: str) -> Policy:
     """Allow clients whose address, as the server reports it, lies in one of the networks, such as ``10.0.0.0/8``.
 
-    Behind a proxy that address is the proxy's, unless the server is told to trust its headers. A client without an
-    address (a unix socket) is not allowed. Raises ValueError for what is not a network, or for none at all.
+    What the server reports is not always who has connected. uvicorn believes the X-Forwarded-For of whatever connects
+    from 127.0.0.1, and it does so by default: what reaches it over loopback (a sidecar, a tunnel, a proxy that passes
+    the header on as it came) is of any address that it claims to be. ``--no-proxy-headers`` ends that, and
+    ``--forwarded-allow-ips`` says which proxies to believe. Where no proxy is believed, the address is the proxy's.
+
+    A client without an address (a unix socket) is not allowed. Raises ValueError for what is not a network, or for
+    none at all.
     """
     if not networks:
         raise ValueError("client_in: no network is given")
@@ -70,7 +75,9 @@ def policy_of(details: object, subject: str = "details") -> Policy | None:
         raise TypeError(f"{expected}; for a token that is bearer_token(...)")  # which is not shown
     if details is bearer_token or details is client_in:
         raise TypeError(f"{expected}; call it to make one")
-    if not callable(details) or inspect.iscoroutinefunction(details):
+    if isinstance(details, type):
+        raise TypeError(f"{expected}, not the class {details.__name__}: each of its instances would have to be one")
+    if not callable(details) or _is_asynchronous(details):
         raise TypeError(f"{expected}, not {details!r}")
     try:
         inspect.signature(details).bind({})
@@ -94,7 +101,11 @@ class _Guarded:
     def __call__(self, scope: Scope) -> bool:
         try:
             verdict = self._policy(scope)
-        except Exception:
+        except KeyboardInterrupt:
+            raise  # of who sits at the terminal, not of the policy
+        except (
+            BaseException
+        ):  # SystemExit would stop the server, and CancelledError leave the request without an answer
             self._complain("raised", exc_info=True)
             return False
         if verdict is not True and verdict is not False:
@@ -108,6 +119,15 @@ class _Guarded:
         if not self._complained:
             self._complained = True
             logger.warning("the policy of %s %s: nobody is let in (said once)", self._subject, what, exc_info=exc_info)
+
+
+def _is_asynchronous(policy: object) -> bool:
+    """Tell whether calling `policy` gives something to await or to iterate, which says neither yes nor no."""
+    while isinstance(policy, partial):
+        policy = policy.func
+    call = getattr(type(policy), "__call__", None)  # noqa: B004  not whether there is one
+    kinds = (inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction)
+    return any(is_kind(each) for is_kind in kinds for each in (policy, call))
 
 
 def _token(token: object) -> bytes:

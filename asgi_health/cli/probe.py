@@ -112,7 +112,15 @@ def _show(body: bytes) -> None:
     if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]  it is None where it was closed
         return
     try:
+        if os.isatty(1):
+            body = _printable(body)
         while body:  # not through sys.stdout, which would complain at the end about a reader that has gone
             body = body[os.write(1, body) :]
     except OSError:
         pass
+
+
+def _printable(body: bytes) -> bytes:
+    """Return `body` without what a terminal would obey instead of showing it."""
+    text = body.decode("utf-8", "replace")
+    return "".join(char if char.isprintable() or char in "\n\t" else "�" for char in text).encode()

@@ -1,8 +1,9 @@
 """What one run of a check found out, and how it is read from whatever the check function gave back."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from inspect import iscoroutine
+from itertools import chain, count
 from types import MappingProxyType
 from typing import cast
 
@@ -17,6 +18,8 @@ NOTHING_OBSERVED: Mapping[str, Observed] = MappingProxyType({})
 MESSAGE_LIMIT = 1000
 """Characters kept of a message: a kubelet reads 10 KiB of a body, and drivers put whole statements into errors."""
 
+NAME_LIMIT = 100
+"""Characters kept of a name in `data`."""
 
 SHOWN = 80
 """Characters shown of a value that should not have been returned."""
@@ -36,11 +39,14 @@ class Result:
     def __post_init__(self) -> None:
         require_type("result: status", self.status, Status)
         require_type("result: message", self.message, str)
-        if len(self.message) > MESSAGE_LIMIT:
+        if type(self.message) is not str or len(self.message) > MESSAGE_LIMIT:
             object.__setattr__(self, "message", _cut(self.message))
         if self.data is not NOTHING_OBSERVED:
             require_type("result: data", self.data, Mapping)
-            observed = {name: _observed(name, value) for name, value in self.data.items()}
+            observed: dict[str, Observed] = {}
+            for name, value in self.data.items():
+                require_type("result: a name in data", name, str)
+                observed[told_apart(_cut(name, NAME_LIMIT), observed)] = _observed(name, value)
             object.__setattr__(self, "data", MappingProxyType(observed))
 
 
@@ -119,25 +125,44 @@ def _result(status: Status, message: str, data: Data | None) -> Result:
     return Result(status, message, NOTHING_OBSERVED if data is None else cast("Mapping[str, Observed]", data))
 
 
+def told_apart(name: str, taken: Collection[str]) -> str:
+    """Return `name`, with a number behind it where it is `taken`: names may have become equal by what was removed."""
+    if name not in taken:
+        return name
+    # The count of all the names, so that thousands that are equal do not have to be counted through for each.
+    numbers = chain((2,), count(len(taken)))
+    return next(other for number in numbers if (other := f"{name} ({number})") not in taken)
+
+
 def _observed(name: object, value: object) -> Observed:
-    require_type("result: a name in data", name, str)
     match value:
-        case (str() as observed, str() as unit):
-            return _cut(observed), _cut(unit)
-        case (float() | int() as observed, str() as unit):
-            return observed, _cut(unit)
-        case str():
-            return _cut(value), ""
-        case float() | int():
-            return value, ""
+        case (str() | float() | int() as observed, str() as unit):
+            return _plain(observed), _cut(unit)
+        case str() | float() | int():
+            return _plain(value), ""
         case _:
             raise TypeError(
                 f"result: data[{name!r}] must be a number, a string, or a pair of one and its unit, not {_shown(value)}"
             )
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= MESSAGE_LIMIT else text[: MESSAGE_LIMIT - 1] + "…"
+def _plain(value: float | int | str | bool) -> float | int | str | bool:
+    # By the methods of the builtin types: those of a derived one are somebody else's code, which may raise later, when
+    # a page is made.
+    match value:
+        case bool():
+            return value
+        case str():
+            return _cut(value)
+        case int():
+            return int.__int__(value)
+        case _:
+            return float.__float__(value)
+
+
+def _cut(text: str, limit: int = MESSAGE_LIMIT) -> str:
+    text = str.__str__(text)  # a plain one, whatever is derived from it
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _shown(value: object) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from ..core.report import CheckReport, Report
+from ..core.result import NAME_LIMIT, told_apart
 from .answer import CODES, HEALTH_JSON, WORDS, Answer, answer
 from .notes import notes
 from .redact import redact
@@ -52,7 +53,8 @@ def _check(check: CheckReport, epoch: float) -> dict[str, dict[str, Any]]:
     entries = {check.name: entry}
     if state.result is not None:
         for name, (value, unit) in state.result.data.items():
-            entry = entries[f"{check.name}:{redact(name).replace(':', '.')}"] = {"observedValue": _value(value)}
+            shown = redact(name, NAME_LIMIT).replace(":", ".")
+            entry = entries[told_apart(f"{check.name}:{shown}", entries)] = {"observedValue": _value(value)}
             if unit:
                 entry["observedUnit"] = redact(unit)
     return entries
@@ -61,10 +63,8 @@ def _check(check: CheckReport, epoch: float) -> dict[str, dict[str, Any]]:
 def _value(value: float | int | str | bool) -> float | int | str | bool:
     if isinstance(value, str):
         return redact(value)
-    if isinstance(value, float):
-        return float(value)
-    if -(2**63) <= value < 2**64:
-        return int(value) if not isinstance(value, bool) else value
+    if isinstance(value, float) or -(2**63) <= value < 2**64:
+        return value
     # JSON readers, orjson first among them, know 64 bits of an integer, and Python prints no more than 4300 digits.
     return str(value) if value.bit_length() < 1024 else hex(value)
 

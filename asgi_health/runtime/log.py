@@ -2,11 +2,13 @@
 
 import logging
 from math import inf
+from traceback import format_exception
 
 from ..core.health import Health
 from ..core.lifecycle import Phase
 from ..core.status import Probe, Status
 from ..core.transition import Transition
+from ..formats.redact.clean import clean, one_line
 
 logger = logging.getLogger("asgi_health")
 
@@ -47,16 +49,25 @@ def log_transition(transition: Transition) -> None:
     name, new = transition.name, transition.new
     error = transition.error
     if new is Status.UNHEALTHY:
-        logger.warning(
-            "check %r is unhealthy after %d failed run%s: %s",
-            name,
-            transition.failures,
-            "" if transition.failures == 1 else "s",
-            transition.result.message,
-            exc_info=None if error is None else (type(error), error, error.__traceback__),
-        )
+        runs = "run" if transition.failures == 1 else "runs"
+        message = one_line(transition.result.message)
+        _warn("check %r is unhealthy after %d failed %s: %s", name, transition.failures, runs, message, error=error)
     elif new is Status.DEGRADED:
-        logger.warning("check %r is degraded: %s", name, transition.result.message)
+        _warn("check %r is degraded: %s", name, one_line(transition.result.message))
     elif transition.old is not None:
         failures = f" and {transition.failures} failed runs" if transition.failures else ""
         logger.info("check %r is healthy again after %.1f s%s", name, transition.at - transition.since, failures)
+
+
+def _warn(text: str, *values: object, error: BaseException | None = None) -> None:
+    """Log a warning in one line; below it, indented so that no line of it looks like a record, the traceback."""
+    if not logger.isEnabledFor(logging.WARNING):
+        return
+    file, line, function, _ = logger.findCaller(stacklevel=2)
+    exc_info = None if error is None else (type(error), error, error.__traceback__)
+    record = logger.makeRecord(logger.name, logging.WARNING, file, line, text, values, exc_info, function)
+    if exc_info is not None:
+        # What a formatter finds here it does not make itself, from the text of the exception as it is.
+        traced = clean("".join(format_exception(*exc_info))).rstrip("\n")
+        record.exc_text = "\n".join(f"  {each}" for each in traced.split("\n"))
+    logger.handle(record)

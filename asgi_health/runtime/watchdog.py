@@ -1,14 +1,13 @@
 """Who blocks the event loop: seen from outside of it, because it cannot say so itself."""
 
 import logging
-import os
 import sys
-import sysconfig
 from collections.abc import Callable, Sequence
 from math import inf
-from traceback import FrameSummary, StackSummary, format_list, walk_stack
+from traceback import StackSummary, format_list, walk_stack
 from types import CodeType
 
+from .culprit import culprit
 from .heartbeat import PERIOD, Heartbeat
 
 logger = logging.getLogger("asgi_health")
@@ -109,17 +108,4 @@ def stack_of(thread: int, below: Sequence[CodeType] = ()) -> StackSummary:
     return StackSummary() if all(each.filename.endswith(_WAITING) for each in stack) else stack
 
 
-def culprit(stack: list[FrameSummary]) -> str:
-    """Return the place to look at: the innermost frame that is the app's own, of no library."""
-    own = [frame for frame in stack if not _of_a_library(frame.filename)]
-    frame = own[-1] if own else stack[-1]
-    return f"{frame.name} ({frame.filename}:{frame.lineno})"
-
-
-def _of_a_library(filename: str) -> bool:
-    return filename.startswith(_STANDARD) or any(f"{os.sep}{name}{os.sep}" in filename for name in _INSTALLED)
-
-
-_INSTALLED = ("site-packages", "dist-packages")
-_STANDARD = (*{f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib")}, "<frozen ")
 _WAITING = ("selectors.py", "windows_events.py", "_io_epoll.py", "_io_kqueue.py", "_io_windows.py")

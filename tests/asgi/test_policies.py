@@ -1,13 +1,17 @@
 """Who is let in to the details."""
 
+import asyncio
 import hmac
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any, cast
+from unittest.mock import AsyncMock
 
 import pytest
+from starlette.middleware.cors import CORSMiddleware
 
-from asgi_health import HealthMiddleware, bearer_token, client_in, unhealthy
+from asgi_health import Drain, HealthMiddleware, bearer_token, client_in, unhealthy
 from asgi_health.asgi.types import Scope
 
 from .caller import ask_scope, at_once, echo_nothing, http_scope
@@ -34,6 +38,31 @@ class AsyncPolicy:
     async def __call__(self, scope: Scope) -> bool:
         raise AssertionError("nobody awaits it")
 
+    async def method(self, scope: Scope) -> bool:
+        raise AssertionError("nobody awaits it")
+
+
+class GeneratorPolicy:
+    def __call__(self, scope: Scope) -> Iterator[bool]:
+        yield True
+
+
+async def async_policy(scope: Scope, more: bool = True) -> bool:
+    raise AssertionError("nobody awaits it")
+
+
+async def async_generator(scope: Scope) -> AsyncIterator[bool]:
+    yield True
+
+
+def generator(scope: Scope) -> Iterator[bool]:
+    yield True
+
+
+class Policy:
+    def __init__(self, scope: Scope) -> None:
+        raise AssertionError("nobody makes one")
+
 
 def raises(scope: Scope) -> bool:
     raise LookupError("the policy's own trouble")
@@ -52,7 +81,6 @@ POLICIES: dict[str, tuple[Callable[[Scope], object], bool]] = {
     "a list": (lambda scope: [scope], False),
     "an object": (lambda scope: object(), False),
     "a coroutine": (lambda scope: coroutine_of(True), False),
-    "an async callable": (AsyncPolicy(), False),
     "raises": (raises, False),
     "wants the impossible": (lambda scope: bool(scope["no such key"]), False),
 }
@@ -61,6 +89,63 @@ POLICIES: dict[str, tuple[Callable[[Scope], object], bool]] = {
 @pytest.mark.parametrize(("policy", "expected"), POLICIES.values(), ids=POLICIES)
 def test_only_a_plain_true_opens_the_door(policy: Callable[[Scope], object], expected: bool) -> None:
     assert opens(policy) is expected
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        *(
+            AsyncPolicy(),
+            AsyncPolicy().method,
+            GeneratorPolicy(),
+            async_policy,
+            async_generator,
+            generator,
+            AsyncMock(),
+        ),
+        *(partial(async_policy, more=False), partial(AsyncPolicy()), partial(partial(async_policy))),
+        *(Policy, bool, dict),  # a class is no policy: bool(scope) is True, and lets everybody in
+    ],
+    ids=repr,
+)
+def test_what_cannot_say_yes_or_no_is_refused_when_it_is_given(policy: object) -> None:
+    with pytest.raises(TypeError, match=r"^details must be True, False or a plain function \(scope\) -> bool"):
+        HealthMiddleware(echo_nothing, details=cast("Any", policy))
+    with pytest.raises(TypeError, match="must be"):
+        HealthMiddleware(echo_nothing, drain=Drain(path="/drain", allow=cast("Any", policy)))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(
+            SystemExit(0),
+            asyncio.CancelledError(),
+            GeneratorExit(),
+            StopIteration(),
+            BaseExceptionGroup("g", [SystemExit()]),
+        ),
+        *(RecursionError(), MemoryError()),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_policy_that_raises_means_no_whatever_it_raises(
+    error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    def policy(scope: Scope) -> bool:
+        raise error
+
+    with caplog.at_level(logging.WARNING, "asgi_health"):
+        assert not opens(policy)
+    assert "the policy of details raised" in caplog.text
+
+
+def test_an_interrupt_from_the_keyboard_is_not_the_policys_own() -> None:
+    def policy(scope: Scope) -> bool:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        opens(policy)
 
 
 @pytest.mark.parametrize("reason", ["raises", "1", "a coroutine"])
@@ -266,3 +351,18 @@ def test_an_awaitable_that_is_no_coroutine_does_not_open_the_door() -> None:
 
     later: Awaitable[bool] = Later()
     assert not opens(lambda scope: later)
+
+
+def test_a_preflight_is_answered_where_cors_is_around_us_and_not_where_it_is_inside() -> None:
+    preflight = [
+        *((b"origin", b"https://dashboard.example"), (b"access-control-request-method", b"GET")),
+        (b"access-control-request-headers", b"authorization"),
+    ]
+    cors: dict[str, Any] = {"allow_origins": ["https://dashboard.example"], "allow_headers": ["authorization"]}
+    around = CORSMiddleware(cast("Any", HealthMiddleware(echo_nothing, details=bearer_token("s3cret"))), **cors)
+    inside = HealthMiddleware(
+        cast("Any", CORSMiddleware(cast("Any", echo_nothing), **cors)), details=bearer_token("s3cret")
+    )
+    for app, expected in ((around, "https://dashboard.example"), (inside, None)):
+        reply = at_once(ask_scope(cast("Any", app), http_scope("/health", method="OPTIONS", headers=preflight)))
+        assert reply.headers.get("access-control-allow-origin") == expected

@@ -160,6 +160,15 @@ def test_verbose_shows_the_traceback_and_nothing_shows_credentials(source: str, 
         assert "sesame" not in ended.out + ended.err
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("unit", ['{"a":1,"b":[2]},', "://", "password='"])
+def test_a_text_of_any_length_keeps_no_one_waiting(unit: str, tmp_path: Path) -> None:
+    ended = check(tmp_path, f"raise ImportError({unit!r} * {200_000 // len(unit)})", "shop:app", "--verbose")
+    assert ended.code == 1
+    assert "importing shop failed: ImportError: " in ended.err
+    assert max(map(len, ended.err.splitlines())) < 1100
+
+
 @pytest.mark.parametrize(
     ("source", "doing"),
     [

@@ -1,9 +1,12 @@
 """The command as it is installed, against real servers: exit codes, stdout, stderr."""
 
 import os
+import pty
 import socket
 import ssl
+import subprocess
 import sys
+import tty
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -108,6 +111,23 @@ def test_a_body_is_printed_as_it_is() -> None:
             code = os.spawnv(os.P_WAIT, sys.executable, [sys.executable, "-c", command, "probe", url, "--verbose"])
             os.close(writer)
             assert (code, out.read()) == (0, body[:10240])
+
+
+def test_on_a_terminal_the_body_has_no_control_characters() -> None:
+    body = "fine\n\ttab \x1b[31mred\x1b]0;title\x07\r\x00\x7f\x9b2J\u202e Grüße\n".encode() + b"\xff"
+    with scripted(saying(b"HTTP/1.1 200 OK\r\n\r\n" + body)) as url:
+        reader, writer = pty.openpty()
+        tty.setraw(writer)  # or the terminal would turn ends of lines into something else
+        try:
+            command = [sys.executable, "-m", "asgi_health", "probe", url, *PATIENCE, "--verbose"]
+            assert subprocess.run(command, stdout=writer, check=False).returncode == 0
+            shown = os.read(reader, 4096).decode()
+        finally:
+            os.close(writer)
+            os.close(reader)
+    assert all(char.isprintable() or char in "\n\t" for char in shown)
+    assert shown.startswith("fine\n\ttab ")
+    assert "Grüße\n" in shown
 
 
 @pytest.mark.parametrize("closed", ["1>&-", "2>&-", "1>&- 2>&-", "0<&- 1>&- 2>&-", "1>/dev/full", "2>/dev/full"])

@@ -206,3 +206,61 @@ def test_a_result_cannot_be_changed() -> None:
     result: Any = healthy()
     with pytest.raises(FrozenInstanceError):
         result.status = Status.UNHEALTHY
+
+
+class Raising(float):
+    """A number whose own code raises, whatever is asked of it."""
+
+    def __int__(self) -> int:
+        raise RuntimeError("no int")
+
+    __float__ = __index__ = __le__ = __ge__ = __lt__ = __gt__ = __repr__ = __str__ = __bool__ = __round__ = __int__  # type: ignore[assignment]
+
+
+class RaisingCount(int):
+    def __int__(self) -> int:
+        raise RuntimeError("no int")
+
+    __float__ = __index__ = __le__ = __ge__ = __lt__ = __gt__ = __repr__ = __str__ = __bool__ = __neg__ = __int__  # type: ignore[assignment]
+
+
+class RaisingWord(str):
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        raise RuntimeError("no length")
+
+    __str__ = __repr__ = __format__ = __getitem__ = encode = replace = split = __len__  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [(Raising(1.5), 1.5), (RaisingCount(5), 5), (RaisingWord("w"), "w")],
+    ids=["float", "int", "str"],
+)
+def test_values_of_derived_types_become_plain_ones_without_their_own_code(value: Any, plain: object) -> None:
+    data = healthy(data={"n": value, "m": (value, RaisingWord("unit")), RaisingWord("name"): 1}).data
+    assert data == {"n": (plain, ""), "m": (plain, "unit"), "name": (1, "")}
+    assert [type(observed) for observed, _ in data.values()] == [type(plain), type(plain), int]
+    assert {type(name) for name in data} == {str}
+
+
+def test_a_message_of_a_derived_type_becomes_a_plain_one() -> None:
+    assert type(unhealthy(RaisingWord("down")).message) is str
+
+
+def test_names_that_become_equal_where_they_are_cut_are_told_apart() -> None:
+    data = healthy(data={"x" * 200 + str(number): number for number in range(4)}).data
+    cut = "x" * 99 + "…"
+    assert dict(data) == {cut: (0, ""), f"{cut} (2)": (1, ""), f"{cut} (3)": (2, ""), f"{cut} (4)": (3, "")}
+
+
+def test_a_name_that_another_one_was_made_to_is_told_apart_too() -> None:
+    cut = "x" * 99 + "…"
+    data = healthy(data={f"{cut} (2)": 1, cut: 2, "x" * 200: 3}).data
+    assert sorted(value for value, _ in data.values()) == [1, 2, 3]
+
+
+@pytest.mark.timeout(10)
+def test_thousands_of_equal_names_take_no_time() -> None:
+    assert len(healthy(data={"x" * 100 + str(number): number for number in range(20_000)}).data) == 20_000

@@ -177,6 +177,31 @@ def test_a_colon_in_the_name_of_an_observed_value_does_not_change_the_meaning_of
     assert document["checks"]["a"][0]["status"] == "pass"
 
 
+@pytest.mark.parametrize(
+    ("names", "keys"),
+    [
+        (
+            ("redis://:a@db", "redis://:b@db", "redis://:c@db"),
+            ("redis.//***@db", "redis.//***@db (2)", "redis.//***@db (3)"),
+        ),
+        (("disk:free", "disk.free"), ("disk.free", "disk.free (2)")),
+        (("a\nb", "a b", "a b (2)"), ("a b", "a b (2)", "a b (2) (2)")),
+        (("", "\0"), ("", " (2)")),
+        (("password=x", "password=y"), ("password=***", "password=*** (2)")),
+    ],
+)
+def test_names_that_become_equal_are_told_apart(names: tuple[str, ...], keys: tuple[str, ...]) -> None:
+    data = {name: number for number, name in enumerate(names)}
+    checks = read(health_json(one(healthy(data=data)), None, wall=WALL))["checks"]
+    shown = {key: entry[0]["observedValue"] for key, entry in checks.items() if key != "a"}
+    assert shown == {f"a:{key}": number for number, key in enumerate(keys)}
+
+
+def test_a_name_is_cut() -> None:
+    checks = read(health_json(one(healthy(data={"n" * 10_000: 1})), None, wall=WALL))["checks"]
+    assert list(checks) == ["a", "a:" + "n" * 99 + "…"]
+
+
 values = st.floats() | st.integers() | st.text() | st.booleans()
 
 

@@ -6,7 +6,7 @@ import re
 import anyio
 import pytest
 
-from asgi_health import Check, Health, HealthMiddleware, degraded
+from asgi_health import Check, Health, HealthMiddleware, degraded, unhealthy
 from asgi_health.testing import lifespan, probe
 from tests.apps import plain_app
 from tests.virtual import clock_of, run_virtual, stall
@@ -168,3 +168,30 @@ def test_a_second_life_has_no_news_of_the_first(caplog: pytest.LogCaptureFixture
     with caplog.at_level(logging.INFO, "asgi_health"):
         run_virtual("asyncio", main)
     assert [line.partition(":")[0] for line in lines(caplog)] == ["INFO checks run in the background"] * 2
+
+
+HOSTILE = "one\r\ntwo\x1b[31m\x1b]0;title\x07\x00\x85three\u2028four\u202e\nWARNING forged"
+
+
+@pytest.mark.parametrize("how", ["raises", "unhealthy", "degraded"])
+def test_what_a_check_says_is_one_line_without_control_characters(how: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def says() -> object:
+        if how == "raises":
+            raise ConnectionError(HOSTILE) from ValueError(HOSTILE)
+        return unhealthy(HOSTILE) if how == "unhealthy" else degraded(HOSTILE)
+
+    async def main() -> None:
+        app = HealthMiddleware(plain_app, Health([Check("hostile", says)], clock=clock_of("asyncio")))
+        async with lifespan(app):
+            await anyio.sleep(5.0)
+
+    with caplog.at_level(logging.WARNING, "asgi_health"):
+        run_virtual("asyncio", main)
+    (record,) = caplog.records
+    assert record.getMessage().endswith("one two three four WARNING forged")
+    first, *below = logging.Formatter("%(levelname)s %(message)s").format(record).split("\n")
+    assert all(char.isprintable() for line in (first, *below) for char in line)
+    assert all(line.startswith("  ") for line in below)
+    assert bool(below) == (how == "raises")
+    assert (record.exc_info is None) == (how != "raises")
+    assert (record.filename, record.funcName) == ("log.py", "log_transition")

@@ -3,11 +3,10 @@
 import asyncio
 import logging
 import sys
-import sysconfig
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from traceback import FrameSummary, walk_stack
+from traceback import walk_stack
 from types import CodeType
 
 import anyio
@@ -16,7 +15,7 @@ import trio
 
 from asgi_health.runtime import watchdog
 from asgi_health.runtime.heartbeat import PERIOD, Heartbeat
-from asgi_health.runtime.watchdog import PATIENCE, QUIET, Watchdog, culprit, stack_of
+from asgi_health.runtime.watchdog import PATIENCE, QUIET, Watchdog, stack_of
 
 from ..servers.process import wait_until
 
@@ -270,35 +269,6 @@ def test_a_stack_is_shown_from_its_inner_end(scene: Scene, told: list[str]) -> N
     lines = [line for line in told[0].split("\n") if line.startswith('  File "')]
     assert len(lines) == watchdog.DEPTH
     assert any("in slow_query" in line for line in lines)
-
-
-# -- culprit
-
-
-STDLIB = sysconfig.get_path("stdlib")
-PURELIB = sysconfig.get_path("purelib")
-
-
-def frames(*files: str) -> list[FrameSummary]:
-    return [FrameSummary(file, number, f"f{number}") for number, file in enumerate(files)]
-
-
-@pytest.mark.parametrize(
-    ("files", "expected"),
-    [
-        (["/app/main.py"], 0),
-        (["/app/main.py", "/app/views.py", f"{PURELIB}/requests/api.py", f"{STDLIB}/socket.py"], 1),
-        ([f"{STDLIB}/asyncio/events.py", "/app/views.py", f"{STDLIB}/json/__init__.py", "<frozen importlib>"], 1),
-        (["/app/a.py", f"{PURELIB}/lib.py", "/app/b.py", f"{STDLIB}/socket.py"], 2),
-        ([f"{STDLIB}/asyncio/events.py", f"{PURELIB}/lib.py", f"{STDLIB}/socket.py"], 2),
-        (["/app/a.py", "/home/me/.local/lib/python3.11/site-packages/lib.py"], 0),
-        (["/app/a.py", "/usr/lib/python3/dist-packages/lib.py"], 0),
-        (["/app/a.py", f"{STDLIB}-of-my-own/lib.py"], 1),
-        (["/app/a.py", "<string>"], 1),
-    ],
-)
-def test_the_culprit_is_the_innermost_frame_of_the_app_itself(files: list[str], expected: int) -> None:
-    assert culprit(frames(*files)) == f"f{expected} ({files[expected]}:{expected})"
 
 
 # -- stacks of loops

@@ -4,7 +4,7 @@ import traceback
 from itertools import dropwhile, takewhile
 
 from ...core.result import describe
-from ...formats.redact import redact
+from ...formats.redact import redact, redact_lines
 
 
 class Trouble(Exception):
@@ -24,7 +24,7 @@ class Trouble(Exception):
             case _:
                 told, details = f"{what}: {describe(cause)}", _traced(cause)
         super().__init__(redact(told))
-        self.details = "".join(f"{_indent(line)}{redact(line)}\n" for line in details.splitlines())
+        self.details = "".join(f"{line}\n" for line in redact_lines(details.rstrip("\n"))) if details else ""
 
 
 def _traced(error: BaseException) -> str:
@@ -42,7 +42,3 @@ def _gist(text: str) -> str:
     return " ".join(
         line[margin - 2 :] for line in takewhile(lambda line: not line.lstrip(" |").startswith("+-"), below)
     )
-
-
-def _indent(line: str) -> str:
-    return line[: len(line) - len(line.lstrip())]

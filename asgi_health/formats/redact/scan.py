@@ -1,0 +1,105 @@
+"""Where values end. Each function looks at a character once for each value that it finds."""
+
+import re
+
+
+class Ahead:
+    """Where a pattern is found next. Asked with rising positions, it reads the text once in all."""
+
+    __slots__ = ("_found", "_from", "_pattern", "_text")
+
+    def __init__(self, pattern: re.Pattern[str], text: str) -> None:
+        self._pattern = pattern
+        self._text = text
+        self._from = 0
+        self._found = -1
+
+    def at(self, position: int) -> int:
+        """Return the first place at or after `position`, the length of the text where there is none."""
+        if self._from <= position <= self._found:
+            return self._found
+        match = self._pattern.search(self._text, position)
+        self._from = position
+        self._found = match.start() if match else len(self._text)
+        return self._found
+
+
+# What may stand behind the quote that ends a value. A quote before a letter is an apostrophe in a value that was quoted
+# without escaping it: `'it's hunter2'`.
+AFTER_QUOTE = r"(?=[\s,;:)}\]>.|&<…/+!?\\=\"'`]|$)"
+
+_OPENING = re.compile(r"[bBrRuUfF]{0,2}(?P<slashes>\\*)(?P<quote>\"\"\"|'''|[\"'`]|&(?:quot|apos|#3[49]|#x2[27]);)")
+_CLOSED = re.compile(AFTER_QUOTE)
+_STRUCTURE = re.compile(r"[\[({})\]\"'`]")
+_BEFORE_QUOTE = " \n,:=[({bBrRuUfF\\"
+_PAIRS = {"(": ")", "[": "]", "{": "}"}
+_BRACES = re.compile(r"\{[^}]*(?:\}\}[^}]*)*\}")
+_STRUCTURED = re.compile(r"\{\s*[\"'\\{\[]")
+_REST = re.compile(r"[\w*-]\S*")
+
+
+def is_quoted(text: str, begin: int) -> bool:
+    """Tell whether a quoted string begins there, a prefix such as ``b`` included."""
+    return _OPENING.match(text, begin) is not None
+
+
+def end_of_quoted(text: str, begin: int) -> tuple[int, int, int]:
+    """Return where the content of a quoted string begins, where it ends, and where the string itself ends.
+
+    `begin` is its prefix, or the backslashes before its quote: inside of another string, a quote that is escaped as
+    the first one is ends it. A string that was cut has no end, so all the rest is its content.
+    """
+    opening = _OPENING.match(text, begin)
+    if opening is None:
+        raise ValueError(f"no quoted string begins at {begin}")
+    quote, slashes, inside = opening["quote"], len(opening["slashes"]), opening.end()
+    at = inside
+    while (at := text.find(quote, at)) >= 0:
+        behind = at + len(quote)
+        run = at
+        while run > inside and text[run - 1] == "\\":
+            run -= 1
+        run = at - run
+        if run == slashes if slashes else run % 2 == 0:
+            if not slashes and len(quote) == 1 and text.startswith(quote, behind) and at > inside:
+                at = behind + 1  # doubled, as SQL, YAML and CSV escape it
+                continue
+            if _CLOSED.match(text, behind):
+                return inside, at - slashes, behind
+        at = behind
+    return inside, len(text), len(text)
+
+
+def end_of_group(text: str, begin: int) -> int:
+    """Return where the brackets that open at `begin` are closed again, quoted ones in them aside; else the end."""
+    expected: list[str] = []
+    at = begin
+    while match := _STRUCTURE.search(text, at):
+        char, at = match.group(), match.end()
+        if char in _PAIRS:
+            expected.append(_PAIRS[char])
+        elif char in ")]}":
+            if char == expected[-1]:
+                expected.pop()
+                if not expected:
+                    return at
+        elif text[match.start() - 1] in _BEFORE_QUOTE:
+            start = match.start()
+            while text[start - 1] == "\\":
+                start -= 1
+            at = end_of_quoted(text, start)[2]
+    return len(text)
+
+
+def end_of_braces(text: str, begin: int) -> int:
+    """Return where a value in braces ends: ``{a;b}`` as ODBC quotes it, with ``}}`` for a brace in it, or an object."""
+    if _STRUCTURED.match(text, begin):
+        return end_of_group(text, begin)
+    match = _BRACES.match(text, begin)
+    return match.end() if match else len(text)
+
+
+def with_the_rest(text: str, end: int) -> int:
+    """Return the end of the word that goes on at `end`: a value may only look like a group."""
+    match = _REST.match(text, end)
+    return match.end() if match else end

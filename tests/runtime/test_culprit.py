@@ -1,0 +1,134 @@
+"""Which line of a stack is the headline: made-up frames, and real ones of generated code."""
+
+import sys
+import sysconfig
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from traceback import FrameSummary, StackSummary, walk_stack
+
+import attrs
+import pytest
+
+from asgi_health.runtime.culprit import culprit
+
+STDLIB = sysconfig.get_path("stdlib")
+SITE = sysconfig.get_path("purelib")
+SERVER = [f"{SITE}/uvicorn/protocols/http/h11_impl.py", f"{SITE}/asgi_health/asgi/middleware.py"]
+FRAMEWORK = [f"{SITE}/fastapi/applications.py", f"{SITE}/starlette/routing.py"]
+SHOP = [f"{SITE}/shop/main.py", f"{SITE}/shop/views.py"]
+DRIVER = [f"{SITE}/sqlalchemy/engine/base.py", f"{SITE}/psycopg2/__init__.py"]
+
+
+def frames(*files: str) -> list[FrameSummary]:
+    return [FrameSummary(file, number, f"f{number}") for number, file in enumerate(files)]
+
+
+def headline(*files: str) -> str:
+    """Return the file that is the headline of a stack of files."""
+    told = culprit(frames(*files))
+    number = int(told[1 : told.index(" ")])
+    assert told == f"f{number} ({files[number]}:{number})"
+    return files[number]
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (["/app/main.py"], 0),
+        (["/app/main.py", "/app/views.py", f"{SITE}/requests/api.py", f"{STDLIB}/socket.py"], 1),
+        ([f"{STDLIB}/asyncio/events.py", "/app/views.py", f"{STDLIB}/json/__init__.py", "<frozen importlib>"], 1),
+        (["/app/a.py", f"{SITE}/lib.py", "/app/b.py", f"{STDLIB}/socket.py"], 2),
+        (["/app/a.py", "/home/me/.local/lib/python3.11/site-packages/lib.py"], 0),
+        (["/app/a.py", "/usr/lib/python3/dist-packages/lib.py"], 0),
+        (["/app/a.py", f"{STDLIB}-of-my-own/lib.py"], 1),
+    ],
+)
+def test_it_is_the_innermost_frame_of_the_app_itself(files: list[str], expected: int) -> None:
+    assert headline(*files) == files[expected]
+
+
+@pytest.mark.parametrize(
+    "generated",
+    [
+        "<string>",
+        "<attrs generated init shop.Order>",
+        "<frozen importlib._bootstrap>",
+        "<template>",
+        "<lambdifygenerated-1>",
+    ],
+)
+def test_generated_code_is_never_the_headline(generated: str) -> None:
+    assert headline("/app/a.py", generated) == "/app/a.py"
+    assert headline("/app/a.py", generated, f"{STDLIB}/json/__init__.py", generated) == "/app/a.py"
+    assert headline(generated, "/app/a.py", generated) == "/app/a.py"
+    assert headline(*SERVER, generated, *SHOP, generated) == SHOP[-1]
+    assert headline(f"{STDLIB}/asyncio/events.py", generated) == f"{STDLIB}/asyncio/events.py"
+
+
+def test_where_all_is_generated_there_is_nothing_better() -> None:
+    assert headline("<string>", "<stdin>") == "<stdin>"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        [*SERVER, *FRAMEWORK, *SHOP],
+        [*SERVER, *FRAMEWORK, *SHOP, *DRIVER],
+        [*SERVER, *FRAMEWORK, *SHOP, *DRIVER, f"{STDLIB}/socket.py"],
+        [*SERVER, *FRAMEWORK, *SHOP, *DRIVER, "<string>"],
+        [*SERVER, *FRAMEWORK, *SHOP, f"{SITE}/anyio/from_thread.py", f"{SITE}/starlette/templating.py"],
+        [*SERVER, f"{SITE}/opentelemetry/instrumentation/asgi/__init__.py", *FRAMEWORK, *SHOP],
+        [*SHOP, *DRIVER],
+        [f"{SITE}/unheardof/server.py", *SERVER, *FRAMEWORK, *SHOP, *DRIVER],
+        [*FRAMEWORK, *SHOP, f"{STDLIB}/subprocess.py"],
+    ],
+)
+def test_an_app_that_is_installed_is_told_from_server_framework_and_drivers(files: list[str]) -> None:
+    assert headline(*files) == SHOP[-1]
+
+
+def test_a_single_installed_module_is_an_app_too() -> None:
+    assert headline(*SERVER, f"{SITE}/shop.py", *DRIVER) == f"{SITE}/shop.py"
+
+
+def test_packages_of_windows_are_known() -> None:
+    site = "C:\\Python\\Lib\\site-packages"
+    assert headline(f"{site}\\uvicorn\\a.py", f"{site}\\shop\\b.py", f"{site}\\psycopg2\\c.py") == f"{site}\\shop\\b.py"
+
+
+def test_a_virtual_environment_below_the_app_is_not_the_app() -> None:
+    assert headline("/app/main.py", "/app/.venv/lib/python3.12/site-packages/lib/a.py") == "/app/main.py"
+
+
+def test_of_servers_and_frameworks_alone_the_innermost_is_told() -> None:
+    assert headline(*SERVER, *FRAMEWORK) == FRAMEWORK[-1]
+
+
+seen: list[str] = []
+
+
+def look() -> str:
+    seen.append(culprit(StackSummary.extract(iter([*walk_stack(sys._getframe(1))][::-1]), lookup_lines=False)))
+    return ""
+
+
+@dataclass
+class Order:
+    number: str = field(default_factory=look)
+
+
+@attrs.define
+class Item:
+    number: str = attrs.field(factory=look)
+
+
+def run_in_exec() -> None:
+    exec("look()", {"look": look})
+
+
+@pytest.mark.parametrize("make", [Order, Item, run_in_exec])
+def test_code_that_python_generates_points_at_who_calls_it(make: Callable[[], object]) -> None:
+    seen.clear()
+    make()
+    assert seen
+    assert all(__file__ in each for each in seen)
