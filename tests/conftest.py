@@ -28,8 +28,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def groups_of(item: pytest.Item) -> Iterator[str]:
     """The server among the parameters of a test, or the one that a row of tests/checks names."""
     parameters = getattr(getattr(item, "callspec", None), "params", {})
+    folder = item.path.parent.name
     for name in ("server", "drainer"):
-        if name in parameters:
-            yield f"{item.path.parent.name} {parameters[name]}"
-    if "row" in parameters and "get_server" in item.fixturenames:  # type: ignore[attr-defined]
-        yield f"{item.path.parent.name} {parameters['row'].server}"
+        if isinstance(parameters.get(name), str):
+            yield f"{folder} {parameters[name]}"
+    if "get_server" in item.fixturenames:  # type: ignore[attr-defined]
+        if "row" in parameters:
+            yield f"{folder} {parameters['row'].server}"
+        elif "driver" in parameters:
+            yield f"{folder} {parameters['driver']}"

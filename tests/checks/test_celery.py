@@ -173,6 +173,7 @@ def asked(server: RabbitMQ | Redis) -> dict[str, int]:
     return server.calls() if isinstance(server, Redis) else {"channels": server.channels_opened()}
 
 
+@pytest.mark.xdist_group("checks rabbitmq")
 async def test_listening_leaves_nothing_behind_at_rabbitmq(get_server: GetServer) -> None:
     server = get_server("rabbitmq")
     assert isinstance(server, RabbitMQ)
@@ -187,6 +188,7 @@ async def test_listening_leaves_nothing_behind_at_rabbitmq(get_server: GetServer
     await until(lambda: server.ask(queues) == "0", "no queue of events is left")
 
 
+@pytest.mark.xdist_group("checks redis")
 async def test_listeners_write_one_name_into_redis_however_many_they_are(get_server: GetServer) -> None:
     server = get_server("redis")
     assert isinstance(server, Redis)

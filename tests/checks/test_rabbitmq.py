@@ -22,7 +22,7 @@ from .servers import Target
 from .servers.mark import DATABASE, PASSWORD
 from .servers.rabbitmq import RabbitMQ
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks rabbitmq")]
 
 
 @pytest.fixture
@@ -49,9 +49,9 @@ async def test_a_run_opens_one_channel_and_leaves_none(server: RabbitMQ, row: Ro
         await expect(check, Status.HEALTHY, "")
         before = server.channels_opened()
         connections = server.connections()
-        for _ in range(50):
+        for _ in range(20):
             assert (await observe(check)).result.status is Status.HEALTHY
-        await until(lambda: server.channels_opened() == before + 50, "every channel is counted")
+        await until(lambda: server.channels_opened() == before + 20, "every channel is counted")
         await until(lambda: channels(server) == 0, "every channel is closed")
         assert server.connections() == connections
 

@@ -22,7 +22,7 @@ COLUMNS = (
     "exhausted_and_frozen",
     "exhausted_and_killed",
     "closed",  # by the application
-    "two_hundred_runs",  # leak nothing
+    "many_runs",  # leak nothing
 )
 
 __all__ = ["COLUMNS", "TIMED_OUT", "Occupy", "Open", "Row"]
