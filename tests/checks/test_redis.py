@@ -196,12 +196,12 @@ async def test_the_privileges_of_the_docs_are_enough(row: Row, server: Redis) ->
         await expect(row.check(client), Status.HEALTHY, "^$")
 
 
-@pytest.mark.parametrize("driver", DRIVERS)
+@behind_a_sentinel
 async def test_a_master_that_no_sentinel_knows_is_told_without_how_to_log_in(
-    driver: str, get_server: GetServer, nobody: int
+    row: Row, server: RedisSentinel, nobody: int
 ) -> None:
     """Drivers put their clients into the text of that error, and some of these show their password."""
-    server = get_server(f"{driver}-sentinel")
+    (driver,) = row.drivers
     check = redis_client if driver == "redis" else valkey_client
     sentinel = DRIVERS[driver].asyncio.Sentinel(
         [("127.0.0.1", nobody), ("127.0.0.1", server.port)],
