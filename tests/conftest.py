@@ -1,7 +1,6 @@
 """What holds for all tests."""
 
 import os
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -20,20 +19,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "get_server" in item.fixturenames or item.path.parent.name in STARTS_SERVERS:  # type: ignore[attr-defined]
             item.add_marker(pytest.mark.servers)
-        if item.get_closest_marker("xdist_group") is None:
-            for group in groups_of(item):
-                item.add_marker(pytest.mark.xdist_group(group))
+        group = group_of(item)
+        if group and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
-def groups_of(item: pytest.Item) -> Iterator[str]:
-    """The server among the parameters of a test, or the one that a row of tests/checks names."""
+def group_of(item: pytest.Item) -> str:
+    """The server among the parameters of a test, or the one that a row or a driver of tests/checks is of."""
     parameters = getattr(getattr(item, "callspec", None), "params", {})
     folder = item.path.parent.name
     for name in ("server", "drainer"):
         if isinstance(parameters.get(name), str):
-            yield f"{folder} {parameters[name]}"
+            return f"{folder} {parameters[name]}"
     if "get_server" in item.fixturenames:  # type: ignore[attr-defined]
         if "row" in parameters:
-            yield f"{folder} {parameters['row'].server}"
-        elif "driver" in parameters:
-            yield f"{folder} {parameters['driver']}"
+            return f"{folder} {parameters['row'].server}"
+        if "driver" in parameters:
+            return f"{folder} {parameters['driver']}"
+    return ""
