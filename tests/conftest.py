@@ -33,7 +33,7 @@ def group_of(item: pytest.Item) -> str:
             return f"{folder} {parameters[name]}"
     if "get_server" in item.fixturenames:  # type: ignore[attr-defined]
         if "row" in parameters:
-            return f"{folder} {parameters['row'].server}"
+            return f"{folder} {parameters['row'].group}"
         if "driver" in parameters:
             return f"{folder} {parameters['driver']}"
     return ""

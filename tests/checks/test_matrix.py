@@ -233,6 +233,7 @@ class Held:
     connections: int
     """As the server counts them."""
     threads: int
+    """Without those of the loop's own executor, which stay, and of which there are as many as were once needed."""
     files: int
     """Descriptors open in this process."""
 
@@ -242,4 +243,5 @@ class Held:
 
 def held(server: Server) -> Held:
     gc.collect()
-    return Held(server.connections(), threading.active_count(), len(os.listdir("/proc/self/fd")))
+    threads = sum(not thread.name.startswith("asyncio_") for thread in threading.enumerate())
+    return Held(server.connections(), threads, len(os.listdir("/proc/self/fd")))
