@@ -29,7 +29,7 @@ def group_of(item: pytest.Item) -> str:
     parameters = getattr(getattr(item, "callspec", None), "params", {})
     folder = item.path.parent.name
     for name in ("server", "drainer"):
-        if isinstance(parameters.get(name), str):
+        if name in parameters and not isinstance(parameters[name], type):  # one that the test starts itself
             return f"{folder} {parameters[name]}"
     if "get_server" in item.fixturenames:  # type: ignore[attr-defined]
         if "row" in parameters:
