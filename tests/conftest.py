@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -25,18 +24,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "get_server" in item.fixturenames or item.path.parent.name in STARTS_SERVERS:  # type: ignore[attr-defined]
             item.add_marker(pytest.mark.servers)
-        if item.get_closest_marker("xdist_group") is None:
-            for group in groups_of(item):
-                item.add_marker(pytest.mark.xdist_group(group))
+        group = group_of(item)
+        if group and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
-def groups_of(item: pytest.Item) -> Iterator[str]:
-    """The parameters of fixtures that outlive a test, such as a server, and the server of a row of tests/checks."""
+def group_of(item: pytest.Item) -> str:
+    """The server of a row or driver of tests/checks; elsewhere the parameters of fixtures that outlive a test."""
     callspec = getattr(item, "callspec", None)
     if callspec is None:
-        return
-    for name, value in callspec.params.items():
-        if callspec._arg2scope[name].value != "function":  # by this pytest itself puts the tests in order
-            yield f"{name} {value}"
-    if "row" in callspec.params and "get_server" in item.fixturenames:  # type: ignore[attr-defined]
-        yield f"{item.path.parent.name} {callspec.params['row'].server}"
+        return ""
+    if "get_server" in item.fixturenames:  # type: ignore[attr-defined]
+        if "row" in callspec.params:
+            return f"checks {callspec.params['row'].group}"
+        if "driver" in callspec.params:
+            return f"checks {callspec.params['driver']}"
+    # By these scopes pytest itself puts the tests in order.
+    shared = [name for name in callspec.params if callspec._arg2scope[name].value != "function"]
+    return " ".join(f"{name} {callspec.params[name]}" for name in shared)

@@ -106,7 +106,7 @@ def test_only_a_plain_true_opens_the_door(policy: Callable[[Scope], object], exp
         *(partial(async_policy, more=False), partial(AsyncPolicy()), partial(partial(async_policy))),
         *(Policy, bool, dict),  # a class is no policy: bool(scope) is True, and lets everybody in
     ],
-    ids=repr,
+    ids=lambda policy: type(policy).__name__,
 )
 def test_what_cannot_say_yes_or_no_is_refused_when_it_is_given(policy: object) -> None:
     with pytest.raises(TypeError, match=r"^details must be True, False or a plain function \(scope\) -> bool"):

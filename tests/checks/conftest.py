@@ -1,5 +1,6 @@
 """Each server is started once, when a test first wants it, and killed at the end."""
 
+import gc
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -20,6 +21,15 @@ GetServer = Callable[[str], Server]
 @pytest.fixture(scope="session")
 def anyio_backend() -> tuple[str, dict[str, bool]]:
     return ASYNCIO
+
+
+@pytest.fixture(scope="session", autouse=True)
+def collections_look_at_the_tests_alone() -> Iterator[None]:
+    """The garbage collector is asked after every leak, and would look through all drivers: half a second each time."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

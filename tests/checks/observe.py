@@ -20,10 +20,10 @@ TIMEOUT = 10.0
 PROMPT = 2.0
 """Seconds in which a run says what it finds, as an application's has to that leaves the timeout of its Check alone."""
 
-BRIEF = 0.2
+BRIEF = 0.1
 """Seconds that a run gets that is to time out."""
 
-TIMED_OUT = r"^timed out after 0\.2 s$"
+TIMED_OUT = r"^timed out after 0\.1 s$"
 
 LATE = 0.5  # seconds that a result may take beyond that
 ENDS = 2.0  # seconds after its result in which a run must be over

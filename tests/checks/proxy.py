@@ -4,9 +4,9 @@ import asyncio
 import socket
 import struct
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
-from .port import HOST
+from .port import HOST, reserved_port
 
 DRIP = 0.2  # seconds between two bytes of an answer that trickles
 
@@ -18,6 +18,7 @@ class Proxy:
         self.trips = 0
         """How often a client has spoken and its server was the last to speak, or nobody: round trips."""
         self._upstream: dict[int, int] = {}
+        self._servers: list[asyncio.Server] = []
         self._silent = False
         self._slow = False
         self._rude = False
@@ -35,11 +36,10 @@ class Proxy:
         """Where it listens first."""
         return self.ports[0]
 
-    async def listen(self, upstream: int, at: int = 0) -> asyncio.Server:
-        """Forward to `upstream` what comes to a port of its own, or the one named, in the loop that runs."""
-        server = await asyncio.start_server(self.adopt, HOST, at)
-        self._upstream[server.sockets[0].getsockname()[1]] = upstream
-        return server
+    async def listen(self, upstream: int, at: int) -> None:
+        """Forward to `upstream` what comes to the port `at`, in the loop that runs."""
+        self._servers.append(await asyncio.start_server(self.adopt, HOST, at))
+        self._upstream[at] = upstream
 
     def swallow(self) -> None:
         """From now on connections are accepted and nothing comes back, as behind a firewall that drops packets."""
@@ -62,6 +62,18 @@ class Proxy:
         """Reset all connections that there are."""
         for writer in self._writers:
             _reset(writer)
+
+    def die(self) -> None:
+        """Close all connections, and refuse every new one, as the kernel does when a process is killed."""
+        for server in self._servers:
+            server.close()
+        for writer in self._writers:
+            writer.close()
+
+    async def rise(self) -> None:
+        """Listen again, where it has listened before it died."""
+        for port, upstream in list(self._upstream.items()):
+            await self.listen(upstream, port)
 
     def heal(self) -> None:
         """Forward new connections again. Those that suffered are reset, for what was swallowed does not come back."""
@@ -124,12 +136,16 @@ class Proxy:
             self._tasks.discard(task)
 
     async def close(self) -> None:
+        for server in self._servers:
+            server.close()
         self.cut()
         for task in list(self._tasks):
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
         self.cut()  # what a driver has opened meanwhile, in the background
+        for server in self._servers:
+            await server.wait_closed()
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
@@ -143,12 +159,10 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 async def proxied(*ports: int, at: int = 0) -> AsyncIterator[Proxy]:
     """Put one bad network before all of `ports`; `at` is the port that it has itself, any unless told."""
     proxy = Proxy()
-    servers = [await proxy.listen(port, at) for port in ports]
-    try:
-        yield proxy
-    finally:
-        for server in servers:
-            server.close()
-        await proxy.close()
-        for server in servers:
-            await server.wait_closed()
+    with ExitStack() as held:  # so that its ports are its own also while nobody listens there
+        for port in ports:
+            await proxy.listen(port, at or held.enter_context(reserved_port()))
+        try:
+            yield proxy
+        finally:
+            await proxy.close()

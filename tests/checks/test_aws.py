@@ -15,7 +15,7 @@ from .rows.aws import opens
 from .servers import Target
 from .servers.aws import BUCKET, Aws
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks aws")]
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ async def test_a_run_is_as_many_commands_of_mariadb_as_the_docs_say(row: Row, se
 
 
 @pytest.mark.parametrize(
-    ("driver", "of", "trips"),
+    ("driver", "server", "trips"),
     [
         ("postgresql+asyncpg", "postgres", 1 + 3),
         ("postgresql+psycopg", "postgres", 1 + 1),
@@ -94,9 +94,9 @@ async def test_a_run_is_as_many_commands_of_mariadb_as_the_docs_say(row: Row, se
     ],
 )
 async def test_an_engine_that_pings_first_costs_as_much_more_as_the_docs_say(
-    get_server: GetServer, driver: str, of: str, trips: int
+    get_server: GetServer, driver: str, server: str, trips: int
 ) -> None:
-    async with proxied(get_server(of).port) as proxy:
+    async with proxied(get_server(server).port) as proxy:
         engine = create_async_engine(url(driver, Target(proxy.port)), pool_pre_ping=True)
         try:
             check = sqlalchemy_engine(engine)

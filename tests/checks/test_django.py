@@ -19,7 +19,7 @@ from .observe import expect, observe, recovers, until
 from .rows.django import LIBPQ, connections, opener
 from .servers import Server, Target
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks postgres")]
 
 
 @pytest.fixture

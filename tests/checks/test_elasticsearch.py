@@ -16,7 +16,7 @@ from .servers import Target
 from .servers.elasticsearch import Elasticsearch
 from .servers.mark import PASSWORD
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks elasticsearch")]
 
 each_client = pytest.mark.parametrize("row", ELASTICSEARCH, ids=str)
 

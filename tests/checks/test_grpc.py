@@ -14,7 +14,7 @@ from .observe import expect
 from .rows.grpc import open_channel
 from .servers import Server, Target
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks grpc")]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from .servers import Server, Target
 from .servers.http import LOGIN
 from .servers.mark import PASSWORD
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks http")]
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ async def test_what_is_opened_beside_an_exhausted_pool_is_closed_again(
     client: httpx.AsyncClient, server: Server
 ) -> None:
     async with occupy_httpx(client):
-        for _ in range(20):
+        for _ in range(5):
             await expect(httpx_url(client, "/health"), Status.DEGRADED, "pool exhausted")
         await until(lambda: server.connections() == 2, "only the pool is connected")
 

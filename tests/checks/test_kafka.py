@@ -15,7 +15,7 @@ from .observe import TIMED_OUT, expect, until
 from .servers import Server
 from .servers.mark import PASSWORD, USER
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks kafka")]
 
 
 @pytest.fixture

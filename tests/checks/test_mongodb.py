@@ -18,7 +18,7 @@ from .rows.mongodb import MONGODB, occupy_pymongo, open_pymongo
 from .servers import Target
 from .servers.mongodb import MongoDB
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks mongodb")]
 
 (row,) = MONGODB
 
@@ -35,15 +35,15 @@ async def test_a_run_is_one_ping(server: MongoDB) -> None:
     async with open_pymongo(Target(server.port)) as client:
         check = row.check(client)
         before = server.pings()
-        for _ in range(50):
+        for _ in range(20):
             assert (await observe(check)).result.status is Status.HEALTHY
-        assert server.pings() - before == 50
+        assert server.pings() - before == 20
 
 
 async def test_a_client_that_was_opened_beside_an_exhausted_pool_is_closed_again(server: MongoDB) -> None:
     async with open_pymongo(Target(server.port)) as client, occupy_pymongo(client):
         connected = server.connections()
-        for _ in range(10):
+        for _ in range(5):
             await expect(row.check(client), Status.DEGRADED, "pool exhausted")
         await until(lambda: server.connections() <= connected, "only the client of the application is connected")
 

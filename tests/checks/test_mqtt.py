@@ -18,7 +18,7 @@ from .servers import Server
 from .servers.mark import PASSWORD, USER, WRONG_PASSWORD
 from .servers.mosquitto import WEAK
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks mosquitto")]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from .rows.mysql import MYSQL
 from .servers import Target
 from .servers.mariadb import MariaDB
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks mariadb")]
 
 pools = pytest.mark.parametrize("row", [row for row in MYSQL if row.extra == "mysql"], ids=str)
 
@@ -54,7 +54,7 @@ async def test_a_connection_that_dies_under_the_ping_is_not_hidden_by_a_new_one(
 async def test_what_is_opened_beside_an_exhausted_pool_is_closed_again(server: MariaDB, row: Row) -> None:
     assert row.occupy is not None
     async with row.open(Target(server.port)) as pool, row.occupy(pool):
-        for _ in range(20):
+        for _ in range(5):
             await expect(row.check(pool), Status.DEGRADED, "pool exhausted")
         await until(lambda: server.connections() == 2, "only the pool is connected")
 

@@ -18,7 +18,7 @@ from .servers import Server, Target
 from .servers.mark import PASSWORD
 from .servers.nats import WEAK
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks nats")]
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from .rows import ROWS, Row
 from .servers import Target
 from .servers.postgres import Postgres
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks postgres")]
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ async def pool_of_psycopg(
 async def test_what_is_opened_beside_an_exhausted_pool_is_closed_again(server: Postgres, row: Row) -> None:
     async with row.open(Target(server.port)) as pool, occupied(row, pool):
         check = row.check(pool)
-        for _ in range(20):
+        for _ in range(5):
             await expect(check, Status.DEGRADED, "pool exhausted")
         gc.collect()  # what earlier tests have cut off may be connected until then
         kept = 0 if row.takes_client else 1

@@ -15,14 +15,14 @@ from asgi_health import Status
 from asgi_health.checks.redis import redis_client, redis_cluster
 from asgi_health.checks.valkey import valkey_client, valkey_cluster
 
-from .conftest import GetServer
+from .conftest import GetServer, do_without
 from .observe import TIMED_OUT, expect, observe, recovers, until
 from .port import reserved_port
 from .proxy import proxied
 from .rows import Row
 from .rows.redis import DRIVERS, REDIS, occupy_pool, plain
 from .servers import Server, Target
-from .servers.mark import PASSWORD, USER
+from .servers.mark import PASSWORD, USER, Missing
 from .servers.redis import BUS, MASTER, Redis, RedisSentinel, Valkey, reserved_cluster_port, watch
 
 pytestmark = pytest.mark.anyio
@@ -48,11 +48,11 @@ async def test_a_run_is_one_command_and_nothing_else(row: Row, server: Redis) ->
         check = row.check(client)
         await expect(check, Status.HEALTHY, "")
         before = server.calls()
-        for _ in range(100):
+        for _ in range(20):
             assert (await observe(check)).result.status is Status.HEALTHY
         after = server.calls()
     more = {name: count - before.get(name, 0) for name, count in after.items() if count != before.get(name, 0)}
-    assert more == ({"cluster": 100} if "cluster" in row.name else {"ping": 100})
+    assert more == ({"cluster": 20} if "cluster" in row.name else {"ping": 20})
 
 
 @behind_a_sentinel
@@ -62,9 +62,9 @@ async def test_a_run_is_one_ping_to_the_master_and_nothing_to_the_sentinel(row: 
         server.ignore()  # or its own pings to the master would be counted
         try:
             asked, pings = server.asked(), server.calls(server.master_port)["ping"]
-            for _ in range(100):
+            for _ in range(20):
                 assert (await observe(row.check(client))).result.status is Status.HEALTHY
-            assert server.calls(server.master_port)["ping"] - pings == 100
+            assert server.calls(server.master_port)["ping"] - pings == 20
             assert server.asked() - asked == 2  # the asking itself
         finally:
             server.watch(server.master_port)
@@ -86,7 +86,7 @@ async def test_what_is_opened_beside_an_exhausted_pool_is_closed_again(row: Row,
     assert row.occupy is not None
     async with row.open(Target(server.port)) as client, row.occupy(client):
         before = server.connections()
-        for _ in range(20):
+        for _ in range(5):
             await expect(row.check(client), Status.DEGRADED, "pool exhausted")
         await until(lambda: server.connections() == before, "only the pool is connected")
 
@@ -196,12 +196,12 @@ async def test_the_privileges_of_the_docs_are_enough(row: Row, server: Redis) ->
         await expect(row.check(client), Status.HEALTHY, "^$")
 
 
-@pytest.mark.parametrize("driver", DRIVERS)
+@behind_a_sentinel
 async def test_a_master_that_no_sentinel_knows_is_told_without_how_to_log_in(
-    driver: str, get_server: GetServer, nobody: int
+    row: Row, server: RedisSentinel, nobody: int
 ) -> None:
     """Drivers put their clients into the text of that error, and some of these show their password."""
-    server = get_server(f"{driver}-sentinel")
+    (driver,) = row.drivers
     check = redis_client if driver == "redis" else valkey_client
     sentinel = DRIVERS[driver].asyncio.Sentinel(
         [("127.0.0.1", nobody), ("127.0.0.1", server.port)],
@@ -214,8 +214,11 @@ async def test_a_master_that_no_sentinel_knows_is_told_without_how_to_log_in(
 
 
 @pytest.fixture
-def stack(driver: str, get_server: GetServer) -> Iterator[ExitStack]:
-    get_server(driver)  # skips, or fails, where it is not installed
+def stack(server: type[Redis]) -> Iterator[ExitStack]:
+    try:
+        server.binary()
+    except Missing as error:
+        do_without(str(error))
     with ExitStack() as stack:
         yield stack
 
@@ -227,6 +230,7 @@ def started(stack: ExitStack, server: Redis, *arguments: str) -> Redis:
     return server
 
 
+@pytest.mark.servers
 @each_server
 async def test_a_failover_is_followed(driver: str, server: type[Redis], stack: ExitStack, tmp_path: Path) -> None:
     ports = [stack.enter_context(reserved_port()) for _ in range(3)]
@@ -236,7 +240,7 @@ async def test_a_failover_is_followed(driver: str, server: type[Redis], stack: E
     replica = started(stack, server(tmp_path, ports[1], *follow, *login))
     await until(lambda: "master_link_status:up" in replica.ask("INFO replication"), "the replica is in step", 20.0)
     watcher = started(stack, server(tmp_path, ports[2]), "--sentinel")
-    watch(watcher, ports[0], patience=200)
+    watch(watcher, ports[0])
     await until(lambda: "slaves=1" in watcher.ask("INFO sentinel"), "the replica is known", 30.0)
 
     as_user = {"username": USER, "password": PASSWORD}
@@ -246,12 +250,14 @@ async def test_a_failover_is_followed(driver: str, server: type[Redis], stack: E
     await expect(check, Status.HEALTHY, "")
     master.daemon.kill()
     await expect(check, Status.UNHEALTHY, "Error")
+    watcher.ask(f"SENTINEL SET {MASTER} down-after-milliseconds 200")  # not earlier: a busy machine is as slow as that
     await recovers(check, 30.0)
     assert client.connection_pool.master_address == ("127.0.0.1", ports[1])
     for each in (client, *sentinel.sentinels):
         await each.connection_pool.disconnect()
 
 
+@pytest.mark.servers
 @each_server
 @pytest.mark.parametrize("end", ["killed", "frozen"])
 async def test_a_cluster_that_misses_a_node_is_told_by_the_others(
@@ -270,7 +276,7 @@ async def test_a_cluster_that_misses_a_node_is_told_by_the_others(
     client = kind(host="127.0.0.1", port=nodes[0].port, username=USER, password=PASSWORD)
     await client.initialize()
     check = redis_cluster(client) if driver == "redis" else valkey_cluster(client)
-    await expect(check, Status.HEALTHY, "")
+    await recovers(check)  # on a busy machine its nodes may have lost sight of each other once more
     victim = next(node for node in nodes if node.port == client.get_nodes()[0].port)  # who is asked first
     (victim.daemon.kill if end == "killed" else victim.daemon.freeze)()
     others = [node for node in nodes if node is not victim]

@@ -39,13 +39,13 @@ SERVERLESS = {
 
 pytestmark = pytest.mark.anyio
 
-each_row = pytest.mark.parametrize("row", ROWS, ids=str)
-each_row_of_a_client = pytest.mark.parametrize("row", [row for row in ROWS if row.takes_client], ids=str)
+CHECKS = {(row.check.__module__, row.check.__name__): row for row in reversed(ROWS) if row.takes_client}
+"""One row for each check that takes a client: what it makes of another one is the same in all of its rows."""
+
+each_check = pytest.mark.parametrize("row", [pytest.param(row, id=name) for (_, name), row in CHECKS.items()])
 
 
-@pytest.fixture(scope="module")
-def told() -> dict[str, str]:
-    """What each row says where one of its drivers is not installed."""
+def test_a_missing_driver_is_told_with_the_extra_that_brings_it() -> None:
     cases = {
         (row.check.__module__, row.check.__name__, row.takes_client, driver) for row in ROWS for driver in row.drivers
     }
@@ -54,42 +54,32 @@ def told() -> dict[str, str]:
         command, input=json.dumps(sorted(cases)), capture_output=True, text=True, cwd=ROOT, check=False
     )
     assert done.returncode == 0, done.stderr
-    return dict(json.loads(line) for line in done.stdout.splitlines())
+    assert dict(json.loads(line) for line in done.stdout.splitlines()) == {
+        f"{row.check.__module__}.{row.check.__name__} {driver}": (
+            f'ModuleNotFoundError: {driver} is not installed; try: pip install "asgi-health[{row.extra}]"'
+        )
+        for row in ROWS
+        for driver in row.drivers
+    }
 
 
-@each_row
-def test_a_missing_driver_is_told_with_the_extra_that_brings_it(row: Row, told: dict[str, str]) -> None:
-    for driver in row.drivers:
-        advice = f'{driver} is not installed; try: pip install "asgi-health[{row.extra}]"'
-        assert told[f"{row.check.__module__}.{row.check.__name__} {driver}"] == f"ModuleNotFoundError: {advice}"
+async def no_client() -> None: ...
 
 
-@each_row_of_a_client
-@pytest.mark.parametrize("wrong", [None, "postgresql://user:rightsecret@host/db", 1, object(), object, {}])
-def test_another_kind_of_client_is_refused_when_the_check_is_made(row: Row, wrong: Any) -> None:
-    with pytest.raises(TypeError, match=r": expected .+ or a plain function without arguments") as caught:
-        row.check(wrong)
-    assert "rightsecret" not in str(caught.value)
+@each_check
+def test_another_kind_of_client_is_refused_when_the_check_is_made(row: Row) -> None:
+    wrongs: list[Any] = [None, "postgresql://user:rightsecret@host/db", 1, object(), object, {}, no_client]
+    for wrong in wrongs:
+        with pytest.raises(TypeError, match=r": expected .+ or a plain function without arguments") as caught:
+            row.check(wrong)
+        assert "rightsecret" not in str(caught.value)
 
 
-@each_row_of_a_client
-def test_an_async_function_in_place_of_a_client_is_refused(row: Row) -> None:
-    async def client() -> None: ...
-
-    with pytest.raises(TypeError, match="plain function without arguments"):
-        row.check(client)
-
-
-@each_row_of_a_client
-async def test_a_client_that_is_not_there_yet_is_a_failure_in_words(row: Row) -> None:
+@each_check
+async def test_what_a_function_returns_in_place_of_a_client_is_a_failure_in_words(row: Row) -> None:
     await expect(row.check(lambda: None), Status.UNHEALTHY, "^ClientError: there is no client yet")
-
-
-@each_row_of_a_client
-async def test_a_function_that_returns_another_kind_of_client_is_a_failure_in_words(row: Row) -> None:
-    await expect(
-        row.check(lambda: "another"), Status.UNHEALTHY, r"^TypeError: \w+: the function returned one of str, expected"
-    )
+    another = r"^TypeError: \w+: the function returned one of str, expected"
+    await expect(row.check(lambda: "another"), Status.UNHEALTHY, another)
 
 
 def test_no_room_imports_more_than_the_standard_library_before_a_check_is_made() -> None:
@@ -111,11 +101,12 @@ def test_the_docs_are_what_the_code_says() -> None:
     assert DOCS.read_text() == told, "write them anew: python -m asgi_health.checks > docs/checks.md"
 
 
-@pytest.mark.parametrize("row", rows(), ids=lambda row: row.function)
-def test_the_docs_hold_all_the_advice_of_a_docstring_below_a_heading(row: table.Row) -> None:
-    section = table.document().partition(f"\n### `{row.function}`\n")[2].partition("\n### ")[0]
-    assert row.make.__doc__
-    assert cleandoc(row.make.__doc__) in section
+def test_the_docs_hold_all_the_advice_of_a_docstring_below_a_heading() -> None:
+    document = table.document()
+    for row in rows():
+        section = document.partition(f"\n### `{row.function}`\n")[2].partition("\n### ")[0]
+        assert row.make.__doc__, row.function
+        assert cleandoc(row.make.__doc__) in section, row.function
 
 
 def test_every_check_of_the_docs_has_a_row_in_the_matrix() -> None:

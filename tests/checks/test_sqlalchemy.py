@@ -24,6 +24,8 @@ from .servers import Target
 
 pytestmark = pytest.mark.anyio
 
+on_postgres = pytest.mark.xdist_group("checks postgres")
+
 Given = Callable[[Any], Any]
 
 
@@ -118,6 +120,7 @@ async def test_a_pool_without_a_limit_is_never_exhausted(file: Path) -> None:
         engine.dispose()
 
 
+@on_postgres
 async def test_an_exhausted_engine_with_options_of_its_own_is_asked_beside_its_pool(get_server: GetServer) -> None:
     root = create_async_engine(url("postgresql+asyncpg", Target(get_server("postgres").port)), **POOL)
     engine = root.execution_options(isolation_level="SERIALIZABLE")
@@ -130,6 +133,7 @@ async def test_an_exhausted_engine_with_options_of_its_own_is_asked_beside_its_p
         await root.dispose()
 
 
+@on_postgres
 async def test_a_connection_goes_back_with_the_isolation_that_it_had(get_server: GetServer) -> None:
     engine = create_async_engine(
         url("postgresql+asyncpg", Target(get_server("postgres").port)),

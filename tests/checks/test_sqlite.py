@@ -194,13 +194,13 @@ async def test_a_connection_that_is_not_there_yet_is_a_failure_in_words() -> Non
     await expect(aiosqlite_connection(lambda: None), Status.UNHEALTHY, "^ClientError: there is no client yet")
 
 
-async def test_two_hundred_runs_leak_nothing(path: Path) -> None:
+async def test_sixty_runs_leak_nothing(path: Path) -> None:
     async with aiosqlite.connect(path) as connection:
         for check in (sqlite_database(path), aiosqlite_connection(connection)):
             await expect(check, Status.HEALTHY, "^$")
             await threads_ended()
             before = opened(path)
-            for _ in range(200):
+            for _ in range(60):
                 assert (await observe(check)).result.status is Status.HEALTHY
             await threads_ended()
             assert opened(path) == before

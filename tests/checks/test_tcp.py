@@ -18,7 +18,7 @@ from .observe import expect, observe, recovers, until
 from .port import HOST
 from .servers import Server
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks http")]
 
 
 @pytest.fixture
@@ -73,12 +73,12 @@ async def test_a_name_that_nobody_has_is_told() -> None:
 
 
 @on_each_loop
-async def test_two_hundred_runs_leak_nothing(server: Server) -> None:
+async def test_sixty_runs_leak_nothing(server: Server) -> None:
     check = tcp_connect(HOST, server.port)
     await expect(check, Status.HEALTHY, "")
     threads = threading.active_count()
     files = len(os.listdir("/proc/self/fd"))
-    for _ in range(200):
+    for _ in range(60):
         assert (await observe(check)).result.status is Status.HEALTHY
     await until(lambda: server.connections() == 0, "nobody is connected")
     await until(lambda: len(os.listdir("/proc/self/fd")) <= files, "all descriptors are closed")

@@ -26,7 +26,7 @@ from .proxy import proxied
 from .rows.mark import TIMED_OUT
 from .servers.http import ROOT
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.servers, pytest.mark.xdist_group("checks tls")]
 
 AUTHORITY = trustme.CA()
 
@@ -185,11 +185,11 @@ async def test_a_bad_network_is_told(https: Https, break_it: str, message: str) 
 
 
 @on_each_loop
-async def test_two_hundred_runs_leak_nothing(https: Https) -> None:
+async def test_sixty_runs_leak_nothing(https: Https) -> None:
     check = tls_certificate(HOST, https.port, context=trusting())
     await expect(check, Status.HEALTHY, "", timeout=5.0)
     before = len(os.listdir("/proc/self/fd"))
-    for _ in range(200):
+    for _ in range(60):
         assert (await observe(check, 5.0)).result.status is Status.HEALTHY
     https.daemon.freeze()
     for _ in range(10):

@@ -106,7 +106,7 @@ def row(name: str, check: Any, opened: Open) -> Row:
             "wrong_password": "^ProbableAuthenticationError: ACCESS_REFUSED",
             "wrong_database": "^ClientError: the server refused the virtual host 'nowhere'$",
             "closed": "^ClientError: the connection is closed$",
-            "two_hundred_runs": "^$",
+            "many_runs": "^$",
         },
         without={
             "exhausted": "it is one connection, of more channels than a check could use up",

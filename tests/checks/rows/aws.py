@@ -93,7 +93,7 @@ def row(service: str, check: Any, denied: str) -> Row:
             "exhausted_and_frozen": TIMED_OUT,
             "exhausted_and_killed": "^EndpointConnectionError: Could not connect",
             "closed": "^ClientError: the client is closed$",
-            "two_hundred_runs": "^$",
+            "many_runs": "^$",
         },
         without={"wrong_database": "the bucket and the queue are named to the check: test_aws.py"},
     )

@@ -112,7 +112,7 @@ def says(server: str) -> dict[str, str]:
         "trickled": TIMED_OUT,
         "wrong_password": WRONG_PASSWORD[server],
         "wrong_database": WRONG_DATABASE[server],
-        "two_hundred_runs": "^$",
+        "many_runs": "^$",
     }
 
 

@@ -96,7 +96,7 @@ SAYS = {
     "trickled": TIMED_OUT,
     "wrong_password": '^OperationalError: .*password authentication failed for user "health"',
     "wrong_database": '^OperationalError: .*database "nowhere" does not exist',
-    "two_hundred_runs": "^$",
+    "many_runs": "^$",
 }
 EXHAUSTED = {
     "exhausted": r"^pool exhausted: 2 of 2 in use$",

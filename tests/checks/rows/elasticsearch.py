@@ -98,7 +98,7 @@ SAYS = {
     "exhausted": r"^pool exhausted: 2 of 2 in use$",
     "exhausted_and_frozen": TIMED_OUT,
     "exhausted_and_killed": REFUSED,
-    "two_hundred_runs": "^$",
+    "many_runs": "^$",
 }
 
 

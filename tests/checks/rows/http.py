@@ -70,7 +70,7 @@ HTTP = (
             "exhausted_and_frozen": TIMED_OUT,
             "exhausted_and_killed": REFUSED,
             "closed": "^ClientError: the client is closed$",
-            "two_hundred_runs": "^$",
+            "many_runs": "^$",
         },
         without={"wrong_database": "HTTP has none"},
     ),

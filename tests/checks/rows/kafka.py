@@ -72,7 +72,7 @@ KAFKA = (
             "trickled": TIMED_OUT,
             "wrong_password": rf"{NOBODY}.*Authentication failed: Invalid username or password",
             "closed": "^ClientError: the client is closed$",
-            "two_hundred_runs": "^$",
+            "many_runs": "^$",
         },
         without={
             "wrong_database": "Kafka has none",

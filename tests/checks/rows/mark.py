@@ -22,10 +22,12 @@ COLUMNS = (
     "exhausted_and_frozen",
     "exhausted_and_killed",
     "closed",  # by the application
-    "two_hundred_runs",  # leak nothing
+    "many_runs",  # leak nothing
 )
 
-__all__ = ["COLUMNS", "TIMED_OUT", "Occupy", "Open", "Row"]
+OF_CELERY = {"rabbitmq": "rabbitmq", "redis": "redis of celery"}
+
+__all__ = ["COLUMNS", "OF_CELERY", "TIMED_OUT", "Occupy", "Open", "Row"]
 
 Open = Callable[[Target], AbstractAsyncContextManager[Any]]
 Occupy = Callable[[Any], AbstractAsyncContextManager[None]]
@@ -56,6 +58,11 @@ class Row:
     """False: it takes a name instead, and finds the client itself."""
     without: Mapping[str, str] = field(default_factory=dict[str, str])
     """The columns that cannot exist for it, and why."""
+
+    @property
+    def group(self) -> str:
+        """What its tests share a process with: those of its server. Celery's take too long for one Redis."""
+        return OF_CELERY.get(self.server, self.server) if self.extra == "celery" else self.server
 
     def __str__(self) -> str:
         return self.name

@@ -54,7 +54,7 @@ MEMCACHED = (
             "exhausted": "^pool exhausted: 2 of 2 in use$",
             "exhausted_and_frozen": TIMED_OUT,
             "exhausted_and_killed": "^ConnectionRefusedError: ",
-            "two_hundred_runs": "^$",
+            "many_runs": "^$",
         },
         without={
             "wrong_password": "aiomcache cannot log in",

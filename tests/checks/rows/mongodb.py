@@ -72,7 +72,7 @@ MONGODB = (
             "exhausted_and_frozen": TIMED_OUT,
             "exhausted_and_killed": "^NoServer: .*(Connect call failed|Connection refused)",
             "closed": "^InvalidOperation: Cannot use AsyncMongoClient after close$",
-            "two_hundred_runs": "^$",
+            "many_runs": "^$",
         },
     ),
 )

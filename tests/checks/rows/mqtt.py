@@ -91,7 +91,7 @@ MQTT = (
             "trickled": TIMED_OUT,
             "wrong_password": f"{LOST}: Connection Refused: not authorised.$",
             "closed": f"{LOST}, though the broker accepts another one$",
-            "two_hundred_runs": "^$",
+            "many_runs": "^$",
         },
         without={
             "wrong_database": "MQTT has none",

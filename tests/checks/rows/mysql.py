@@ -78,7 +78,7 @@ SAYS = {
     "exhausted_and_frozen": TIMED_OUT,
     "exhausted_and_killed": r"^OperationalError: .*\(2003, .*Can't connect to MySQL server",
     "closed": "^ClientError: the pool is closed$",
-    "two_hundred_runs": "^$",
+    "many_runs": "^$",
 }
 
 # The last is uvloop's word for a line that was reset, which SQLAlchemy hands on as it is.

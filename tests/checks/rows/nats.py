@@ -62,7 +62,7 @@ NATS = (
             "trickled": TIMED_OUT,
             "wrong_password": "^ClientError: the client is closed: .*Authorization Violation",
             "closed": "^ClientError: the client is closed$",
-            "two_hundred_runs": "^$",
+            "many_runs": "^$",
         },
         without={
             "wrong_database": "NATS has none",

@@ -100,7 +100,7 @@ POSTGRES = (
             "exhausted_and_frozen": TIMED_OUT,
             "exhausted_and_killed": "^ConnectionRefusedError",
             "closed": "^ClientError: the pool is closed$",
-            "two_hundred_runs": "^$",
+            "many_runs": "^$",
         },
     ),
     Row(
@@ -126,7 +126,7 @@ POSTGRES = (
             "exhausted_and_frozen": TIMED_OUT,
             "exhausted_and_killed": PSYCOPG_REFUSED,
             "closed": "^ClientError: the pool is closed$",
-            "two_hundred_runs": "^$",
+            "many_runs": "^$",
         },
     ),
 )

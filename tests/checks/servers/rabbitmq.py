@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from ..daemon import Daemon, leash, unprivileged
-from ..port import HOST, reserved_port
+from ..port import HOST, accepts, reserved_port
 from .mark import DATABASE, PASSWORD, USER, Missing, Server
 
 # Not the one on the path, which wants to be root or rabbitmq, and works in the folders of the system.
@@ -59,6 +59,8 @@ class RabbitMQ(Server):
         self.daemon = Daemon("rabbitmq", ["env", *variables, "sh", "-c", script], folder / "log", as_user=as_user)
 
     def ready(self) -> bool:
+        if not accepts(self.port):
+            return False  # each question to the node is a process, which would take its time from the boot
         try:
             return self.ask("rabbit:is_running()") == "true"
         except (subprocess.SubprocessError, ConnectionError):

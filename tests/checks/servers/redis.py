@@ -182,11 +182,11 @@ class ValkeySentinel(RedisSentinel):
     binary = staticmethod(valkey_binary)
 
 
-def watch(sentinel: Redis, port: int, *, patience: int = 30_000) -> None:
-    """Have a Sentinel watch a master, which it calls dead after `patience` milliseconds."""
+def watch(sentinel: Redis, port: int) -> None:
+    """Have a Sentinel watch a master, which it calls dead after half a minute."""
     sentinel.ask(f"SENTINEL MONITOR {MASTER} {HOST} {port} 1")
     login = f"auth-user {USER} auth-pass {PASSWORD}"
-    sentinel.ask(f"SENTINEL SET {MASTER} {login} down-after-milliseconds {patience}")
+    sentinel.ask(f"SENTINEL SET {MASTER} {login} down-after-milliseconds 30000")
 
 
 def together(*commands: Sequence[str]) -> list[str]:
