@@ -1,6 +1,5 @@
 """Health for programs that are no ASGI app: queue consumers, schedulers."""
 
-import signal
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Self
@@ -50,14 +49,11 @@ class Health(core.Health):
             self, paths=paths, details=details, service=service, drain=drain, listener=listener, slow_loop=slow_loop
         )
         life = sidecar.begin()
-        owed = False
         try:
             sidecar.started()
             try:
                 yield self
             finally:
-                owed = await sidecar.stopping()
+                await sidecar.stopping()
         finally:
             sidecar.ended(life)
-            if owed:  # the block has ended by itself, and the program goes on: the signal is still its own
-                signal.raise_signal(signal.SIGTERM)

@@ -15,7 +15,7 @@ from ..core.status import Probe
 from .current import current_backend
 from .drain_file import DrainFile
 from .drainer import Drainer
-from .heartbeat import Heartbeat
+from .heartbeat import PERIOD, Heartbeat
 from .listening import CannotListen, LateBy, Listening, Respond
 from .runner import runner_of
 from .sigterm import CannotHold, Sigterm
@@ -90,25 +90,27 @@ class Sidecar:
         self._guard()
         logger.info("checks run in the background: %s", self._summary())
 
-    async def stopping(self) -> bool:
-        """The checks end before the app knows that it has to, so that none of them uses a closed pool.
-
-        Returns whether a signal was held back, which nobody will pass on any more.
-        """
+    async def stopping(self) -> None:
+        """The checks end before the app knows that it has to, so that none of them uses a closed pool."""
         self._health.stop()
-        owed = self._drainer is not None and self._drainer.cancel()
+        if self._drainer is not None:
+            self._drainer.cancel()
         if self._sigterm is not None:
             self._sigterm.remove()
         await self.runner.stop()
-        return owed
 
     def ended(self, life: object) -> None:
-        """The app's lifespan is over, however that came: nothing may go on without an owner."""
+        """The app's lifespan is over, however that came: nothing may go on without an owner.
+
+        But for a drain in the middle of which the lifespan has crashed: the server serves on, and so does the drain
+        until it passes the signal on. A signal that is still held when the server stops by itself is passed on here.
+        """
         if self._health.end(life):
             self.runner.cancel()
         if life is self._life:  # a lost one may be collected in the middle of the next
             self._life = None
-            self._leave()
+            if self._drainer is None or not self._drainer.holding:
+                self._leave()
 
     # -- the life of one that has none
 
@@ -177,7 +179,7 @@ class Sidecar:
         if self._drain is not None or slow < inf:
             watch = self._watch = Watch(self._look, self._heard)
             if self._drain is not None:
-                self._drainer = Drainer(self._health, self._drain, watch.wake, heartbeat.wake)
+                self._drainer = Drainer(self._health, self._drain, watch.wake, self._pass_on)
             watch.start()
         if self._drain is not None and self._drain.file is not None:
             # Waited for a moment: who starts while the file is there must not be ready first.
@@ -200,6 +202,7 @@ class Sidecar:
                 )
 
     def _leave(self) -> None:
+        sigterm = self._sigterm
         if self._drainer is not None:
             self._drainer.cancel()
         if self._drain_file is not None:
@@ -215,6 +218,8 @@ class Sidecar:
             self._listening.stop()
         self._watch = self._sigterm = self._drainer = self._drain_file = None
         self._watchdog = self._heartbeat = self._listening = None
+        if sigterm is not None:  # last: it may be the end of the process
+            sigterm.let_go()
 
     def _beats(self) -> bool:
         heartbeat = self._heartbeat
@@ -223,6 +228,12 @@ class Sidecar:
     def _hold(self) -> bool:
         # With its loop gone nobody serves on, and nobody will take the handler out.
         return self._drainer is not None and self._beats() and self._drainer.hold()
+
+    def _pass_on(self) -> None:
+        if self._sigterm is not None:
+            self._sigterm.let_go()
+        if self._heartbeat is not None:
+            self._heartbeat.wake()  # so that the main thread runs what handlers are due
 
     def _beat(self) -> None:
         if self._sigterm is not None:
@@ -234,7 +245,13 @@ class Sidecar:
         watchdog, drainer, watch, sigterm = self._watchdog, self._drainer, self._watch, self._sigterm
         if watch is not None and not self._beats() and (sigterm is None or not sigterm.installed):
             watch.stop()  # the loop has ended without a word
-        again = drainer.look(now) if drainer is not None else inf
+        again = inf
+        if drainer is not None:
+            if not self._beats():  # nobody serves on
+                drainer.release()
+            again = drainer.look(now)
+            if drainer.holding:
+                again = min(again, now + PERIOD)
         return min(again, watchdog.look(now)) if watchdog is not None else again
 
     def _heard(self, numbers: bytes) -> None:
