@@ -7,6 +7,7 @@ there turns its exceptions into groups, ends with an app that returns early, and
 import logging
 from typing import Protocol
 
+from ..runtime.lifecycle import InUse
 from ..runtime.listening import CannotListen
 from .types import App, Message, Receive, Scope, Send
 
@@ -16,8 +17,8 @@ logger = logging.getLogger("asgi_health")
 class Life(Protocol):
     """What happens along the life of an app."""
 
-    def begin(self) -> object:
-        """The app is about to start. Returns what tells this life from any other. Raises CannotListen."""
+    def begin(self, scope: Scope) -> object:
+        """The app is about to start. Returns what tells this life from any other. Raises CannotListen and InUse."""
         ...
 
     def started(self) -> None:
@@ -46,12 +47,14 @@ class Lifespan:
     async def run(self, scope: Scope) -> None:
         """Return when it is over. An exception of the app comes out as it was, unless it meant "I do not take part"."""
         try:
-            life = self._life.begin()
-        except CannotListen as error:
+            life = self._life.begin(scope)
+        except (CannotListen, InUse) as error:
             # Said in the protocol: what a lifespan raises, servers take for "not supported" and serve on.
             logger.error("%s", error)
             await self._server_receive()
             await self._server_send({"type": "lifespan.startup.failed", "message": str(error)})
+            if isinstance(error, InUse):  # a fault of the program: as Starlette does it, for who calls it in a test
+                raise
             return
         try:
             try:

@@ -77,7 +77,13 @@ class HealthMiddleware:
         )
         runner = self._sidecar.runner
         self._desk = Desk(self.health, paths, details=details, service=service, drain=drain)
-        self._pages = Pages(self.health, paths, guarded=self._desk.guarded, attended=lambda: runner.alive)
+        self._pages = Pages(
+            self.health,
+            paths,
+            guarded=self._desk.guarded,
+            attended=lambda: runner.alive,
+            first=lambda: runner.first_results.open,
+        )
         self._ready = self._pages.ready
         self._elsewhere = self._desk.beginnings
         self._attended = drain is not None or listener is not None
@@ -122,8 +128,8 @@ class HealthMiddleware:
             try:
                 await Lifespan(self.app, receive, send, self._sidecar).run(scope)
             finally:
-                if self._attended and self.health.phase in (Phase.SERVING, Phase.DRAINING):
-                    self._next = self._first  # it has crashed, and the server serves on
+                if self._attended:
+                    self._next = self._first  # it may have crashed, and the server serves on
             return
         asked = self._desk.find(scope) if kind == "http" else None
         if asked is None:
@@ -143,9 +149,11 @@ class HealthMiddleware:
         if asked.drain:
             await self._sidecar.drain()
             return
-        if self._sidecar.runner.alive:
+        runner = self._sidecar.runner
+        if runner.alive:
+            await runner.first_results.wait(asked.probe)
             return
         self._sidecar.attend()
         if self.health.phase in (Phase.SERVING, Phase.DRAINING) and self.health.concerns(asked.probe):
-            await self._sidecar.runner.refresh()
+            await runner.refresh()
         self._pages.refresh()

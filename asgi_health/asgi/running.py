@@ -8,7 +8,7 @@ from ..core import health as core
 from ..core.drain import Drain
 from ..core.listener import Listener
 from ..formats.service import ServiceInfo
-from ..runtime.current import current_backend
+from ..runtime.lifecycle import InUse
 from .beside import beside
 from .paths import Paths
 from .types import Scope
@@ -40,15 +40,16 @@ class Health(core.Health):
         """
         if drain is not None and drain.path is not None and listener is None:
             raise ValueError(f"drain: path {drain.path!r} needs a listener: nobody else answers requests here")
-        if self.lives_in(current_backend().loop):
-            raise RuntimeError(
-                "health: running() inside of another life of the same Health, of an outer running() or of an app with a"
-                " HealthMiddleware; expected one of them, and in it health.add(...) for what belongs to it"
-            )
         sidecar = beside(
             self, paths=paths, details=details, service=service, drain=drain, listener=listener, slow_loop=slow_loop
         )
-        life = sidecar.begin()
+        try:
+            life = sidecar.begin()
+        except InUse:
+            raise RuntimeError(
+                "health: running() inside of another life of the same Health, of an outer running() or of an app with a"
+                " HealthMiddleware; expected one of them, and in it health.add(...) for what belongs to it"
+            ) from None
         try:
             sidecar.started()
             try:

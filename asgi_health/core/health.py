@@ -23,7 +23,7 @@ from .stalls import NO_STALLS
 from .standing import Standing
 from .state import UNKNOWN, advance
 from .status import Probe, Status
-from .tally import Outlook, finished
+from .tally import Outlook, finished, weigh
 from .transition import Transition
 
 logger = logging.getLogger("asgi_health")
@@ -167,8 +167,8 @@ class Health:
     def begin(self, life: object = None) -> bool:
         """The app begins to start: forget what was known before, so that a second life starts from nothing.
 
-        `life` is what tells one life from another, the event loop: of several middlewares that share this Health, each
-        tells of the same life and the first is heard, for whom this returns True.
+        `life` is what tells one life from another: of several who tell of the same one the first is heard, for whom
+        this returns True.
         """
         with self._lock:
             if not self._life.begin(life, self.clock()):
@@ -220,6 +220,16 @@ class Health:
     def lives_in(self, life: object) -> bool:
         """Tell whether `life` is the present one: somebody tells of it."""
         return self._life.is_of(life)
+
+    @property
+    def life(self) -> object:
+        """The present life, or the last one when nobody tells of it any more."""
+        return self._life.of
+
+    @property
+    def told(self) -> bool:
+        """Whether somebody tells of the present life: it is not over."""
+        return self._life.told
 
     @property
     def started(self) -> bool:
@@ -325,6 +335,19 @@ class Health:
     def concerns(self, probe: Probe | None) -> bool:
         """Tell whether a run could change `probe`: a check counts for it, or startup checks hold it back."""
         return self._standing.concerns(probe)
+
+    def undecided(self, probe: Probe | None) -> bool:
+        """Tell whether `probe` is unhealthy for want of first results, and of nothing else."""
+        asked = {probe} if self._life.passed else {probe, Probe.STARTUP}
+        missing = False
+        for entry in tuple(self._entries.values()):
+            for each in asked:
+                counts = each is None or each in entry.check.probes
+                if counts and weigh(each, entry.check, entry.state) is Status.UNHEALTHY:
+                    if entry.state.time is not None:
+                        return False
+                    missing = True
+        return missing
 
     @property
     def version(self) -> int:

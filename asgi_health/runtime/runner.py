@@ -8,6 +8,7 @@ import anyio
 from ..core.health import Health
 from .backend import Backend, Signal, Task
 from .current import current_backend
+from .first_results import FirstResults
 from .log import Log
 from .on_demand import OnDemand
 from .runs import BATCH, Runs
@@ -26,6 +27,7 @@ class Runner:
         self._runs = Runs(health)
         self._log = Log(health)
         self._on_demand = OnDemand(health, self._runs, self._log)
+        self.first_results = FirstResults(health)
         self._task: Task | None = None
         self._signal: Signal | None = None
         self._sleeps_until = -inf
@@ -89,6 +91,7 @@ class Runner:
 
     def _came_home(self) -> None:
         self._log.look(self._health.clock())
+        self.first_results.came()
         self._wake()
 
     def _wake(self) -> None:

@@ -2,9 +2,10 @@
 
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import inf
 from time import monotonic
+from typing import Any
 
 from ..core.drain import Drain
 from ..core.health import Health
@@ -12,10 +13,10 @@ from ..core.lifecycle import Phase
 from ..core.listener import Listener
 from ..core.stalls import Stall
 from ..core.status import Probe
-from .current import current_backend
 from .drain_file import DrainFile
 from .drainer import Drainer
 from .heartbeat import PERIOD, Heartbeat
+from .lifecycle import InUse, Lifecycle
 from .listening import CannotListen, LateBy, Listening, Respond
 from .runner import runner_of
 from .sigterm import CannotHold, Sigterm
@@ -23,6 +24,11 @@ from .watch import Watch
 from .watchdog import Watchdog
 
 logger = logging.getLogger("asgi_health")
+
+IN_USE = (
+    "health: another app, or a running() block, lives with the same Health; expected one at a time: give each a Health"
+    " of its own, or run the second after the first"
+)
 
 NOTICED = 0.5
 """Seconds of lateness below which a loop is busy and nothing worse."""
@@ -53,7 +59,7 @@ class Sidecar:
         self.runner = runner_of(health)
         self._respond = None if listener is None else answering(self._late_by)
         self._known_on_demand = False
-        self._life: object = None
+        self._life: Lifecycle | None = None
         self._heartbeat: Heartbeat | None = None
         self._listening: Listening | None = None
         self._watchdog: Watchdog | None = None
@@ -64,40 +70,53 @@ class Sidecar:
 
     # -- the life of an app that has a lifespan
 
-    def begin(self) -> object:
-        """The app is about to start: what a former life may have left behind is not its own. Raises CannotListen."""
+    def begin(self, scope: Mapping[str, Any] | None = None) -> object:
+        """The app is about to start: what a former life may have left behind is not its own.
+
+        `scope` is that of its lifespan. Raises CannotListen, and InUse while another app lives with the same Health.
+        """
+        health = self._health
+        former = health.life if health.told else None
+        # Of several middlewares around one app the first has the checks, and watches over the loop.
+        first = not (isinstance(former, Lifecycle) and former.is_told_by(scope))
+        if first and isinstance(former, Lifecycle) and health.phase is not Phase.STOPPED:
+            if former.goes_on():
+                raise InUse(IN_USE)
+            logger.warning("an app, or a running() block, with this Health never ended: the next one takes its place")
         self._leave()
         self._listen()
-        loop = self._life = current_backend().loop
-        first = self._health.begin(loop)
+        life = self._life = Lifecycle(scope)
         if first:
+            health.begin(life)
             self.runner.cancel()
         try:
-            # Of several middlewares around one app, the first watches over the loop.
             self._attend(self._slow if first else inf)
         except (OSError, RuntimeError) as error:  # no descriptor, no thread
             self._leave()
-            if first:
-                self._health.end(loop)
+            health.end(life)
             raise CannotListen(f"what goes on beside the app cannot start: {error}") from None
-        return loop
+        return life
 
     def started(self) -> None:
         """The app's own startup is complete: from now on the checks run, and a signal drains."""
-        self._health.serve()
-        self.runner.start()
+        if self._health.lives_in(self._life):
+            self._health.serve()
+            self.runner.start()
+            logger.info("checks run in the background: %s", self._summary())
         self._known_on_demand = False
         self._guard()
-        logger.info("checks run in the background: %s", self._summary())
 
     async def stopping(self) -> None:
         """The checks end before the app knows that it has to, so that none of them uses a closed pool."""
-        self._health.stop()
+        first = self._health.lives_in(self._life)
+        if first:
+            self._health.stop()
         if self._drainer is not None:
             self._drainer.cancel()
         if self._sigterm is not None:
             self._sigterm.remove()
-        await self.runner.stop()
+        if first:
+            await self.runner.stop()
 
     def ended(self, life: object) -> None:
         """The app's lifespan is over, however that came: nothing may go on without an owner.
@@ -117,6 +136,12 @@ class Sidecar:
     def attend(self) -> None:
         """A request has come, and no lifespan before it. Returns at once when everything goes on already."""
         health = self._health
+        if health.phase is Phase.STOPPED and self._outlived():
+            life = Lifecycle(None)
+            health.begin(life)
+            health.end(life)
+            health.serve()
+            self._known_on_demand = False
         if not health.lives and not health.started:
             health.serve()
         if health.phase not in (Phase.SERVING, Phase.DRAINING):
@@ -141,6 +166,14 @@ class Sidecar:
         if not self._known_on_demand and not self.runner.alive:
             self._known_on_demand = True
             logger.info("checks run on demand, when a probe asks: %s", self._summary())
+
+    def _outlived(self) -> bool:
+        """Tell whether a request belongs to no lifespan although there was one: it comes on another loop.
+
+        A test suite calls an app with a lifespan, and then without. On the same loop it is the server that shuts down.
+        """
+        life = self._health.life
+        return not self._health.told and isinstance(life, Lifecycle) and not life.is_of_the_running_loop()
 
     # -- what a request asks for
 

@@ -243,7 +243,8 @@ def test_of_two_drains_the_longer_one_passes_the_signal_on_and_only_once(
 def until_alone() -> None:
     """Nothing that a test has begun goes on; a signal that it holds would hit the next one."""
     wait_until(lambda: not any(each.name.startswith("asgi-health") for each in threading.enumerate()), "all has ended")
-    assert not sigterm._standing and not sigterm._holding
+    assert not sigterm._standing
+    assert not sigterm._holding
 
 
 @pytest.mark.usefixtures("got")
