@@ -28,6 +28,9 @@ from .transition import Transition
 
 logger = logging.getLogger("asgi_health")
 
+LEFT_BEHIND = 2
+"""Runs of removed checks of one name that have not ended: from then on a new check of that name waits for the last."""
+
 
 class Health:
     """The checks of one app and how they stand.
@@ -53,6 +56,7 @@ class Health:
         self._dues = Timers()
         self._deadlines = Timers()
         self._cancelled: list[Run] = []
+        self._left: list[Run] = []
         self._subscribers: list[Callable[[Transition], object]] = []
         self._life = Life()
         self._standing = Standing(self._life)
@@ -71,15 +75,17 @@ class Health:
             if check.name in self._entries:
                 raise ValueError(f"check {check.name!r}: the name is taken; names are unique in a Health")
             entry = Entry(check)
+            entry.run = self._left_behind(check)
             self._entries[check.name] = entry
-            self._dues.set(check.name, -inf)
+            self._dues.set(check.name, -inf if entry.run is None else entry.run.deadline)
             self._standing.put(check, entry.state)
             self._standing.tell()
 
     def remove(self, name: str) -> None:
         """Forget the check; a run under way is cancelled and counts no longer. Raises KeyError for an unknown name.
 
-        A run that ignores this goes on beside those of a new check of the same name: it belongs to none.
+        A run that ignores this goes on beside those of a new check of the same name: it belongs to none. Of
+        `LEFT_BEHIND` runs that do not end the last is waited for, so that no number of such cycles collects threads.
         """
         with self._lock:
             if name not in self._entries:
@@ -90,6 +96,7 @@ class Health:
             if entry.run is not None:
                 entry.run.expired = True
                 self._cancelled.append(entry.run)
+                self._left.append(entry.run)
             self._standing.drop(name)
             self._standing.tell()
 
@@ -176,9 +183,9 @@ class Health:
             self._stalls = NO_STALLS
             for entry in self._entries.values():
                 entry.state = UNKNOWN
-                self._dues.set(entry.check.name, -inf)
+                self._dues.set(entry.check.name, -inf if entry.run is None else entry.run.deadline)
                 if entry.run is not None:
-                    entry.run.expired = True  # it speaks for the life before
+                    entry.run.expired = True  # it speaks for the life before, and is waited for within its deadline
                     self._deadlines.set(entry.check.name, inf)
                 self._standing.put(entry.check, UNKNOWN)
             self._standing.begun()
@@ -285,7 +292,10 @@ class Health:
                 return
             self._deadlines.set(run.check.name, inf)
             if run.expired:
-                self._plan(entry, now)
+                if entry.state.time is None:  # it was the run of another life, or of a check that has been removed
+                    self._dues.set(entry.check.name, -inf)
+                else:
+                    self._plan(entry, now)
                 return
             if now >= run.deadline:
                 result, error = Result(Status.UNHEALTHY, _timed_out(run.check)), None
@@ -338,7 +348,8 @@ class Health:
 
     def undecided(self, probe: Probe | None) -> bool:
         """Tell whether `probe` is unhealthy for want of first results, and of nothing else."""
-        asked = {probe} if self._life.passed else {probe, Probe.STARTUP}
+        held_back = not self._life.passed and probe is not Probe.LIVENESS
+        asked = {probe, Probe.STARTUP} if held_back else {probe}
         missing = False
         for entry in tuple(self._entries.values()):
             for each in asked:
@@ -369,11 +380,21 @@ class Health:
         return [Transition(entry.check.name, old.status, new.status, result, old.since, now, failures, error)]
 
     def _ended(self, run: Run) -> Entry | None:
+        if run in self._left:
+            self._left.remove(run)
         entry = self._entries.get(run.check.name)
         if entry is None or entry.run is not run:
             return None
         entry.run = None
         return entry
+
+    def _left_behind(self, check: Check) -> Run | None:
+        """Return the run of a removed check that `check` has to wait for, if there are too many."""
+        runs = [run for run in self._left if run.check.name == check.name]
+        if len(runs) < LEFT_BEHIND:
+            return None
+        self._left.remove(runs[-1])
+        return runs[-1]
 
     def _fail(self, entry: Entry, run: Run, message: str, now: float) -> list[Transition]:
         return self._apply(entry, Result(Status.UNHEALTHY, message), now, now - run.started)

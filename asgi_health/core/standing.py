@@ -2,12 +2,17 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
+from types import MethodType
+from weakref import WeakMethod
 
 from .check import Check
 from .lifecycle import Life, Phase
 from .state import CheckState
 from .status import Probe, Status
 from .tally import Outlook, Tally
+
+Watcher = Callable[[], Callable[[], object] | None]
+"""Returns what is to be called, None once that is gone: many apps may come and go around one Health."""
 
 PROBES: tuple[Probe | None, ...] = (*Probe, None)
 """Everything that can be asked; None is all checks together."""
@@ -22,7 +27,7 @@ class Standing:
     def __init__(self, life: Life) -> None:
         self._life = life
         self._tallies = {probe: Tally(probe) for probe in PROBES}
-        self._watchers: list[Callable[[], object]] = []
+        self._watchers: list[Watcher] = []
         self._versions = count(1)
         self.version = 0
         """A number that is another one after every change that a report could show."""
@@ -58,13 +63,16 @@ class Standing:
         self.version = next(self._versions)
 
     def watch(self, callback: Callable[[], object]) -> None:
-        """Call `callback` after each change."""
-        self._watchers = [*self._watchers, callback]
+        """Call `callback` after each change. The object of a bound method is not kept alive by it."""
+        watcher: Watcher = WeakMethod(callback) if isinstance(callback, MethodType) else lambda: callback
+        self._watchers = [*(each for each in self._watchers if each() is not None), watcher]
 
     def tell(self) -> None:
         """Tell everybody who watches that something has changed."""
-        for callback in self._watchers:
-            callback()
+        for watcher in self._watchers:
+            callback = watcher()
+            if callback is not None:
+                callback()
 
     def concerns(self, probe: Probe | None) -> bool:
         """Tell whether a run could change `probe`: a check counts for it, or startup checks hold it back."""

@@ -29,6 +29,7 @@ class FirstResults:
         self._waited_in = 0
         self._said = False
         self._signal: Signal | None = None
+        health.watch(self.came)  # a drain, or the end
 
     @property
     def open(self) -> bool:
@@ -36,9 +37,10 @@ class FirstResults:
         return self._waited_in != self._health.lives and self._health.phase is Phase.SERVING
 
     def came(self) -> None:
-        """A run has ended."""
-        if self._signal is not None:
-            self._signal.set()
+        """A run has ended, or something else has changed."""
+        signal = self._signal
+        if signal is not None:
+            signal.set()
 
     async def wait(self, probe: Probe | None) -> None:
         """Return when `probe` has what it takes for an answer; at once when another has waited, or the app is old."""
@@ -60,9 +62,12 @@ class FirstResults:
         signal = self._signal = current_backend().signal()
         life = health.lives
         end = now + LATE + max((check.timeout for check in health.checks), default=0.0)
-        while health.lives == life and health.phase is Phase.SERVING and health.undecided(probe):
-            now = health.clock()
-            if now >= end:
-                return
-            await signal.wait(max(0.001, min(health.next_deadline(), end) - now))
-
+        try:
+            while health.lives == life and health.phase is Phase.SERVING and health.undecided(probe):
+                now = health.clock()
+                if now >= end:
+                    return
+                await signal.wait(max(0.001, min(health.next_deadline(), end) - now))
+        finally:
+            if self._signal is signal:
+                self._signal = None

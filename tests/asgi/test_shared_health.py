@@ -305,4 +305,3 @@ def test_an_app_that_did_not_start_stays_so_on_another_loop() -> None:
 
     asyncio.run(start())
     assert asyncio.run(status()) == 503
-
