@@ -4,14 +4,12 @@ Seen by running it on thirteen configurations of servers: nothing may stand arou
 there turns its exceptions into groups, ends with an app that returns early, and makes a foreign cancellation vanish.
 """
 
-import logging
 from typing import Protocol
 
+from ..core.logger import logger
 from ..runtime.lifecycle import InUse
 from ..runtime.listening import CannotListen
 from .types import App, Message, Receive, Scope, Send
-
-logger = logging.getLogger("asgi_health")
 
 
 class Life(Protocol):

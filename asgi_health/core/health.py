@@ -4,7 +4,6 @@ Sans-IO, in the manner of h11's Connection: whoever has a loop and a clock asks 
 hands what came out to `record`. Nothing here waits.
 """
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from random import random as uniform
@@ -15,6 +14,7 @@ from typing import Unpack
 from .check import Check, CheckFunction
 from .entry import CheckOptions, Entry, F, listed
 from .lifecycle import Life, Phase
+from .logger import logger
 from .report import Report, report_checks
 from .require import require_type
 from .result import Result
@@ -25,8 +25,6 @@ from .state import UNKNOWN, advance
 from .status import Probe, Status
 from .tally import Outlook, finished, weigh
 from .transition import Transition
-
-logger = logging.getLogger("asgi_health")
 
 LEFT_BEHIND = 2
 """Runs of removed checks of one name that have not ended: from then on a new check of that name waits for the last."""

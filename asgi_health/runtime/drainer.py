@@ -1,6 +1,5 @@
 """What takes the process out of the rotation, and holds the signal back until everybody knows."""
 
-import logging
 from collections.abc import Callable
 from math import inf
 
@@ -9,8 +8,7 @@ import anyio
 from ..core.drain import Drain
 from ..core.health import Health
 from ..core.lifecycle import Phase
-
-logger = logging.getLogger("asgi_health")
+from ..core.logger import logger
 
 
 class Drainer:

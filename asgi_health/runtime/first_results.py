@@ -1,14 +1,11 @@
 """The one wait of a prober where checks run in the background: for the first results, right after the start."""
 
-import logging
-
 from ..core.health import Health
 from ..core.lifecycle import Phase
+from ..core.logger import logger
 from ..core.status import Probe
 from .backend import Signal
 from .current import current_backend
-
-logger = logging.getLogger("asgi_health")
 
 YOUNG = 0.5
 """Seconds after the app's own startup in which the first probe waits. Adapters of serverless platforms run a lifespan

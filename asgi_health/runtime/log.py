@@ -1,14 +1,12 @@
 """What operators read: a line when something changes, nothing per run and nothing per probe."""
 
-import logging
 from math import inf
 
 from ..core.health import Health
 from ..core.lifecycle import Phase
+from ..core.logger import logger
 from ..core.status import Probe, Status
 from ..core.transition import Transition
-
-logger = logging.getLogger("asgi_health")
 
 
 class Log:
@@ -20,10 +18,19 @@ class Log:
         self._seen_well: set[Probe] = set()
         self._bad_since: dict[Probe, float] = {}
         self._looked = -inf
+        self._failed = False
         health.subscribe(log_transition)
 
     def look(self, now: float) -> None:
         """Log what became of the probes since the last look; failing is no news before it was well once."""
+        try:
+            self._look(now)
+        except Exception:  # who looks has checks to run
+            if not self._failed:
+                self._failed = True
+                logger.exception("the log cannot tell how the probes stand; everything else goes on")
+
+    def _look(self, now: float) -> None:
         if self._lives != self._health.lives:
             self._lives = self._health.lives
             self._seen_well.clear()

@@ -1,19 +1,17 @@
 """The background task that keeps the checks on their schedule."""
 
-import logging
 from math import inf
 
 import anyio
 
 from ..core.health import Health
+from ..core.logger import logger
 from .backend import Backend, Signal, Task
 from .current import current_backend
 from .first_results import FirstResults
 from .log import Log
 from .on_demand import OnDemand
 from .runs import BATCH, Runs
-
-logger = logging.getLogger("asgi_health")
 
 RESTART, LONGEST_RESTART = 1.0, 60.0
 """Seconds until a runner that has ended starts again, and between two restarts of one that keeps crashing, at most."""

@@ -1,6 +1,5 @@
 """All that goes on beside an app, from its start to its end."""
 
-import logging
 import signal
 from collections.abc import Callable, Mapping
 from math import inf
@@ -11,6 +10,7 @@ from ..core.drain import Drain
 from ..core.health import Health
 from ..core.lifecycle import Phase
 from ..core.listener import Listener
+from ..core.logger import logger
 from ..core.stalls import Stall
 from ..core.status import Probe
 from .drain_file import DrainFile
@@ -22,8 +22,6 @@ from .runner import runner_of
 from .sigterm import CannotHold, Sigterm
 from .watch import Watch
 from .watchdog import Watchdog
-
-logger = logging.getLogger("asgi_health")
 
 IN_USE = (
     "health: another app, or a running() block, lives with the same Health; expected one at a time: give each a Health"

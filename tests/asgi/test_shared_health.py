@@ -1,22 +1,27 @@
 """One Health and several apps: one at a time, or one around the other; never a readiness that fails in silence."""
 
 import asyncio
+import gc
 import logging
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from threading import Event, Thread
+from typing import Any
 
 import anyio
 import anyio.to_thread
 import pytest
 
-from asgi_health import Health, HealthMiddleware, Paths, testing
+from asgi_health import Drain, Health, HealthMiddleware, Paths, testing
+from asgi_health.asgi.pages import Pages
 from asgi_health.asgi.types import App, Receive, Scope, Send
 
 from ..virtual import BACKENDS, clock_of, run_virtual
 from .caller import ask
 from .checks import Counted
+from .known import Clock
 from .lives import speaks
 from .server import Server, serving
 
@@ -305,3 +310,24 @@ def test_an_app_that_did_not_start_stays_so_on_another_loop() -> None:
 
     asyncio.run(start())
     assert asyncio.run(status()) == 503
+
+
+# -- many apps of a test suite, one after the other, around one Health
+
+
+@pytest.mark.parametrize("options", [{}, {"drain": Drain(delay=1.0)}, {"details": True}], ids=str)
+def test_apps_that_are_gone_leave_nothing_at_their_health(options: dict[str, Any]) -> None:
+    health = Health({"database": Counted()}, clock=Clock())
+    pages = weakref.WeakSet[Pages]()
+    for _ in range(200):
+        pages.add(HealthMiddleware(speaks, health, **options)._pages)
+    gc.collect()
+    assert len(pages) == 0
+    app = HealthMiddleware(speaks, health, **options)
+    assert len(health._standing._watchers) <= 5
+    assert asyncio.run(serve_once(app)) == 200
+
+
+async def serve_once(app: HealthMiddleware) -> int:
+    async with serving(app):
+        return (await ask(app)).status

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from asgi_health import Drain, Health, Probe, Status
-from asgi_health.runtime import drain_file
+from asgi_health.core.logger import logger
 from asgi_health.runtime.drain_file import PERIOD, DrainFile
 from asgi_health.runtime.drainer import Drainer
 
@@ -117,7 +117,7 @@ def test_a_log_that_fails_keeps_no_file_from_draining_and_ends_nothing(
     def broken(*_: object) -> None:
         raise OSError("the disk of the log is full")
 
-    monkeypatch.setattr(drain_file.logger, "info", broken)
+    monkeypatch.setattr(logger, "info", broken)
     lab.path.touch()
     lab.file.start(LONG)
     assert not lab.ready
