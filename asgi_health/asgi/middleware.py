@@ -11,6 +11,7 @@ from .beside import beside
 from .desk import Asked, Desk
 from .lifespan import Lifespan
 from .messages import send_answer
+from .overlaps import warn_of_overlaps
 from .pages import Pages, Prepared
 from .paths import Paths
 from .running import Health
@@ -47,6 +48,7 @@ class HealthMiddleware:
         "_sidecar",
         "app",
         "health",
+        "paths",
     )
 
     def __init__(
@@ -64,8 +66,10 @@ class HealthMiddleware:
         if not callable(app):
             raise TypeError(f"app must be an ASGI app, not {app!r}")
         self.app = app
+        self.paths = paths
         self.health = checks if isinstance(checks, Health) else Health(() if checks is None else checks)
-        self._clock = self.health.clock
+        health = self.health
+        self._clock = health.clock
         self._sidecar = beside(
             self.health,
             paths=paths,
@@ -74,6 +78,7 @@ class HealthMiddleware:
             drain=drain,
             listener=listener,
             slow_loop=slow_loop,
+            look_below=lambda load: warn_of_overlaps(app, health, paths, HealthMiddleware, load=load),
         )
         runner = self._sidecar.runner
         self._desk = Desk(self.health, paths, details=details, service=service, drain=drain)

@@ -1,5 +1,6 @@
 """All that goes on beside an app, from its start to its end."""
 
+import os
 import signal
 from collections.abc import Callable, Mapping
 from math import inf
@@ -28,6 +29,9 @@ IN_USE = (
     " of its own, or run the second after the first"
 )
 
+_addresses: set[tuple[int, object] | None] = set()
+"""Where listeners of a process (its number) listen."""
+
 NOTICED = 0.5
 """Seconds of lateness below which a loop is busy and nothing worse."""
 
@@ -36,7 +40,8 @@ class Sidecar:
     """The runner of the checks, the heartbeat of the loop, and what watches over it, drains and listens.
 
     Of all but the runner there is only what was asked for: without `drain`, `listener` and `slow_loop` no thread is
-    started and no signal is touched. `answering` makes what answers the requests to the listener.
+    started and no signal is touched. `answering` makes what answers the requests to the listener. `look_below` looks
+    once at what the app is made of; it is given whether there is time to import more of it.
     """
 
     def __init__(
@@ -47,6 +52,7 @@ class Sidecar:
         listener: Listener | None,
         slow_loop: float,
         answering: Callable[[LateBy], Respond],
+        look_below: Callable[[bool], None],
         paths: str,
     ) -> None:
         self._health = health
@@ -54,12 +60,14 @@ class Sidecar:
         self._listener = listener
         self._slow = slow_loop if slow_loop > 0 else inf
         self._paths = paths
+        self._look_below: Callable[[bool], None] | None = look_below
         self.runner = runner_of(health)
         self._respond = None if listener is None else answering(self._late_by)
         self._known_on_demand = False
         self._life: Lifecycle | None = None
         self._heartbeat: Heartbeat | None = None
         self._listening: Listening | None = None
+        self._address: tuple[int, object] | None = None
         self._watchdog: Watchdog | None = None
         self._drainer: Drainer | None = None
         self._drain_file: DrainFile | None = None
@@ -102,6 +110,7 @@ class Sidecar:
             self.runner.start()
             logger.info("checks run in the background: %s", self._summary())
         self._known_on_demand = False
+        self._look_once(load=True)  # before the watchdog counts: a framework may import more of the app
         self._guard()
 
     async def stopping(self) -> None:
@@ -164,6 +173,12 @@ class Sidecar:
         if not self._known_on_demand and not self.runner.alive:
             self._known_on_demand = True
             logger.info("checks run on demand, when a probe asks: %s", self._summary())
+        self._look_once(load=False)
+
+    def _look_once(self, *, load: bool) -> None:
+        look, self._look_below = self._look_below, None
+        if look is not None:
+            look(load)
 
     def _outlived(self) -> bool:
         """Tell whether a request belongs to no lifespan although there was one: it comes on another loop.
@@ -196,7 +211,18 @@ class Sidecar:
             from .addresses import bind
             from .listener_thread import ListenerThread
 
-            self._listening = ListenerThread(bind(self._listener), self._respond)
+            listening = bind(self._listener)
+            name = listening.getsockname()
+            if isinstance(name, tuple) and (os.getpid(), name) in _addresses:
+                listening.close()
+                # The system would share the port as among workers: a probe would reach now one, now the other.
+                raise CannotListen(
+                    f"listener: cannot listen on {self._listener.address}: another listener of this process has it;"
+                    " expected an address of its own for each app"
+                )
+            self._listening = ListenerThread(listening, self._respond)
+            self._address = os.getpid(), name
+            _addresses.add(self._address)
 
     def _attend(self, slow: float) -> None:
         if self._drain is None and self._listener is None and slow == inf:
@@ -247,6 +273,7 @@ class Sidecar:
             self._heartbeat.stop()
         if self._listening is not None:
             self._listening.stop()
+            _addresses.discard(self._address)
         self._watch = self._sigterm = self._drainer = self._drain_file = None
         self._watchdog = self._heartbeat = self._listening = None
         if sigterm is not None:  # last: it may be the end of the process
