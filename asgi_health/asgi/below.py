@@ -7,9 +7,10 @@ FastAPI, Litestar, Quart, Flask, Channels and Django keep what comes next.
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from inspect import getattr_static
 from types import FunctionType, MemberDescriptorType, MethodType
-from typing import Any
+from typing import Any, cast
 
 NEXT = ("app", "_app", "inner", "middleware_stack", "router", "asgi_app", "asgi_handler", "wsgi_app", "application")
 """Where an object keeps what it hands requests to."""
@@ -106,7 +107,7 @@ def _get(it: object, name: str) -> Any:
 
 def _list(it: object, name: str) -> list[Any]:
     value = _get(it, name)
-    return value if isinstance(value, list) else []
+    return cast("list[Any]", value) if isinstance(value, list) else []
 
 
 def _name(route: object) -> str:
@@ -114,19 +115,17 @@ def _name(route: object) -> str:
 
 
 def _routes_of_django(load: bool) -> Iterator[Route]:
-    from django.conf import settings
-    from django.urls import URLPattern, URLResolver, get_resolver
-
-    if not load and settings.ROOT_URLCONF not in sys.modules:
+    urls: Any = import_module("django.urls")  # which is there: its handler was found
+    if not load and import_module("django.conf").settings.ROOT_URLCONF not in sys.modules:
         return
 
     def patterns(resolver: Any, before: str) -> Iterator[Route]:
         for each in resolver.url_patterns:
             path = before + str(each.pattern).removeprefix("^").removesuffix("$").removesuffix(r"\Z")
             if not set(path) & set("<(*+?[\\"):
-                if isinstance(each, URLResolver):
+                if isinstance(each, urls.URLResolver):
                     yield from patterns(each, path)
-                elif isinstance(each, URLPattern):
+                elif isinstance(each, urls.URLPattern):
                     yield Route(f"/{path}", each.name or each.lookup_str)
 
-    yield from patterns(get_resolver(), "")
+    yield from patterns(urls.get_resolver(), "")

@@ -36,7 +36,7 @@ class Health(core.Health):
         One block at a time: the end of an inner one would be the end of the outer one's readiness.
 
         Raises TypeError or ValueError for a configuration that could not work, CannotListen for an address that cannot
-        be had, RuntimeError inside of another such block, or of an app with a HealthMiddleware around this Health.
+        be had, RuntimeError while another such block, or an app with a HealthMiddleware around this Health, lives.
         """
         if drain is not None and drain.path is not None and listener is None:
             raise ValueError(f"drain: path {drain.path!r} needs a listener: nobody else answers requests here")

@@ -34,6 +34,10 @@ class Lifecycle:
             return mine["state"] is scope["state"]
         return mine is scope or ("asgi" in mine and mine["asgi"] is scope.get("asgi"))
 
+    def forget(self) -> None:
+        """It is over: let go of what belongs to the app and its server."""
+        self._scope = None
+
     def goes_on(self) -> bool:
         """Tell whether its loop runs at this moment, in this process."""
         return os.getpid() == self._pid and self._backend.running()

@@ -133,6 +133,8 @@ class Sidecar:
         """
         if self._health.end(life):
             self.runner.cancel()
+            if isinstance(life, Lifecycle):
+                life.forget()
         if life is self._life:  # a lost one may be collected in the middle of the next
             self._life = None
             if self._drainer is None or not self._drainer.holding:
