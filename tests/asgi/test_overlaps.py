@@ -231,7 +231,7 @@ def flask_in_fastapi() -> App:
 
 
 def view(request: object) -> HttpResponse:
-    return HttpResponse("hello")
+    return HttpResponse(b"hello")
 
 
 urlpatterns = [

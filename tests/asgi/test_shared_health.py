@@ -255,9 +255,10 @@ def on_a_loop(app: App, *, lifespan: bool) -> list[int]:
 
         if not lifespan:
             return await statuses()
+        seen: list[int] = []
         async with serving(app) as server:
             await anyio.sleep(0.05)
-            seen = await statuses()
+            seen += await statuses()
             await server.shutdown()
             assert await statuses() == [200, 503, 200, 503]  # which the server itself would see
         return seen
