@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from inspect import getattr_static
 from types import FunctionType, MemberDescriptorType, MethodType
-from typing import Any
+from typing import Any, cast
 
 NEXT = ("app", "_app", "inner", "middleware_stack", "router", "asgi_app", "asgi_handler", "wsgi_app", "application")
 """Where an object keeps what it hands requests to."""
@@ -107,8 +107,7 @@ def _get(it: object, name: str) -> Any:
 
 def _list(it: object, name: str) -> list[Any]:
     value = _get(it, name)
-    values: list[Any] = value if isinstance(value, list) else []
-    return values
+    return cast(Any, value) if isinstance(value, list) else []
 
 
 def _name(route: object) -> str:

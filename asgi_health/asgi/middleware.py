@@ -23,7 +23,7 @@ class HealthMiddleware:
 
     `checks` is ``{name: function}``, an iterable of Check, or a Health. They run in the background, from the end of the
     app's own startup to the beginning of its shutdown; without lifespan they run on demand. No probe starts a check
-    that runs in the background, and none waits for one but the first, right after the start: adapters that run a lifespan
+    that runs in the background. None waits for one but the first, right after the start: adapters that run a lifespan
     around each event ask at once.
 
     `details`: who may read more than the status: False nobody, True everybody, or a function ``(scope) -> bool`` such

@@ -208,11 +208,12 @@ def test_two_layers_around_one_app_share_a_health(
         server = Server(app)
         if not state:
             del server.scope["state"]
+        seen: list[int] = []
         async with anyio.create_task_group() as group:
             group.start_soon(server.run)
             await server.startup()
             await anyio.sleep(1.0)
-            seen = [(await ask(app, path)).status for path in ("/readyz", "/inner")]
+            seen += [(await ask(app, path)).status for path in ("/readyz", "/inner")]
             await server.shutdown()
         return seen
 
