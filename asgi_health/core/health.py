@@ -23,7 +23,7 @@ from .stalls import NO_STALLS
 from .standing import Standing
 from .state import UNKNOWN, advance
 from .status import Probe, Status
-from .tally import Outlook, finished, weigh
+from .tally import Outlook, finished
 from .transition import Transition
 
 LEFT_BEHIND = 2
@@ -346,17 +346,7 @@ class Health:
 
     def undecided(self, probe: Probe | None) -> bool:
         """Tell whether `probe` is unhealthy for want of first results, and of nothing else."""
-        held_back = not self._life.passed and probe is not Probe.LIVENESS
-        asked = {probe, Probe.STARTUP} if held_back else {probe}
-        missing = False
-        for entry in tuple(self._entries.values()):
-            for each in asked:
-                counts = each is None or each in entry.check.probes
-                if counts and weigh(each, entry.check, entry.state) is Status.UNHEALTHY:
-                    if entry.state.time is not None:
-                        return False
-                    missing = True
-        return missing
+        return self._standing.undecided(probe)
 
     @property
     def version(self) -> int:

@@ -78,6 +78,13 @@ class Standing:
         """Tell whether a run could change `probe`: a check counts for it, or startup checks hold it back."""
         return len(self._tallies[probe]) > 0 or self.outlooks[probe].status is Status.UNHEALTHY
 
+    def undecided(self, probe: Probe | None) -> bool:
+        """Tell whether `probe` is unhealthy for want of first results, and of nothing else."""
+        tallies = [self._tallies[probe]]
+        if not self._life.passed and probe is not Probe.LIVENESS:
+            tallies.append(self._tallies[Probe.STARTUP])
+        return any(tally.unknown for tally in tallies) and not any(tally.failed for tally in tallies)
+
     def _settle(self, probes: Iterable[Probe | None]) -> None:
         if self._life.started and not self._life.passed:
             self._life.passed = self._tallies[Probe.STARTUP].outlook().status is not Status.UNHEALTHY
