@@ -117,6 +117,12 @@ class Sigterm:
             except OSError:  # full, so the loop is about to wake anyway; or closed, with the loop
                 return
 
+    def _asks_to_hold(self) -> bool:
+        try:
+            return self._hold()
+        except Exception:  # raised in whatever the signal has interrupted, it would be the end of the signal
+            return False
+
     def _step_in(self, behind: Any) -> None:
         signal.signal(signal.SIGTERM, _Front(self, behind))
         self._watch_descriptor()
@@ -139,7 +145,7 @@ class Sigterm:
             _holding.clear()
             _holding.update(asked)
             for each in asked:
-                if not each._hold():
+                if not each._asks_to_hold():
                     _holding.discard(each)
             if _holding:
                 return

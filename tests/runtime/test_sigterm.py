@@ -381,6 +381,15 @@ def test_one_that_came_later_does_not_hold_what_is_passed_on(server: list[int], 
     late.remove()
 
 
+def test_what_raises_when_it_is_asked_holds_nothing(server: list[int], ours: Loop) -> None:
+    def broken() -> bool:
+        raise ValueError("its own")
+
+    Sigterm(ours.writing.fileno(), broken).install()
+    sigterm()
+    assert server == [signal.SIGTERM]
+
+
 @pytest.mark.parametrize("other", [True, False])
 def test_a_delay_that_is_over_before_the_next_is_asked_loses_nothing(
     other: bool, server: list[int], ours: Loop, loop: Loop
