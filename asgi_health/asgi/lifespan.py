@@ -19,10 +19,10 @@ class Life(Protocol):
         """The app is about to start. Returns what tells this life from any other. Raises CannotListen and InUse."""
         ...
 
-    def started(self) -> None:
+    def started(self, life: object) -> None:
         """The app's own startup is complete."""
 
-    async def stopping(self) -> object:
+    async def stopping(self, life: object) -> object:
         """The server wants to stop, and the app does not know yet."""
 
     def ended(self, life: object) -> None:
@@ -37,6 +37,7 @@ class Lifespan:
         self._server_receive = receive
         self._server_send = send
         self._life = life
+        self._token: object = None
         self._received = False
         self._started = False
         self._stopping = False
@@ -45,7 +46,7 @@ class Lifespan:
     async def run(self, scope: Scope) -> None:
         """Return when it is over. An exception of the app comes out as it was, unless it meant "I do not take part"."""
         try:
-            life = self._life.begin(scope)
+            self._token = self._life.begin(scope)
         except (CannotListen, InUse) as error:
             # Said in the protocol: what a lifespan raises, servers take for "not supported" and serve on.
             logger.error("%s", error)
@@ -65,7 +66,7 @@ class Lifespan:
             if not self._over:
                 await self._speak_for_the_app()
         finally:
-            self._life.ended(life)
+            self._life.ended(self._token)
 
     async def _speak_for_the_app(self) -> None:
         if not self._received:
@@ -80,7 +81,7 @@ class Lifespan:
         self._received = True
         message = await self._server_receive()
         if message["type"] == "lifespan.shutdown":
-            await self._life.stopping()
+            await self._life.stopping(self._token)
             self._stopping = True
         return message
 
@@ -91,4 +92,4 @@ class Lifespan:
         await self._server_send(message)
         if kind == "lifespan.startup.complete":
             self._started = True
-            self._life.started()
+            self._life.started(self._token)

@@ -51,10 +51,10 @@ class Health(core.Health):
                 " HealthMiddleware; expected one of them, and in it health.add(...) for what belongs to it"
             ) from None
         try:
-            sidecar.started()
+            sidecar.started(life)
             try:
                 yield self
             finally:
-                await sidecar.stopping()
+                await sidecar.stopping(life)
         finally:
             sidecar.ended(life)

@@ -14,11 +14,12 @@ class InUse(RuntimeError):
 class Lifecycle:
     """One lifespan of an app, or one block of a program, and the loop in which it began.
 
-    `scope` is the one by which the server told of it, None where there is no server.
+    `scope` is the one by which the server told of it, None where there is no server; `owner` is who was told.
     """
 
-    def __init__(self, scope: Mapping[str, Any] | None) -> None:
+    def __init__(self, scope: Mapping[str, Any] | None, owner: object) -> None:
         self._scope = scope
+        self.owner: object | None = owner
         self._backend = current_backend()
         self._pid = os.getpid()
 
@@ -36,7 +37,7 @@ class Lifecycle:
 
     def forget(self) -> None:
         """It is over: let go of what belongs to the app and its server."""
-        self._scope = None
+        self._scope = self.owner = None
 
     def goes_on(self) -> bool:
         """Tell whether its loop runs at this moment, in this process."""

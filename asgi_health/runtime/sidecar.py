@@ -86,12 +86,15 @@ class Sidecar:
         # Of several middlewares around one app the first has the checks, and watches over the loop.
         first = not (isinstance(former, Lifecycle) and former.is_told_by(scope))
         if first and isinstance(former, Lifecycle) and health.phase is not Phase.STOPPED:
-            if former.goes_on():
+            # The same app may be told of a new one: its last server may have ended without a word.
+            if former.goes_on() and former.owner is not self:
                 raise InUse(IN_USE)
-            logger.warning("an app, or a running() block, with this Health never ended: the next one takes its place")
+            logger.warning(
+                "a lifespan, or a running() block, of this Health has not ended: the one that begins takes its place"
+            )
         self._leave()
         self._listen()
-        life = self._life = Lifecycle(scope)
+        life = self._life = Lifecycle(scope, self)
         if first:
             health.begin(life)
             self.runner.cancel()
@@ -103,8 +106,10 @@ class Sidecar:
             raise CannotListen(f"what goes on beside the app cannot start: {error}") from None
         return life
 
-    def started(self) -> None:
+    def started(self, life: object) -> None:
         """The app's own startup is complete: from now on the checks run, and a signal drains."""
+        if life is not self._life:
+            return
         if self._health.lives_in(self._life):
             self._health.serve()
             self.runner.start()
@@ -113,8 +118,10 @@ class Sidecar:
         self._look_once(load=True)  # before the watchdog counts: a framework may import more of the app
         self._guard()
 
-    async def stopping(self) -> None:
+    async def stopping(self, life: object) -> None:
         """The checks end before the app knows that it has to, so that none of them uses a closed pool."""
+        if life is not self._life:
+            return
         first = self._health.lives_in(self._life)
         if first:
             self._health.stop()
@@ -146,9 +153,10 @@ class Sidecar:
         """A request has come, and no lifespan before it. Returns at once when everything goes on already."""
         health = self._health
         if health.phase is Phase.STOPPED and self._outlived():
-            life = Lifecycle(None)
+            life = Lifecycle(None, self)
             health.begin(life)
             health.end(life)
+            life.forget()
             health.serve()
             self._known_on_demand = False
         if not health.lives and not health.started:

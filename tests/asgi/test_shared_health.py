@@ -96,19 +96,28 @@ def test_the_helper_for_tests_raises_what_refused_it(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_the_same_app_served_twice_at_a_time_is_refused(backend: str) -> None:
-    app = wrapped(Health(clock=clock_of(backend)))
+def test_a_new_lifespan_of_the_same_app_takes_the_place_of_one_that_never_ended(
+    backend: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A server that was cancelled leaves its lifespan behind; what that says later is the past."""
+    check = Counted()
+    app = HealthMiddleware(speaks, Health({"database": check}, clock=clock_of(backend)), drain=Drain(delay=1.0))
+    seen: list[int] = []
 
-    async def main() -> int:
-        async with serving(app):
+    async def main() -> None:
+        async with serving(app) as left:
             await anyio.sleep(1.0)
-            again = Server(app)
-            again.say("startup")
-            await again.run()
-            assert again.heard == ["startup.failed"]
-            return (await ask(app)).status
+            async with serving(app):
+                await anyio.sleep(1.0)
+                seen.append((await ask(app)).status)
+                await left.shutdown()
+                await anyio.sleep(100.0)
+                seen.append((await ask(app)).status)
+            seen.append((await ask(app)).status)
 
-    assert run_virtual(backend, main) == 200
+    run_virtual(backend, main)
+    assert seen == [200, 200, 503]
+    assert [each.levelname for each in caplog.records if "takes its place" in each.getMessage()] == ["WARNING"]
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -173,7 +182,7 @@ def test_a_life_whose_loop_stands_still_gives_way_and_the_log_says_so(caplog: py
 
     task = left.run_until_complete(begin())
     assert anyio.run(here_alone, wrapped(health)) == 200
-    assert [record.levelname for record in caplog.records if "never ended" in record.getMessage()] == ["WARNING"]
+    assert [record.levelname for record in caplog.records if "has not ended" in record.getMessage()] == ["WARNING"]
     task.cancel()
     left.run_until_complete(asyncio.wait([task]))
     left.close()

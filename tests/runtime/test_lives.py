@@ -256,14 +256,14 @@ def test_a_former_life_that_is_collected_late_leaves_the_present_one_alone() -> 
 
     async def begin() -> object:
         life = sidecar.begin()
-        sidecar.started()
+        sidecar.started(life)
         return life
 
     async def second(former: object) -> None:
         life = await begin()
         sidecar.ended(former)
         assert signal.getsignal(signal.SIGTERM) is not handler
-        await sidecar.stopping()
+        await sidecar.stopping(life)
         sidecar.ended(life)
 
     former = asyncio.run(begin())
