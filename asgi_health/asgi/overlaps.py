@@ -1,4 +1,4 @@
-"""What a health layer and its app both answer: told once, when the app has started."""
+"""What a health layer and its app both answer: logged once, when the app has started."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, cast

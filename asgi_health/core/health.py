@@ -172,8 +172,8 @@ class Health:
     def begin(self, life: object = None) -> bool:
         """The app begins to start: forget what was known before, so that a second life starts from nothing.
 
-        `life` is what tells one life from another: of several who tell of the same one the first is heard, for whom
-        this returns True.
+        `life` is what tells one life from another. The first call for a life counts, and returns True; later ones for
+        the same life change nothing.
         """
         with self._lock:
             if not self._life.begin(life, self.clock()):
@@ -228,13 +228,13 @@ class Health:
 
     @property
     def life(self) -> object:
-        """The present life, or the last one when nobody tells of it any more."""
+        """The present life, or the last one when it is over."""
         return self._life.of
 
     @property
-    def told(self) -> bool:
-        """Whether somebody tells of the present life: it is not over."""
-        return self._life.told
+    def going_on(self) -> bool:
+        """Whether a life has begun and is not over."""
+        return self._life.going_on
 
     @property
     def started(self) -> bool:

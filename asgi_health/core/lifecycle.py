@@ -26,10 +26,10 @@ class Life:
         "_held",
         "_phase",
         "count",
+        "going_on",
         "of",
         "passed",
         "started",
-        "told",
     )
 
     def __init__(self) -> None:
@@ -40,8 +40,8 @@ class Life:
         self._drained_at: float | None = None
         self.of: object = None
         """What tells the present life from any other, or the last one when it is over."""
-        self.told = False
-        """Whether somebody tells of it: it has begun and is not over."""
+        self.going_on = False
+        """Whether it has begun and is not over."""
         self.count = 0
         """Lives that have begun. None: nobody tells of them, and a request is the proof that the app serves."""
         self.started = False
@@ -63,14 +63,14 @@ class Life:
 
     def is_of(self, of: object) -> bool:
         """Tell whether the life `of` this very thing is being lived."""
-        return self.told and self.of is of
+        return self.going_on and self.of is of
 
     def begin(self, of: object, now: float) -> bool:
         """Begin anew, True; False when the life `of` this very thing is being lived."""
         if self.is_of(of):
             return False
         self.of = of
-        self.told = True
+        self.going_on = True
         self.count += 1
         self.started = self.passed = False
         if self._phase is Phase.STOPPED:
@@ -101,5 +101,5 @@ class Life:
         """End the life `of` this thing, True; False when it is not the one that is being lived."""
         if not self.is_of(of):
             return False
-        self.told = False
+        self.going_on = False
         return True

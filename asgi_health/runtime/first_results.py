@@ -30,7 +30,7 @@ class FirstResults:
 
     @property
     def open(self) -> bool:
-        """Whether nobody has waited in the present life."""
+        """Whether no probe has waited in the present life."""
         return self._waited_in != self._health.lives and self._health.phase is Phase.SERVING
 
     def came(self) -> None:

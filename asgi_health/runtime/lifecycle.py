@@ -1,4 +1,4 @@
-"""Which lifespan it is that a middleware is told of."""
+"""One lifespan, and what tells it from another."""
 
 import os
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ class InUse(RuntimeError):
 class Lifecycle:
     """One lifespan of an app, or one block of a program, and the loop in which it began.
 
-    `scope` is the one by which the server told of it, None where there is no server; `owner` is who was told.
+    `scope` is the one that the server made of it, None where there is no server; `owner` is the first that received it.
     """
 
     def __init__(self, scope: Mapping[str, Any] | None, owner: object) -> None:
@@ -23,7 +23,7 @@ class Lifecycle:
         self._backend = current_backend()
         self._pid = os.getpid()
 
-    def is_told_by(self, scope: Mapping[str, Any] | None) -> bool:
+    def has(self, scope: Mapping[str, Any] | None) -> bool:
         """Tell whether `scope` is of this very lifespan: that of a second middleware around the same app.
 
         One in between may have copied the scope, but not what the server has put into it.

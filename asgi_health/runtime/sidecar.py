@@ -82,11 +82,11 @@ class Sidecar:
         `scope` is that of its lifespan. Raises CannotListen, and InUse while another app lives with the same Health.
         """
         health = self._health
-        former = health.life if health.told else None
+        former = health.life if health.going_on else None
         # Of several middlewares around one app the first has the checks, and watches over the loop.
-        first = not (isinstance(former, Lifecycle) and former.is_told_by(scope))
+        first = not (isinstance(former, Lifecycle) and former.has(scope))
         if first and isinstance(former, Lifecycle) and health.phase is not Phase.STOPPED:
-            # The same app may be told of a new one: its last server may have ended without a word.
+            # The same app may begin anew: its last server may have ended without a shutdown.
             if former.goes_on() and former.owner is not self:
                 raise InUse(IN_USE)
             logger.warning(
@@ -196,7 +196,7 @@ class Sidecar:
         A test suite calls an app with a lifespan, and then without. On the same loop it is the server that shuts down.
         """
         life = self._health.life
-        return not self._health.told and isinstance(life, Lifecycle) and not life.is_of_the_running_loop()
+        return not self._health.going_on and isinstance(life, Lifecycle) and not life.is_of_the_running_loop()
 
     # -- what a request asks for
 
@@ -315,7 +315,7 @@ class Sidecar:
             watch.stop()  # the loop has ended without a word
         again = inf
         if drainer is not None:
-            if not self._beats():  # nobody serves on
+            if not self._beats():  # the loop has ended, and with it the server
                 drainer.release()
             again = drainer.look(now)
             if drainer.holding:

@@ -178,7 +178,7 @@ _holding: set[Sigterm] = set()
 """Those that hold the present signal back, some perhaps installed no longer. The last to let go passes it on."""
 
 _letting_go = threading.Lock()
-"""Never taken by a handler of signals, which may interrupt whoever has it."""
+"""Never taken by a handler of signals, which may interrupt the code that has it."""
 
 
 def _told_otherwise(behind: object) -> bool:
