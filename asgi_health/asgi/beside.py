@@ -26,6 +26,7 @@ def beside(
     drain: Drain | None,
     listener: Listener | None,
     slow_loop: float,
+    look_below: Callable[[bool], None] = lambda load: None,
 ) -> Sidecar:
     """Return the sidecar of an app. Raises TypeError or ValueError for a configuration that could not work."""
     require_type("paths", paths, Paths)
@@ -59,6 +60,7 @@ def beside(
         listener=listener,
         slow_loop=slow_loop,
         answering=answering,
+        look_below=look_below,
         paths=" ".join(path for probe in PROBES for path in paths.of(probe)),
     )
     return sidecar

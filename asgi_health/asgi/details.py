@@ -2,17 +2,15 @@
 
 import hmac
 import inspect
-import logging
 from collections.abc import Callable
 from functools import lru_cache, partial
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+from ..core.logger import logger
 from .types import Scope
 
 Policy = Callable[[Scope], bool]
 """Tells whether the one who sent this request may read the details."""
-
-logger = logging.getLogger("asgi_health")
 
 
 def bearer_token(token: str) -> Policy:

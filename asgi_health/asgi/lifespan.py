@@ -4,26 +4,25 @@ Seen by running it on thirteen configurations of servers: nothing may stand arou
 there turns its exceptions into groups, ends with an app that returns early, and makes a foreign cancellation vanish.
 """
 
-import logging
 from typing import Protocol
 
+from ..core.logger import logger
+from ..runtime.lifecycle import InUse
 from ..runtime.listening import CannotListen
 from .types import App, Message, Receive, Scope, Send
-
-logger = logging.getLogger("asgi_health")
 
 
 class Life(Protocol):
     """What happens along the life of an app."""
 
-    def begin(self) -> object:
-        """The app is about to start. Returns what tells this life from any other. Raises CannotListen."""
+    def begin(self, scope: Scope) -> object:
+        """The app is about to start. Returns what tells this life from any other. Raises CannotListen and InUse."""
         ...
 
-    def started(self) -> None:
+    def started(self, life: object) -> None:
         """The app's own startup is complete."""
 
-    async def stopping(self) -> object:
+    async def stopping(self, life: object) -> object:
         """The server wants to stop, and the app does not know yet."""
 
     def ended(self, life: object) -> None:
@@ -38,6 +37,7 @@ class Lifespan:
         self._server_receive = receive
         self._server_send = send
         self._life = life
+        self._token: object = None
         self._received = False
         self._started = False
         self._stopping = False
@@ -46,12 +46,14 @@ class Lifespan:
     async def run(self, scope: Scope) -> None:
         """Return when it is over. An exception of the app comes out as it was, unless it meant "I do not take part"."""
         try:
-            life = self._life.begin()
-        except CannotListen as error:
+            self._token = self._life.begin(scope)
+        except (CannotListen, InUse) as error:
             # Said in the protocol: what a lifespan raises, servers take for "not supported" and serve on.
             logger.error("%s", error)
             await self._server_receive()
             await self._server_send({"type": "lifespan.startup.failed", "message": str(error)})
+            if isinstance(error, InUse):  # a fault of the program: as Starlette does it, for who calls it in a test
+                raise
             return
         try:
             try:
@@ -64,7 +66,7 @@ class Lifespan:
             if not self._over:
                 await self._speak_for_the_app()
         finally:
-            self._life.ended(life)
+            self._life.ended(self._token)
 
     async def _speak_for_the_app(self) -> None:
         if not self._received:
@@ -79,7 +81,7 @@ class Lifespan:
         self._received = True
         message = await self._server_receive()
         if message["type"] == "lifespan.shutdown":
-            await self._life.stopping()
+            await self._life.stopping(self._token)
             self._stopping = True
         return message
 
@@ -90,4 +92,4 @@ class Lifespan:
         await self._server_send(message)
         if kind == "lifespan.startup.complete":
             self._started = True
-            self._life.started()
+            self._life.started(self._token)

@@ -11,6 +11,7 @@ from .beside import beside
 from .desk import Asked, Desk
 from .lifespan import Lifespan
 from .messages import send_answer
+from .overlaps import warn_of_overlaps
 from .pages import Pages, Prepared
 from .paths import Paths
 from .running import Health
@@ -21,8 +22,9 @@ class HealthMiddleware:
     """Answer the health paths of `app` from prepared bytes, and hand everything else to it untouched.
 
     `checks` is ``{name: function}``, an iterable of Check, or a Health. They run in the background, from the end of the
-    app's own startup to the beginning of its shutdown; without lifespan they run on demand. No probe waits for a check
-    that runs in the background, and none starts one.
+    app's own startup to the beginning of its shutdown; without lifespan they run on demand. No probe starts a check
+    that runs in the background. None waits for one but the first, right after the start: adapters that run a lifespan
+    around each event ask at once.
 
     `details`: who may read more than the status: False nobody, True everybody, or a function ``(scope) -> bool`` such
     as ``bearer_token("...")`` or ``client_in("10.0.0.0/8")``. `service` says what the details tell of the app itself.
@@ -47,6 +49,7 @@ class HealthMiddleware:
         "_sidecar",
         "app",
         "health",
+        "paths",
     )
 
     def __init__(
@@ -64,8 +67,10 @@ class HealthMiddleware:
         if not callable(app):
             raise TypeError(f"app must be an ASGI app, not {app!r}")
         self.app = app
+        self.paths = paths
         self.health = checks if isinstance(checks, Health) else Health(() if checks is None else checks)
-        self._clock = self.health.clock
+        health = self.health
+        self._clock = health.clock
         self._sidecar = beside(
             self.health,
             paths=paths,
@@ -74,10 +79,17 @@ class HealthMiddleware:
             drain=drain,
             listener=listener,
             slow_loop=slow_loop,
+            look_below=lambda load: warn_of_overlaps(app, health, paths, HealthMiddleware, load=load),
         )
         runner = self._sidecar.runner
         self._desk = Desk(self.health, paths, details=details, service=service, drain=drain)
-        self._pages = Pages(self.health, paths, guarded=self._desk.guarded, attended=lambda: runner.alive)
+        self._pages = Pages(
+            self.health,
+            paths,
+            guarded=self._desk.guarded,
+            attended=lambda: runner.alive,
+            first=lambda: runner.first_results.open,
+        )
         self._ready = self._pages.ready
         self._elsewhere = self._desk.beginnings
         self._attended = drain is not None or listener is not None
@@ -122,8 +134,8 @@ class HealthMiddleware:
             try:
                 await Lifespan(self.app, receive, send, self._sidecar).run(scope)
             finally:
-                if self._attended and self.health.phase in (Phase.SERVING, Phase.DRAINING):
-                    self._next = self._first  # it has crashed, and the server serves on
+                if self._attended:
+                    self._next = self._first  # it may have crashed, and the server serves on
             return
         asked = self._desk.find(scope) if kind == "http" else None
         if asked is None:
@@ -143,9 +155,11 @@ class HealthMiddleware:
         if asked.drain:
             await self._sidecar.drain()
             return
-        if self._sidecar.runner.alive:
+        runner = self._sidecar.runner
+        if runner.alive:
+            await runner.first_results.wait(asked.probe)
             return
         self._sidecar.attend()
         if self.health.phase in (Phase.SERVING, Phase.DRAINING) and self.health.concerns(asked.probe):
-            await self._sidecar.runner.refresh()
+            await runner.refresh()
         self._pages.refresh()

@@ -1,6 +1,5 @@
 """Health for programs that are no ASGI app: queue consumers, schedulers."""
 
-import signal
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Self
@@ -9,7 +8,7 @@ from ..core import health as core
 from ..core.drain import Drain
 from ..core.listener import Listener
 from ..formats.service import ServiceInfo
-from ..runtime.current import current_backend
+from ..runtime.lifecycle import InUse
 from .beside import beside
 from .paths import Paths
 from .types import Scope
@@ -37,27 +36,25 @@ class Health(core.Health):
         One block at a time: the end of an inner one would be the end of the outer one's readiness.
 
         Raises TypeError or ValueError for a configuration that could not work, CannotListen for an address that cannot
-        be had, RuntimeError inside of another such block, or of an app with a HealthMiddleware around this Health.
+        be had, RuntimeError while another such block, or an app with a HealthMiddleware around this Health, lives.
         """
         if drain is not None and drain.path is not None and listener is None:
             raise ValueError(f"drain: path {drain.path!r} needs a listener: nobody else answers requests here")
-        if self.lives_in(current_backend().loop):
-            raise RuntimeError(
-                "health: running() inside of another life of the same Health, of an outer running() or of an app with a"
-                " HealthMiddleware; expected one of them, and in it health.add(...) for what belongs to it"
-            )
         sidecar = beside(
             self, paths=paths, details=details, service=service, drain=drain, listener=listener, slow_loop=slow_loop
         )
-        life = sidecar.begin()
-        owed = False
         try:
-            sidecar.started()
+            life = sidecar.begin()
+        except InUse:
+            raise RuntimeError(
+                "health: running() inside of another life of the same Health, of an outer running() or of an app with a"
+                " HealthMiddleware; expected one of them, and in it health.add(...) for what belongs to it"
+            ) from None
+        try:
+            sidecar.started(life)
             try:
                 yield self
             finally:
-                owed = await sidecar.stopping()
+                await sidecar.stopping(life)
         finally:
             sidecar.ended(life)
-            if owed:  # the block has ended by itself, and the program goes on: the signal is still its own
-                signal.raise_signal(signal.SIGTERM)

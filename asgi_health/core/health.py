@@ -4,7 +4,6 @@ Sans-IO, in the manner of h11's Connection: whoever has a loop and a clock asks 
 hands what came out to `record`. Nothing here waits.
 """
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from random import random as uniform
@@ -15,6 +14,7 @@ from typing import Unpack
 from .check import Check, CheckFunction
 from .entry import CheckOptions, Entry, F, listed
 from .lifecycle import Life, Phase
+from .logger import logger
 from .report import Report, report_checks
 from .require import require_type
 from .result import Result
@@ -26,7 +26,8 @@ from .status import Probe, Status
 from .tally import Outlook, finished
 from .transition import Transition
 
-logger = logging.getLogger("asgi_health")
+LEFT_BEHIND = 2
+"""Runs of removed checks of one name that have not ended: from then on a new check of that name waits for the last."""
 
 
 class Health:
@@ -53,6 +54,7 @@ class Health:
         self._dues = Timers()
         self._deadlines = Timers()
         self._cancelled: list[Run] = []
+        self._left: list[Run] = []
         self._subscribers: list[Callable[[Transition], object]] = []
         self._life = Life()
         self._standing = Standing(self._life)
@@ -71,15 +73,17 @@ class Health:
             if check.name in self._entries:
                 raise ValueError(f"check {check.name!r}: the name is taken; names are unique in a Health")
             entry = Entry(check)
+            entry.run = self._left_behind(check)
             self._entries[check.name] = entry
-            self._dues.set(check.name, -inf)
+            self._dues.set(check.name, -inf if entry.run is None else entry.run.deadline)
             self._standing.put(check, entry.state)
             self._standing.tell()
 
     def remove(self, name: str) -> None:
         """Forget the check; a run under way is cancelled and counts no longer. Raises KeyError for an unknown name.
 
-        A run that ignores this goes on beside those of a new check of the same name: it belongs to none.
+        A run that ignores this goes on beside those of a new check of the same name: it belongs to none. Of
+        `LEFT_BEHIND` runs that do not end the last is waited for, so that no number of such cycles collects threads.
         """
         with self._lock:
             if name not in self._entries:
@@ -90,6 +94,7 @@ class Health:
             if entry.run is not None:
                 entry.run.expired = True
                 self._cancelled.append(entry.run)
+                self._left.append(entry.run)
             self._standing.drop(name)
             self._standing.tell()
 
@@ -167,8 +172,8 @@ class Health:
     def begin(self, life: object = None) -> bool:
         """The app begins to start: forget what was known before, so that a second life starts from nothing.
 
-        `life` is what tells one life from another, the event loop: of several middlewares that share this Health, each
-        tells of the same life and the first is heard, for whom this returns True.
+        `life` is what tells one life from another. The first call for a life counts, and returns True; later ones for
+        the same life change nothing.
         """
         with self._lock:
             if not self._life.begin(life, self.clock()):
@@ -176,9 +181,9 @@ class Health:
             self._stalls = NO_STALLS
             for entry in self._entries.values():
                 entry.state = UNKNOWN
-                self._dues.set(entry.check.name, -inf)
+                self._dues.set(entry.check.name, -inf if entry.run is None else entry.run.deadline)
                 if entry.run is not None:
-                    entry.run.expired = True  # it speaks for the life before
+                    entry.run.expired = True  # it speaks for the life before, and is waited for within its deadline
                     self._deadlines.set(entry.check.name, inf)
                 self._standing.put(entry.check, UNKNOWN)
             self._standing.begun()
@@ -220,6 +225,16 @@ class Health:
     def lives_in(self, life: object) -> bool:
         """Tell whether `life` is the present one: somebody tells of it."""
         return self._life.is_of(life)
+
+    @property
+    def life(self) -> object:
+        """The present life, or the last one when it is over."""
+        return self._life.of
+
+    @property
+    def going_on(self) -> bool:
+        """Whether a life has begun and is not over."""
+        return self._life.going_on
 
     @property
     def started(self) -> bool:
@@ -275,7 +290,10 @@ class Health:
                 return
             self._deadlines.set(run.check.name, inf)
             if run.expired:
-                self._plan(entry, now)
+                if entry.state.time is None:  # it was the run of another life, or of a check that has been removed
+                    self._dues.set(entry.check.name, -inf)
+                else:
+                    self._plan(entry, now)
                 return
             if now >= run.deadline:
                 result, error = Result(Status.UNHEALTHY, _timed_out(run.check)), None
@@ -326,6 +344,10 @@ class Health:
         """Tell whether a run could change `probe`: a check counts for it, or startup checks hold it back."""
         return self._standing.concerns(probe)
 
+    def undecided(self, probe: Probe | None) -> bool:
+        """Tell whether `probe` is unhealthy for want of first results, and of nothing else."""
+        return self._standing.undecided(probe)
+
     @property
     def version(self) -> int:
         """A number that is another one after every change that a report could show."""
@@ -346,11 +368,21 @@ class Health:
         return [Transition(entry.check.name, old.status, new.status, result, old.since, now, failures, error)]
 
     def _ended(self, run: Run) -> Entry | None:
+        if run in self._left:
+            self._left.remove(run)
         entry = self._entries.get(run.check.name)
         if entry is None or entry.run is not run:
             return None
         entry.run = None
         return entry
+
+    def _left_behind(self, check: Check) -> Run | None:
+        """Return the run of a removed check that `check` has to wait for, if there are too many."""
+        runs = [run for run in self._left if run.check.name == check.name]
+        if len(runs) < LEFT_BEHIND:
+            return None
+        self._left.remove(runs[-1])
+        return runs[-1]
 
     def _fail(self, entry: Entry, run: Run, message: str, now: float) -> list[Transition]:
         return self._apply(entry, Result(Status.UNHEALTHY, message), now, now - run.started)

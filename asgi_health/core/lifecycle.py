@@ -16,13 +16,21 @@ class Phase(IntEnum):
     """The checks have ended; the app's own shutdown has begun or is over."""
 
 
-_NOBODYS = object()
-
-
 class Life:
     """Where an app stands in its life, and which life it is."""
 
-    __slots__ = ("_drained_at", "_draining", "_entered_at", "_held", "_of", "_phase", "count", "passed", "started")
+    __slots__ = (
+        "_drained_at",
+        "_draining",
+        "_entered_at",
+        "_held",
+        "_phase",
+        "count",
+        "going_on",
+        "of",
+        "passed",
+        "started",
+    )
 
     def __init__(self) -> None:
         self._phase = Phase.STARTING
@@ -30,7 +38,10 @@ class Life:
         self._draining = False
         self._held = False
         self._drained_at: float | None = None
-        self._of: object = _NOBODYS
+        self.of: object = None
+        """What tells the present life from any other, or the last one when it is over."""
+        self.going_on = False
+        """Whether it has begun and is not over."""
         self.count = 0
         """Lives that have begun. None: nobody tells of them, and a request is the proof that the app serves."""
         self.started = False
@@ -51,14 +62,15 @@ class Life:
         return self._drained_at if self.phase is Phase.DRAINING else self._entered_at
 
     def is_of(self, of: object) -> bool:
-        """Tell whether the life `of` this very thing, an event loop, is being lived."""
-        return self._of is of
+        """Tell whether the life `of` this very thing is being lived."""
+        return self.going_on and self.of is of
 
     def begin(self, of: object, now: float) -> bool:
         """Begin anew, True; False when the life `of` this very thing is being lived."""
         if self.is_of(of):
             return False
-        self._of = of
+        self.of = of
+        self.going_on = True
         self.count += 1
         self.started = self.passed = False
         if self._phase is Phase.STOPPED:
@@ -89,5 +101,5 @@ class Life:
         """End the life `of` this thing, True; False when it is not the one that is being lived."""
         if not self.is_of(of):
             return False
-        self._of = _NOBODYS
+        self.going_on = False
         return True

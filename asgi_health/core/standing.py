@@ -2,12 +2,17 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
+from types import MethodType
+from weakref import WeakMethod
 
 from .check import Check
 from .lifecycle import Life, Phase
 from .state import CheckState
 from .status import Probe, Status
 from .tally import Outlook, Tally
+
+Watcher = Callable[[], Callable[[], object] | None]
+"""Returns what is to be called, None once that is gone: many apps may come and go around one Health."""
 
 PROBES: tuple[Probe | None, ...] = (*Probe, None)
 """Everything that can be asked; None is all checks together."""
@@ -22,7 +27,7 @@ class Standing:
     def __init__(self, life: Life) -> None:
         self._life = life
         self._tallies = {probe: Tally(probe) for probe in PROBES}
-        self._watchers: list[Callable[[], object]] = []
+        self._watchers: list[Watcher] = []
         self._versions = count(1)
         self.version = 0
         """A number that is another one after every change that a report could show."""
@@ -58,17 +63,27 @@ class Standing:
         self.version = next(self._versions)
 
     def watch(self, callback: Callable[[], object]) -> None:
-        """Call `callback` after each change."""
-        self._watchers = [*self._watchers, callback]
+        """Call `callback` after each change. The object of a bound method is not kept alive by it."""
+        watcher: Watcher = WeakMethod(callback) if isinstance(callback, MethodType) else lambda: callback
+        self._watchers = [*(each for each in self._watchers if each() is not None), watcher]
 
     def tell(self) -> None:
         """Tell everybody who watches that something has changed."""
-        for callback in self._watchers:
-            callback()
+        for watcher in self._watchers:
+            callback = watcher()
+            if callback is not None:
+                callback()
 
     def concerns(self, probe: Probe | None) -> bool:
         """Tell whether a run could change `probe`: a check counts for it, or startup checks hold it back."""
         return len(self._tallies[probe]) > 0 or self.outlooks[probe].status is Status.UNHEALTHY
+
+    def undecided(self, probe: Probe | None) -> bool:
+        """Tell whether `probe` is unhealthy for want of first results, and of nothing else."""
+        tallies = [self._tallies[probe]]
+        if not self._life.passed and probe is not Probe.LIVENESS:
+            tallies.append(self._tallies[Probe.STARTUP])
+        return any(tally.unknown for tally in tallies) and not any(tally.failed for tally in tallies)
 
     def _settle(self, probes: Iterable[Probe | None]) -> None:
         if self._life.started and not self._life.passed:

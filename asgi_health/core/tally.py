@@ -68,12 +68,13 @@ def finished(check: Check, state: CheckState) -> bool:
 class Tally:
     """Count the checks of one probe by what they contribute, so that one result costs the same among ten thousand."""
 
-    __slots__ = ("_counts", "_decays", "_levels", "_probe")
+    __slots__ = ("_counts", "_decays", "_levels", "_probe", "_unknown")
 
     def __init__(self, probe: Probe | None) -> None:
         self._probe = probe
         self._levels: dict[str, Status] = {}
         self._counts = dict.fromkeys(Status, 0)
+        self._unknown: set[str] = set()
         self._decays = {Status.DEGRADED: Timers(), Status.UNHEALTHY: Timers()}
 
     def __len__(self) -> int:
@@ -88,6 +89,10 @@ class Tally:
                 self._counts[before] -= 1
             self._counts[level] += 1
             self._levels[check.name] = level
+        if level is Status.UNHEALTHY and state.time is None:
+            self._unknown.add(check.name)
+        else:
+            self._unknown.discard(check.name)
         if self._probe is not Probe.STARTUP:  # what has once passed cannot grow old
             worse = cap(self._probe, check)
             self._decays[worse].set(check.name, stale_at(check, state) if level < worse else inf)
@@ -97,8 +102,19 @@ class Tally:
         level = self._levels.pop(name, None)
         if level is not None:
             self._counts[level] -= 1
+            self._unknown.discard(name)
             for timers in self._decays.values():
                 timers.set(name, inf)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a check makes the probe unhealthy by what is known of it."""
+        return self._counts[Status.UNHEALTHY] > len(self._unknown)
+
+    @property
+    def unknown(self) -> bool:
+        """Whether a check makes the probe unhealthy because it had no result yet."""
+        return bool(self._unknown)
 
     def outlook(self) -> Outlook:
         """Return how the probe stands."""

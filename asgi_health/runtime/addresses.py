@@ -1,6 +1,5 @@
 """The sockets of listeners."""
 
-import logging
 import os
 import socket
 import stat
@@ -10,9 +9,8 @@ from time import monotonic, sleep
 from weakref import WeakSet
 
 from ..core.listener import Listener
+from ..core.logger import logger
 from .listening import CannotListen
-
-logger = logging.getLogger("asgi_health")
 
 BACKLOG = 2048
 """Connections that the system keeps until they are taken in, one in each turn of the loop; uvicorn's number. TCP sends
@@ -22,6 +20,8 @@ OTHERS = 5.0
 """Seconds for which others may be about to listen at the same path. They take milliseconds."""
 
 _listening: WeakSet[socket.socket] = WeakSet()
+_taken: dict[object, socket.socket] = {}
+"""The addresses of TCP at which this process listens."""
 
 
 def bind(listener: Listener) -> socket.socket:
@@ -36,8 +36,21 @@ def bind(listener: Listener) -> socket.socket:
     except (OSError, ValueError) as error:  # ValueError: a name that no host or file can have
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise CannotListen(f"listener: cannot listen on {listener.address}: {reason}") from None
+    if listener.path is None and _taken.setdefault(listening.getsockname(), listening) is not listening:
+        listening.close()
+        # The system would share the port as among workers: a probe would reach now one, now the other.
+        raise CannotListen(
+            f"listener: cannot listen on {listener.address}: another listener of this process has it; expected an"
+            " address of its own for each app"
+        )
     _listening.add(listening)
     return listening
+
+
+def release(listening: socket.socket) -> None:
+    """Let another listener of this process have the address, although `listening` may be open for a moment."""
+    for name in [name for name, each in _taken.items() if each is listening]:
+        del _taken[name]
 
 
 def address_of(listening: socket.socket) -> str:
@@ -182,6 +195,7 @@ def _close_in_child() -> None:
     """A forked process answers nobody: kept open there, the socket would go on taking connections when we are gone."""
     for each in tuple(_listening):
         each.close()
+    _taken.clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -45,6 +45,10 @@ class Backend(Protocol):
     def loop(self) -> object:
         """What tells this loop from any other."""
 
+    def running(self) -> bool:
+        """Tell, from any thread, whether the loop runs: it neither stands still nor has it ended."""
+        ...
+
     def spawn(self, name: str, main: Main, ended: Callable[[], None], *, hidden: bool = False) -> Task:
         """Run `main` in a task of its own, in an empty context, and call `ended` in the loop when it is over.
 

@@ -1,13 +1,11 @@
 """A file that takes the process out of the rotation for as long as it is there."""
 
-import logging
 import os
 from collections.abc import Callable
 from threading import Event, Thread
 
 from ..core.health import Health
-
-logger = logging.getLogger("asgi_health")
+from ..core.logger import logger
 
 PERIOD = 0.25
 """Seconds between two looks, a microsecond each."""

@@ -1,8 +1,5 @@
 """What takes the process out of the rotation, and holds the signal back until everybody knows."""
 
-import logging
-import os
-import signal
 from collections.abc import Callable
 from math import inf
 
@@ -11,23 +8,27 @@ import anyio
 from ..core.drain import Drain
 from ..core.health import Health
 from ..core.lifecycle import Phase
-
-logger = logging.getLogger("asgi_health")
+from ..core.logger import logger
 
 
 class Drainer:
     """Drain a Health at the first SIGTERM; see `Drain`.
 
-    `wake` has `look` called at once, and takes no lock; `nudge` has the main thread run what handlers are due.
+    `wake` has `look` called at once, and takes no lock; `pass_on` hands the signal to the server.
     """
 
-    def __init__(self, health: Health, drain: Drain, wake: Callable[[], None], nudge: Callable[[], None]) -> None:
+    def __init__(self, health: Health, drain: Drain, wake: Callable[[], None], pass_on: Callable[[], None]) -> None:
         self._health = health
         self._drain = drain
         self._wake = wake
-        self._nudge = nudge
+        self._pass_on = pass_on
         self._due = inf
         self._told = False
+
+    @property
+    def holding(self) -> bool:
+        """Whether a signal is held back."""
+        return -inf < self._due < inf
 
     def hold(self) -> bool:
         """A SIGTERM has come: begin to drain and return True, or False if it is to go through. For a signal handler."""
@@ -46,13 +47,10 @@ class Drainer:
     def look(self, now: float) -> float:
         """Pass on a signal whose time has come. Returns when to look again, as `now` counts."""
         again = inf
-        if -inf < self._due < inf:
+        if self.holding:
             left = self._due - self._health.clock()
             if left <= 0:
-                # The handler in the main thread gets it, as the second one, and lets it through.
-                self._due = -inf
-                os.kill(os.getpid(), signal.SIGTERM)
-                self._nudge()
+                self.release()
             else:
                 again = now + left
             if not self._told:  # last: no handler of the log may hold the signal back
@@ -66,11 +64,15 @@ class Drainer:
         logger.info("asked to drain")
         await anyio.sleep(max(0.0, self._over() - self._health.clock()))
 
-    def cancel(self) -> bool:
-        """The server has begun to stop: hold nothing back any more. Returns whether a signal was."""
-        held = -inf < self._due < inf
+    def release(self) -> None:
+        """Pass on now what is held back."""
+        if self.holding:
+            self._due = -inf
+            self._pass_on()
+
+    def cancel(self) -> None:
+        """The server has begun to stop: hold nothing back any more. What was held is passed on by others."""
         self._due = -inf
-        return held
 
     def _over(self) -> float:
         began = self._health.phase_since

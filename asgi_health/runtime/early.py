@@ -1,15 +1,13 @@
 """A listener that answers before there is an app, and is taken over by it."""
 
-import logging
 import os
 import socket
 
 from ..core.listener import Listener
+from ..core.logger import logger
 from .addresses import bind
 from .listener_thread import ListenerThread
 from .listening import Listening, Respond
-
-logger = logging.getLogger("asgi_health")
 
 PATIENCE = 2.0
 """Seconds for which a forked process waits until the one that it was forked from has let go of the address."""

@@ -8,6 +8,7 @@ from threading import get_ident
 from time import monotonic
 from types import CodeType, FrameType
 
+from ..core.logger import logger
 from .backend import Signal, Task
 from .current import current_backend
 
@@ -31,6 +32,7 @@ class Heartbeat:
         self._each = each
         self._task: Task | None = None
         self._signal: Signal | None = None
+        self._failed = False
         self.at = -inf
         """When it last beat (seconds of `time.monotonic`)."""
         self.thread = 0
@@ -84,8 +86,13 @@ class Heartbeat:
             late = self.at - before - PERIOD
             if late > self._slow:
                 self.stalls.append((before, late))
-            if self._each is not None:
-                self._each()
+            try:
+                if self._each is not None:
+                    self._each()
+            except Exception:  # it must not end the beat, by which the loop is judged
+                if not self._failed:
+                    self._failed = True
+                    logger.exception("what goes on with each beat of the event loop failed; it goes on")
 
 
 def _codes(frame: FrameType | None) -> tuple[CodeType, ...]:

@@ -1,13 +1,12 @@
 """The connections to the listener: whose turn it is, and which one is closed when all places are taken."""
 
 import asyncio
-import logging
 import socket
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from functools import partial
 
-logger = logging.getLogger("asgi_health")
+from ..core.logger import logger
 
 MOST = 256
 """Connections at a time: a flood must not take the memory of the app. The next one may be the kubelet's, and takes the

@@ -1,19 +1,17 @@
 """The listener: a thread with an event loop of its own."""
 
 import asyncio
-import logging
 import socket
 from collections.abc import Callable
 from threading import Thread
 
+from ..core.logger import logger
 from ..core.status import Status
 from ..formats.answer import MINIMAL, Answer
-from .addresses import SocketFile, address_of
+from .addresses import SocketFile, address_of, release
 from .listener_connection import Connection
 from .listener_places import Places
 from .listening import CannotListen, Respond
-
-logger = logging.getLogger("asgi_health")
 
 EXHAUSTED = 0.1
 """Seconds until the next attempt where the system had no descriptor for a connection."""
@@ -64,6 +62,7 @@ class ListenerThread:
     def stop(self) -> None:
         """End it, without waiting: the address is free at once, connections break off."""
         self._file.unlink()
+        release(self._listening)
         try:
             self._loop.call_soon_threadsafe(self._over.set)
         except RuntimeError:  # it has ended already
@@ -71,6 +70,7 @@ class ListenerThread:
 
     def _let_go(self) -> None:
         self._file.unlink()
+        release(self._listening)
         self._listening.close()
 
     def _run(self) -> None:

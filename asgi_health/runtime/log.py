@@ -6,11 +6,10 @@ from traceback import format_exception
 
 from ..core.health import Health
 from ..core.lifecycle import Phase
+from ..core.logger import logger
 from ..core.status import Probe, Status
 from ..core.transition import Transition
 from ..formats.redact.clean import clean, one_line
-
-logger = logging.getLogger("asgi_health")
 
 
 class Log:
@@ -22,10 +21,19 @@ class Log:
         self._seen_well: set[Probe] = set()
         self._bad_since: dict[Probe, float] = {}
         self._looked = -inf
+        self._failed = False
         health.subscribe(log_transition)
 
     def look(self, now: float) -> None:
         """Log what became of the probes since the last look; failing is no news before it was well once."""
+        try:
+            self._look(now)
+        except Exception:  # who looks has checks to run
+            if not self._failed:
+                self._failed = True
+                logger.exception("the log cannot tell how the probes stand; everything else goes on")
+
+    def _look(self, now: float) -> None:
         if self._lives != self._health.lives:
             self._lives = self._health.lives
             self._seen_well.clear()
@@ -63,9 +71,9 @@ def _warn(text: str, *values: object, error: BaseException | None = None) -> Non
     """Log a warning in one line; below it, indented so that no line of it looks like a record, the traceback."""
     if not logger.isEnabledFor(logging.WARNING):
         return
-    file, line, function, _ = logger.findCaller(stacklevel=2)
+    file, line, function, _ = logger.logger.findCaller(stacklevel=2)
     exc_info = None if error is None else (type(error), error, error.__traceback__)
-    record = logger.makeRecord(logger.name, logging.WARNING, file, line, text, values, exc_info, function)
+    record = logger.logger.makeRecord(logger.name, logging.WARNING, file, line, text, values, exc_info, function)
     if exc_info is not None:
         # What a formatter finds here it does not make itself, from the text of the exception as it is.
         traced = clean("".join(format_exception(*exc_info))).rstrip("\n")

@@ -148,6 +148,9 @@ class AsyncioBackend:
     def loop(self) -> asyncio.AbstractEventLoop:
         return self._loop
 
+    def running(self) -> bool:
+        return self._loop.is_running()
+
     def spawn(self, name: str, main: Main, ended: Callable[[], None], *, hidden: bool = False) -> AsyncioTask:
         task = AsyncioTask(self._loop, name, main, hidden=hidden)
         task.when_done(ended)

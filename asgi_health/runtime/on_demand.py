@@ -1,17 +1,15 @@
 """Checks without a background task, for where no lifespan tells when one may live."""
 
-import logging
 from math import inf
 from threading import Lock
 
 from ..core.health import Health
+from ..core.logger import logger
 from ..core.schedule import Run
 from .backend import Backend
 from .current import current_backend
 from .log import Log
 from .runs import BATCH, Runs
-
-logger = logging.getLogger("asgi_health")
 
 
 class OnDemand:

@@ -154,6 +154,13 @@ class TrioBackend:
     def loop(self) -> trio.lowlevel.TrioToken:
         return self._token
 
+    def running(self) -> bool:
+        try:
+            self._token.run_sync_soon(_nothing, idempotent=True)
+        except trio.RunFinishedError:
+            return False
+        return True
+
     def spawn(self, name: str, main: Main, ended: Callable[[], None], *, hidden: bool = False) -> TrioTask:
         task = TrioTask(_live_tasks())  # a system task, which no app gets hold of
         trio.lowlevel.spawn_system_task(task.run, main, ended, name=name, context=Context())
@@ -164,3 +171,7 @@ class TrioBackend:
 
     def call(self, callback: Callable[[], None]) -> None:
         self._token.run_sync_soon(callback)
+
+
+def _nothing() -> None:
+    pass

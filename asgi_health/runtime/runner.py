@@ -1,18 +1,17 @@
 """The background task that keeps the checks on their schedule."""
 
-import logging
 from math import inf
 
 import anyio
 
 from ..core.health import Health
+from ..core.logger import logger
 from .backend import Backend, Signal, Task
 from .current import current_backend
+from .first_results import FirstResults
 from .log import Log
 from .on_demand import OnDemand
 from .runs import BATCH, Runs
-
-logger = logging.getLogger("asgi_health")
 
 RESTART, LONGEST_RESTART = 1.0, 60.0
 """Seconds until a runner that has ended starts again, and between two restarts of one that keeps crashing, at most."""
@@ -26,6 +25,7 @@ class Runner:
         self._runs = Runs(health)
         self._log = Log(health)
         self._on_demand = OnDemand(health, self._runs, self._log)
+        self.first_results = FirstResults(health)
         self._task: Task | None = None
         self._signal: Signal | None = None
         self._sleeps_until = -inf
@@ -89,6 +89,7 @@ class Runner:
 
     def _came_home(self) -> None:
         self._log.look(self._health.clock())
+        self.first_results.came()
         self._wake()
 
     def _wake(self) -> None:

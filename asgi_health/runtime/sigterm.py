@@ -32,6 +32,7 @@ class Sigterm:
         self._fileno = fileno
         self._hold = hold
         self._installed = False
+        self._passes = False
         self._pid = os.getpid()
         self._original: Any = None
         self._loops_fileno = -1
@@ -89,6 +90,23 @@ class Sigterm:
             pass
         self._loops_fileno = -1
 
+    def let_go(self) -> None:
+        """Hold back no longer what this one holds: it is passed on when no other Drain of the process holds it.
+
+        Once for each signal, and from any thread. No effect when nothing is held, or when it went through meanwhile.
+        """
+        if os.getpid() != self._pid:  # a forked child, whose parent got the signal
+            return
+        with _letting_go:
+            if self not in _holding:
+                return
+            _holding.discard(self)
+            if _holding:
+                return
+            for each in _standing:  # those too that came later, and would take it for a first one
+                each._passes = True
+        os.kill(os.getpid(), signal.SIGTERM)
+
     def forward(self, numbers: bytes) -> None:
         """Pass on the signals of the event loop that are not held back. May be called in any thread."""
         others = bytes(number for number in numbers if number not in (0, signal.SIGTERM))
@@ -98,6 +116,12 @@ class Sigterm:
                 os.write(fileno, others)
             except OSError:  # full, so the loop is about to wake anyway; or closed, with the loop
                 return
+
+    def _asks_to_hold(self) -> bool:
+        try:
+            return self._hold()
+        except Exception:  # raised in whatever the signal has interrupted, it would be the end of the signal
+            return False
 
     def _step_in(self, behind: Any) -> None:
         signal.signal(signal.SIGTERM, _Front(self, behind))
@@ -115,10 +139,18 @@ class Sigterm:
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         if self._installed:
-            # A forked child is not the process that drains. All are asked, so that their delays run side by side.
-            held = [each._hold() for each in _standing] if os.getpid() == self._pid else []
-            if any(held):
+            # A forked child is not the process that drains. All are asked, so that their delays run side by side; each
+            # counts before it is asked, because a short delay may be over before the next one is.
+            asked = [each for each in _standing if not each._passes] if os.getpid() == self._pid else []
+            _holding.clear()
+            _holding.update(asked)
+            for each in asked:
+                if not each._asks_to_hold():
+                    _holding.discard(each)
+            if _holding:
                 return
+            for each in asked:  # those behind this one are not asked a second time
+                each._passes = True
             self.remove()
             signal.raise_signal(signal.SIGTERM)
         elif callable(self._original):  # somebody who came after us hands on to us what we hand on to them
@@ -141,6 +173,12 @@ class _Front:
 
 _standing: list[Sigterm] = []
 """Those that are installed: an app and one that is mounted in it may each have a Drain."""
+
+_holding: set[Sigterm] = set()
+"""Those that hold the present signal back, some perhaps installed no longer. The last to let go passes it on."""
+
+_letting_go = threading.Lock()
+"""Never taken by a handler of signals, which may interrupt the code that has it."""
 
 
 def _told_otherwise(behind: object) -> bool:

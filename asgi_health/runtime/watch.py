@@ -1,12 +1,11 @@
 """A thread that goes on looking while the event loop may not."""
 
-import logging
 import socket
 from collections.abc import Callable
 from threading import Thread
 from time import monotonic
 
-logger = logging.getLogger("asgi_health")
+from ..core.logger import logger
 
 SHORTEST, LONGEST = 0.001, 5.0
 """Seconds between two looks at least, unless it was woken, and at most."""

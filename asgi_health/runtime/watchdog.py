@@ -1,16 +1,14 @@
 """Who blocks the event loop: seen from outside of it, because it cannot say so itself."""
 
-import logging
 import sys
 from collections.abc import Callable, Sequence
 from math import inf
 from traceback import StackSummary, format_list, walk_stack
 from types import CodeType
 
+from ..core.logger import logger
 from .culprit import culprit
 from .heartbeat import PERIOD, Heartbeat
-
-logger = logging.getLogger("asgi_health")
 
 PATIENCE = 10.0
 """Seconds after which a stall is told of although it goes on: the process may not live to see its end."""

@@ -1,5 +1,7 @@
 """The registry: what may be added and removed, and what it says of what it holds."""
 
+import gc
+import weakref
 from collections.abc import Callable
 from math import inf
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 from asgi_health import Check, Health, Probe, Status, degraded, healthy, unhealthy
 from asgi_health.core.entry import CheckOptions
 from asgi_health.core.lifecycle import Phase
+from asgi_health.core.schedule import Run
 
 from .cases import PROBES, check, finish, passing, refused, serving, standing, start, still
 
@@ -126,6 +129,48 @@ def test_the_run_of_a_removed_check_is_cancelled_once_and_counts_no_longer() -> 
     assert health.due(0.0).cancel == ()
     health.record(a, unhealthy("too late to matter"), 0.5)
     assert names(health) == ["b"]
+
+
+def test_checks_that_are_removed_while_they_run_do_not_collect_runs() -> None:
+    health = serving()
+    begun: set[Run] = set()
+    for cycle in range(50):
+        health.add(check("a", lambda: None, timeout=2.0))  # each time another function
+        begun |= {*health.due(cycle / 10).start}
+        health.remove("a")
+    assert len(begun) == 2
+
+
+def test_a_check_that_waits_for_a_removed_one_fails_at_its_deadline_and_runs_as_soon_as_that_has_ended() -> None:
+    health = serving()
+    left = []
+    for _ in range(2):
+        health.add(check("a", timeout=2.0))
+        left.append(start(health, 0.0))
+        health.remove("a")
+    health.add(check("a", timeout=2.0, failure_threshold=1))
+    assert health.due(1.9).start == ()
+    assert standing(health, now=1.9) is None
+    assert health.due(2.1).start == ()
+    assert standing(health, now=2.1) is Status.UNHEALTHY
+    for run in left:
+        health.record(run, healthy("of another check"), 3.0)
+    assert standing(health, now=3.0) is Status.UNHEALTHY
+    finish(health, healthy(), health.next_due())
+    assert standing(health, now=5.0) is Status.HEALTHY
+
+
+def test_a_check_that_waits_for_a_removed_one_runs_at_once_where_that_ends_in_time() -> None:
+    health = serving()
+    for _ in range(2):
+        health.add(check("a", timeout=2.0))
+        run = start(health, 0.0)
+        health.remove("a")
+    health.add(check("a"))
+    health.record(run, healthy("of another check"), 1.0)
+    assert standing(health, now=1.0) is None
+    finish(health, healthy(), 1.0)
+    assert standing(health, now=1.0) is Status.HEALTHY
 
 
 def test_a_late_result_of_a_removed_check_does_not_count_for_its_successor() -> None:
@@ -272,3 +317,38 @@ def test_the_version_grows_with_every_change_that_a_report_shows() -> None:
     health.end()
     health.begin()
     assert changed()
+
+
+def test_who_watches_and_is_gone_costs_nothing() -> None:
+    """Many apps of a test suite come and go around one Health."""
+
+    class Watcher:
+        def __init__(self) -> None:
+            self.told = 0
+
+        def tell(self) -> None:
+            self.told += 1
+
+    health = serving()
+    kept = Watcher()
+    health.watch(kept.tell)
+    gone = weakref.WeakSet[Watcher]()
+    for _ in range(100):
+        watcher = Watcher()
+        gone.add(watcher)
+        health.watch(watcher.tell)
+        del watcher
+    gc.collect()
+    assert len(gone) == 0
+    assert len(health._standing._watchers) <= 2
+    health.changed()
+    assert kept.told == 1
+
+
+def test_a_function_that_watches_is_kept() -> None:
+    health = serving()
+    told: list[int] = []
+    health.watch(lambda: told.append(1))
+    gc.collect()
+    health.changed()
+    assert told == [1]

@@ -259,9 +259,12 @@ def test_a_run_of_the_former_life_does_not_vouch_for_the_second() -> None:
     run = start(health, 0.0)
     begin_again(health)
     health.serve()
+    assert health.due(0.9).start == ()
+    assert standing(health, now=0.9) is None  # it is in time
     health.record(run, healthy("of the former life"), 1.0)
     assert stands(health, 1.0)[1] is U
-    assert health.next_due() < 3.0
+    finish(health, healthy(), 1.0)
+    assert stands(health, 1.0)[1] is H
 
 
 def test_a_run_of_the_former_life_that_does_not_end_is_not_started_twice() -> None:
@@ -288,3 +291,14 @@ def test_a_process_may_live_many_lives() -> None:
         assert stands(health, now) == (H, H, H, H)
         health.stop()
         assert stands(health, now) == (H, U, H, U)
+
+
+def test_a_probe_is_undecided_for_want_of_first_results_alone() -> None:
+    health = Health([STARTUP, CRITICAL, OPTIONAL, ALIVE], **still())
+    health.serve()
+    assert [health.undecided(probe) for probe in PROBES] == [False, True, True, True]
+    runs = {run.check.name: run for run in health.due(0.0).start}
+    health.record(runs["migrations"], healthy(), 0.0)
+    assert [health.undecided(probe) for probe in PROBES] == [False, True, False, True]
+    health.record(runs["database"], unhealthy("x"), 0.0)
+    assert [health.undecided(probe) for probe in PROBES] == [False, False, False, False]

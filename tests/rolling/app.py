@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from asgi_health import Drain, HealthMiddleware
+from asgi_health import Drain, HealthMiddleware, Paths
 
 from ..servers.apps import VARIABLE, App, Folder, Receive, Send
 
@@ -20,6 +20,8 @@ class Settings:
     """What a process is to serve; it travels through the environment."""
 
     drain: dict[str, Any] | None = None  # the options of Drain
+    inner: dict[str, Any] | None = None  # those of a second layer inside of the first, which answers at /inner
+    breaks: bool = False  # its lifespan raises once the test says so
     folder: str = ""  # where the process and the test meet
 
     def dump(self, folder: str) -> str:
@@ -40,7 +42,7 @@ def signals() -> str:
     return f"{module}.{name or handler!r} {wakeup}"
 
 
-def build(folder: Folder) -> App:
+def build(folder: Folder, *, breaks: bool = False) -> App:
     async def app(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         await {"lifespan": live, "http": answer, "websocket": talk}[scope["type"]](scope, receive, send)
 
@@ -49,6 +51,11 @@ def build(folder: Folder) -> App:
             assert (await receive())["type"] == f"lifespan.{event}"
             folder.note(f"{event} {signals()}")
             await send({"type": f"lifespan.{event}.complete"})
+            while breaks:
+                await asyncio.sleep(0.01)
+                if (folder.path / "break").exists():
+                    folder.note("broken")
+                    raise RuntimeError("the broker went away")
 
     async def answer(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Repeat the path; `/slow/0.5/...` takes that many seconds, `/process` and `/signals` answer what they say."""
@@ -81,5 +88,8 @@ def make(settings: Settings) -> App:
     logger.setLevel(logging.INFO)
     logger.addHandler(logging.StreamHandler())
     logger.propagate = False
-    drain = None if settings.drain is None else Drain(**settings.drain)
-    return HealthMiddleware(build(Folder(Path(settings.folder))), drain=drain)
+    app = build(Folder(Path(settings.folder)), breaks=settings.breaks)
+    if settings.inner is not None:
+        inner = Paths(health=None, live=None, ready="/inner", startup=None)
+        app = HealthMiddleware(app, drain=Drain(**settings.inner), paths=inner)
+    return HealthMiddleware(app, drain=None if settings.drain is None else Drain(**settings.drain))

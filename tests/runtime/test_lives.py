@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,9 @@ import pytest
 from asgi_health import Check, Drain, Health, HealthMiddleware, Listener, Probe, Status
 from asgi_health.asgi.beside import beside
 from asgi_health.asgi.paths import Paths
+from asgi_health.asgi.types import Receive, Scope, Send
+from asgi_health.core.lifecycle import Phase
+from asgi_health.runtime import sigterm
 from asgi_health.runtime.runner import runner_of
 
 from ..asgi import lives
@@ -54,6 +58,195 @@ def test_a_block_without_a_signal_raises_none(got: list[int]) -> None:
     assert got == []
 
 
+# -- a held signal is passed on, however the lifespan ends or begins again
+
+
+@BACKENDS
+@pytest.mark.parametrize("script", [lives.crashes_when_started, lives.returns_when_started], ids=lambda s: s.__name__)
+def test_a_lifespan_that_ends_in_the_middle_of_a_drain_changes_nothing(
+    script: lives.Script, backend: str, got: list[int]
+) -> None:
+    async def broken(hear: Hear, say: Say) -> None:
+        await hear()
+        await say("startup.complete")
+        signal.raise_signal(signal.SIGTERM)
+        if script is lives.crashes_when_started:
+            raise ERROR
+
+    health = Health()
+    app = HealthMiddleware(life(broken), health, drain=Drain(delay=0.5))
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            server = Server(app)
+            group.start_soon(server.run)
+            begun = health.clock()
+            await server.startup()
+            await until(lambda: health.phase is Phase.DRAINING)
+            assert (await ask(app)).status == 503
+            assert (await ask(app, "/ordinary")).from_app  # the server serves on
+            assert got == []
+            await until(lambda: got == [signal.SIGTERM])
+            assert health.clock() - begun >= 0.5
+            group.cancel_scope.cancel()
+
+    anyio.run(main, backend=backend)
+    assert got == [signal.SIGTERM]
+    until_alone()
+
+
+@BACKENDS
+def test_a_lifespan_that_is_cancelled_in_the_middle_of_a_drain_keeps_it(backend: str, got: list[int]) -> None:
+    app = HealthMiddleware(lives.speaks, drain=Drain(delay=0.5))
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            server = Server(app)
+            group.start_soon(server.run)
+            await server.startup()
+            signal.raise_signal(signal.SIGTERM)
+            server.cancel()
+        assert got == []
+        await until(lambda: got == [signal.SIGTERM])
+
+    anyio.run(main, backend=backend)
+    assert got == [signal.SIGTERM]
+    until_alone()
+
+
+@BACKENDS
+@pytest.mark.parametrize("lifespan", [True, False])
+def test_a_loop_that_ends_in_the_middle_of_a_drain_passes_the_signal_on(
+    lifespan: bool, backend: str, got: list[int]
+) -> None:
+    """Nobody serves any more: there is nothing to wait for."""
+    app = HealthMiddleware(lives.speaks, drain=Drain(delay=3600.0))
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            server = Server(app)
+            if lifespan:
+                group.start_soon(server.run)
+                await server.startup()
+            else:
+                assert (await ask(app)).status == 200
+            signal.raise_signal(signal.SIGTERM)
+            assert (await ask(app)).status == 503
+            assert got == []
+            group.cancel_scope.cancel()
+
+    anyio.run(main, backend=backend)
+    wait_until(lambda: got == [signal.SIGTERM], "the signal is passed on")
+    until_alone()
+    assert got == [signal.SIGTERM]
+
+
+@BACKENDS
+@pytest.mark.parametrize(
+    "script",
+    [lives.takes_part, lives.crashes_while_it_stops, lives.fails_to_stop, lives.raises_at_once],
+    ids=lambda s: s.__name__,
+)
+def test_a_server_that_stops_by_itself_gets_the_signal_when_the_app_has_shut_down(
+    script: lives.Script, backend: str, got: list[int]
+) -> None:
+    log: list[str] = []
+    app = HealthMiddleware(life(script, log), drain=Drain(delay=3600.0))
+
+    async def main() -> None:
+        server = Server(app)
+        async with anyio.create_task_group() as group:
+            group.start_soon(server.run)
+            await server.startup()
+            signal.raise_signal(signal.SIGTERM)
+            await server.shutdown()
+            await until(lambda: server.over)
+            assert got == [signal.SIGTERM]
+
+    anyio.run(main, backend=backend)
+    assert got == [signal.SIGTERM]
+    until_alone()
+
+
+@BACKENDS
+def test_a_lifespan_that_begins_again_in_the_middle_of_a_drain_passes_the_signal_on(
+    backend: str, got: list[int]
+) -> None:
+    app = HealthMiddleware(life(lives.crashes_when_started), drain=Drain(delay=3600.0))
+
+    async def main() -> None:
+        server = Server(app)
+        server.say("startup")
+        await server.run()
+        assert (await ask(app, "/ordinary")).from_app  # and with it the drain is back
+        signal.raise_signal(signal.SIGTERM)
+        assert got == []
+        again = Server(app)
+        again.say("startup")
+        await again.run()
+        assert got == [signal.SIGTERM]
+
+    anyio.run(main, backend=backend)
+    until_alone()
+
+
+def test_the_next_loop_of_an_app_without_lifespan_gets_what_the_last_one_held(got: list[int]) -> None:
+    app = HealthMiddleware(lives.speaks, drain=Drain(delay=3600.0))
+
+    async def first() -> None:
+        assert (await ask(app, "/ordinary")).from_app
+        signal.raise_signal(signal.SIGTERM)
+
+    async def second() -> None:
+        assert (await ask(app)).status == 503
+
+    asyncio.run(first())
+    asyncio.run(second())
+    wait_until(lambda: got == [signal.SIGTERM], "the signal is passed on")
+    until_alone()
+
+
+# -- two drains in one process
+
+
+@BACKENDS
+@pytest.mark.parametrize("delays", [(0.2, 0.8), (0.8, 0.2)], ids=str)
+@pytest.mark.parametrize("mounted", [True, False])
+def test_of_two_drains_the_longer_one_passes_the_signal_on_and_only_once(
+    delays: tuple[float, float], mounted: bool, backend: str, got: list[int]
+) -> None:
+    """`mounted`: the inner one is told of no lifespan, and begins with its first request."""
+    outer_delay, inner_delay = delays
+    inner = HealthMiddleware(lives.speaks, drain=Drain(delay=inner_delay), paths=Paths(ready="/inner"))
+
+    async def below(scope: Scope, receive: Receive, send: Send) -> None:
+        await (lives.speaks if mounted and scope["type"] == "lifespan" else inner)(scope, receive, send)
+
+    outer = HealthMiddleware(below, drain=Drain(delay=outer_delay))
+
+    async def main() -> None:
+        async with serving(outer):
+            assert (await ask(outer, "/inner")).status == 200
+            begun = outer.health.clock()
+            signal.raise_signal(signal.SIGTERM)
+            assert [(await ask(outer, path)).status for path in ("/inner", "/readyz")] == [503, 503]
+            await until(lambda: got != [])
+            assert outer.health.clock() - begun >= 0.8
+            await anyio.sleep(0.1)
+
+    anyio.run(main, backend=backend)
+    inner._sidecar._leave()
+    assert got == [signal.SIGTERM]
+    until_alone()
+
+
+def until_alone() -> None:
+    """Nothing that a test has begun goes on; a signal that it holds would hit the next one."""
+    wait_until(lambda: not any(each.name.startswith("asgi-health") for each in threading.enumerate()), "all has ended")
+    assert not sigterm._standing
+    assert not sigterm._holding
+
+
 @pytest.mark.usefixtures("got")
 def test_a_former_life_that_is_collected_late_leaves_the_present_one_alone() -> None:
     sidecar = beside(
@@ -63,14 +256,14 @@ def test_a_former_life_that_is_collected_late_leaves_the_present_one_alone() -> 
 
     async def begin() -> object:
         life = sidecar.begin()
-        sidecar.started()
+        sidecar.started(life)
         return life
 
     async def second(former: object) -> None:
         life = await begin()
         sidecar.ended(former)
         assert signal.getsignal(signal.SIGTERM) is not handler
-        await sidecar.stopping()
+        await sidecar.stopping(life)
         sidecar.ended(life)
 
     former = asyncio.run(begin())

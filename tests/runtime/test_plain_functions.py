@@ -189,3 +189,18 @@ async def test_a_function_that_returns_an_async_generator_fails() -> None:
     result = await check_once(Check("generator", agen))
     assert result.status is Status.UNHEALTHY
     assert "returned async_generator" in result.message
+
+
+async def test_a_check_that_is_removed_and_added_again_while_it_hangs_does_not_collect_threads(
+    gate: threading.Event,
+) -> None:
+    health = Health()
+    async with lifespan(HealthMiddleware(plain_app, health)):
+        for _ in range(20):
+            health.add(Check("stuck", lambda: gate.wait() and None, **BRISK))  # type: ignore[arg-type]
+            await anyio.sleep(0.03)
+            health.remove("stuck")
+        assert 1 <= len(check_threads("stuck")) <= 2
+        health.add(Check("stuck", lambda: None, **BRISK))  # type: ignore[arg-type]
+        gate.set()
+        await until(lambda: only(health).status is Status.HEALTHY)

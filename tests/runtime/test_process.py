@@ -7,7 +7,7 @@ import textwrap
 import pytest
 
 PROGRAM = """
-import sys, threading
+import signal, sys, threading
 import anyio
 from asgi_health import Check, Health, HealthMiddleware
 from asgi_health.testing import lifespan, probe, settled
@@ -31,6 +31,9 @@ async def interrupt():
 
 def interrupt_in_a_thread():
     raise KeyboardInterrupt
+
+# A job that a shell starts with `&` ignores Ctrl-C, and so do its children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 async def main():
     health = Health([Check("bad", {check}, timeout=0.05, retry_interval=0.05, interval=0.05)])

@@ -310,6 +310,106 @@ def test_two_drains_in_one_process_hold_it_side_by_side_and_lose_nothing(server:
     inner.close()
 
 
+# -- what is held is passed on once, by the last who lets go
+
+
+@pytest.fixture
+def fronts(server: list[int]) -> Iterator[list[Sigterm]]:
+    """Two that hold the first signal and nothing else."""
+    loops = [Loop(), Loop()]
+    fronts = [Sigterm(each.writing.fileno(), Hold(True, False)) for each in loops]
+    for front in fronts:
+        front.install()
+    yield fronts
+    for front in fronts:
+        front.remove()
+    for each in loops:
+        each.close()
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("removed", [(), (0,), (1,), (0, 1)], ids=str)
+def test_of_two_that_hold_the_last_to_let_go_passes_it_on(
+    order: tuple[int, int], removed: tuple[int, ...], server: list[int], fronts: list[Sigterm]
+) -> None:
+    """`removed`: those whose server has begun to stop by itself, and which hold nothing that comes after."""
+    sigterm()
+    for number in removed:
+        fronts[number].remove()
+    first, last = (fronts[number] for number in order)
+    first.let_go()
+    first.let_go()
+    assert server == []
+    last.let_go()
+    assert server == [signal.SIGTERM]
+    for front in fronts:
+        front.let_go()
+    assert server == [signal.SIGTERM]
+
+
+def test_it_may_be_let_go_of_in_another_thread(server: list[int], fronts: list[Sigterm]) -> None:
+    sigterm()
+    for front in fronts:
+        assert in_a_thread(front.let_go) is None
+    assert server == [signal.SIGTERM]
+
+
+def test_what_was_never_held_is_not_passed_on(server: list[int], fronts: list[Sigterm]) -> None:
+    for front in fronts:
+        front.let_go()
+    assert server == []
+
+
+def test_what_went_through_meanwhile_is_not_passed_on_once_more(server: list[int], fronts: list[Sigterm]) -> None:
+    sigterm()
+    sigterm()
+    assert server == [signal.SIGTERM]
+    for front in fronts:
+        front.let_go()
+    assert server == [signal.SIGTERM]
+
+
+def test_one_that_came_later_does_not_hold_what_is_passed_on(server: list[int], ours: Loop, loop: Loop) -> None:
+    """An app that is mounted, and has its first request in the middle of the drain."""
+    first = Sigterm(ours.writing.fileno(), Hold(True))
+    first.install()
+    sigterm()
+    late = Sigterm(loop.writing.fileno(), Hold())
+    late.install()
+    first.let_go()
+    assert server == [signal.SIGTERM]
+    late.remove()
+
+
+def test_what_raises_when_it_is_asked_holds_nothing(server: list[int], ours: Loop) -> None:
+    def broken() -> bool:
+        raise ValueError("its own")
+
+    Sigterm(ours.writing.fileno(), broken).install()
+    sigterm()
+    assert server == [signal.SIGTERM]
+
+
+@pytest.mark.parametrize("other", [True, False])
+def test_a_delay_that_is_over_before_the_next_is_asked_loses_nothing(
+    other: bool, server: list[int], ours: Loop, loop: Loop
+) -> None:
+    def short() -> bool:
+        front.let_go()
+        return True
+
+    front = Sigterm(ours.writing.fileno(), short)
+    front.install()
+    second = Sigterm(loop.writing.fileno(), Hold(other))
+    second.install()
+    sigterm()
+    assert server == ([] if other else [signal.SIGTERM])
+    second.let_go()
+    assert server == [signal.SIGTERM]
+    for each in (front, second):
+        each.remove()
+
+
 def test_who_handles_it_for_a_while_and_puts_back_what_was_there_changes_nothing(server: list[int], ours: Loop) -> None:
     front = Sigterm(ours.writing.fileno(), Hold(False))
     front.install()

@@ -1,0 +1,119 @@
+"""A SIGTERM that a drain holds back, on each server that drains: it is never lost, and the longest drain decides.
+
+For each server everything happens side by side, in processes of its own, and then the tests look at what came of it.
+"""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from ..rolling.app import Settings
+from ..rolling.backend import held_port, launched
+from ..rolling.servers import DAPHNE, SERVERS, UVICORN_WORKERS
+from .process import Exit, Running, wait_for_boot, wait_until
+from .servers import Server
+
+pytestmark = pytest.mark.timeout(120)
+
+SHORT, LONG = {"delay": 0.5}, {"delay": 2.5}
+
+CASES: dict[str, dict[str, Any]] = {
+    "breaks": {"drain": LONG, "breaks": True},
+    "the inner one is longer": {"drain": SHORT, "inner": LONG},
+    "the outer one is longer": {"drain": LONG, "inner": SHORT},
+}
+
+# What parses HTTP has no part in this.
+PARSERS = ("uvicorn-httptools-asyncio", "uvicorn-zttp-asyncio")
+
+
+@dataclass
+class Story:
+    """What came of each case."""
+
+    probes: list[int]  # while the drain goes on
+    ordinary: int
+    exits: dict[str, Exit]
+    lasted: dict[str, float]  # seconds from SIGTERM to the exit
+
+
+@pytest.fixture(scope="module", params=[each for each in SERVERS if each.name not in PARSERS], ids=str)
+def drainer(request: pytest.FixtureRequest) -> Server:
+    row: Server = request.param
+    return row
+
+
+@pytest.fixture(scope="module")
+def story(drainer: Server) -> Story:
+    names = [name for name in CASES if drainer.lifespan or name != "breaks"]
+    with ExitStack() as stack, ThreadPoolExecutor() as pool:
+        all_of = {
+            name: stack.enter_context(launched(drainer, stack.enter_context(held_port()), Settings(**CASES[name])))
+            for name in names
+        }
+        for running in all_of.values():
+            wait_until_ready(running)
+        begun = time.monotonic()
+        for running in all_of.values():
+            running.terminate()
+        watched = all_of[names[0]]
+        wait_until_draining(watched)
+        if drainer.lifespan:
+            (watched.folder.path / "break").touch()
+            workers = 2 if drainer is UVICORN_WORKERS else 1
+            wait_until(lambda: watched.folder.events.count("broken") == workers, "its lifespan has raised")
+        ends = {name: pool.submit(ended, running) for name, running in all_of.items()}
+        probes = [watched.status(path) for path in ("/livez", "/readyz")]
+        ordinary = watched.status("/ordinary")
+        exits = {name: end.result() for name, end in ends.items()}
+    return Story(
+        probes=probes,
+        ordinary=ordinary,
+        exits={name: end for name, (end, _) in exits.items()},
+        lasted={name: at - begun for name, (_, at) in exits.items()},
+    )
+
+
+def ended(running: Running) -> tuple[Exit, float]:
+    end = running.wait_for_exit()
+    return end, time.monotonic()
+
+
+def wait_until_ready(running: Running) -> None:
+    wait_for_boot(running)
+    running.wait_for_status("/readyz", 200)
+    if running.server is UVICORN_WORKERS:
+        wait_until(lambda: running.log.count("Application startup complete") == 2, f"both serve\n{running.log}")
+
+
+def wait_until_draining(running: Running) -> None:
+    workers = 2 if running.server is UVICORN_WORKERS else 1
+    wait_until(lambda: running.log.count("SIGTERM: draining") >= workers, f"it drains\n{running.log}")
+
+
+def test_a_server_whose_apps_lifespan_raises_in_the_middle_of_a_drain_ends(story: Story, drainer: Server) -> None:
+    if drainer is DAPHNE:
+        assert "breaks" not in story.exits  # it knows no lifespan
+        return
+    end = story.exits["breaks"]
+    assert end.code is not None, f"it still runs\n{end.log}"
+    assert end.alone
+    assert story.lasted["breaks"] >= LONG["delay"]
+
+
+def test_meanwhile_it_serves_and_is_not_ready(story: Story) -> None:
+    assert (story.probes, story.ordinary) == ([200, 503], 200)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case != "breaks"])
+def test_of_two_drains_the_longer_one_decides(case: str, story: Story) -> None:
+    story.exits[case].assert_quiet()
+    assert story.lasted[case] >= LONG["delay"]
+
+
+def test_the_server_ends_as_it_always_does(story: Story) -> None:
+    assert len({end.code for end in story.exits.values()}) == 1
