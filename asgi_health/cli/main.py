@@ -44,8 +44,9 @@ at once. One answer may take 2 s. Progress goes to stderr. Exit code 0: all are;
 _CHECK = """\
 Import an app, start it, run each of its checks once, shut it down, and print a
 table. Nothing listens and nothing is served. Exit code 0: no critical check
-fails; 1: one does, or the app could not be imported or started; 2: wrong
-arguments. What the app prints goes to stderr."""
+fails; 1: one does, there are none, or the app could not be imported or started,
+or ended its process before they had all told; 2: wrong arguments. The app runs
+in a process of its own, and what it prints goes to stderr."""
 
 _CHECK_EXAMPLES = """\
 examples:
@@ -103,6 +104,7 @@ def parser() -> argparse.ArgumentParser:
         help="as servers take it; APP() calls a factory, which makes the app",
     )
     check.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    check.add_argument("--allow-empty", action="store_true", help="take an app without any checks for well")
     _add_seconds(check, CHECK, "for all of it: import, startup, checks and shutdown")
     check.add_argument(
         "--verbose", action="store_true", help="show the tracebacks and the log of what fails, on stderr"
@@ -192,7 +194,13 @@ def _wait(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     from .check import check
 
-    return check(*arguments.app, seconds=arguments.timeout, as_json=arguments.json, verbose=arguments.verbose)
+    return check(
+        *arguments.app,
+        seconds=arguments.timeout,
+        as_json=arguments.json,
+        verbose=arguments.verbose,
+        allow_empty=arguments.allow_empty,
+    )
 
 
 def _demo(arguments: argparse.Namespace) -> int:

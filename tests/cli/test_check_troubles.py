@@ -56,7 +56,7 @@ TROUBLES = {
     "no health": (
         FASTAPI + "app = FastAPI()",
         "shop:app",
-        "shop:app has no HealthMiddleware, around it or added to it",
+        "shop:app has no HealthMiddleware, around it or anywhere in it",
     ),
     "a check that cannot work": (
         PRELUDE + FASTAPI + "app = FastAPI()\napp.add_middleware(HealthMiddleware, checks={'A B': database})",
