@@ -17,8 +17,19 @@ from ..core.result import unhealthy
 
 Warn = Callable[[Coroutine[Any, Any, Any]], None]
 
-_dropped: ContextVar[list[str] | None] = ContextVar("dropped", default=None)
-"""What the present run has dropped. Each run has a context of its own, on its task or on its thread."""
+
+class Watch:
+    """What one run has dropped, as long as it lasts: a task that it has started may drop more later."""
+
+    __slots__ = ("dropped", "over")
+
+    def __init__(self) -> None:
+        self.dropped: list[str] = []
+        self.over = False
+
+
+_watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
+"""That of the present run. Each run has a context of its own, on its task or on its thread."""
 
 
 def watched(check: Check) -> CheckFunction:
@@ -49,13 +60,14 @@ def _verdict(value: object, dropped: Sequence[str]) -> object:
 
 @contextmanager
 def _tracking() -> Generator[list[str]]:
-    dropped: list[str] = []
-    _dropped.set(dropped)
+    watch = Watch()
+    _watch.set(watch)
     before = sys.get_coroutine_origin_tracking_depth()  # of this thread
     sys.set_coroutine_origin_tracking_depth(max(before, 1))
     try:
-        yield dropped
+        yield watch.dropped
     finally:
+        watch.over = True
         sys.set_coroutine_origin_tracking_depth(before)
 
 
@@ -68,11 +80,11 @@ def _install() -> None:
 
 
 def _warn(original: Warn, coroutine: Coroutine[Any, Any, Any]) -> None:
-    dropped = _dropped.get()
-    if dropped is None:
+    watch = _watch.get()
+    if watch is None or watch.over:
         original(coroutine)
     else:
-        dropped.append(_described(coroutine))
+        watch.dropped.append(_described(coroutine))
 
 
 def _described(coroutine: Any) -> str:
