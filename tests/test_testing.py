@@ -59,7 +59,7 @@ MISTAKES: dict[str, tuple[Call, type[Exception], str]] = {
     "check_once of a function": (
         lambda: ANY.check_once(ping),
         TypeError,
-        "check_once: check must be a Check, not <function ping at 0x.*>; write check_once\\(Check\\('a-name', ping\\)\\)",
+        "check_once: check must be a Check, not <function ping at .*>; write check_once\\(Check\\('a-name', ping\\)\\)",
     ),
     "check_once of a name": (
         lambda: ANY.check_once("db"),

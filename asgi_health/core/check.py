@@ -43,8 +43,8 @@ class Check:
     critical: bool = True
     """False: its failure degrades the probe (still 200) instead of failing it."""
     interval: float = 10.0
-    """Seconds from the end of a run to the start of the next while the status is settled, +-10 %. More than an hour needs
-    a `max_age` too."""
+    """Seconds from the end of a run to the start of the next while the status is settled, +-10 %. More than an hour
+    needs a `max_age` too."""
     retry_interval: float = 1.0
     """Seconds to the next run while the status is unknown or inside a streak. Once settled as unhealthy the pause
     doubles from run to run, up to `interval`."""
@@ -104,9 +104,9 @@ def _require_plausible(subject: str, check: Check) -> None:
     require_short(f"{subject}: timeout", check.timeout)
     if check.timeout > max(PATIENT, 3 * check.interval):
         raise ValueError(
-            f"{subject}: timeout {check.timeout:g} s is more than three times interval {check.interval:g} s, and for so"
-            f" long what hangs is called well{in_milliseconds(check.timeout)}. If it is meant, give it an interval of at"
-            f" least {check.timeout / 3:g} s"
+            f"{subject}: timeout {check.timeout:g} s is more than three times interval {check.interval:g} s, and"
+            f" what hangs is called well for so long{in_milliseconds(check.timeout)}. If it is meant, give it an"
+            f" interval of at least {check.timeout / 3:g} s"
         )
     if check.interval > RARE and check.max_age is None:
         raise ValueError(
