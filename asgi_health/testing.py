@@ -9,7 +9,7 @@ async with lifespan(app):
 import contextlib
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 from urllib.parse import unquote
 
 import anyio
@@ -146,12 +146,11 @@ async def lifespan(app: App) -> AsyncGenerator[None, None]:
 
 async def settled(health: Health, *, within: float = 10.0) -> None:
     """Return when every check of `health` has had a result. Raises TimeoutError after `within` seconds."""
-    if not isinstance(health, Health):  # pyright: ignore[reportUnnecessaryIsInstance]  not everybody has a type checker
-        hint = "; pass its .health" if isinstance(getattr(health, "health", None), Health) else ""
-        raise TypeError(f"settled: health must be a Health, not {type(health).__name__}{hint}")
-    with anyio.move_on_after(within):
+    _require_health(health)
+    with anyio.move_on_after(within) as scope:
         while _lacking(health):  # noqa: ASYNC110  there is no event to wait for, and this is a test
             await anyio.sleep(0.005)
+    if not scope.cancelled_caught:
         return
     hint = (
         "" if runner_of(health).alive else "; nothing runs them: is this inside of lifespan(app) or health.running()?"
@@ -163,6 +162,12 @@ def _lacking(health: Health) -> list[str]:
     return [each.name for each in health.report().checks if each.state.status is None]
 
 
+def _require_health(health: object) -> None:
+    if not isinstance(health, Health):
+        hint = "; pass its .health" if isinstance(getattr(health, "health", None), Health) else ""
+        raise TypeError(f"settled: health must be a Health, not {type(health).__name__}{hint}")
+
+
 def _require_app(subject: str, app: object) -> None:
     if isinstance(app, Health):
         raise TypeError(
@@ -172,10 +177,14 @@ def _require_app(subject: str, app: object) -> None:
         raise TypeError(f"{subject}: app must be an ASGI app, not {app!r:.80}")
 
 
-def _encoded(headers: object) -> list[tuple[bytes, bytes]]:
-    pairs: list[Any] = list(cast("Any", headers).items() if isinstance(headers, Mapping) else cast("Any", headers))
-    if not all(isinstance(each, tuple) and [type(part) for part in each] == [str, str] for each in pairs):
-        raise TypeError(f"probe: headers must be {{name: value}} or pairs of strings, not {headers!r:.80}")
+def _encoded(headers: Any) -> list[tuple[bytes, bytes]]:
+    pairs: list[Any] = list(headers.items()) if hasattr(headers, "items") else list(headers)
+    for each in pairs:
+        match each:
+            case (str(), str()):
+                pass
+            case _:
+                raise TypeError(f"probe: headers must be {{name: value}} or pairs of strings, not {headers!r:.80}")
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
 
 

@@ -6,11 +6,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from queue import Empty, Queue
 from threading import Thread
-from typing import Any
+from typing import Any, cast
 
 from ..arguments import program
 from . import table
@@ -44,7 +44,7 @@ def check(module: str, attribute: str, *, seconds: float, as_json: bool, verbose
         "argv": sys.argv,
     }
     try:
-        with _process(json.dumps(given)) as process:
+        with _started(json.dumps(given)) as process:
             return _outcome(gate, process)
     except OSError as error:
         return gate.fail(f"cannot start a process for the app: {error}")
@@ -124,7 +124,7 @@ class _Process:
 
 
 @contextmanager
-def _process(given: str) -> Iterator[_Process]:
+def _started(given: str) -> Generator[_Process]:
     process = _Process(given)
     try:
         yield process
@@ -154,8 +154,8 @@ class _Gate:
         match told:
             case {"doing": str(doing)}:
                 self.begun, self.doing = True, doing
-            case {"lines": list(lines)}:
-                self._lines = [Line(**line) for line in lines]
+            case {"lines": lines}:
+                self._lines = [Line(**line) for line in cast("list[dict[str, Any]]", lines)]
             case {"done": True} if self._lines is not None:
                 return self._say(self._lines)
             case {"late": True}:

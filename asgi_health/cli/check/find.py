@@ -84,7 +84,9 @@ async def _hand_over(self: HealthMiddleware, scope: Scope, receive: Receive, sen
 
 def _build(thing: Any, name: str) -> None:
     """Let Starlette and FastAPI make their middleware now, which they otherwise do at the first request."""
-    if callable(getattr(type(thing), "build_middleware_stack", None)) and getattr(thing, "middleware_stack", 0) is None:
+    # Of its class: the thing itself may make up an attribute for every name.
+    build = getattr(thing.__class__, "build_middleware_stack", None)
+    if callable(build) and getattr(thing, "middleware_stack", 0) is None:
         try:
             thing.middleware_stack = thing.build_middleware_stack()
         except Exception as error:
