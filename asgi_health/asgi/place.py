@@ -12,6 +12,9 @@ LITESTAR = (
     " no lifespan; expected: app = HealthMiddleware(Litestar(...), ...)"
 )
 
+DEEP = 10
+"""Wrappers around wrappers that are looked through."""
+
 
 def root_of(scope: Scope) -> str:
     """Return the path below which the app of this request is mounted, empty for none."""
@@ -21,11 +24,15 @@ def root_of(scope: Scope) -> str:
 
 def warn_of_litestar(app: object) -> None:
     """Log that `app` is a part of Litestar's, which gives each route a stack of middleware of its own."""
-    inside = getattr(app, "__self__", app)  # of a bound method
-    kind = type(inside)
-    is_litestar = any(each.__name__ == "Litestar" for each in kind.__mro__)
-    if kind.__module__.partition(".")[0] == "litestar" and not is_litestar:
-        _warn_once(LITESTAR)
+    for _ in range(DEEP):
+        app = getattr(app, "__self__", app)  # of a bound method
+        classes = app.__class__.__mro__
+        if any(each.__name__ == "Litestar" for each in classes):
+            return
+        if classes[0].__module__.partition(".")[0] == "litestar":
+            _warn_once(LITESTAR)
+            return
+        app = getattr(app, "app", None)
 
 
 @cache
