@@ -1,13 +1,13 @@
 """`check` finds the Health wherever it was put, and starts the app without its health layer."""
 
 import json
-import time
 from pathlib import Path
 
 import pytest
 
 from asgi_health import HealthMiddleware
-from asgi_health.cli.check.find import MOST, find
+from asgi_health.cli.check import find as room
+from asgi_health.cli.check.find import find
 
 from .command import Ended, run
 
@@ -267,11 +267,14 @@ def test_apps_in_a_circle_are_walked_once() -> None:
     assert len(find(thing, "shop:app")) == 1
 
 
-def test_a_search_ends_in_however_much_an_app_holds_on_to() -> None:
+def test_a_search_ends_after_so_many_objects_and_the_nearest_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
     class Held(Bare):
-        def __init__(self) -> None:
-            self.rows = [[number] for number in range(2 * MOST)]
+        def __init__(self, *apps: object) -> None:
+            self.rows = [*([number] for number in range(1000)), *apps]
+            self.near = HealthMiddleware(Bare())
 
-    began = time.process_time()
-    assert find(Held(), "shop:app") == []
-    assert time.process_time() - began < 30.0
+    far = HealthMiddleware(Bare())
+    app = Held([[[[[far]]]]])
+    assert find(app, "shop:app") == [app.near.health, far.health]
+    monkeypatch.setattr(room, "MOST", 900)
+    assert find(app, "shop:app") == [app.near.health]

@@ -82,17 +82,16 @@ def test_an_app_that_ends_its_process_before_all_is_told_does_not_open_it(name: 
 
 
 @pytest.mark.parametrize(
-    ("statement", "why"),
+    ("statement", "verdict", "code", "why"),
     [
-        ("os._exit(0)", "the app ended its process with exit code 0 while shutting down the app"),
-        ("os._exit(7)", "the app ended its process with exit code 7 while shutting down the app"),
-        ("atexit.register(os._exit, 0)", ""),
-        ("atexit.register(os._exit, 7)", ""),
+        ("os._exit(7)", "pass", 0, "the app ended its process with exit code 7 while shutting down the app"),
+        ("os._exit(0)", "return False", 1, "the app ended its process with exit code 0 while shutting down the app"),
+        ("atexit.register(os._exit, 7)", "pass", 0, ""),
+        ("atexit.register(os._exit, 0)", "return False", 1, ""),
     ],
 )
-@pytest.mark.parametrize(("verdict", "code"), [("pass", 0), ("return False", 1)])
 def test_what_was_told_counts_however_the_process_ends_then(
-    statement: str, why: str, verdict: str, code: int, tmp_path: Path
+    statement: str, verdict: str, code: int, why: str, tmp_path: Path
 ) -> None:
     ended = check(tmp_path, app("SHUTDOWN", statement).replace("    pass\napp =", f"    {verdict}\napp ="))
     assert (ended.code, ended.out.splitlines()[-1]) == (code, "failed: plain" if code else "passed")

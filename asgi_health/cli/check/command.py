@@ -40,7 +40,7 @@ def check(module: str, attribute: str, *, seconds: float, as_json: bool, verbose
         "attribute": attribute,
         "seconds": seconds,
         "verbose": verbose,
-        "path": sys.path,
+        "path": [os.fspath(each) for each in sys.path],
         "argv": sys.argv,
     }
     try:
