@@ -72,7 +72,7 @@ def test_a_string_in_place_of_checks_is_shown_whole(checks: object) -> None:
 
 
 def test_a_slow_loop_in_milliseconds_is_refused() -> None:
-    with pytest.raises(ValueError, match="^slow_loop must be at most 300 s, not 1000 s; the unit is seconds"):
+    with pytest.raises(ValueError, match=r"^slow_loop must be at most 300 s, not 1000 s; the unit is seconds"):
         HealthMiddleware(echo_nothing, slow_loop=1000)
 
 

@@ -45,9 +45,11 @@ def find(app: Any, name: str) -> list[Health]:
     healths: list[Health] = []
     seen = {id(app)}
     waiting = deque([app])
-    while waiting and len(seen) < MOST:
+    for _ in range(MOST):
+        if not waiting:
+            break
         thing = waiting.popleft()
-        if isinstance(thing, HealthMiddleware):
+        if _is(thing, HealthMiddleware):
             if thing.health not in healths:
                 healths.append(thing.health)
             inside: Iterable[Any] = [thing.app]
@@ -55,7 +57,7 @@ def find(app: Any, name: str) -> list[Health]:
             _build(thing, name)
             inside = _inside(thing)
         for each in inside:
-            if not isinstance(each, LEAVES) and id(each) not in seen:
+            if not _is(each, *LEAVES) and id(each) not in seen:
                 seen.add(id(each))
                 waiting.append(each)
     return healths
@@ -63,8 +65,8 @@ def find(app: Any, name: str) -> list[Health]:
 
 def elsewhere(app: object) -> str:
     """Return how to name a Health that could have been meant instead of `app`, nothing when there is none."""
-    made = [thing for thing in gc.get_objects() if isinstance(thing, HealthMiddleware | Health)]
-    around = [each for each in made if isinstance(each, HealthMiddleware) and each.app is app]
+    made = [thing for thing in gc.get_objects() if _is(thing, HealthMiddleware, Health)]
+    around = [each for each in made if _is(each, HealthMiddleware) and each.app is app]
     names = sorted(
         f"{module.__name__}:{attribute}"
         for module in list(sys.modules.values())
@@ -82,10 +84,18 @@ async def _hand_over(self: HealthMiddleware, scope: Scope, receive: Receive, sen
     await self.app(scope, receive, send)
 
 
+def _is(thing: object, *kinds: type[Any]) -> bool:
+    """Tell whether `thing` is of one of the kinds, without asking it: a proxy claims to be what it stands for."""
+    return issubclass(_class_of(thing), kinds)
+
+
+def _class_of(thing: object) -> type[object]:
+    return type(thing)
+
+
 def _build(thing: Any, name: str) -> None:
     """Let Starlette and FastAPI make their middleware now, which they otherwise do at the first request."""
-    # Of its class: the thing itself may make up an attribute for every name.
-    build = getattr(thing.__class__, "build_middleware_stack", None)
+    build = getattr(_class_of(thing), "build_middleware_stack", None)
     if callable(build) and getattr(thing, "middleware_stack", 0) is None:
         try:
             thing.middleware_stack = thing.build_middleware_stack()
@@ -95,6 +105,6 @@ def _build(thing: Any, name: str) -> None:
 
 def _inside(thing: object) -> Iterable[Any]:
     """Return what `thing` holds, without running any code of it: it may make up an attribute for every name."""
-    if isinstance(thing, FunctionType):  # not its module
+    if type(thing) is FunctionType:  # not its module
         return [*(thing.__closure__ or ()), *(thing.__defaults__ or ()), thing.__dict__]
     return gc.get_referents(thing)
