@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .core.transition import Transition
     from .formats.service import ServiceInfo
 
+    __version__: str
+
 __all__ = [
     "Check",
     "Drain",
@@ -69,6 +71,8 @@ _ROOMS = {
 def __getattr__(name: str) -> object:
     from importlib import import_module
 
+    if name == "__version__":
+        return _version()
     if name not in _ROOMS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: object = getattr(import_module(_ROOMS[name], __name__), name)
@@ -77,4 +81,13 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "__version__"})
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("asgi-health")
+    except PackageNotFoundError:
+        raise AttributeError("asgi-health is not installed here, so its version is not known") from None

@@ -7,9 +7,10 @@ async with lifespan(app):
 """
 
 import contextlib
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import unquote
 
 import anyio
 
@@ -19,6 +20,7 @@ from .core.health import Health
 from .core.result import Result
 from .core.status import Probe
 from .runtime.current import current_backend
+from .runtime.never_awaited import watched
 from .runtime.runner import runner_of
 
 
@@ -32,9 +34,16 @@ class Response:
 
 
 async def check_once(check: Check) -> Result:
-    """Return what one run of `check` gives, under its own timeout, in a thread if its function is a plain one."""
+    """Return what one run of `check` gives, under its own timeout, in a thread if its function is a plain one.
+
+    It fails too when the check forgets an ``await``, and the message names the line.
+    """
+    if not isinstance(check, Check):  # pyright: ignore[reportUnnecessaryIsInstance]  not everybody has a type checker
+        raise TypeError(
+            f"check_once: check must be a Check, not {check!r:.80}; write check_once(Check('a-name', {_named(check)}))"
+        )
     # Readiness, because a check for liveness or startup alone is run in the same way and its answer is the same.
-    health = Health([replace(check, probes=(Probe.READINESS,))])
+    health = Health([replace(check, run=watched(check), probes=(Probe.READINESS,))])
     await runner_of(health).refresh()
     result = health.report().checks[0].state.result
     if result is None:
@@ -43,9 +52,25 @@ async def check_once(check: Check) -> Result:
 
 
 async def probe(
-    app: App, path: str, *, method: str = "GET", query: str = "", headers: Iterable[tuple[str, str]] = ()
+    app: App,
+    path: str,
+    *,
+    method: str = "GET",
+    query: str = "",
+    headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
 ) -> Response:
-    """Return what `app` answers to one request, without a server or a client library in between."""
+    """Return what `app` answers to one request, without a server or a client library in between.
+
+    `path` is written as in a URL, and may have a query behind it. Raises ValueError for what is no path, RuntimeError
+    when the app returns without an answer; what the app raises comes out as it was.
+    """
+    _require_app("probe", app)
+    path, mark, behind = path.partition("?")
+    if not path.startswith("/") or "#" in path + behind or (mark and query):
+        raise ValueError(
+            f"probe: path {path + mark + behind!r} must be a path such as '/readyz' or '/readyz?verbose', which begins"
+            " with a slash, has no fragment, and has no query where query=... is given"
+        )
     messages: list[Message] = []
 
     async def receive() -> Message:
@@ -60,15 +85,17 @@ async def probe(
         "http_version": "1.1",
         "method": method,
         "scheme": "http",
-        "path": path,
+        "path": unquote(path),
         "raw_path": path.encode(),
-        "query_string": query.encode(),
+        "query_string": (query or behind).encode(),
         "root_path": "",
-        "headers": [(name.lower().encode(), value.encode()) for name, value in headers],
+        "headers": _encoded(headers),
         "client": ("127.0.0.1", 50000),
         "server": ("127.0.0.1", 8000),
     }
     await app(scope, receive, send)
+    if not messages:
+        raise RuntimeError(f"probe: the app returned without an answer to {method} {path}")
     return Response(
         messages[0]["status"],
         {name.decode("latin-1"): value.decode("latin-1") for name, value in messages[0]["headers"]},
@@ -82,6 +109,7 @@ async def lifespan(app: App) -> AsyncGenerator[None, None]:
 
     What the app raises comes out as it was. Raises RuntimeError when the app says that it failed to start.
     """
+    _require_app("lifespan", app)
     requests, for_app = anyio.create_memory_object_stream[Message](2)
     replies, from_app = anyio.create_memory_object_stream[Message](2)
     raised: list[BaseException] = []
@@ -118,8 +146,47 @@ async def lifespan(app: App) -> AsyncGenerator[None, None]:
 
 async def settled(health: Health, *, within: float = 10.0) -> None:
     """Return when every check of `health` has had a result. Raises TimeoutError after `within` seconds."""
-    with anyio.fail_after(within):
-        while any(  # noqa: ASYNC110  there is no event to wait for, and this is a test
-            check.state.status is None for check in health.report().checks
-        ):
+    _require_health(health)
+    with anyio.move_on_after(within) as scope:
+        while _lacking(health):  # noqa: ASYNC110  there is no event to wait for, and this is a test
             await anyio.sleep(0.005)
+    if not scope.cancelled_caught:
+        return
+    hint = (
+        "" if runner_of(health).alive else "; nothing runs them: is this inside of lifespan(app) or health.running()?"
+    )
+    raise TimeoutError(f"settled: no result of {', '.join(_lacking(health))} after {within:g} s{hint}")
+
+
+def _lacking(health: Health) -> list[str]:
+    return [each.name for each in health.report().checks if each.state.status is None]
+
+
+def _require_health(health: object) -> None:
+    if not isinstance(health, Health):
+        hint = "; pass its .health" if isinstance(getattr(health, "health", None), Health) else ""
+        raise TypeError(f"settled: health must be a Health, not {type(health).__name__}{hint}")
+
+
+def _require_app(subject: str, app: object) -> None:
+    if isinstance(app, Health):
+        raise TypeError(
+            f"{subject}: app must be an ASGI app, not a Health; pass the app with HealthMiddleware around it"
+        )
+    if not callable(app):
+        raise TypeError(f"{subject}: app must be an ASGI app, not {app!r:.80}")
+
+
+def _encoded(headers: Any) -> list[tuple[bytes, bytes]]:
+    pairs: list[Any] = list(headers.items()) if hasattr(headers, "items") else list(headers)
+    for each in pairs:
+        match each:
+            case (str(), str()):
+                pass
+            case _:
+                raise TypeError(f"probe: headers must be {{name: value}} or pairs of strings, not {headers!r:.80}")
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
+
+
+def _named(check: object) -> str:
+    return getattr(check, "__name__", "a_function")

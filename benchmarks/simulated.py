@@ -106,7 +106,7 @@ def _change(checks: int, turns: int) -> dict[str, float]:
     async def never() -> None:
         raise AssertionError("nothing is run here")
 
-    still = [Check(f"check-{number}", never, interval=1e6) for number in range(checks - 1)]
+    still = [Check(f"check-{number}", never, interval=1e6, max_age=2e6) for number in range(checks - 1)]
     restless = Check("restless", never, interval=1.0, retry_interval=1.0, failure_threshold=1)
     health = Health([*still, restless], clock=lambda: now)
     HealthMiddleware(limit.app(Setup(bare=True)), health)  # so that its answers are prepared with each change

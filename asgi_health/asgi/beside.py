@@ -5,7 +5,7 @@ from collections.abc import Callable
 from ..core.drain import Drain
 from ..core.health import Health
 from ..core.listener import Listener
-from ..core.require import require_seconds_or_zero, require_type
+from ..core.require import require_seconds_or_zero, require_short, require_type
 from ..core.standing import PROBES
 from ..formats.answer import NOT_FOUND, Answer
 from ..formats.service import ServiceInfo
@@ -40,6 +40,7 @@ def beside(
         require_type("listener", listener, Listener)
         require_h11()
     require_seconds_or_zero("slow_loop", slow_loop)
+    require_short("slow_loop", slow_loop)
 
     def answering(late_by: LateBy) -> Respond:
         desk = Desk(health, paths, details=details, service=service, drain=drain, late_by=late_by)

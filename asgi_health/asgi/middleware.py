@@ -1,6 +1,7 @@
 """HealthMiddleware: one line around any ASGI app."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from ..core.check import Check, CheckFunction
 from ..core.drain import Drain
@@ -14,6 +15,7 @@ from .messages import send_answer
 from .overlaps import warn_of_overlaps
 from .pages import Pages, Prepared
 from .paths import Paths
+from .place import root_of, warn_of_litestar
 from .running import Health
 from .types import App, Receive, Scope, Send
 
@@ -66,6 +68,7 @@ class HealthMiddleware:
     ) -> None:
         if not callable(app):
             raise TypeError(f"app must be an ASGI app, not {app!r}")
+        warn_of_litestar(app)
         self.app = app
         self.paths = paths
         self.health = checks if isinstance(checks, Health) else Health(() if checks is None else checks)
@@ -141,17 +144,18 @@ class HealthMiddleware:
         if asked is None:
             await self._next(scope, receive, send)
             return
-        await send_answer(await self._desk.respond(scope, asked, self._prepare), scope, send)
+        prepare = partial(self._prepare, root_of(scope))
+        await send_answer(await self._desk.respond(scope, asked, prepare), scope, send)
 
     # -- without lifespan
 
     async def _first(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stand in for the app until the first request has come, which tells that there is no lifespan."""
         self._next = self.app
-        self._sidecar.attend()
+        self._sidecar.attend(root_of(scope))
         await self.app(scope, receive, send)
 
-    async def _prepare(self, asked: Asked) -> None:
+    async def _prepare(self, root: str, asked: Asked) -> None:
         if asked.drain:
             await self._sidecar.drain()
             return
@@ -159,7 +163,7 @@ class HealthMiddleware:
         if runner.alive:
             await runner.first_results.wait(asked.probe)
             return
-        self._sidecar.attend()
+        self._sidecar.attend(root)
         if self.health.phase in (Phase.SERVING, Phase.DRAINING) and self.health.concerns(asked.probe):
             await runner.refresh()
         self._pages.refresh()

@@ -15,6 +15,9 @@ TIMEOUT = 2.0
 LONGEST = 86400.0
 """Seconds that anything here may take at most: a day."""
 
+LONGEST_PROBE = 300.0
+"""Seconds that `probe` may take at most. A larger number is one of milliseconds."""
+
 _VALUED = ("--timeout", "--header", "--expect-status")
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")  # RFC 9110, 5.6.2
 
@@ -66,7 +69,7 @@ def quick(arguments: list[str]) -> Wanted | None:
                 if name not in _VALUED or (not given and value.startswith("-")):
                     return None
                 if name == "--timeout":
-                    timeout = parse_seconds(value)
+                    timeout = parse_timeout(value)
                 elif name == "--header":
                     headers.append(parse_header(value))
                 else:
@@ -87,15 +90,20 @@ def quick(arguments: list[str]) -> Wanted | None:
         return None
 
 
-def parse_seconds(text: str) -> float:
+def parse_seconds(text: str, longest: float = LONGEST) -> float:
     """Return `text` as seconds. Raises ValueError."""
     try:
         seconds = float(text)
     except ValueError:
         seconds = 0.0
-    if not 0 < seconds <= LONGEST:
-        raise ValueError(f"{text!r} is not a number of seconds (more than 0, at most {LONGEST:.0f})")
+    if not 0 < seconds <= longest:
+        raise ValueError(f"{text!r} is not a number of seconds (more than 0, at most {longest:.0f})")
     return seconds
+
+
+def parse_timeout(text: str) -> float:
+    """Return `text` as the seconds of one probe. Raises ValueError."""
+    return parse_seconds(text, LONGEST_PROBE)
 
 
 def parse_header(text: str) -> tuple[str, str]:

@@ -1,12 +1,13 @@
 """Read the arguments and hand over to the command that they name."""
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
-from .arguments import TIMEOUT, Wanted, parse_header, parse_seconds, parse_status, program
+from .arguments import TIMEOUT, Wanted, parse_header, parse_seconds, parse_status, parse_timeout, program
 from .target import parse_url
 
 T = TypeVar("T")
@@ -44,8 +45,9 @@ at once. One answer may take 2 s. Progress goes to stderr. Exit code 0: all are;
 _CHECK = """\
 Import an app, start it, run each of its checks once, shut it down, and print a
 table. Nothing listens and nothing is served. Exit code 0: no critical check
-fails; 1: one does, or the app could not be imported or started; 2: wrong
-arguments. What the app prints goes to stderr."""
+fails; 1: one does, there are none, or the app could not be imported or started,
+or ended its process before they had all told; 2: wrong arguments. The app runs
+in a process of its own, and what it prints goes to stderr."""
 
 _CHECK_EXAMPLES = """\
 examples:
@@ -62,9 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Return the reader of all commands."""
-    parser = argparse.ArgumentParser(
-        prog=program(), description="Health endpoints for any ASGI app.", allow_abbrev=False
-    )
+    parser = _Parser(prog=program(), description="Health endpoints for any ASGI app.", allow_abbrev=False)
     parser.add_argument("--version", action=_Version, help="print the version and exit")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
@@ -84,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
 
     probe = command("probe", _probe, "ask a URL once: healthy or not?", _PROBE, _PROBE_EXAMPLES)
     probe.add_argument("url", metavar="URL", type=_typed(parse_url), help="what to ask")
-    _add_seconds(probe, TIMEOUT, "for all of it: name look-up, connection, TLS, request and answer")
+    _add_seconds(probe, TIMEOUT, "for all of it: name look-up, connection, TLS, request and answer", parse_timeout)
     _add_request(probe)
     probe.add_argument(
         "--verbose", action="store_true", help="print the body of the answer, its first 10 KiB, on stdout"
@@ -103,6 +103,7 @@ def parser() -> argparse.ArgumentParser:
         help="as servers take it; APP() calls a factory, which makes the app",
     )
     check.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    check.add_argument("--allow-empty", action="store_true", help="take an app without any checks for well")
     _add_seconds(check, CHECK, "for all of it: import, startup, checks and shutdown")
     check.add_argument(
         "--verbose", action="store_true", help="show the tracebacks and the log of what fails, on stderr"
@@ -118,11 +119,13 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_seconds(command: argparse.ArgumentParser, default: float, meaning: str) -> None:
+def _add_seconds(
+    command: argparse.ArgumentParser, default: float, meaning: str, parse: Callable[[str], float] = parse_seconds
+) -> None:
     command.add_argument(
         "--timeout",
         metavar="S",
-        type=_typed(parse_seconds),
+        type=_typed(parse),
         default=default,
         help=f"seconds {meaning} (default: {default:g})",
     )
@@ -192,7 +195,13 @@ def _wait(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     from .check import check
 
-    return check(*arguments.app, seconds=arguments.timeout, as_json=arguments.json, verbose=arguments.verbose)
+    return check(
+        *arguments.app,
+        seconds=arguments.timeout,
+        as_json=arguments.json,
+        verbose=arguments.verbose,
+        allow_empty=arguments.allow_empty,
+    )
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -234,15 +243,55 @@ def _typed(parse: Callable[[str], T]) -> Callable[[str], T]:
 def _app(text: str) -> tuple[str, str]:
     module, colon, attribute = text.partition(":")
     plain = attribute.removesuffix("()")
-    if not colon or not all(part.isidentifier() for part in (*module.split("."), *plain.split("."))):
-        raise ValueError(f"{text!r}: expected module:app or module:factory()")
+    is_file = module.endswith(".py") or "/" in module or os.sep in module
+    if is_file or not colon or not all(part.isidentifier() for part in (*module.split("."), *plain.split("."))):
+        raise ValueError(f"{text!r}: expected module:app or module:factory(){_meant(module, attribute)}")
     return module, attribute
+
+
+def _meant(module: str, attribute: str) -> str:
+    """Return, for the end of a message, how the file `module`, or a module without an attribute, is written."""
+    parts = [part for part in module.removesuffix(".py").replace(os.sep, "/").split("/") if part not in ("", ".")]
+    dotted = ".".join(parts)
+    named = attribute or "app"
+    if not all(part.isidentifier() for part in (*dotted.split("."), *named.removesuffix("()").split("."))):
+        return ""
+    return f", such as {dotted}:{named}"
 
 
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"{text!r} is not a port (0 to 65535)")
     return int(text)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Say first which option there is not: argparse would take what stands behind it for something else, and say that.
+
+    The parsers of the commands are made of the same class.
+    """
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  one of three overloads
+        words = list(sys.argv[1:] if args is None else args)
+        for word in words[: words.index("--") if "--" in words else None]:
+            name = word.partition("=")[0]
+            if self._subparsers is not None and not word.startswith("-"):
+                break  # the command: what follows is its own
+            # As argparse itself: what has a space in it is a value, and so is a number below zero.
+            is_option = word[:1] == "-" and word != "-" and " " not in word and not word[1:2].isdigit()
+            if is_option and name not in self._option_string_actions and not word.startswith("-h"):
+                self.error(f"there is no option {name}{self._instead(name)}")
+        return super().parse_known_args(words, namespace)
+
+    def _instead(self, name: str) -> str:
+        from difflib import get_close_matches
+
+        options = [each for each in self._option_string_actions if each.startswith("--")]
+        close = [each for each in options if name.startswith("--") and each.startswith(name)]
+        if not close and self._subparsers is not None:
+            return "; the options of a command stand behind its name"
+        close = close or get_close_matches(name, options, 1)
+        return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(options)}"
 
 
 class _Version(argparse.Action):
@@ -252,10 +301,10 @@ class _Version(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, help=help)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        from importlib.metadata import PackageNotFoundError, version
+        import asgi_health
 
         try:
-            print("asgi-health", version("asgi-health"))
-        except PackageNotFoundError:
-            parser.exit(1, f"{program()}: asgi-health is not installed here, so its version is not known\n")
+            print("asgi-health", asgi_health.__version__)
+        except AttributeError as error:
+            parser.exit(1, f"{program()}: {error}\n")
         parser.exit()

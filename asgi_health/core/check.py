@@ -4,10 +4,10 @@ import inspect
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, dataclass, field
-from functools import partial
-from typing import cast
+from functools import partial, wraps
+from typing import Any, cast
 
-from .require import require_count, require_seconds, require_type
+from .require import in_milliseconds, require_count, require_seconds, require_short, require_type
 from .status import Probe
 
 CheckFunction = Callable[[], object]
@@ -15,6 +15,12 @@ CheckFunction = Callable[[], object]
 
 JITTER = 0.1
 """Share of the interval by which each pause is moved at random, so that a fleet does not ask in step."""
+
+RARE = 3600.0
+"""Seconds. What is looked at less often than once in an hour, or believed for longer, has to be said on purpose."""
+
+PATIENT = 60.0
+"""Seconds. A timeout of more, several times as long as the interval, is a mistake, or wants a longer interval."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
@@ -37,12 +43,14 @@ class Check:
     critical: bool = True
     """False: its failure degrades the probe (still 200) instead of failing it."""
     interval: float = 10.0
-    """Seconds from the end of a run to the start of the next while the status is settled, +-10 %."""
+    """Seconds from the end of a run to the start of the next while the status is settled, +-10 %. More than an hour
+    needs a `max_age` too."""
     retry_interval: float = 1.0
     """Seconds to the next run while the status is unknown or inside a streak. Once settled as unhealthy the pause
     doubles from run to run, up to `interval`."""
     timeout: float = 2.0
-    """Seconds after which a run has failed, whatever the function does."""
+    """Seconds after which a run has failed, whatever the function does: at most 300, and above 60 at most three times
+    the interval."""
     failure_threshold: int = 3
     """Consecutive failures that turn a healthy check unhealthy. The first result of all counts at once."""
     success_threshold: int = 1
@@ -67,6 +75,8 @@ class Check:
             require_count(f"{subject}: {option}", getattr(self, option))
         if self.max_age is not None:
             require_seconds(f"{subject}: max_age", self.max_age)
+        _require_plausible(subject, self)
+        if self.max_age is not None:
             longest = self.interval * (1 + JITTER) + self.timeout
             if self.max_age <= longest:
                 raise ValueError(
@@ -89,6 +99,27 @@ class Check:
         return inspect.iscoroutinefunction(target) or inspect.iscoroutinefunction(type(target).__call__)
 
 
+def _require_plausible(subject: str, check: Check) -> None:
+    """Raise ValueError for numbers that are taken for milliseconds by whoever wrote them."""
+    require_short(f"{subject}: timeout", check.timeout)
+    if check.timeout > max(PATIENT, 3 * check.interval):
+        raise ValueError(
+            f"{subject}: timeout {check.timeout:g} s is more than three times interval {check.interval:g} s, and"
+            f" what hangs is called well for so long{in_milliseconds(check.timeout)}. If it is meant, give it an"
+            f" interval of at least {check.timeout / 3:g} s"
+        )
+    if check.interval > RARE and check.max_age is None:
+        raise ValueError(
+            f"{subject}: interval {check.interval:g} s is more than an hour{in_milliseconds(check.interval)}. If it is"
+            " meant, say with max_age for how many seconds a result counts"
+        )
+    if check.max_age is not None and check.max_age > max(RARE, 100 * check.interval):
+        raise ValueError(
+            f"{subject}: max_age {check.max_age:g} s is more than an hour, and a hundred times as long as interval"
+            f" {check.interval:g} s{in_milliseconds(check.max_age)}"
+        )
+
+
 def _require_function(subject: str, run: object) -> None:
     if inspect.iscoroutine(run):
         run.close()
@@ -106,13 +137,34 @@ def _require_function(subject: str, run: object) -> None:
 
 
 def _probes(subject: str, probes: object) -> tuple[Probe, ...]:
-    if not isinstance(probes, Iterable):
+    if not isinstance(probes, Iterable) or isinstance(probes, str | bytes):
         raise TypeError(f"{subject}: probes must be a tuple such as (Probe.READINESS,), not {probes!r}")
     given: dict[Probe, None] = {}
     for probe in cast("Iterable[object]", probes):
         if not isinstance(probe, Probe):
-            raise TypeError(f"{subject}: probes must hold members of Probe, not {probe!r}")
+            hint = (
+                f"; write Probe.{probe.upper()}"
+                if isinstance(probe, str) and probe.upper() in Probe.__members__
+                else ""
+            )
+            raise TypeError(f"{subject}: probes must hold members of Probe, not {probe!r}{hint}")
         given[probe] = None
     if not given:
         raise ValueError(f"{subject}: probes is empty; a check must count for at least one probe")
     return tuple(given)
+
+
+def _require_name(init: Any) -> Any:
+    """Let ``Check(ping)`` be answered with what is missing: the name, where Python would say that it is `run`."""
+
+    @wraps(init)
+    def __init__(self: Check, *positional: Any, **options: Any) -> None:
+        if len(positional) == 1 and callable(positional[0]) and options.keys().isdisjoint(("name", "run")):
+            found = getattr(positional[0], "__name__", type(positional[0]).__name__)
+            raise TypeError(f"check: the name is missing; write Check('a-name', {found})")
+        init(self, *positional, **options)
+
+    return __init__
+
+
+Check.__init__ = _require_name(Check.__init__)  # type: ignore[method-assign]

@@ -5,7 +5,7 @@ from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from .require import require_seconds_or_zero, require_type
+from .require import require_seconds_or_zero, require_short, require_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,8 @@ class Drain:
 
     delay: float = 5.0
     """Seconds from the beginning of the drain to the server's own reaction: long enough for every prober to notice
-    (Kubernetes: its endpoints too), shorter than the time after which the orchestrator kills. 0: signals are left
-    alone."""
+    (Kubernetes: its endpoints too), shorter than the time after which the orchestrator kills; at most 300. 0: signals
+    are left alone."""
     file: str | os.PathLike[str] | None = None
     """While this file exists readiness is 503, in every worker of a pod; noticed within half a second. A file system
     that fails or hangs changes nothing and holds nothing up."""
@@ -33,6 +33,7 @@ class Drain:
 
     def __post_init__(self) -> None:
         require_seconds_or_zero("drain: delay", self.delay)
+        require_short("drain: delay", self.delay)
         if self.file is not None:
             require_type("drain: file", self.file, str | os.PathLike)
         if self.path is not None:

@@ -44,7 +44,7 @@ def listed(checks: object) -> list[Check]:
                     f"check {name!r}: run is {run!r:.40}, expected a function; a Check has its name, so pass a list"
                 )
         return [Check(name, run) for name, run in given.items()]
-    if not isinstance(checks, Iterable):
+    if not isinstance(checks, Iterable) or isinstance(checks, str | bytes):
         raise TypeError(f"{expected}, not {checks!r:.80}")
     given_checks = list(cast("Iterable[object]", checks))
     for each in given_checks:

@@ -10,6 +10,10 @@ LONGEST = 31_536_000
 """Seconds. A result that lives longer than a year will not be missed, and sums of larger numbers stop being exact."""
 
 
+LONGEST_WAIT = 300
+"""Seconds. What somebody waits for does not take longer: a number above it is one of milliseconds."""
+
+
 def require_type(subject: str, value: object, kind: type | UnionType) -> None:
     """Raise TypeError unless `value` is a `kind`; callers without a type checker hand over anything."""
     if not isinstance(value, kind):
@@ -34,6 +38,17 @@ def require_seconds_or_zero(subject: str, value: object) -> None:
     """Raise TypeError or ValueError unless `value` is a finite number of seconds, or 0 for "off"."""
     if isinstance(value, bool) or value != 0:
         require_seconds(subject, value)
+
+
+def require_short(subject: str, seconds: float) -> None:
+    """Raise ValueError for `seconds` that only make sense as milliseconds."""
+    if seconds > LONGEST_WAIT:
+        raise ValueError(f"{subject} must be at most {LONGEST_WAIT} s, not {seconds:g} s{in_milliseconds(seconds)}")
+
+
+def in_milliseconds(number: float) -> str:
+    """Return, for the end of an error message, how `number` is written if it was meant as milliseconds."""
+    return f"; the unit is seconds, and {number:g} ms would be {number / 1000:g}"
 
 
 def require_count(subject: str, value: object) -> None:

@@ -1,15 +1,18 @@
 """The runs under way: each started, cancelled and brought home, whatever its function does."""
 
+import sys
 from _thread import interrupt_main
 from collections.abc import Callable
 from contextvars import Context
 from functools import partial
 from inspect import isawaitable, iscoroutine
 
+from ..core.check import CheckFunction
 from ..core.health import Health
 from ..core.result import Result, failure, interpret, unhealthy
 from ..core.schedule import Orders, Run
 from .backend import GRACE, Backend, Signal, Task
+from .never_awaited import watched
 from .thread import ThreadJob
 
 BATCH = 64
@@ -37,10 +40,11 @@ class Runs:
             if job := self._jobs.get(run):
                 job.cancel()
         for run in orders.start:
+            call = watched(run.check) if sys.flags.dev_mode else run.check.run
             if run.check.is_async:
-                self._spawn(run, run.check.run, backend)
+                self._spawn(run, call, backend)
             else:
-                self._start_thread(run, backend)
+                self._start_thread(run, call, backend)
 
     def open(self, changed: Callable[[], None]) -> None:
         """Begin on the loop that runs at the moment: what was lost with an earlier one is recorded as failed.
@@ -79,12 +83,12 @@ class Runs:
         name = f"asgi-health check {run.check.name}"
         self._jobs[run] = backend.spawn(name, partial(self._await, run, call), partial(self._ended, run))
 
-    def _start_thread(self, run: Run, backend: Backend) -> None:
+    def _start_thread(self, run: Run, call: CheckFunction, backend: Backend) -> None:
         def main() -> None:
             value: object = None
             error: BaseException | None = None
             try:
-                value = run.check.run()
+                value = call()
             except BaseException as raised:
                 error = raised
             home = partial(self._from_thread, run, value, error, backend)

@@ -144,8 +144,11 @@ class Sidecar:
 
     # -- the life of one that has none
 
-    def attend(self) -> None:
-        """A request has come, and no lifespan before it. Returns at once when everything goes on already."""
+    def attend(self, root: str = "") -> None:
+        """A request has come, and no lifespan before it. Returns at once when everything goes on already.
+
+        `root` is where the app is mounted, for the log.
+        """
         health = self._health
         if health.phase is Phase.STOPPED and self._outlived():
             life = Lifecycle(None, self)
@@ -174,10 +177,10 @@ class Sidecar:
         if self._listening is not None and not self.runner.alive:
             # Those who ask it start no check, for they come from another thread; and this loop is seen to live.
             self.runner.start()
-            logger.info("checks run in the background: %s", self._summary())
+            logger.info("checks run in the background: %s", self._summary(root))
         if not self._known_on_demand and not self.runner.alive:
             self._known_on_demand = True
-            logger.info("checks run on demand, when a probe asks: %s", self._summary())
+            logger.info("checks run on demand, when a probe asks: %s", self._summary(root))
         self._look_once(load=False)
 
     def _look_once(self, *, load: bool) -> None:
@@ -312,6 +315,6 @@ class Sidecar:
             # uvloop sleeps in C, and Python's handlers do not run before something wakes it.
             heartbeat.wake()
 
-    def _summary(self) -> str:
+    def _summary(self, root: str = "") -> str:
         names = ", ".join(check.name for check in self._health.checks) or "none"
-        return f"{names}; answered: {self._paths}"
+        return f"{names}; answered: {' '.join(root + path for path in self._paths.split(' '))}"

@@ -65,6 +65,17 @@ def test_checks_that_cannot_work_are_refused(checks: object, error: type[Excepti
         HealthMiddleware(echo_nothing, cast("Any", checks))
 
 
+@pytest.mark.parametrize("checks", ["database", b"database"])
+def test_a_string_in_place_of_checks_is_shown_whole(checks: object) -> None:
+    with pytest.raises(TypeError, match=f"^health: checks must be .*, not {checks!r}$"):
+        HealthMiddleware(echo_nothing, cast("Any", checks))
+
+
+def test_a_slow_loop_in_milliseconds_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^slow_loop must be at most 300 s, not 1000 s; the unit is seconds"):
+        HealthMiddleware(echo_nothing, slow_loop=1000)
+
+
 def test_a_coroutine_in_place_of_its_function_is_refused_and_closed() -> None:
     with pytest.raises(TypeError, match="database"):
         HealthMiddleware(echo_nothing, cast("Any", {"database": asynchronous()}))

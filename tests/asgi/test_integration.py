@@ -175,7 +175,8 @@ def test_a_middleware_around_another_of_the_same_health_runs_each_check_once(bac
             log.append("check ends")
 
     health = Health(
-        [Check("a", check, timeout=1000.0), Check("b", Counted(), probes=(Probe.LIVENESS,))], clock=clock_of(backend)
+        [Check("a", check, timeout=300.0, interval=100.0), Check("b", Counted(), probes=(Probe.LIVENESS,))],
+        clock=clock_of(backend),
     )
     inner = HealthMiddleware(life(takes_part, log), health, paths=Paths(ready="/inner"))
     app = HealthMiddleware(inner, health, paths=Paths(ready="/outer"))

@@ -97,7 +97,9 @@ def middleware(script: Script, log: list[str], backend: str) -> HealthMiddleware
         finally:
             log.append("check ends")
 
-    return HealthMiddleware(life(script, log), Health([Check("hangs", run, timeout=1000.0)], clock=clock_of(backend)))
+    return HealthMiddleware(
+        life(script, log), Health([Check("hangs", run, timeout=300.0, interval=100.0)], clock=clock_of(backend))
+    )
 
 
 async def live(server: Server) -> None:

@@ -24,7 +24,7 @@ from .server import Server, serving
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_app_hears_of_the_shutdown_when_the_checks_have_cleaned_up(backend: str) -> None:
     log: list[str] = []
-    check = logged("slow", log, seconds=100.0, clean_up=0.3, timeout=1000.0)
+    check = logged("slow", log, seconds=100.0, clean_up=0.3, timeout=300.0, interval=100.0)
     app = HealthMiddleware(life(lives.takes_part, log), Health([check], clock=clock_of(backend)))
 
     async def main() -> None:
@@ -41,7 +41,7 @@ def test_the_app_hears_of_the_shutdown_when_the_checks_have_cleaned_up(backend: 
 def test_no_probe_starts_a_check_once_the_shutdown_has_begun(backend: str, method: str) -> None:
     log: list[str] = []
     checks = [
-        logged("slow", log, seconds=100.0, clean_up=0.4, timeout=1000.0),
+        logged("slow", log, seconds=100.0, clean_up=0.4, timeout=300.0, interval=100.0),
         logged("often", log, interval=0.2, timeout=0.1),
     ]
     app = HealthMiddleware(life(lives.takes_part, log), Health(checks, clock=clock_of(backend)))
@@ -93,7 +93,7 @@ def test_no_check_starts_in_the_moment_of_the_shutdown(backend: str) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_check_that_clings_delays_the_shutdown_by_a_moment_only(backend: str, clings: Clings) -> None:
     clock = clock_of(backend)
-    app = HealthMiddleware(speaks, Health([Check("clings", clings, timeout=1000.0)], clock=clock))
+    app = HealthMiddleware(speaks, Health([Check("clings", clings, timeout=300.0, interval=100.0)], clock=clock))
 
     async def main() -> float:
         async with serving(app):
@@ -107,7 +107,9 @@ def test_a_check_that_clings_delays_the_shutdown_by_a_moment_only(backend: str, 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_check_that_clings_lets_a_cancelled_lifespan_go(backend: str, clings: Clings) -> None:
-    app = HealthMiddleware(speaks, Health([Check("clings", clings, timeout=1000.0)], clock=clock_of(backend)))
+    app = HealthMiddleware(
+        speaks, Health([Check("clings", clings, timeout=300.0, interval=100.0)], clock=clock_of(backend))
+    )
 
     async def main() -> None:
         async with anyio.create_task_group() as group:
@@ -123,7 +125,9 @@ def test_a_check_that_clings_lets_a_cancelled_lifespan_go(backend: str, clings: 
 
 def test_a_check_that_clings_lets_asyncio_run_return_when_the_lifespan_is_left_to_it(clings: Clings) -> None:
     """As uvicorn leaves it at the second Ctrl-C: asyncio.run cancels all tasks at once and waits for each."""
-    app = HealthMiddleware(speaks, Health([Check("clings", clings, timeout=1000.0)], clock=clock_of("asyncio")))
+    app = HealthMiddleware(
+        speaks, Health([Check("clings", clings, timeout=300.0, interval=100.0)], clock=clock_of("asyncio"))
+    )
 
     async def main() -> object:
         server = Server(app)

@@ -42,6 +42,11 @@ class Browser:
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self._command("goog/cdp/execute", cmd="Emulation.setEmulatedMedia", params={"features": features})
 
+    def resize(self, width: int, height: int) -> None:
+        """Have a screen of that many CSS pixels, of a phone where it is narrow; 0 and 0: the window's own again."""
+        screen = {"width": width, "height": height, "deviceScaleFactor": 0, "mobile": 0 < width < 600}
+        self._command("goog/cdp/execute", cmd="Emulation.setDeviceMetricsOverride", params=screen)
+
     def complaints(self) -> list[str]:
         """What is in the console since the last look, but for the failed answers that it lists too."""
         entries = self._command("se/log", type="browser")

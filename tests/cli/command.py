@@ -1,6 +1,7 @@
 """The command in a process of its own, and servers for it that say what a test wants."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -56,6 +57,19 @@ def run(
         check=False,
     )
     return Ended(done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """What is started in the block can be interrupted, also where these tests cannot.
+
+    A shell makes what it starts with `&` ignore SIGINT, as nohup does, and that is inherited; a handler is not.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

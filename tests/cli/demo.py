@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 
 from ..servers.process import wait_until
+from .command import interruptible
 
 ROOT = Path(__file__).parents[2]
 BOOT = 30.0  # seconds in which it must say where it is
@@ -97,7 +98,7 @@ def launched(prelude: str = "", port: int = 0) -> Iterator[Demo]:
     with tempfile.TemporaryDirectory(prefix="asgi-health-") as name:
         folder = Path(name)
         (folder / "tmp").mkdir()
-        with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
+        with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err, interruptible():
             process = subprocess.Popen(
                 [sys.executable, "-c", f"{prelude}\n{RUN}", "demo", "--port", str(port)],
                 cwd=ROOT,

@@ -1,9 +1,15 @@
 """Whatever keeps the checks from being run is told in one line, with exit code 1, and in time."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
+
+from asgi_health.cli.check.find import require_app
+from asgi_health.cli.check.load import load
+from asgi_health.cli.check.trouble import Trouble
+from asgi_health.cli.main import main
 
 from .test_check_find import FASTAPI, PRELUDE, STARLETTE, check
 
@@ -32,7 +38,7 @@ def slow(body: str) -> str:
     return PRELUDE + "import asyncio, time\n" + RAW.format(body=body) + AROUND.format(app="raw")
 
 
-TROUBLES = {
+MISNAMED = {
     "no module": ("", "nope:app", "importing nope failed: ModuleNotFoundError: No module named 'nope'"),
     "no package": ("", "nope.web:app", "importing nope.web failed: ModuleNotFoundError: No module named 'nope'"),
     "no attribute": ("", "shop:app", "shop has no attribute 'app'"),
@@ -53,10 +59,14 @@ TROUBLES = {
     "a factory that fails": ("def app(): 1/0", "shop:app()", "shop:app() failed: ZeroDivisionError: division by zero"),
     "a factory with arguments": ("def app(a): pass", "shop:app()", "shop:app() failed: TypeError: "),
     "no factory": ("app = 1", "shop:app()", "shop:app cannot be called: it is a int"),
+}
+
+TROUBLES = {
+    "raises": ("raise RuntimeError('no\\nsettings')", "shop:app", "importing shop failed: RuntimeError: no settings"),
     "no health": (
         FASTAPI + "app = FastAPI()",
         "shop:app",
-        "shop:app has no HealthMiddleware, around it or added to it",
+        "shop:app has no HealthMiddleware, around it or anywhere in it",
     ),
     "a check that cannot work": (
         PRELUDE + FASTAPI + "app = FastAPI()\napp.add_middleware(HealthMiddleware, checks={'A B': database})",
@@ -118,6 +128,22 @@ TROUBLES = {
 }
 
 
+@pytest.mark.parametrize("name", MISNAMED)
+def test_what_cannot_be_imported_or_is_no_app_is_told(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, app, why = MISNAMED[name]
+    (tmp_path / "shop.py").write_text(source)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.delitem(sys.modules, "shop", raising=False)
+    with pytest.raises(Trouble) as trouble:
+        require_app(load(*app.split(":")), app)
+    assert str(trouble.value).startswith(why)
+    sys.modules.pop("shop", None)
+
+
 @pytest.mark.parametrize("name", TROUBLES)
 def test_a_mistake_is_told_in_one_line_and_in_the_json(name: str, tmp_path: Path) -> None:
     source, app, why = TROUBLES[name]
@@ -137,13 +163,28 @@ def test_where_there_is_no_table_nothing_is_printed(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "app", ["", "shop", "shop:", ":app", "shop:app(1)", "shop:app[0]", "sh op:app", "/shop.py:app", "shop:()"]
-)
-def test_what_names_no_app_is_a_wrong_argument(app: str, tmp_path: Path) -> None:
-    ended = check(tmp_path, "", app)
-    assert (ended.code, ended.out) == (2, "")
-    assert "expected module:app or module:factory()" in ended.err.splitlines()[-1]
+NAMES = {
+    **dict.fromkeys(["", ":app", "shop:app(1)", "shop:app[0]", "sh op:app", "shop:()", "a-b.py:app"], ""),
+    "shop": ", such as shop:app",
+    "shop:": ", such as shop:app",
+    "shop.py": ", such as shop:app",
+    "shop.py:app": ", such as shop:app",
+    "shop.py:web.app": ", such as shop:web.app",
+    "shop.py:create()": ", such as shop:create()",
+    "./src/shop/main.py:app": ", such as src.shop.main:app",
+    "shop/main:app": ", such as shop.main:app",
+}
+
+
+def test_what_names_no_app_is_a_wrong_argument_and_a_file_is_told_how_it_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for app, hint in NAMES.items():
+        with pytest.raises(SystemExit) as end:
+            main(["check", app])
+        said = capsys.readouterr()
+        assert (end.value.code, said.out) == (2, "")
+        assert said.err.endswith(f"{app!r}: expected module:app or module:factory(){hint}\n")
 
 
 CREDENTIALS = "raise RuntimeError('cannot reach postgres://shop:sesame@db/shop, password=sesame')"
@@ -151,7 +192,7 @@ CREDENTIALS = "raise RuntimeError('cannot reach postgres://shop:sesame@db/shop, 
 
 @pytest.mark.parametrize("source", [CREDENTIALS, starting(CREDENTIALS)], ids=["import", "startup"])
 def test_verbose_shows_the_traceback_and_nothing_shows_credentials(source: str, tmp_path: Path) -> None:
-    for arguments in ([], ["--verbose"], ["--json"], ["--json", "--verbose"]):
+    for arguments in (["--verbose"], ["--json"]):
         ended = check(tmp_path, source, "shop:app", *arguments)
         assert ended.code == 1
         assert "cannot reach postgres://***@db/shop" in ended.err

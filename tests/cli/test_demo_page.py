@@ -115,6 +115,51 @@ def test_it_shows_that_nothing_answers_while_the_loop_is_blocked(page: Browser) 
     wait_for(page, "/readyz", "200", "pass")
 
 
+# Of the cards of the probes and the buttons that break: those that are not wholly on the screen, or covered.
+HIDDEN = """
+return [...document.querySelectorAll("[data-probe], [data-break]")].filter((element) => {
+  const {left, top, right, bottom, width, height} = element.getBoundingClientRect();
+  const there = document.elementFromPoint(left + width / 2, top + height / 2);
+  return left < 0 || top < 0 || right > innerWidth || bottom > innerHeight || !element.contains(there);
+}).map((element) => JSON.stringify({...element.dataset}));
+"""
+
+
+# A phone's 390 x 844 without its browser's bars, the same with them, and a small one.
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (390, 664), (360, 640), (1280, 800)])
+def test_the_probes_and_the_buttons_that_break_are_on_the_first_screen_together(
+    page: Browser, width: int, height: int
+) -> None:
+    page.resize(width, height)
+    try:
+        assert page.run(HIDDEN) == []
+        assert page.run("return document.documentElement.scrollWidth <= innerWidth")
+    finally:
+        page.resize(0, 0)
+
+
+def test_on_a_phone_the_probes_stay_in_sight_below_what_is_broken(page: Browser, demo: Demo) -> None:
+    page.resize(390, 664)
+    try:
+        press(page, "break", "database")
+        press(page, "break", "recommendations")
+        wait_for(page, "/readyz", "503", "fail")
+        page.run("document.querySelector('[data-break=loop]').scrollIntoView({block: 'end'})")
+        seen = page.run(HIDDEN)
+        assert [each for each in seen if "probe" in each or "loop" in each] == []
+    finally:
+        page.resize(0, 0)
+        demo.ask("/mend/database")
+        demo.ask("/mend/recommendations")
+
+
+def test_the_page_says_what_the_package_is_and_shows_no_time_of_the_browser(page: Browser) -> None:
+    assert "asgi-health is the health layer of an ASGI app" in text(page, "header")
+    assert 'HealthMiddleware(app, checks={"database": ping_database})' in text(page, "pre")
+    assert "503: Kubernetes restarts the process" in text(page, "[data-probe='/livez']")
+    assert " ms" not in page.run("return document.getElementById('probes').textContent")
+
+
 def test_what_others_break_shows_too(page: Browser, demo: Demo) -> None:
     demo.ask("/break/recommendations")
     wait_for(page, "/readyz", "200", "warn")

@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+import asgi_health
 from asgi_health.cli.main import main
 
 from .command import ENVIRONMENT
@@ -41,11 +43,17 @@ def test_version_is_that_of_the_installed_package(
     assert capsys.readouterr().out == "asgi-health 7.8.9\n"
 
 
+def test_the_package_knows_its_version() -> None:
+    assert asgi_health.__version__ == version("asgi-health")
+    assert "__version__" in dir(asgi_health)
+
+
 def test_version_of_what_is_not_installed_is_not_invented() -> None:
     done = python("-S", "-m", "asgi_health", "--version")
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
     assert "not installed" in line
+    assert python("-S", "-c", "import asgi_health; print(hasattr(asgi_health, '__version__'))").stdout == "False\n"
 
 
 @pytest.mark.parametrize(
@@ -65,12 +73,18 @@ def test_help_tells_what_there_is(arguments: list[str], told: str, capsys: pytes
     assert told in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("port", ["-1", "65536", "", "http", "8000.0", "٨"])
-def test_what_is_no_port_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The last line on stderr of a command that these arguments end with 2."""
     with pytest.raises(SystemExit) as end:
-        main(["demo", f"--port={port}"])
-    assert end.value.code == 2
-    assert f"{port!r} is not a port" in capsys.readouterr().err
+        main(arguments)
+    said = capsys.readouterr()
+    assert (end.value.code, said.out) == (2, "")
+    return said.err.splitlines()[-1].partition(": error: ")[2]
+
+
+def test_what_is_no_port_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    for port in ("-1", "65536", "", "http", "8000.0", "٨"):
+        assert f"{port!r} is not a port" in refused(capsys, "demo", f"--port={port}")
 
 
 def test_help_fits_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,11 +95,36 @@ def test_help_fits_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: p
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
 
 
-def test_an_option_is_not_abbreviated(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as end:
-        main(["probe", "http://127.0.0.1/", "--time", "1"])
-    assert end.value.code == 2
-    assert "unrecognized arguments: --time 1" in capsys.readouterr().err
+URL = "http://127.0.0.1:1/"
+UNKNOWN = {
+    ("probe", URL, "--time", "1"): "there is no option --time; did you mean --timeout?",
+    ("probe", "--time=1", URL): "there is no option --time; did you mean --timeout?",
+    ("probe", "--expect", "200", URL): "there is no option --expect; did you mean --expect-status?",
+    ("probe", "--expected-status", "200", URL): "there is no option --expected-status; did you mean --expect-status?",
+    ("wait", URL, "--verbose", "--timeout", "x"): "there is no option --verbose; there are --help, --timeout, ",
+    ("probe", "--quiet"): "there is no option --quiet; there are --help, --timeout, ",
+    ("probe", "-q", URL): "there is no option -q; there are --help, --timeout, ",
+    ("check", "--jso", "app:app"): "there is no option --jso; did you mean --json?",
+    ("--vers",): "there is no option --vers; did you mean --version?",
+    ("--verbose", "probe", URL): "there is no option --verbose; the options of a command stand behind its name",
+}
+
+
+def test_an_option_that_there_is_not_is_blamed_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, words in UNKNOWN.items():
+        assert refused(capsys, *arguments).startswith(words)
+
+
+def test_wrong_arguments_of_wait_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert refused(capsys, "wait") == "the following arguments are required: URL"
+    assert "'a': expected http://host/path" in refused(capsys, "wait", "a")
+    assert "'x' is not a number of seconds" in refused(capsys, "wait", URL, "--timeout", "x")
+
+
+def test_a_probe_takes_no_longer_than_five_minutes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "'2000' is not a number of seconds (more than 0, at most 300)" in refused(
+        capsys, "probe", URL, "--timeout", "2000"
+    )
 
 
 @pytest.mark.parametrize("command", [SCRIPT, [sys.executable, "-m", "asgi_health"]], ids=["script", "module"])

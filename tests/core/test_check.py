@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from asgi_health import Check, Probe
-from asgi_health.core.require import LONGEST, SHORTEST
+from asgi_health.core.require import LONGEST, LONGEST_WAIT, SHORTEST
 
 from .cases import passing, patient, refused
 
@@ -99,11 +99,47 @@ def test_seconds_begin_with_what_a_timer_can_keep(option: str, value: float) -> 
         MAKE("db", passing, **{option: value})
 
 
-@pytest.mark.parametrize("seconds", [SHORTEST, 1, 0.5, LONGEST])
+@pytest.mark.parametrize("seconds", [SHORTEST, 1, 0.5, 60, LONGEST_WAIT])
 def test_seconds_may_be_anything_between(seconds: float) -> None:
     check = MAKE("db", passing, interval=seconds, retry_interval=seconds, timeout=seconds)
     assert (check.interval, check.retry_interval, check.timeout) == (seconds, seconds, seconds)
     assert seconds < check.stale_after < inf
+
+
+@pytest.mark.parametrize(
+    ("options", "found", "meant"),
+    [
+        ({"timeout": 2000, "interval": 1}, "timeout must be at most 300 s, not 2000 s", "2"),
+        ({"timeout": 300.5, "interval": 1e3}, "timeout must be at most 300 s, not 300.5 s", "0.3005"),
+        ({"timeout": LONGEST, "interval": LONGEST}, "timeout must be at most 300 s", "31536"),
+        ({"timeout": 100}, "timeout 100 s is more than three times interval 10 s", "0.1"),
+        ({"timeout": 300, "interval": 99.9}, "timeout 300 s is more than three times interval 99.9 s", "0.3"),
+        ({"timeout": 61, "interval": 0.5}, "timeout 61 s is more than three times interval 0.5 s", "0.061"),
+        ({"interval": 10_000}, "interval 10000 s is more than an hour", "10"),
+        ({"interval": 3601}, "interval 3601 s is more than an hour", "3.601"),
+        ({"max_age": 30_000}, "max_age 30000 s is more than an hour, and a hundred times as long", "30"),
+        ({"interval": 2000, "timeout": 500, "max_age": 9000}, "timeout must be at most 300 s, not 500 s", "0.5"),
+    ],
+)
+def test_milliseconds_do_not_pass_for_seconds(options: dict[str, float], found: str, meant: str) -> None:
+    with refused(ValueError, f"check 'db': {found}", "", "the unit is seconds, and ", f" ms would be {meant}"):
+        MAKE("db", passing, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"timeout": 60},
+        {"timeout": 60, "interval": 0.001},
+        {"timeout": 300, "interval": 100},
+        {"interval": 3600},
+        {"interval": 86_400, "max_age": 100_000},
+        {"interval": 30, "max_age": 3600},
+    ],
+)
+def test_what_is_rare_or_slow_on_purpose_is_taken(options: dict[str, float]) -> None:
+    check = MAKE("db", passing, **options)
+    assert {name: getattr(check, name) for name in options} == options
 
 
 @pytest.mark.parametrize("option", SECONDS)
@@ -142,16 +178,25 @@ def test_critical_is_a_plain_boolean(value: object) -> None:
         MAKE("db", passing, critical=value)
 
 
-@pytest.mark.parametrize("value", [Probe.READINESS, None, 5])
+@pytest.mark.parametrize("value", [Probe.READINESS, None, 5, "readiness", b"readiness"])
 def test_probes_must_be_a_collection(value: object) -> None:
     with refused(TypeError, "check 'db': probes ", repr(value), "a tuple such as (Probe.READINESS,)"):
         MAKE("db", passing, probes=value)
 
 
-@pytest.mark.parametrize(("value", "found"), [("readiness", "r"), (("ready",), "ready"), ((Probe.READINESS, 1), 1)])
-def test_probes_hold_probes_only(value: object, found: object) -> None:
-    with refused(TypeError, "check 'db': probes ", repr(found), "members of Probe"):
+@pytest.mark.parametrize(
+    ("value", "found", "hint"),
+    [
+        (("ready",), "'ready'", ""),
+        ((Probe.READINESS, 1), "1", ""),
+        (("readiness",), "'readiness'", "; write Probe.READINESS"),
+        (["Startup"], "'Startup'", "; write Probe.STARTUP"),
+    ],
+)
+def test_probes_hold_probes_only(value: object, found: str, hint: str) -> None:
+    with pytest.raises(TypeError) as refusal:
         MAKE("db", passing, probes=value)
+    assert str(refusal.value) == f"check 'db': probes must hold members of Probe, not {found}{hint}"
 
 
 @pytest.mark.parametrize("value", [(), [], frozenset()])
@@ -172,7 +217,7 @@ def test_a_max_age_that_the_next_result_cannot_meet_is_refused(max_age: float) -
 
 
 @patient
-@given(st.floats(0.001, 1e6), st.floats(0.001, 1e6), st.floats(0.001, 1e7))
+@given(st.floats(0.001, 1e3), st.floats(0.001, 60.0), st.floats(0.001, 3.6e3))
 def test_a_max_age_is_taken_exactly_when_the_next_result_comes_sooner(
     interval: float, timeout: float, max_age: float
 ) -> None:
@@ -187,6 +232,21 @@ def test_a_max_age_is_taken_exactly_when_the_next_result_comes_sooner(
 
 def test_a_max_age_that_is_left_open_is_three_intervals_and_a_timeout() -> None:
     assert MAKE("db", passing, interval=7.0, timeout=0.5).stale_after == 21.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((passing,), "check: the name is missing; write Check('a-name', passing)"),
+        ((Callable0(),), "check: the name is missing; write Check('a-name', Callable0)"),
+        (("db",), "missing 1 required positional argument: 'run'"),
+        ((), "missing 2 required positional arguments: 'name' and 'run'"),
+    ],
+)
+def test_what_is_missing_is_named(arguments: tuple[Any, ...], words: str) -> None:
+    with pytest.raises(TypeError) as refusal:
+        MAKE(*arguments, timeout=1.0)
+    assert words in str(refusal.value)
 
 
 def test_positional_options_are_refused() -> None:

@@ -35,6 +35,8 @@ def draining() -> tuple[Health, Clock]:
         ({"delay": "5"}, TypeError, ["delay", "'5'"]),
         ({"delay": False}, TypeError, ["delay", "False"]),
         ({"delay": 0}, ValueError, ["nothing to do"]),
+        ({"delay": 5000}, ValueError, ["delay", "at most 300 s", "5000 ms would be 5"]),
+        ({"delay": 300.1, "file": "/a"}, ValueError, ["delay", "at most 300 s", "the unit is seconds"]),
         ({"file": 7}, TypeError, ["file", "7"]),
         ({"file": ""}, ValueError, ["file"]),
         ({"path": "drain", "allow": True}, ValueError, ["path", "'drain'"]),

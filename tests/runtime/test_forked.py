@@ -21,7 +21,7 @@ def test_a_forked_child_ends_when_it_is_told_to() -> None:
     """The drain is that of its parent, and nobody in the child would pass the signal on."""
 
     async def main() -> int | None:
-        async with Health().running(drain=Drain(delay=3600.0)):
+        async with Health().running(drain=Drain(delay=300.0)):
             fork = multiprocessing.get_context("fork")
             here, there = fork.Pipe()
             child = fork.Process(target=sleep, args=(there,))

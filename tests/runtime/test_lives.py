@@ -41,7 +41,7 @@ def got() -> Iterator[list[int]]:
 
 def test_a_block_that_ends_within_the_delay_hands_the_signal_on(got: list[int]) -> None:
     async def main() -> None:
-        async with Health().running(drain=Drain(delay=3600.0)):
+        async with Health().running(drain=Drain(delay=300.0)):
             signal.raise_signal(signal.SIGTERM)
             assert got == []
 
@@ -51,7 +51,7 @@ def test_a_block_that_ends_within_the_delay_hands_the_signal_on(got: list[int]) 
 
 def test_a_block_without_a_signal_raises_none(got: list[int]) -> None:
     async def main() -> None:
-        async with Health().running(drain=Drain(delay=3600.0)):
+        async with Health().running(drain=Drain(delay=300.0)):
             pass
 
     asyncio.run(main())
@@ -250,7 +250,7 @@ def until_alone() -> None:
 @pytest.mark.usefixtures("got")
 def test_a_former_life_that_is_collected_late_leaves_the_present_one_alone() -> None:
     sidecar = beside(
-        Health(), paths=Paths(), details=False, service=None, drain=Drain(delay=3600.0), listener=None, slow_loop=0
+        Health(), paths=Paths(), details=False, service=None, drain=Drain(delay=300.0), listener=None, slow_loop=0
     )
     handler = signal.getsignal(signal.SIGTERM)
 
@@ -425,7 +425,7 @@ def test_drain_and_listener_come_back_with_the_next_request_after_a_crash(backen
             return ask_at(address, "GET", "/readyz").status
 
         app = HealthMiddleware(
-            life(lives.crashes_when_started), drain=Drain(delay=3600.0), listener=Listener(address), slow_loop=0
+            life(lives.crashes_when_started), drain=Drain(delay=300.0), listener=Listener(address), slow_loop=0
         )
         server = Server(app)
         server.say("startup")

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.timeout(120)
 DELAY = 4.0  # in which all that is to be seen of a drain has to be seen, on a busy machine too
 SHORT = 1.0  # seconds that a request takes which begins before the drain and ends before the server stops
 LONG = 5.0  # and one that the server itself has to wait for
-NEVER = 3600.0  # a delay that no test waits for
+NEVER = 300.0  # a delay that no test waits for
 
 DRAINS = {"delay": DELAY}
 HOLDS = {"delay": NEVER}

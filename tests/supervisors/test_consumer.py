@@ -11,7 +11,7 @@ from .readme import BLOCKS
 
 pytestmark = pytest.mark.timeout(120)
 
-LATER = "3600"  # seconds of a drain that no test waits for
+LATER = "300"  # seconds of a drain that no test waits for
 
 each_example = pytest.mark.parametrize("example", ["consumer", "consumer_trio"])
 each_backend = pytest.mark.parametrize("backend", ["asyncio", "uvloop", "trio"])

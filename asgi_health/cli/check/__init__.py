@@ -1,8 +1,10 @@
 """`check`: every check of an app once, for deploy gates.
 
-`load` imports what is named, `find` sees the Health in it and takes the health layer out, `startup` lives through the
-app's lifespan, `run` runs the checks, `table` shows what came out; `output` and `watchdog` keep the promises that hold
-whatever the app does: nothing of its own on stdout, and an end in time. `command` puts them together.
+The app runs in a process of its own, for it may end that at any moment: what it has not told by then is not known, and
+what is not known is no success. `command` starts that process, waits for what it tells and prints it; `table` has the
+forms. In the process, `child` puts the steps together: `load` imports what is named, `find` sees the Healths in it,
+`startup` lives through the app's lifespan, `run` runs the checks; `output` keeps what the app prints apart from what is
+told.
 """
 
 from .command import check

@@ -1,116 +1,211 @@
-"""Import, start, check, shut down, print."""
+"""Start a process for the app, wait for what it tells, print it."""
 
-import asyncio
-import logging
+import json
+import os
+import signal
+import subprocess
 import sys
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from queue import Empty, Queue
+from threading import Thread
+from typing import Any, cast
 
 from ..arguments import program
 from . import table
-from .find import Found, find
-from .load import load
-from .output import Output
-from .run import Line, run
-from .startup import Life
-from .trouble import Trouble
-from .watchdog import Watchdog
+from .line import Line
 
-SHUTDOWN = 0.5
-"""Seconds for the shutdown of the app, even where its checks have used up the time."""
+GRACE = 2.0
+"""Seconds for the orderly way once the time is over, or once there is an outcome."""
+
+INTERRUPTED = 0.5
+"""Seconds for the app to end by itself at Ctrl-C, which reaches both processes."""
+
+# The path is that of this process. Not -m: the folder that one is in would come before the standard library.
+_BEGIN = "import json, sys; sys.path[:] = json.loads(sys.argv[1])['path']; " + (
+    "from asgi_health.cli.check.child import start; start(sys.argv[1])"
+)
 
 
-def check(module: str, attribute: str, *, seconds: float, as_json: bool, verbose: bool) -> int:
-    """Return 0 when no critical check of that app fails, 1 when one does or the app could not be made to run.
+def check(module: str, attribute: str, *, seconds: float, as_json: bool, verbose: bool, allow_empty: bool) -> int:
+    """Return 0 when no critical check of that app fails, 1 when one does or that is not known for sure.
 
-    All of it ends within `seconds`, or a moment later where the app does not let go.
+    All of it ends within `seconds`, or a moment later where the app does not let go. Whatever the app does to its
+    process, 0 is returned only after all its checks have told, and without any only where `allow_empty` says so.
     """
-    gate = _Gate(seconds, as_json=as_json, verbose=verbose)
+    gate = _Gate(seconds, as_json=as_json, verbose=verbose, allow_empty=allow_empty)
+    given = {
+        "module": module,
+        "attribute": attribute,
+        "seconds": seconds,
+        "verbose": verbose,
+        "path": [os.fspath(each) for each in sys.path],
+        "argv": sys.argv,
+    }
     try:
-        return gate.run(module, attribute)
-    except Trouble as trouble:
-        return gate.fail(trouble)
-    except TimeoutError:
-        return gate.fail(gate.lateness())
+        with _started(json.dumps(given)) as process:
+            return _outcome(gate, process)
+    except OSError as error:
+        return gate.fail(f"cannot start a process for the app: {error}")
     except KeyboardInterrupt:
-        return gate.end(130)
-    except BaseException as error:  # the app has stopped the loop, cancelled our task, or called sys.exit in a callback
-        return gate.fail(Trouble(f"failed while {gate.doing}", error))
+        return 130
+
+
+def _outcome(gate: "_Gate", process: "_Process") -> int:
+    end = time.monotonic() + gate.seconds + GRACE
+    while True:
+        try:
+            line = process.lines.get(timeout=max(end - time.monotonic(), 0.0))
+        except Empty:
+            process.kill()
+            return gate.fail_late()
+        if line is None:
+            return gate.fail(process.how_it_ended(gate.doing))
+        if not gate.begun:
+            end = time.monotonic() + gate.seconds + GRACE  # from here on it is the app's time
+        code = gate.take(json.loads(line))
+        if code is not None:
+            return code
+
+
+class _Process:
+    """The app's process, and what it tells."""
+
+    def __init__(self, given: str) -> None:
+        self.lines: Queue[bytes | None] = Queue()
+        """Line by line, None at the end."""
+        reader, writer = os.pipe()
+        try:
+            self._process = subprocess.Popen(
+                # As multiprocessing does: -W, -X and the like are for the app too.
+                [sys.executable, *subprocess._args_from_interpreter_flags(), "-P", "-c", _BEGIN, given],  # type: ignore[attr-defined]
+                stdin=subprocess.DEVNULL if sys.stdin is None else None,  # what is closed here would be taken for
+                stdout=writer,  # the pipe there
+                stderr=subprocess.DEVNULL if sys.stderr is None else None,
+            )
+        except BaseException:
+            os.close(reader)
+            raise
+        finally:
+            os.close(writer)
+        Thread(target=self._read, args=(reader,), daemon=True).start()
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+
+    def leave(self, seconds: float) -> None:
+        """Let it end by itself for so long."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def how_it_ended(self, doing: str) -> str:
+        """Return why it tells no more."""
+        try:
+            code = self._process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            return f"the app cut the connection to this command while {doing}"
+        if code < 0:
+            return f"the process of the app was ended by {_signal_name(-code)} while {doing}"
+        return f"the app ended its process with exit code {code} while {doing}"
+
+    def _read(self, reader: int) -> None:
+        buffer = b""
+        while data := os.read(reader, 65536):
+            *lines, buffer = (buffer + data).split(b"\n")
+            for line in lines:
+                self.lines.put(line)
+        os.close(reader)
+        self.lines.put(None)
+
+
+@contextmanager
+def _started(given: str) -> Generator[_Process]:
+    process = _Process(given)
+    try:
+        yield process
+        process.leave(GRACE)
+    except KeyboardInterrupt:
+        process.leave(INTERRUPTED)
+        raise
+    except BaseException:
+        process.leave(0.0)
+        raise
 
 
 class _Gate:
-    """One run of the command, and how far it has come."""
+    """What is known of the app, and what is said of it."""
 
-    def __init__(self, seconds: float, *, as_json: bool, verbose: bool) -> None:
-        self.doing = "beginning"
-        self._seconds = seconds
-        self._end = time.monotonic() + seconds
+    def __init__(self, seconds: float, *, as_json: bool, verbose: bool, allow_empty: bool) -> None:
+        self.seconds = seconds
+        self.begun = False
+        self.doing = "starting Python"
         self._as_json = as_json
         self._verbose = verbose
+        self._allow_empty = allow_empty
         self._lines: list[Line] | None = None
-        self._code: int | None = None
-        self._output = Output()
-        self._watchdog = Watchdog(seconds, lambda: self.fail(self.lateness()))
 
-    def run(self, module: str, attribute: str) -> int:
-        """Do it all. Raises Trouble or TimeoutError when there is nothing to print."""
-        if not self._verbose:
-            # What a check says stands in the table; the log would say it again, with a traceback. A filter, because the
-            # app may configure its logging at any moment.
-            logging.getLogger("asgi_health").addFilter(lambda record: False)
-        self.doing = f"importing {module}"
-        found = find(load(module, attribute), f"{module}:{attribute}")
-        return asyncio.run(self._checked(found))
-
-    def lateness(self) -> Trouble:
-        """Return the trouble of having no more time."""
-        return Trouble(f"timed out after {self._seconds:g} s while {self.doing}")
-
-    def fail(self, trouble: Trouble) -> int:
-        """Say what went wrong, then what is known of the checks all the same, and return the exit code."""
-        if self._code is None:
-            self._complain(trouble)
-            if self._lines is not None:
+    def take(self, told: dict[str, Any]) -> int | None:
+        """Take note of what the process tells; return the exit code when that was its last word."""
+        match told:
+            case {"doing": str(doing)}:
+                self.begun, self.doing = True, doing
+            case {"lines": lines}:
+                self._lines = [Line(**line) for line in cast("list[dict[str, Any]]", lines)]
+            case {"done": True} if self._lines is not None:
                 return self._say(self._lines)
-            if self._as_json:
-                self._output.write(table.as_json([], str(trouble)))
-            return self.end(1)
-        return self._code
+            case {"late": True}:
+                return self.fail_late()
+            case {"interrupted": True}:
+                return 130
+            case {"trouble": str(trouble), "details": str(details)}:
+                return self.fail(trouble, details)
+            case _:
+                return self.fail(f"the process of the app told something else than how it is while {self.doing}")
+        return None
 
-    def end(self, code: int) -> int:
-        """Take `code` as the exit code, and return it: whatever the app still does, the process ends soon."""
-        self._code = code
-        return self._watchdog.outcome(code)
+    def fail_late(self) -> int:
+        """Say that there is no more time."""
+        return self.fail(f"timed out after {self.seconds:g} s while {self.doing}")
 
-    async def _checked(self, found: Found) -> int:
-        if found.app is None:
-            return self._say(await self._run_checks(found))
-        life = Life(found.app)
-        try:
-            self.doing = "starting the app"
-            async with asyncio.timeout(self._left()):
-                await life.start()
-            # Known from here on: what goes wrong in the shutdown changes nothing about it.
-            self._lines = await self._run_checks(found)
-            self.doing = "shutting down the app"
-            async with asyncio.timeout(max(self._left(), SHUTDOWN)):
-                await life.stop()
+    def fail(self, trouble: str, details: str = "") -> int:
+        """Say what went wrong, then what is known of the checks all the same, and return the exit code."""
+        _write(2, sys.stderr, f"{details if self._verbose else ''}{program()} check: {trouble}\n")
+        if self._lines is not None:
             return self._say(self._lines)
-        finally:
-            await life.leave()
-
-    async def _run_checks(self, found: Found) -> list[Line]:
-        self.doing = "running the checks"
-        lines = await asyncio.gather(*(run(health, self._left()) for health in found.healths))
-        return [line for each in lines for line in each]
+        if self._as_json:
+            _write(1, sys.stdout, table.as_json([], trouble))
+        return 1
 
     def _say(self, lines: list[Line]) -> int:
-        self._output.write(table.as_json(lines) if self._as_json else table.as_table(lines))
-        return self.end(1 if any(line.fails for line in lines) else 0)
+        refused = not lines and not self._allow_empty
+        if self._as_json:
+            text = table.as_json(lines, table.REFUSED if refused else "")
+        else:
+            text = table.as_table(lines, allow_empty=self._allow_empty)
+        _write(1, sys.stdout, text)
+        return 1 if refused or any(line.fails for line in lines) else 0
 
-    def _complain(self, trouble: Trouble) -> None:
-        if self._verbose:
-            print(trouble.details, end="", file=sys.stderr)
-        print(f"{program()} check: {trouble}", file=sys.stderr, flush=True)
 
-    def _left(self) -> float:
-        return max(self._end - time.monotonic(), 0.001)
+def _write(descriptor: int, stream: object, text: str) -> None:
+    """Write all of `text`; nothing happens where `stream` was closed (None), or nobody reads.
+
+    Not through the stream: it would complain once more when the interpreter ends.
+    """
+    data = text.encode("utf-8", "backslashreplace")
+    try:
+        while data and stream is not None:
+            data = data[os.write(descriptor, data) :]
+    except OSError:
+        pass
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

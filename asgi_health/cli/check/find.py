@@ -1,90 +1,110 @@
-"""Find the Health of an app, and the app without its health layer.
+"""Find the Health of an app, wherever in it the middleware stands."""
 
-The checks need what the app's own startup makes, but no listener and no signal handler of the health layer. So each
-HealthMiddleware is taken out of its place, and what is left is what gets started.
-"""
-
+import gc
+import sys
+from collections import deque
+from collections.abc import Iterable
+from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
 from ...asgi.middleware import HealthMiddleware
+from ...asgi.types import Receive, Scope, Send
 from ...core.health import Health
 from .trouble import Trouble
 
-INNER = ("app", "asgi_app", "middleware_stack")
-"""The attributes in which wrappers and frameworks keep the next app: by convention, Quart, Starlette and FastAPI."""
+MOST = 200_000
+"""Objects that are looked at, the nearest first: an app may hold on to all that there is."""
 
-MOST = 100
-"""Apps in apps that are looked at: there are objects that make up an attribute for every name."""
-
-
-class Found:
-    """What there is to check, and what has to be started for it; `app` is None for a Health without an app."""
-
-    def __init__(self, app: Any, healths: list[Health]) -> None:
-        self.app = app
-        self.healths = healths
+LEAVES = (str, bytes, int, float, type, ModuleType, CodeType, FrameType, BuiltinFunctionType, Health)
+"""What no middleware stands in, or what leads to other apps: from a class or a module one gets to everything."""
 
 
-def find(thing: Any, name: str) -> Found:
-    """Return what `thing` consists of. Raises Trouble when it is no app, or has no health layer."""
-    if isinstance(thing, Health):
-        return Found(None, [thing])
+def take_out() -> None:
+    """Make every HealthMiddleware of this process hand over to the app inside, without a word of its own.
+
+    The checks need what the app's own startup makes, but no listener and no signal handler of the health layer.
+    """
+    HealthMiddleware.__call__ = _hand_over  # type: ignore[method-assign]
+
+
+def require_app(thing: Any, name: str) -> None:
+    """Raise Trouble for what is no app at first sight."""
     if isinstance(thing, type):
         raise Trouble(
             f"{name} is the class {thing.__name__}, expected an ASGI app or a Health; if it makes one, write {name}()"
         )
     if not callable(thing):
         raise Trouble(f"{name} is of type {type(thing).__name__}, expected an ASGI app or a Health")
-    search = _Search(name)
-    app = search.stripped(thing)
-    if not search.healths:
-        raise Trouble(f"{name} has no HealthMiddleware, around it or added to it")
-    return Found(app, search.healths)
 
 
-class _Search:
-    """A walk from the outermost app to the innermost."""
+def find(app: Any, name: str) -> list[Health]:
+    """Return each Health whose middleware is around `app`, or can be reached from it: added, wrapped, mounted.
 
-    def __init__(self, name: str) -> None:
-        self.healths: list[Health] = []
-        self._name = name
-        self._seen: list[Any] = []
+    Raises Trouble where the middleware of the app cannot be made.
+    """
+    healths: list[Health] = []
+    seen = {id(app)}
+    waiting = deque([app])
+    for _ in range(MOST):
+        if not waiting:
+            break
+        thing = waiting.popleft()
+        if _is(thing, HealthMiddleware):
+            if thing.health not in healths:
+                healths.append(thing.health)
+            inside: Iterable[Any] = [thing.app]
+        else:
+            _build(thing, name)
+            inside = _inside(thing)
+        for each in inside:
+            if not _is(each, *LEAVES) and id(each) not in seen:
+                seen.add(id(each))
+                waiting.append(each)
+    return healths
 
-    def stripped(self, app: Any) -> Any:
-        """Return `app` without its health layers."""
-        while isinstance(app, HealthMiddleware):
-            if app.health not in self.healths:
-                self.healths.append(app.health)
-            app = app.app
-        if len(self._seen) == MOST or any(app is each for each in self._seen):
-            return app
-        self._seen.append(app)
-        self._build(app)
-        for attribute in INNER:
-            inner = _attribute(app, attribute)
-            if callable(inner) and (rest := self.stripped(inner)) is not inner:
-                self._put(app, attribute, rest)
-        return app
 
-    def _put(self, app: Any, attribute: str, rest: Any) -> None:
+def elsewhere(app: object) -> str:
+    """Return how to name a Health that could have been meant instead of `app`, nothing when there is none."""
+    made = [thing for thing in gc.get_objects() if _is(thing, HealthMiddleware, Health)]
+    around = [each for each in made if _is(each, HealthMiddleware) and each.app is app]
+    names = sorted(
+        f"{module.__name__}:{attribute}"
+        for module in list(sys.modules.values())
+        for attribute, value in list(vars(module).items())
+        if attribute.isidentifier() and any(value is each for each in around or made)
+    )
+    if names:
+        return f"; name the one that is meant: {' or '.join(names[:3])}"
+    if made:
+        return "; one was made in this process, but no way leads to it from there: give it a name in a module"
+    return ""
+
+
+async def _hand_over(self: HealthMiddleware, scope: Scope, receive: Receive, send: Send) -> None:
+    await self.app(scope, receive, send)
+
+
+def _is(thing: object, *kinds: type[Any]) -> bool:
+    """Tell whether `thing` is of one of the kinds, without asking it: a proxy claims to be what it stands for."""
+    return issubclass(_class_of(thing), kinds)
+
+
+def _class_of(thing: object) -> type[object]:
+    return type(thing)
+
+
+def _build(thing: Any, name: str) -> None:
+    """Let Starlette and FastAPI make their middleware now, which they otherwise do at the first request."""
+    build = getattr(_class_of(thing), "build_middleware_stack", None)
+    if callable(build) and getattr(thing, "middleware_stack", 0) is None:
         try:
-            setattr(app, attribute, rest)
+            thing.middleware_stack = thing.build_middleware_stack()
         except Exception as error:
-            what = f"{type(app).__name__}.{attribute}"
-            raise Trouble(f"{self._name}: the health layer cannot be taken out of {what}", error) from error
-
-    def _build(self, app: Any) -> None:
-        """Let Starlette and FastAPI make their middleware now, which they otherwise do at the first request."""
-        build = _attribute(app, "build_middleware_stack")
-        if callable(build) and getattr(app, "middleware_stack", app) is None:
-            try:
-                app.middleware_stack = build()
-            except Exception as error:
-                raise Trouble(f"{self._name}: its middleware cannot be made", error) from error
+            raise Trouble(f"{name}: its middleware cannot be made", error) from error
 
 
-def _attribute(app: Any, name: str) -> object:
-    try:
-        return getattr(app, name, None)
-    except Exception:  # one that is computed, and cannot be yet
-        return None
+def _inside(thing: object) -> Iterable[Any]:
+    """Return what `thing` holds, without running any code of it: it may make up an attribute for every name."""
+    if type(thing) is FunctionType:  # not its module
+        return [*(thing.__closure__ or ()), *(thing.__defaults__ or ()), thing.__dict__]
+    return gc.get_referents(thing)

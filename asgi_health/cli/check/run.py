@@ -1,29 +1,17 @@
 """Run each check of a Health once."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ...core.health import Health
 from ...core.result import Result, unhealthy
 from ...core.status import Probe, Status
 from ...formats.redact import redact
 from ...runtime.current import current_backend
+from ...runtime.never_awaited import watched
 from ...runtime.runner import runner_of
+from .line import Line, Word
 
-
-@dataclass(frozen=True)
-class Line:
-    """What one check said."""
-
-    name: str
-    status: Status
-    critical: bool
-    milliseconds: float
-    message: str
-
-    @property
-    def fails(self) -> bool:
-        """Whether it closes the gate."""
-        return self.critical and self.status is Status.UNHEALTHY
+WORDS: dict[Status, Word] = {Status.HEALTHY: "pass", Status.DEGRADED: "warn", Status.UNHEALTHY: "fail"}
 
 
 async def run(health: Health, seconds: float) -> list[Line]:
@@ -31,7 +19,10 @@ async def run(health: Health, seconds: float) -> list[Line]:
     # In a Health of its own: the app's may be watched, and what is asked here is no news for it. For readiness, because
     # a check for liveness or startup alone is run in the same way and its answer is the same.
     once = Health(
-        [replace(check, probes=(Probe.READINESS,), timeout=min(check.timeout, seconds)) for check in health.checks]
+        [
+            replace(check, run=watched(check), probes=(Probe.READINESS,), timeout=min(check.timeout, seconds))
+            for check in health.checks
+        ]
     )
     runner = runner_of(once)
     current_backend()  # so that what it imports is not taken for the time of a check
@@ -46,4 +37,4 @@ async def run(health: Health, seconds: float) -> list[Line]:
 
 def _line(name: str, critical: bool, result: Result | None, seconds: float | None) -> Line:
     result = result or unhealthy("its run was given up before it had a result")
-    return Line(name, result.status, critical, 1000 * (seconds or 0.0), redact(result.message))
+    return Line(name, WORDS[result.status], critical, 1000 * (seconds or 0.0), redact(result.message))

@@ -2,46 +2,40 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 
-from ...core.status import Status
-from .run import Line
+from .line import Line, Word
 
-WORDS = {Status.HEALTHY: "pass", Status.DEGRADED: "warn", Status.UNHEALTHY: "fail"}
+EMPTY = "there are no checks"
+REFUSED = f"{EMPTY}; --allow-empty takes that for a pass"
 
 
-def as_table(lines: Sequence[Line]) -> str:
+def as_table(lines: Sequence[Line], *, allow_empty: bool) -> str:
     """Return a line per check, and the outcome last."""
     if not lines:
-        return "passed: there are no checks\n"
+        return f"passed: {EMPTY}\n" if allow_empty else f"failed: {REFUSED}\n"
     rows = [("NAME", "STATUS", "MS", "MESSAGE")]
-    rows += [(line.name, WORDS[line.status], f"{line.milliseconds:.1f}", _message(line)) for line in lines]
+    rows += [(line.name, line.status, f"{line.milliseconds:.1f}", _message(line)) for line in lines]
     wide = [max(len(row[column]) for row in rows) for column in range(3)]
     shown = [f"{name:{wide[0]}}  {status:{wide[1]}}  {ms:>{wide[2]}}  {why}".rstrip() for name, status, ms, why in rows]
     return "\n".join([*shown, _outcome(lines), ""])
 
 
-def as_json(lines: Sequence[Line], trouble: str = "") -> str:
-    """Return the same as one line of JSON; `trouble` says why there are no lines."""
-    worst = Status.HEALTHY
-    for line in lines:
-        counts = line.status if line.critical else min(line.status, Status.DEGRADED)
-        worst = max(worst, counts)
-    checks = [
-        {
-            "name": line.name,
-            "status": WORDS[line.status],
-            "critical": line.critical,
-            "milliseconds": round(line.milliseconds, 3),
-            "message": line.message,
-        }
-        for line in lines
-    ]
-    whole = {"status": WORDS[Status.UNHEALTHY if trouble else worst], "checks": checks}
-    return json.dumps(whole | ({"error": trouble} if trouble else {})) + "\n"
+def as_json(lines: Sequence[Line], error: str = "") -> str:
+    """Return the same as one line of JSON; `error` says why there are no lines."""
+    checks = [asdict(line) | {"milliseconds": round(line.milliseconds, 3)} for line in lines]
+    whole = {"status": "fail" if error else _worst(lines), "checks": checks}
+    return json.dumps(whole | ({"error": error} if error else {})) + "\n"
+
+
+def _worst(lines: Sequence[Line]) -> Word:
+    if any(line.fails for line in lines):
+        return "fail"
+    return "pass" if all(line.status == "pass" for line in lines) else "warn"
 
 
 def _message(line: Line) -> str:
-    optional = "(not critical)" if line.status is Status.UNHEALTHY and not line.critical else ""
+    optional = "(not critical)" if line.status == "fail" and not line.critical else ""
     return f"{optional} {line.message}".strip()
 
 

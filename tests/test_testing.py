@@ -1,0 +1,161 @@
+"""The helpers for those who test checks and apps of their own: what they take, and what they say to a mistake."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+import pytest
+
+from asgi_health import Check, Health, HealthMiddleware, testing
+from asgi_health.asgi.types import Message, Receive, Scope, Send
+from asgi_health.testing import Response, lifespan, settled
+
+ANY: Any = testing  # untyped: what is tested is what a type checker would not let through
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with what was asked for."""
+    headers = b"|".join(b": ".join(pair) for pair in scope["headers"])
+    body = f"{scope['method']} {scope['path']} {scope['raw_path'].decode()} {scope['query_string'].decode()} ".encode()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": body + headers})
+
+
+async def mute(scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
+def ping() -> None: ...
+
+
+def probed(*arguments: Any, **options: Any) -> Response:
+    async def main() -> Response:
+        answer: Response = await ANY.probe(*arguments, **options)
+        return answer
+
+    return anyio.run(main)
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "asked"),
+    [
+        ("/readyz", {}, "GET /readyz /readyz  "),
+        ("/readyz?format=text", {}, "GET /readyz /readyz format=text "),
+        ("/readyz", {"query": "format=text"}, "GET /readyz /readyz format=text "),
+        ("/a%20b?", {"method": "HEAD"}, "HEAD /a b /a%20b  "),
+        ("/a", {"headers": {"X-A": "b", "Y": "ä"}}, "GET /a /a  x-a: b|y: ä"),
+        ("/a", {"headers": [("X-A", "b"), ("X-A", "c")]}, "GET /a /a  x-a: b|x-a: c"),
+    ],
+)
+def test_a_probe_asks_for_what_it_is_given(path: str, options: dict[str, Any], asked: str) -> None:
+    assert probed(echo, path, **options).body.decode("latin-1") == asked
+
+
+class Mock:
+    """Not an app."""
+
+
+Call = Callable[[], Awaitable[Any]]
+MISTAKES: dict[str, tuple[Call, type[Exception], str]] = {
+    "check_once of a function": (
+        lambda: ANY.check_once(ping),
+        TypeError,
+        "check_once: check must be a Check, not <function ping at .*>; write check_once\\(Check\\('a-name', ping\\)\\)",
+    ),
+    "check_once of a name": (
+        lambda: ANY.check_once("db"),
+        TypeError,
+        "check_once: check must be a Check, not 'db'; .*",
+    ),
+    "settled of a middleware": (
+        lambda: ANY.settled(HealthMiddleware(echo)),
+        TypeError,
+        "settled: health must be a Health, not HealthMiddleware; pass its .health",
+    ),
+    "settled of something else": (lambda: ANY.settled(Mock()), TypeError, "settled: health must be a Health, not Mock"),
+    "settled without lifespan": (
+        lambda: settled(Health({"db": ping, "mail": ping}), within=0.05),
+        TimeoutError,
+        "settled: no result of db, mail after 0.05 s; nothing runs them: is this inside of lifespan\\(app\\) or"
+        " health.running\\(\\)\\?",
+    ),
+    "probe of a Health": (
+        lambda: ANY.probe(Health(), "/readyz"),
+        TypeError,
+        "probe: app must be an ASGI app, not a Health; pass the app with HealthMiddleware around it",
+    ),
+    "probe of no app": (
+        lambda: ANY.probe("shop:app", "/"),
+        TypeError,
+        "probe: app must be an ASGI app, not 'shop:app'",
+    ),
+    "probe of a URL": (
+        lambda: ANY.probe(echo, "http://a/readyz"),
+        ValueError,
+        "probe: path 'http://a/readyz' must be .*",
+    ),
+    "probe with two queries": (
+        lambda: ANY.probe(echo, "/a?b", query="c"),
+        ValueError,
+        "probe: path '/a\\?b' must be .*",
+    ),
+    "probe with a fragment": (lambda: ANY.probe(echo, "/a?b#c"), ValueError, "probe: path '/a\\?b#c' must be .*"),
+    "probe with headers of bytes": (
+        lambda: ANY.probe(echo, "/", headers=[(b"a", b"b")]),
+        TypeError,
+        "probe: headers must be {name: value} or pairs of strings, not \\[\\(b'a', b'b'\\)\\]",
+    ),
+    "probe with headers of one string": (
+        lambda: ANY.probe(echo, "/", headers=["a: b"]),
+        TypeError,
+        "probe: headers must be {name: value} or pairs of strings, not \\['a: b'\\]",
+    ),
+    "probe of an app that does not answer": (
+        lambda: ANY.probe(mute, "/a"),
+        RuntimeError,
+        "probe: the app returned without an answer to GET /a",
+    ),
+    "lifespan of a Health": (
+        lambda: lived(Health()),
+        TypeError,
+        "lifespan: app must be an ASGI app, not a Health; pass the app with HealthMiddleware around it",
+    ),
+}
+
+
+async def lived(app: Any) -> None:
+    async with lifespan(app):
+        pass
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_named(name: str) -> None:
+    call, kind, words = MISTAKES[name]
+
+    async def main() -> None:
+        await call()
+
+    with pytest.raises(kind) as caught:
+        anyio.run(main)
+    assert type(caught.value) is kind
+    with pytest.raises(kind, match=f"^{words}$"):
+        raise caught.value
+
+
+def test_what_does_not_settle_inside_of_a_lifespan_is_named_alone() -> None:
+    async def hang() -> None:
+        await anyio.sleep(60)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        for what in ("startup", "shutdown"):
+            await receive()
+            done: Message = {"type": f"lifespan.{what}.complete"}
+            await send(done)
+
+    wrapped = HealthMiddleware(app, [Check("quick", ping), Check("hangs", hang)])
+
+    async def main() -> None:
+        async with lifespan(wrapped):
+            await settled(wrapped.health, within=0.3)
+
+    with pytest.raises(TimeoutError, match=r"^settled: no result of hangs after 0\.3 s$"):
+        anyio.run(main)
