@@ -67,7 +67,7 @@ FORGETFUL: dict[Callable[[], object], list[str]] = {
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-@pytest.mark.parametrize("forgetful", FORGETFUL, ids=str)
+@pytest.mark.parametrize("forgetful", FORGETFUL)
 def test_a_forgotten_await_fails_and_the_message_names_the_line(forgetful: Callable[[], object], backend: str) -> None:
     result = anyio.run(check_once, Check("a", forgetful), backend=backend)
     assert result.status is Status.UNHEALTHY
