@@ -52,10 +52,10 @@ def things_below(app: object, last: type) -> Iterator[Thing]:
 def routes_of(thing: Thing, *, load: bool) -> Iterator[Route]:
     """Yield the literal routes that an object itself has; with `load` those too whose module must be imported first."""
     for route in _list(thing.it, "routes"):
-        path = _get(route, "path")
-        if isinstance(path, str) and "{" not in path and _get(route, "_base_app") is None:
+        path = attribute(route, "path")
+        if isinstance(path, str) and "{" not in path and attribute(route, "_base_app") is None:
             yield Route(thing.prefix + path, _name(route))
-    url_map = _get(thing.it, "url_map")  # Quart, Flask
+    url_map = attribute(thing.it, "url_map")  # Quart, Flask
     for rule in url_map.iter_rules() if hasattr(url_map, "iter_rules") else ():
         if "<" not in rule.rule:
             yield Route(thing.prefix + rule.rule, rule.endpoint)
@@ -66,14 +66,14 @@ def routes_of(thing: Thing, *, load: bool) -> Iterator[Route]:
 
 def added_to(thing: Thing) -> Iterator[Any]:
     """Yield what Starlette is to make middlewares of: it makes them when the first request comes."""
-    if _get(thing.it, "middleware_stack") is None:
+    if attribute(thing.it, "middleware_stack") is None:
         yield from _list(thing.it, "user_middleware")
 
 
 def _next(thing: Thing) -> Iterator[Thing]:
     it, prefix = thing.it, thing.prefix
     for name in NEXT:
-        following = _get(it, name)
+        following = attribute(it, name)
         if following is not None and not isinstance(following, str):
             yield Thing(prefix, following)
     if isinstance(it, MethodType):  # Quart's own asgi_app, when it is wrapped
@@ -85,18 +85,18 @@ def _next(thing: Thing) -> Iterator[Thing]:
                     yield Thing(prefix, cell.cell_contents)
             except ValueError:  # an empty one
                 continue
-    mapping = _get(it, "application_mapping")  # Channels
+    mapping = attribute(it, "application_mapping")  # Channels
     if isinstance(mapping, dict) and "http" in mapping:
         yield Thing(prefix, mapping["http"])
     for route in _list(it, "routes"):
-        router = _get(route, "original_router")  # of FastAPI, included
+        router = attribute(route, "original_router")  # of FastAPI, included
         if router is not None:
-            yield Thing(f"{prefix}{getattr(_get(route, 'include_context'), 'prefix', '')}", router)
-        elif _get(route, "_base_app") is not None:  # of Starlette, mounted
-            yield Thing(f"{prefix}{_get(route, 'path') or ''}", route.app)
+            yield Thing(f"{prefix}{getattr(attribute(route, 'include_context'), 'prefix', '')}", router)
+        elif attribute(route, "_base_app") is not None:  # of Starlette, mounted
+            yield Thing(f"{prefix}{attribute(route, 'path') or ''}", route.app)
 
 
-def _get(it: object, name: str) -> Any:
+def attribute(it: object, name: str) -> Any:
     """Return an attribute that is simply there: no property is run, and nothing lazy is woken."""
     try:
         return vars(it)[name]
@@ -106,12 +106,14 @@ def _get(it: object, name: str) -> Any:
 
 
 def _list(it: object, name: str) -> list[Any]:
-    value = _get(it, name)
+    value = attribute(it, name)
     return cast(Any, value) if isinstance(value, list) else []
 
 
 def _name(route: object) -> str:
-    return str(_get(route, "name") or getattr(_get(route, "endpoint"), "__name__", "") or type(route).__name__)
+    return str(
+        attribute(route, "name") or getattr(attribute(route, "endpoint"), "__name__", "") or type(route).__name__
+    )
 
 
 def _routes_of_django(load: bool) -> Iterator[Route]:

@@ -1,11 +1,11 @@
 """Where in an app the middleware stands, as far as that can be seen, and what does not work there."""
 
-import logging
 from functools import cache
+from types import MethodType
 
+from ..core.logger import logger
+from .below import attribute
 from .types import Scope
-
-logger = logging.getLogger("asgi_health")
 
 LITESTAR = (
     "HealthMiddleware in middleware=[...] of Litestar sees no path that has no route, so that every probe is a 404, and"
@@ -25,14 +25,15 @@ def root_of(scope: Scope) -> str:
 def warn_of_litestar(app: object) -> None:
     """Log that `app` is a part of Litestar's, which gives each route a stack of middleware of its own."""
     for _ in range(DEEP):
-        app = getattr(app, "__self__", app)  # of a bound method
-        classes = app.__class__.__mro__
+        if isinstance(app, MethodType):
+            app = app.__self__
+        classes = type(app).__mro__
         if any(each.__name__ == "Litestar" for each in classes):
             return
         if classes[0].__module__.partition(".")[0] == "litestar":
             _warn_once(LITESTAR)
             return
-        app = getattr(app, "app", None)
+        app = attribute(app, "app")
 
 
 @cache

@@ -120,7 +120,7 @@ def test_a_loop_that_ends_in_the_middle_of_a_drain_passes_the_signal_on(
     lifespan: bool, backend: str, got: list[int]
 ) -> None:
     """Nobody serves any more: there is nothing to wait for."""
-    app = HealthMiddleware(lives.speaks, drain=Drain(delay=3600.0))
+    app = HealthMiddleware(lives.speaks, drain=Drain(delay=300.0))
 
     async def main() -> None:
         async with anyio.create_task_group() as group:
@@ -151,7 +151,7 @@ def test_a_server_that_stops_by_itself_gets_the_signal_when_the_app_has_shut_dow
     script: lives.Script, backend: str, got: list[int]
 ) -> None:
     log: list[str] = []
-    app = HealthMiddleware(life(script, log), drain=Drain(delay=3600.0))
+    app = HealthMiddleware(life(script, log), drain=Drain(delay=300.0))
 
     async def main() -> None:
         server = Server(app)
@@ -172,7 +172,7 @@ def test_a_server_that_stops_by_itself_gets_the_signal_when_the_app_has_shut_dow
 def test_a_lifespan_that_begins_again_in_the_middle_of_a_drain_passes_the_signal_on(
     backend: str, got: list[int]
 ) -> None:
-    app = HealthMiddleware(life(lives.crashes_when_started), drain=Drain(delay=3600.0))
+    app = HealthMiddleware(life(lives.crashes_when_started), drain=Drain(delay=300.0))
 
     async def main() -> None:
         server = Server(app)
@@ -191,7 +191,7 @@ def test_a_lifespan_that_begins_again_in_the_middle_of_a_drain_passes_the_signal
 
 
 def test_the_next_loop_of_an_app_without_lifespan_gets_what_the_last_one_held(got: list[int]) -> None:
-    app = HealthMiddleware(lives.speaks, drain=Drain(delay=3600.0))
+    app = HealthMiddleware(lives.speaks, drain=Drain(delay=300.0))
 
     async def first() -> None:
         assert (await ask(app, "/ordinary")).from_app
