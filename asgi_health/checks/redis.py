@@ -13,20 +13,27 @@ if TYPE_CHECKING:
 @described(
     technology="Redis",
     extra="redis",
-    asked="`PING` on a connection of the pool; while the pool is exhausted, on one beside it",
+    asked="`PING` on a connection of the pool; while the pool is exhausted, on one beside it. `writable`: `INFO` "
+    "instead",
     costs="one round trip. While the pool is exhausted: one connection more, opened and closed. Where a Sentinel names "
     "the master: two round trips to the Sentinel for each connection that is opened",
-    privileges="`+ping`, and what the client needs to connect (`+select`, `+client|setname`); of a Sentinel `+ping` "
-    "and `+sentinel|masters`",
+    privileges="`+ping` (`writable`: `+info`), and what the client needs to connect (`+select`, `+client|setname`); of "
+    "a Sentinel `+ping` and `+sentinel|masters`",
 )
-def redis_client(client: "Given[Redis]") -> AsyncCheck:
+def redis_client(client: "Given[Redis]", *, writable: bool = False) -> AsyncCheck:
     """Return a check of Redis through a client of redis.asyncio, or one that a Sentinel's ``master_for()`` has made.
+
+    With `writable` it fails where the server takes no writes: a replica, whatever its ``replica-read-only``; one that
+    has used up ``maxmemory`` and may not evict, or has nothing to; one that cannot write its append-only file, or has
+    none of the replicas that it wants. A failed snapshot is degraded: by default it stops the writes, but whether it
+    does is not told. It writes nothing, so it does not see that there are some replicas but fewer than
+    ``min-replicas-to-write``, nor which keys and commands the user may not use.
 
     The retries of the client are left out, so that the reason is told before the deadline. A client that was closed
     connects anew, as it does for every command. Raises ModuleNotFoundError without redis, TypeError for another kind
     of client.
     """
-    return resp.pinged("redis", "Redis", client, by="redis_client")
+    return resp.pinged("redis", "Redis", client, writable=writable, by="redis_client")
 
 
 @described(
@@ -41,7 +48,8 @@ def redis_client(client: "Given[Redis]") -> AsyncCheck:
 def redis_cluster(client: "Given[RedisCluster]") -> AsyncCheck:
     """Return a check of a cluster through a client of redis.asyncio.
 
-    One node is enough, for they know of each other. Raises ModuleNotFoundError without redis, TypeError for another
-    kind of client.
+    One node is enough, for they know of each other. A cluster in which slots have no primary that answers is not ok, so
+    this sees a failover that failed; it does not see a primary that has used up its ``maxmemory``. Raises
+    ModuleNotFoundError without redis, TypeError for another kind of client.
     """
     return resp.cluster_asked("redis", "RedisCluster", client, by="redis_cluster")

@@ -1,31 +1,82 @@
 """What redis-py and valkey-py, which is a fork of it, have in common: they speak RESP, by the same classes."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from ..core.result import Result, unhealthy
+from ..core.result import Result, degraded, unhealthy
 from .client import AsyncCheck, ClientError, client_getter
 from .driver import load
 from .pool import Usage, answered, exhausted, usage_of
 
 STATE = "CLUSTER", "INFO"
+PING = ("PING",)
+INFO = ("INFO",)
+"""All of the default sections, for releases before 7 know one or all: the server gathers some 5 kB."""
+
+REPLICA = "slave"
 
 
 class AnswerError(Exception):
     """The server answered something else than it should."""
 
 
-def pinged(driver: str, kind: str, client: Any, *, by: str) -> AsyncCheck:
-    """Return a check that sends PING on a connection of the client's pool."""
+def pinged(driver: str, kind: str, client: Any, *, writable: bool, by: str) -> AsyncCheck:
+    """Return a check that sends PING on a connection of the client's pool, or asks whether the server takes writes."""
     asker = Asker(driver)
     get = client_getter(client, asker.kind(kind), by=by)
 
     async def ping() -> Result:
-        pool = get().connection_pool
-        usage = pool_usage(pool)
-        await asker.ask_pool(pool, "PING")
-        return answered(usage)
+        return await ask_client(asker, get(), writable=writable)
 
     return ping
+
+
+async def ask_client(asker: "Asker", client: Any, *, writable: bool) -> Result:
+    """Return what the server behind a client answers, on a connection of its pool."""
+    usage = pool_usage(client.connection_pool)
+    if not writable:
+        await asker.ask_pool(client.connection_pool, *PING)
+        return answered(usage)
+    info = parsed(await asker.ask_pool(client.connection_pool, *INFO))
+    data = usage.data if usage else {}
+    if refusal := refusal_of(info):
+        return unhealthy(f"the server takes no writes: {refusal}", data=data)
+    if info.get("rdb_last_bgsave_status") == "err":
+        told = "its last snapshot failed, and unless stop-writes-on-bgsave-error is no it takes no writes"
+        return degraded(told, data=data)
+    return answered(usage)
+
+
+def parsed(answer: bytes) -> dict[str, str]:
+    """Return what INFO or CLUSTER INFO says, by name."""
+    return dict(line.split(":", 1) for line in answer.decode(errors="replace").splitlines() if ":" in line)
+
+
+def refusal_of(info: Mapping[str, str]) -> str:
+    """Return why a server that says this of itself takes no writes; nothing if it does."""
+    if (role := info.get("role")) != "master":
+        return f"its role is {role}, expected master"
+    if info.get("aof_enabled") == "1" and info.get("aof_last_write_status") == "err":
+        return "it could not write to its append-only file (aof_last_write_status)"
+    if info.get("min_slaves_good_slaves") == "0":  # said by a server alone that wants some
+        return "it has none of the replicas that min-replicas-to-write wants"
+    missing = [name for name in ("used_memory", "maxmemory", "maxmemory_policy") if name not in info]
+    if missing:
+        return f"unless it does, for INFO does not tell its {missing[0]}"
+    limit = int(info["maxmemory"])
+    used = int(info["used_memory"]) - int(info.get("mem_not_counted_for_evict", 0))
+    if limit and used > limit and not _can_evict(info):
+        return f"{used} of {limit} bytes of maxmemory are used, and {info['maxmemory_policy']} has nothing to evict"
+    return ""
+
+
+def _can_evict(info: Mapping[str, str]) -> bool:
+    """Return whether the policy finds a key that it may throw away."""
+    policy = info["maxmemory_policy"]
+    counted = "expires" if policy.startswith("volatile-") else "keys"
+    databases = [value for name, value in info.items() if name.startswith("db") and name[2:].isdecimal()]
+    keys = (dict(each.split("=", 1) for each in value.split(",")) for value in databases)
+    return policy != "noeviction" and any(int(each.get(counted, 0)) for each in keys)
 
 
 def cluster_asked(driver: str, kind: str, client: Any, *, by: str) -> AsyncCheck:
@@ -86,7 +137,7 @@ def _usage(node: Any) -> Usage:
 
 
 def _judged(answer: bytes, usage: Usage) -> Result:
-    info = dict(line.split(":", 1) for line in answer.decode().splitlines() if ":" in line)
+    info = parsed(answer)
     if (state := info.get("cluster_state")) != "ok":
         slots = f"{info.get('cluster_slots_ok')} of 16384 slots are served"
         return unhealthy(f"cluster_state is {state}, expected ok: {slots}", data=usage.data)
@@ -136,9 +187,14 @@ class Asker:
             await connection.disconnect(nowait=True)
         if connection.is_connected:
             try:
-                return await self._ask(connection, *command)
+                answer = await self._ask(connection, *command)
             except self._stale:
                 pass
+            else:
+                if sentinel is None or command != INFO or parsed(answer).get("role") != REPLICA:
+                    return answer
+                # It was the master's once: it is opened again, as by the client at its first write that is refused.
+                await connection.disconnect(nowait=True)
         if sentinel is not None:
             await self._find(sentinel)
         try:
@@ -168,7 +224,7 @@ class Asker:
             await connection.connect()
             await connection.send_command(*command)
             answer = await connection.read_response(disable_decoding=True)
-            if command == ("PING",) and answer != b"PONG":
+            if command == PING and answer != b"PONG":
                 raise AnswerError(f"PING was answered by {answer[:40]!r}, expected b'PONG'")
             return answer
         except BaseException:
