@@ -132,7 +132,7 @@ async def test_a_server_that_is_read_only_answers_and_takes_no_writes(row: Row, 
 
 def create_table(server: MariaDB) -> None:
     where = Target(server.port)
-    login = {"user": where.user, "password": where.password, "database": where.database}
+    login: Any = {"user": where.user, "password": where.password, "database": where.database}
     with pymysql.connect(host=where.host, port=where.port, **login) as connection:
         connection.cursor().execute("CREATE TABLE news (x int)")
 
@@ -346,7 +346,7 @@ async def test_a_connection_to_the_former_master_is_given_up_for_the_one_that_a_
 async def test_jobs_cannot_be_handed_over_to_a_redis_that_takes_no_writes(get_server: GetServer) -> None:
     server = get_server("redis")
     assert isinstance(server, Redis)
-    pool = arq.connections.ArqRedis(host="127.0.0.1", port=server.port, username=USER, password=PASSWORD)
+    pool: Any = arq.connections.ArqRedis(host="127.0.0.1", port=server.port, username=USER, password=PASSWORD)
     try:
         await expect(arq_pool(pool, writable=True), Status.HEALTHY, "^$")
         server.ask("CONFIG SET maxmemory 100000")

@@ -26,6 +26,18 @@ log.file = false
 """
 
 
+QUEUE = "jobs"
+"""There from the first start on, without consumers and messages."""
+
+
+def _resource(queue: str) -> str:
+    return f'rabbit_misc:r(<<"{DATABASE}">>, queue, <<"{queue}">>)'
+
+
+def _found(queue: str) -> str:
+    return f"{{ok, Q}} = rabbit_amqqueue:lookup({_resource(queue)})"
+
+
 class RabbitMQ(Server):
     def __init__(self, folder: Path, port: int) -> None:
         super().__init__(folder, port)
@@ -56,11 +68,17 @@ class RabbitMQ(Server):
         epmd = shlex.join([*leash(), "epmd", "-address", HOST, "-port", str(names)])
         script = f"{epmd} & exec {PROGRAM} -noinput"
         variables = [f"{name}={value}" for name, value in settings.items()]
+        self._made = False
         self.daemon = Daemon("rabbitmq", ["env", *variables, "sh", "-c", script], folder / "log", as_user=as_user)
 
     def ready(self) -> bool:
         try:
-            return self.ask("rabbit:is_running()") == "true"
+            if self.ask("rabbit:is_running()") != "true":
+                return False
+            if not self._made:  # the first start
+                self.declare(QUEUE)
+                self._made = True
+            return True
         except (subprocess.SubprocessError, ConnectionError):
             return False
 
@@ -74,6 +92,17 @@ class RabbitMQ(Server):
     def channels_opened(self) -> int:
         """How many there have been since the server was started."""
         return int(self.ask("element(4, hd(ets:lookup(connection_churn_metrics, node())))"))
+
+    def declare(self, queue: str) -> None:
+        """Make a queue that outlives the server."""
+        self.ask(f'rabbit_amqqueue:declare({_resource(queue)}, true, false, [], none, <<"tests">>)')
+
+    def delete(self, queue: str) -> None:
+        self.ask(f'{_found(queue)}, rabbit_amqqueue:delete(Q, false, false, <<"tests">>)')
+
+    def messages(self, queue: str) -> int:
+        """How many it has, ready or not acknowledged."""
+        return int(self.ask(f"{_found(queue)}, element(2, hd(rabbit_amqqueue:info(Q, [messages])))"))
 
     def ask(self, expression: str) -> str:
         """Return what the node says of an expression of Erlang."""
