@@ -30,6 +30,9 @@ QUEUE = "jobs"
 """There from the first start on, without consumers and messages."""
 
 
+ACTOR = '<<"tests">>'
+
+
 def _resource(queue: str) -> str:
     return f'rabbit_misc:r(<<"{DATABASE}">>, queue, <<"{queue}">>)'
 
@@ -95,10 +98,20 @@ class RabbitMQ(Server):
 
     def declare(self, queue: str) -> None:
         """Make a queue that outlives the server."""
-        self.ask(f'rabbit_amqqueue:declare({_resource(queue)}, true, false, [], none, <<"tests">>)')
+        self.ask(f"rabbit_amqqueue:declare({_resource(queue)}, true, false, [], none, {ACTOR})")
 
     def delete(self, queue: str) -> None:
-        self.ask(f'{_found(queue)}, rabbit_amqqueue:delete(Q, false, false, <<"tests">>)')
+        self.ask(f"{_found(queue)}, rabbit_amqqueue:delete(Q, false, false, {ACTOR})")
+
+    def allow(self, user: str, pattern: str) -> None:
+        """Let in a new user, with the password of all, who may configure, write and read what is named so."""
+        name, password, host = (f'<<"{word}">>' for word in (user, PASSWORD, DATABASE))
+        patterns = ", ".join([f'<<"{pattern}">>'] * 3)
+        self.ask(f"rabbit_auth_backend_internal:add_user({name}, {password}, {ACTOR})")
+        self.ask(f"rabbit_auth_backend_internal:set_permissions({name}, {host}, {patterns}, {ACTOR})")
+
+    def forget(self, user: str) -> None:
+        self.ask(f'rabbit_auth_backend_internal:delete_user(<<"{user}">>, {ACTOR})')
 
     def messages(self, queue: str) -> int:
         """How many it has, ready or not acknowledged."""
