@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import uuid4
 
 import anyio
 import pytest
@@ -133,7 +134,7 @@ async def test_a_consumer_to_which_its_group_gives_no_partition_works_on_nothing
 async def test_a_consumer_that_was_thrown_out_of_its_group_is_told_though_it_holds_its_partitions(
     server: Server,
 ) -> None:
-    async with consumer_of(server, "lost", "jobs-5-3", heartbeat_interval_ms=100) as consumer:
+    async with consumer_of(server, f"lost-{uuid4()}", "jobs-5-3", heartbeat_interval_ms=100) as consumer:
         check = aiokafka_consumer(consumer)
         end = anyio.current_time() + 30
         while (result := (await observe(check)).result).status is Status.HEALTHY:
@@ -175,6 +176,7 @@ async def test_a_producer_is_no_consumer(server: Server) -> None:
         TypeError, match=r"^aiokafka_consumer: expected aiokafka\.AIOKafkaConsumer, or a plain function"
     ):
         aiokafka_consumer(producer)
+    await producer.stop()
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from typing import ClassVar
 UNSUPPORTED_MECHANISM, FAILED_LOGIN, NO_ERROR = 33, 58, 0
 COORDINATOR_NOT_AVAILABLE, UNKNOWN_MEMBER = 15, 25
 FETCH = 1
-POLL = 0.05  # seconds until a fetch is answered that finds nothing
+POLL = 0.01  # seconds until a fetch is answered that finds nothing
 NOTHING = struct.pack(">hii", 0, 0, -1)  # of an assignment: version, topics, data of the application
 
 
