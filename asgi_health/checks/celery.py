@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterable
 from time import monotonic, time
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 from uuid import uuid4
 
-from ..core.require import require_type
 from ..core.result import Result, healthy, unhealthy
+from .active_queues import ActiveQueues
 from .client import Given, PlainCheck, client_getter
 from .driver import load
 from .kombu import Kept
@@ -111,26 +111,17 @@ def celery_workers(
     events, kombu = load("celery.events.event", extra="celery"), load("kombu", extra="celery")
     if at_least < 1:
         raise ValueError(f"celery_workers: at_least must be 1 or more, not {at_least}")
-    wanted = _names_of(queues)
+    active = ActiveQueues(queues, at_least, within)
     heard: dict[str, float] = {}
-    answers: dict[str, tuple[float, frozenset[str]]] = {}
-    """By worker: when it was asked, and the queues that it consumes."""
     began = 0.0
-    reply_to = {"exchange": "", "routing_key": ""}
 
     def hear(event: dict[str, Any], message: object) -> None:
         if event["type"] == "worker-offline":
             heard.pop(event["hostname"], None)
-            answers.pop(event["hostname"], None)
+            active.forget(event["hostname"])
         else:
             age = max(0.0, time() - event["timestamp"])  # it may have lain on the line since the last run
             heard[event["hostname"]] = monotonic() - age
-
-    def hear_answer(body: dict[str, Any], message: Any) -> None:
-        asked = float(message.headers["ticket"])
-        for name, consumed in body.items():
-            if isinstance(consumed, list):  # else it is an error
-                answers[name] = asked, frozenset(queue["name"] for queue in cast("list[dict[str, Any]]", consumed))
 
     def begin(connection: Any) -> None:
         nonlocal began
@@ -148,36 +139,8 @@ def celery_workers(
         )
         accept = {conf.event_serializer, "json"}
         connection.Consumer(queue, callbacks=[hear], no_ack=True, accept=accept).consume()
-        if wanted:
-            begin_to_hear_answers(connection, redis)
+        active.begin(connection, get().control.mailbox)
         began = monotonic()
-
-    def begin_to_hear_answers(connection: Any, redis: bool) -> None:
-        mailbox = get().control.mailbox
-        # At Redis by the name of the queue alone: a binding would be written down, and stay.
-        exchange = kombu.Exchange("") if redis else mailbox.reply_exchange
-        name = f"{uuid4().hex}.{mailbox.reply_exchange.name}"
-        reply_to.update(exchange=exchange.name, routing_key=name)
-        queue = kombu.Queue(
-            name, exchange=exchange, routing_key=name, exclusive=not redis, durable=False, message_ttl=within
-        )
-        # On a channel of its own: one of Redis can do nothing else while it waits.
-        channel = connection.channel()
-        accept = {*mailbox.accept, "json"}
-        connection.Consumer(queue, channel=channel, callbacks=[hear_answer], no_ack=True, accept=accept).consume()
-
-    def ask_for_queues(connection: Any) -> None:
-        mailbox = get().control.mailbox
-        to_all = dict.fromkeys(("destination", "pattern", "matcher"))
-        ticket = str(monotonic())
-        connection.Producer(auto_declare=False).publish(
-            {"method": "active_queues", "arguments": {}, **to_all, "ticket": ticket, "reply_to": reply_to},
-            exchange=mailbox.exchange,
-            routing_key="",
-            declare=[mailbox.exchange],
-            headers={"clock": 0, "expires": time() + within},
-            serializer=mailbox.serializer,
-        )
 
     kept = Kept(patience, begin)
 
@@ -187,27 +150,14 @@ def celery_workers(
                 heard.pop(name, None)
         return len(heard)
 
-    def unattended() -> str:
-        """Return the first of the queues that too few consume; or nothing."""
-        for name, (asked, _) in list(answers.items()):
-            if monotonic() - asked >= within:
-                answers.pop(name, None)
-        for queue in wanted:
-            count = sum(queue in consumed for _, consumed in answers.values())
-            if count < at_least:
-                told = f"queue {queue!r} is consumed by {count} of the {len(answers)} workers that answered"
-                return f"{told}, expected at least {at_least}"
-        return ""
-
     def listen_on(connection: Any, end: float) -> None:
-        if wanted:
-            ask_for_queues(connection)
-        _hear(connection, lambda: alive() >= at_least and not unattended(), end)
+        active.ask(connection, get().control.mailbox)
+        _hear(connection, lambda: alive() >= at_least and not active.shortage(), end)
 
     def listen() -> Result:
         end = monotonic() + patience
         kept.answer(get().connection_for_read, lambda connection: listen_on(connection, end))
-        count, reason = alive(), unattended()
+        count, reason = alive(), active.shortage()
         if count >= at_least:
             return unhealthy(reason) if reason else healthy()
         listened = monotonic() - began
@@ -218,17 +168,6 @@ def celery_workers(
         return unhealthy(f"heard {count} of {at_least} workers within {within:g} s")
 
     return listen
-
-
-def _names_of(queues: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(queues, str):
-        raise TypeError(f"celery_workers: queues must be names of queues, as [{queues!r}], not a single string")
-    names = tuple(queues)
-    for name in names:
-        require_type("celery_workers: the name of a queue", name, str)
-        if not name:
-            raise ValueError("celery_workers: the name of a queue must not be empty")
-    return names
 
 
 def _hear(connection: Any, enough: Callable[[], bool], end: float) -> None:
