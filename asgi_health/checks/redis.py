@@ -40,16 +40,21 @@ def redis_client(client: "Given[Redis]", *, writable: bool = False) -> AsyncChec
     technology="Redis cluster",
     extra="redis",
     asked="`CLUSTER INFO` of one node: `cluster_state:ok`. A node that refuses gives way to the next; one that is "
-    "silent, at the next run",
-    costs="one round trip to one node. While the pool is exhausted, and before the client is used: one connection "
-    "more, opened and closed",
-    privileges="`+cluster|info`",
+    "silent, at the next run. `writable`: at the same time `INFO` of each primary",
+    costs="one round trip to one node, with `writable` to each primary. While the pool is exhausted, and before the "
+    "client is used: one connection more, opened and closed",
+    privileges="`+cluster|info`, and for `writable` `+info`",
 )
-def redis_cluster(client: "Given[RedisCluster]") -> AsyncCheck:
+def redis_cluster(client: "Given[RedisCluster]", *, writable: bool = False) -> AsyncCheck:
     """Return a check of a cluster through a client of redis.asyncio.
 
-    One node is enough, for they know of each other. A cluster in which slots have no primary that answers is not ok, so
-    this sees a failover that failed; it does not see a primary that has used up its ``maxmemory``. Raises
-    ModuleNotFoundError without redis, TypeError for another kind of client.
+    One node is enough, for they know of each other. A cluster in which slots have no primary that answers is not ok.
+
+    With `writable` it also fails where a primary takes no writes, as `redis_client` has it, whose limits this has too.
+    One that cannot be reached is left to the other nodes, which replace it or take it for lost; one that is silent
+    takes all of the time that the check has. A client that was not used yet, or has not learnt of a failover, knows not
+    all primaries: that is degraded.
+
+    Raises ModuleNotFoundError without redis, TypeError for another kind of client.
     """
-    return resp.cluster_asked("redis", "RedisCluster", client, by="redis_cluster")
+    return resp.cluster_asked("redis", "RedisCluster", client, writable=writable, by="redis_cluster")

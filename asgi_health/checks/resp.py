@@ -1,9 +1,11 @@
 """What redis-py and valkey-py, which is a fork of it, have in common: they speak RESP, by the same classes."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 from ..core.result import Result, degraded, unhealthy
+from ..core.status import Status
 from .client import AsyncCheck, ClientError, client_getter
 from .driver import load
 from .pool import Usage, answered, exhausted, usage_of
@@ -79,17 +81,34 @@ def _can_evict(info: Mapping[str, str]) -> bool:
     return policy != "noeviction" and any(int(each.get(counted, 0)) for each in keys)
 
 
-def cluster_asked(driver: str, kind: str, client: Any, *, by: str) -> AsyncCheck:
-    """Return a check that asks one node for CLUSTER INFO, and another one when that does not answer."""
+def cluster_asked(driver: str, kind: str, client: Any, *, writable: bool, by: str) -> AsyncCheck:
+    """Return a check that asks one node for CLUSTER INFO, and another one when that does not answer.
+
+    With `writable` each primary is asked at the same time for INFO.
+    """
     asker = Asker(driver)
     get = client_getter(client, asker.kind(kind), by=by)
     turn = 0  # whose it is to be asked first: not again his who was silent until the deadline
 
-    async def ask_the_cluster() -> Result:
-        nonlocal turn
+    async def ask() -> Result:
         cluster = get()
         if getattr(cluster, "_closed", False):
             raise ClientError("the client is closed")
+        primaries = cluster.get_primaries() if writable else []
+        state, *others = await asyncio.gather(
+            ask_for_state(cluster),
+            *(_ask_node(asker, node, *INFO) for node in primaries),
+            return_exceptions=True,
+        )
+        if isinstance(state, BaseException):
+            raise state
+        result = _judged(*state)
+        if result.status is Status.UNHEALTHY or not writable:
+            return result
+        return _of_primaries(primaries, others, asker.unreachable) or result
+
+    async def ask_for_state(cluster: Any) -> tuple[bytes, Usage]:
+        nonlocal turn
         nodes = cluster.get_nodes()
         # A client that was not used yet closes nothing at its end, so nothing is left open in it.
         ask = _ask_node if nodes else _ask_beside
@@ -97,7 +116,7 @@ def cluster_asked(driver: str, kind: str, client: Any, *, by: str) -> AsyncCheck
         reason: Exception = ClientError("the client knows no node")
         for _ in nodes:
             try:
-                return await ask(asker, nodes[turn % len(nodes)])
+                return await ask(asker, nodes[turn % len(nodes)], *STATE)
             except asker.unreachable as error:
                 turn += 1
                 reason = error
@@ -106,30 +125,47 @@ def cluster_asked(driver: str, kind: str, client: Any, *, by: str) -> AsyncCheck
                 raise
         raise reason
 
-    return ask_the_cluster
+    return ask
 
 
-async def _ask_node(asker: "Asker", node: Any) -> Result:
+def _of_primaries(primaries: list[Any], answers: list[Any], unreachable: tuple[type[Exception], ...]) -> Result | None:
+    """Return what keeps a cluster that is ok from taking writes, as its primaries tell; None if nothing does.
+
+    One that cannot be reached is left to the state of the cluster, whose other nodes replace it or take it for lost.
+    """
+    unknown = "" if primaries else "the client was not used yet, and knows no primary that could be asked"
+    for node, answer in zip(primaries, answers, strict=True):
+        if isinstance(answer, unreachable):
+            continue
+        if isinstance(answer, BaseException):
+            raise answer
+        info = parsed(answer[0])
+        if info.get("role") == REPLICA:
+            unknown = f"{node.host}:{node.port} is no primary any more, and the client has not learnt which one is"
+        elif refusal := refusal_of(info):
+            return unhealthy(f"{node.host}:{node.port} takes no writes: {refusal}")
+    return degraded(unknown) if unknown else None
+
+
+async def _ask_node(asker: "Asker", node: Any, *command: str) -> tuple[bytes, Usage]:
     usage = _usage(node)
     if usage.exhausted:
-        return await _ask_beside(asker, node)
+        return await _ask_beside(asker, node, *command)
     # Not by execute_command() of the node: that of valkey-py loses a connection when it cannot connect.
     connection = node.acquire_connection()
     try:
-        answer = await asker.ask_twice(connection, *STATE)
+        return await asker.ask_twice(connection, *command), usage
     finally:
         getattr(node, "release", node._free.append)(connection)
-    return _judged(answer, usage)
 
 
-async def _ask_beside(asker: "Asker", node: Any) -> Result:
+async def _ask_beside(asker: "Asker", node: Any, *command: str) -> tuple[bytes, Usage]:
     usage = _usage(node)
     connection = node.connection_class(**node.connection_kwargs)
     try:
-        answer = await asker.ask_twice(connection, *STATE)
+        return await asker.ask_twice(connection, *command), usage
     finally:
         await connection.disconnect(nowait=True)
-    return _judged(answer, usage)
 
 
 def _usage(node: Any) -> Usage:

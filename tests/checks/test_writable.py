@@ -14,21 +14,21 @@ import pytest
 
 from asgi_health import Status
 from asgi_health.checks.arq import arq_pool
-from asgi_health.checks.redis import redis_client
+from asgi_health.checks.redis import redis_client, redis_cluster
 from asgi_health.checks.resp import parsed, refusal_of
-from asgi_health.checks.valkey import valkey_client
+from asgi_health.checks.valkey import valkey_client, valkey_cluster
 from asgi_health.checks.writable import POSTGRES, refusal_of_mysql
 
 from .conftest import GetServer
 from .observe import TIMED_OUT, expect, observe, recovers, until
 from .port import reserved_port
 from .rows import ROWS, Row
-from .rows.redis import behind_sentinel, plain
+from .rows.redis import DRIVERS, behind_sentinel, plain
 from .servers import Server, Target
 from .servers.mariadb import MariaDB
 from .servers.mark import HUMBLE, PASSWORD, USER
 from .servers.postgres import Postgres, PostgresStandby
-from .servers.redis import Redis, RedisSentinel, Valkey
+from .servers.redis import BUS, Redis, RedisSentinel, Valkey, reserved_cluster_port
 from .test_costs import COUNTED, QUERY, RUNS, STATEMENTS, counted, run, running
 
 pytestmark = pytest.mark.anyio
@@ -37,6 +37,7 @@ STANDBY = r"^the server takes no writes: it is a standby \(pg_is_in_recovery\)$"
 READ_ONLY = "^the database takes no writes: transaction_read_only is on$"
 MARIADB_READ_ONLY = "^the server takes no writes: read_only is 1$"
 CLIENTS = {"redis": redis_client, "valkey": valkey_client}
+CLUSTERS = {"redis": redis_cluster, "valkey": valkey_cluster}
 
 OF_DATABASES = [row for row in ROWS if row.server in ("postgres", "mariadb") and row.extra != "alembic"]
 OF_REDIS = [row for row in ROWS if row.check in (redis_client, valkey_client)]
@@ -210,9 +211,9 @@ def redis(driver: str, get_server: GetServer) -> Iterator[Redis]:
     server.mend()
 
 
-def another(stack: ExitStack, driver: str, folder: Path) -> Redis:
+def another(stack: ExitStack, driver: str, folder: Path, *options: str, port: int | None = None) -> Redis:
     kind = Valkey if driver == "valkey" else Redis
-    server = kind(folder, stack.enter_context(reserved_port()))
+    server = kind(folder, port or stack.enter_context(reserved_port()), *options)
     stack.callback(server.daemon.kill)
     server.start()
     return server
@@ -355,3 +356,57 @@ async def test_jobs_cannot_be_handed_over_to_a_redis_that_takes_no_writes(get_se
     finally:
         server.ask("CONFIG SET maxmemory 0")
         await pool.connection_pool.disconnect()
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.check in CLUSTERS.values()], ids=str)
+async def test_a_cluster_takes_writes_if_its_primaries_do(row: Row, server: Redis) -> None:
+    async with row.open(Target(server.port)) as client:
+        check = writable(row).check(client)
+        await expect(check, Status.HEALTHY, "^$")
+        server.ask("CONFIG SET maxmemory 100000")
+        try:
+            assert server.ask("SET news old").startswith("-OOM")
+            await expect(row.check(client), Status.HEALTHY, "^$")
+            told = rf"^127\.0\.0\.1:{server.port} takes no writes: \d+ of 100000 bytes of maxmemory are used"
+            await expect(check, Status.UNHEALTHY, told)
+        finally:
+            server.ask("CONFIG SET maxmemory 0")
+        await expect(check, Status.HEALTHY, "^$")
+        server.daemon.freeze()
+        await expect(check, Status.UNHEALTHY, TIMED_OUT)
+        server.daemon.thaw()
+        await recovers(check)
+    server.ask(f"ACL SETUSER weak on >{PASSWORD} -@all +cluster|info +cluster|slots +cluster|nodes +command +info")
+    async with row.open(Target(server.port, user="weak")) as client:
+        await expect(writable(row).check(client), Status.HEALTHY, "^$")
+
+
+async def test_a_cluster_whose_primaries_are_not_all_known_is_degraded(
+    driver: str, get_server: GetServer, stack: ExitStack, tmp_path: Path
+) -> None:
+    get_server(driver)  # skips, or fails, where it is not installed
+    login = (f"masteruser {USER}", f"masterauth {PASSWORD}")
+    options = ("cluster-enabled yes", "cluster-node-timeout 1000", "repl-diskless-sync-delay 0")
+    nodes = [another(stack, driver, tmp_path, *options, *login, port=reserved_cluster_port(stack)) for _ in range(2)]
+    first, heir = nodes
+    first.ask("CLUSTER ADDSLOTS " + " ".join(map(str, range(16384))))
+    heir.ask(f"CLUSTER MEET 127.0.0.1 {first.port} {first.port + BUS}")
+    me = first.ask("CLUSTER MYID")
+    await until(lambda: heir.ask(f"CLUSTER REPLICATE {me}") == "+OK", "it replicates")
+    await until(lambda: "master_link_status:up" in heir.ask("INFO replication"), "the replica is in step")
+    await until(lambda: all("cluster_state:ok" in node.ask("CLUSTER INFO") for node in nodes), "the cluster is one")
+
+    kind = getattr(DRIVERS[driver].asyncio, f"{driver.title()}Cluster")
+    client = kind(host="127.0.0.1", port=first.port, username=USER, password=PASSWORD)
+    check = CLUSTERS[driver](client, writable=True)
+    await expect(check, Status.DEGRADED, "^the client was not used yet, and knows no primary that could be asked$")
+    await client.set("news", "old")
+    await expect(check, Status.HEALTHY, "^$")
+    await until(lambda: heir.ask("CLUSTER FAILOVER") == "+OK", "it takes over")
+    await until(lambda: "role:master" in heir.ask("INFO replication"), "it has taken over")
+    await until(lambda: "role:slave" in first.ask("INFO replication"), "the other follows")
+    told = rf"^127\.0\.0\.1:{first.port} is no primary any more, and the client has not learnt which one is$"
+    await expect(check, Status.DEGRADED, told)
+    await client.set("news", "new")
+    await expect(check, Status.HEALTHY, "^$")
+    await client.aclose()
