@@ -69,8 +69,8 @@ class ActiveQueues:
         for queue in self._wanted:
             count = sum(queue in consumed for _, consumed in self._answers.values())
             if count < self._at_least:
-                told = f"queue {queue!r} is consumed by {count} of the {len(self._answers)} workers that answered"
-                return f"{told}, expected at least {self._at_least}"
+                message = f"queue {queue!r} is consumed by {count} of the {len(self._answers)} workers that answered"
+                return f"{message}, expected at least {self._at_least}"
         return ""
 
     def _hear(self, body: dict[str, Any], message: Any) -> None:

@@ -99,15 +99,15 @@ def rabbitmq_queue(
         consumers, messages = declared.consumer_count, declared.message_count
         data = {"consumers": consumers, "messages": messages}
         if consumers < min_consumers:
-            told = f"queue {queue!r} has {consumers} consumers, expected at least {min_consumers}"
-            return unhealthy(told, data=data)
+            message = f"queue {queue!r} has {consumers} consumers, expected at least {min_consumers}"
+            return unhealthy(message, data=data)
         if max_messages is not None and messages > max_messages:
             return unhealthy(f"queue {queue!r} has {messages} messages, expected at most {max_messages}", data=data)
         return healthy(data=data)
 
     async def ask() -> Result:
         given: Any = get()
-        # Private: a channel of aio-pika tells nobody whose it is.
+        # Private: a channel of aio-pika has no public word for the connection that it is of.
         opened: Connection = given if isinstance(given, aio_pika.Connection) else given._connection
         return await _ask(outstanding, opened, declare, judge)
 

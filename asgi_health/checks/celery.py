@@ -92,11 +92,11 @@ def celery_workers(
     its worker and the clock here. A worker that ends as it should says so, and counts no more; one that was killed is
     told at the first run that is `within` seconds after its last heartbeat.
 
-    A heartbeat says that a worker is alive, not what it works on: one that was started for other queues, or was told to
-    consume one no more (``cancel_consumer``), sends them as ever. With `queues` the workers are asked at each run which
-    queues they consume, and each of those named must be consumed by `at_least` so many that were asked and answered
-    `within` so many seconds. Workers without remote control never answer; one whose pool is ``solo`` does not while it
-    has a task, so `within` must be more than the longest of them takes.
+    A heartbeat says that a worker is alive, not what it works on: one that was started for other queues, or consumes
+    one no more (``cancel_consumer``), sends them as ever. With `queues` the workers are asked at each run which queues
+    they consume, and each of those named must be consumed by `at_least` so many that were asked and answered `within`
+    so many seconds. Workers without remote control never answer; one whose pool is ``solo`` does not while it has a
+    task, so `within` must be more than the longest of them takes.
 
     Neither tells whether a worker gets on: one with a task that hangs sends its heartbeats, and consumes its queues.
 

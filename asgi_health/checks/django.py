@@ -136,8 +136,8 @@ def ask_writable(connection: Any) -> Result:
     elif connection.vendor == "mysql":  # MariaDB too
         refusal = refusal_of_mysql(_execute(connection, MYSQL)[0])
     else:
-        told = f"writable can be asked of mysql, postgresql, sqlite, not of {connection.vendor}"
-        raise ClientError(f"django_connection: {told}")
+        message = f"writable can be asked of mysql, postgresql, sqlite, not of {connection.vendor}"
+        raise ClientError(f"django_connection: {message}")
     return unhealthy(refusal) if refusal else healthy()
 
 

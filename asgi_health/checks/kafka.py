@@ -119,8 +119,8 @@ def aiokafka_consumer(
         if _is_outside_of_its_group(consumer):
             return unhealthy("the consumer is not a member of its group", data=data)
         if len(partitions) < min_partitions:
-            told = f"the consumer has {len(partitions)} partitions, expected at least {min_partitions}"
-            return unhealthy(told, data=data)
+            message = f"the consumer has {len(partitions)} partitions, expected at least {min_partitions}"
+            return unhealthy(message, data=data)
         if max_lag is None:
             return healthy(data=data)
         data["lag"] = lag = await lag_of(consumer, partitions)

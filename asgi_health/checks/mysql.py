@@ -73,7 +73,7 @@ def aiomysql_pool(pool: Given[Pool], *, writable: bool = False) -> AsyncCheck:
 
 
 def _ping(get: Callable[[], Pool], connect: Callable[..., Any], cursor: type | None) -> AsyncCheck:
-    """Return a check that pings, or one that asks by a plain `cursor`, whichever the pool has, for the writes."""
+    """Return a check that pings, or asks for writes by a `cursor`: a plain one, where the pool may have another."""
 
     async def ping() -> Result:
         pool = get()

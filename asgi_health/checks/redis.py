@@ -25,8 +25,8 @@ def redis_client(client: "Given[Redis]", *, writable: bool = False) -> AsyncChec
 
     With `writable` it fails where the server takes no writes: a replica, whatever its ``replica-read-only``; one that
     has used up ``maxmemory`` and may not evict, or has nothing to; one that cannot write its append-only file, or has
-    none of the replicas that it wants. A failed snapshot is degraded: by default it stops the writes, but whether it
-    does is not told. It writes nothing, so it does not see that there are some replicas but fewer than
+    none of the replicas that it wants. A failed snapshot is degraded: by default it stops the writes, but INFO does
+    not say whether it does. It writes nothing, so it does not see that there are some replicas but fewer than
     ``min-replicas-to-write``, nor which keys and commands the user may not use.
 
     The retries of the client are left out, so that the reason is told before the deadline. A client that was closed
@@ -48,7 +48,8 @@ def redis_client(client: "Given[Redis]", *, writable: bool = False) -> AsyncChec
 def redis_cluster(client: "Given[RedisCluster]", *, writable: bool = False) -> AsyncCheck:
     """Return a check of a cluster through a client of redis.asyncio.
 
-    One node is enough, for they know of each other. A cluster in which slots have no primary that answers is not ok.
+    One node is enough, because they know of each other. A cluster in which slots have no primary that answers is not
+    ok.
 
     With `writable` it also fails where a primary takes no writes, as `redis_client` has it, whose limits this has too.
     One that cannot be reached is left to the other nodes, which replace it or take it for lost; one that is silent

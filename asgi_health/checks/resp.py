@@ -13,7 +13,7 @@ from .pool import Usage, answered, exhausted, usage_of
 STATE = "CLUSTER", "INFO"
 PING = ("PING",)
 INFO = ("INFO",)
-"""All of the default sections, for releases before 7 know one or all: the server gathers some 5 kB."""
+"""All of the default sections, some 5 kB: releases before 7 know one section or all."""
 
 REPLICA = "slave"
 
@@ -44,8 +44,8 @@ async def ask_client(asker: "Asker", client: Any, *, writable: bool) -> Result:
     if refusal := refusal_of(info):
         return unhealthy(f"the server takes no writes: {refusal}", data=data)
     if info.get("rdb_last_bgsave_status") == "err":
-        told = "its last snapshot failed, and unless stop-writes-on-bgsave-error is no it takes no writes"
-        return degraded(told, data=data)
+        message = "its last snapshot failed, and unless stop-writes-on-bgsave-error is no it takes no writes"
+        return degraded(message, data=data)
     return answered(usage)
 
 
@@ -64,7 +64,7 @@ def refusal_of(info: Mapping[str, str]) -> str:
         return "it has none of the replicas that min-replicas-to-write wants"
     missing = [name for name in ("used_memory", "maxmemory", "maxmemory_policy") if name not in info]
     if missing:
-        return f"unless it does, for INFO does not tell its {missing[0]}"
+        raise AnswerError(f"INFO was answered without {missing[0]}, by which it is known whether the server is full")
     limit = int(info["maxmemory"])
     used = int(info["used_memory"]) - int(info.get("mem_not_counted_for_evict", 0))
     if limit and used > limit and not _can_evict(info):

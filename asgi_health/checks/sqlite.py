@@ -89,7 +89,7 @@ def _delete_nothing(execute: Execute, table: str) -> Result:
 
 
 def refusal_of_file(path: str | os.PathLike[str]) -> str:
-    """Return why nobody of this process's user can write to a file of SQLite, or nothing where it seems possible.
+    """Return why the user of this process cannot write to a file of SQLite, or nothing where it seems possible.
 
     Never by opening it: closing it again would take away the locks that SQLite has on it in this process. SQLite needs
     the folder too, for its journal.

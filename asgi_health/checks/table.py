@@ -94,9 +94,9 @@ api = FastAPI(lifespan=lifespan)
 app = HealthMiddleware(api, checks=[Check("database", asyncpg_pool(lambda: api.state.pool), timeout=1.0)])
 ```
 
-The deadline of the check covers all that it does. None of them takes a message from anybody. None publishes or writes,
-but for `celery.celery_workers`, for which a broker must note who listens, and which asks workers for their queues by a
-message. A pool that is exhausted while the
+The deadline of the check covers all that it does. None of them takes a message that is meant for others. None
+publishes or writes but `celery.celery_workers`: a broker must note who listens, and workers are asked for their queues
+by a message. A pool that is exhausted while the
 server answers is degraded, `pool exhausted: 20 of 20 in use`. The driver comes with your application, or with the
 extra: `pip install "asgi-health[postgres]"`.
 

@@ -16,7 +16,7 @@ OFF = (0, "OFF")
 def refusal_of_postgres(rows: int) -> str:
     """Return why PostgreSQL takes no writes, by the number of rows that it answers to `POSTGRES`; nothing if it does.
 
-    A standby has both, for there each transaction is read-only.
+    A standby has both: there each transaction is read-only.
     """
     if rows == 0:
         return ""

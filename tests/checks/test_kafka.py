@@ -88,9 +88,9 @@ async def test_a_silent_broker_costs_one_run_at_most(server: Server) -> None:
 
 async def test_a_client_that_was_not_started_is_told_apart_from_a_server_that_is_away(server: Server) -> None:
     producer = AIOKafkaProducer(**settings(server, server.port))
-    told = rf"^ClientError: the client was not started, though 127\.0\.0\.1:{server.port} accepts it$"
+    message = rf"^ClientError: the client was not started, though 127\.0\.0\.1:{server.port} accepts it$"
     for _ in range(5):
-        await expect(aiokafka_client(producer), Status.UNHEALTHY, told)
+        await expect(aiokafka_client(producer), Status.UNHEALTHY, message)
     await until(lambda: server.connections() == 0, "what was opened for the reason is closed")
     server.daemon.freeze()
     for _ in range(5):
@@ -118,15 +118,15 @@ async def test_a_consumer_of_a_group_has_partitions(server: Server) -> None:
         result = await expect(check, Status.HEALTHY, "^$")
         assert result.data == {"brokers": (1, ""), "partitions": (2, "")}
         await expect(aiokafka_consumer(consumer, min_partitions=2), Status.HEALTHY, "^$")
-        told = "^the consumer has 2 partitions, expected at least 3$"
-        await expect(aiokafka_consumer(consumer, min_partitions=3), Status.UNHEALTHY, told)
+        message = "^the consumer has 2 partitions, expected at least 3$"
+        await expect(aiokafka_consumer(consumer, min_partitions=3), Status.UNHEALTHY, message)
 
 
 async def test_a_consumer_to_which_its_group_gives_no_partition_works_on_nothing(server: Server) -> None:
     async with consumer_of(server, "idle", "jobs-5-3") as consumer:
         await expect(aiokafka_client(consumer), Status.HEALTHY, "^$")
-        told = "^the consumer has 0 partitions, expected at least 1$"
-        await expect(aiokafka_consumer(consumer), Status.UNHEALTHY, told)
+        message = "^the consumer has 0 partitions, expected at least 1$"
+        await expect(aiokafka_consumer(consumer), Status.UNHEALTHY, message)
         result = await expect(aiokafka_consumer(consumer, min_partitions=0, max_lag=0), Status.HEALTHY, "^$")
         assert result.data == {"brokers": (1, ""), "partitions": (0, ""), "lag": (0, "")}
 

@@ -15,7 +15,7 @@ import pytest
 from asgi_health import Status
 from asgi_health.checks.arq import arq_pool
 from asgi_health.checks.redis import redis_client, redis_cluster
-from asgi_health.checks.resp import parsed, refusal_of
+from asgi_health.checks.resp import AnswerError, parsed, refusal_of
 from asgi_health.checks.valkey import valkey_client, valkey_cluster
 from asgi_health.checks.writable import POSTGRES, refusal_of_mysql
 
@@ -62,7 +62,7 @@ def standby(get_server: GetServer) -> Iterator[PostgresStandby]:
 
 @rows("postgres")
 async def test_a_standby_answers_and_takes_no_writes(row: Row, standby: PostgresStandby) -> None:
-    """Of a user who may connect and nothing else the same is told, and an exhausted pool does not hide it."""
+    """For a user who may connect and nothing else it does so too, and an exhausted pool does not hide it."""
     async with row.open(Target(standby.port)) as client:
         check = row.check(client)
         await expect(check, Status.HEALTHY, "^$")
@@ -238,7 +238,7 @@ async def test_a_master_that_was_demoted_answers_and_takes_no_writes(
 
 
 async def test_a_full_server_that_may_not_evict_answers_and_takes_no_writes(driver: str, redis: Redis) -> None:
-    told = (
+    message = (
         r"^the server takes no writes: \d+ of 100000 bytes of maxmemory are used, and noeviction has nothing to evict"
     )
     async with plain(driver, driver.title())(Target(redis.port)) as client:
@@ -246,7 +246,7 @@ async def test_a_full_server_that_may_not_evict_answers_and_takes_no_writes(driv
         redis.ask("CONFIG SET maxmemory 100000")
         assert redis.ask("SET news old").startswith("-OOM")
         await expect(CLIENTS[driver](client), Status.HEALTHY, "^$")
-        await expect(check, Status.UNHEALTHY, told)
+        await expect(check, Status.UNHEALTHY, message)
         redis.ask("CONFIG SET maxmemory 0")
         await expect(check, Status.HEALTHY, "^$")
 
@@ -264,8 +264,8 @@ async def test_a_server_without_the_replicas_that_it_wants_takes_no_writes(drive
     async with plain(driver, driver.title())(Target(redis.port)) as client:
         redis.ask("CONFIG SET min-replicas-to-write 1")
         assert redis.ask("SET news old").startswith("-NOREPLICAS")
-        told = "^the server takes no writes: it has none of the replicas that min-replicas-to-write wants$"
-        await expect(CLIENTS[driver](client, writable=True), Status.UNHEALTHY, told)
+        message = "^the server takes no writes: it has none of the replicas that min-replicas-to-write wants$"
+        await expect(CLIENTS[driver](client, writable=True), Status.UNHEALTHY, message)
 
 
 async def test_a_failed_snapshot_is_degraded_for_it_may_have_stopped_the_writes(driver: str, redis: Redis) -> None:
@@ -299,7 +299,6 @@ EVICTING = f"{INFO}maxmemory_policy:allkeys-lru\r\ndb0:keys=5,expires=0,avg_ttl=
         (EVICTING.replace("db0", "dbs"), "2000 of 1000 bytes of maxmemory are used, and allkeys-lru has nothing"),
         (EVICTING.replace("status:ok", "status:err"), "it could not write to its append-only file"),
         (EVICTING.replace("role:master", "role:sentinel"), "its role is sentinel, expected master"),
-        (EVICTING.replace("maxmemory:1000", ""), "unless it does, for INFO does not tell its maxmemory"),
         ("", "its role is None, expected master"),
     ],
 )
@@ -307,6 +306,12 @@ def test_what_info_says_of_writes(info: str, refusal: str) -> None:
     found = refusal_of(parsed(info.encode()))
     assert found.startswith(refusal)
     assert bool(found) == bool(refusal)
+
+
+@pytest.mark.parametrize("missing", ["used_memory:2000", "maxmemory:1000", "maxmemory_policy:allkeys-lru"])
+def test_what_info_does_not_say_is_not_taken_for_granted(missing: str) -> None:
+    with pytest.raises(AnswerError, match=f"^INFO was answered without {missing.partition(':')[0]}, by which"):
+        refusal_of(parsed(EVICTING.replace(missing, "").encode()))
 
 
 @rows("redis", "valkey")
@@ -367,8 +372,8 @@ async def test_a_cluster_takes_writes_if_its_primaries_do(row: Row, server: Redi
         try:
             assert server.ask("SET news old").startswith("-OOM")
             await expect(row.check(client), Status.HEALTHY, "^$")
-            told = rf"^127\.0\.0\.1:{server.port} takes no writes: \d+ of 100000 bytes of maxmemory are used"
-            await expect(check, Status.UNHEALTHY, told)
+            message = rf"^127\.0\.0\.1:{server.port} takes no writes: \d+ of 100000 bytes of maxmemory are used"
+            await expect(check, Status.UNHEALTHY, message)
         finally:
             server.ask("CONFIG SET maxmemory 0")
         await expect(check, Status.HEALTHY, "^$")
@@ -405,8 +410,8 @@ async def test_a_cluster_whose_primaries_are_not_all_known_is_degraded(
     await until(lambda: heir.ask("CLUSTER FAILOVER") == "+OK", "it takes over")
     await until(lambda: "role:master" in heir.ask("INFO replication"), "it has taken over")
     await until(lambda: "role:slave" in first.ask("INFO replication"), "the other follows")
-    told = rf"^127\.0\.0\.1:{first.port} is no primary any more, and the client has not learnt which one is$"
-    await expect(check, Status.DEGRADED, told)
+    message = rf"^127\.0\.0\.1:{first.port} is no primary any more, and the client has not learnt which one is$"
+    await expect(check, Status.DEGRADED, message)
     await client.set("news", "new")
     await expect(check, Status.HEALTHY, "^$")
     await client.aclose()

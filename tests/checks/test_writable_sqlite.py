@@ -104,7 +104,7 @@ def file() -> Iterator[Path]:
 
 
 @contextmanager
-def as_anybody() -> Iterator[None]:
+def as_another_user() -> Iterator[None]:
     """Not as root, to whom modes of files mean nothing."""
     user = os.geteuid()
     if user == 0:
@@ -139,7 +139,7 @@ async def test_a_file_without_the_permission_to_write_to_it_is_told_until_there_
     opened: Opener, file: Path
 ) -> None:
     os.chmod(file, 0o444)
-    with as_anybody():
+    with as_another_user():
         async with opened(file, "") as check:
             await expect(check, Status.UNHEALTHY, UNWRITABLE)
             if opened in (by_path, by_django):  # the others keep what they have opened
@@ -151,7 +151,7 @@ async def test_a_file_without_the_permission_to_write_to_it_is_told_until_there_
 @each
 async def test_a_folder_in_which_no_journal_can_be_made_is_told(opened: Opener, file: Path) -> None:
     os.chmod(file.parent, 0o755)
-    with as_anybody():
+    with as_another_user():
         with closing(sqlite3.connect(file)) as connection, pytest.raises(sqlite3.OperationalError):
             connection.execute("CREATE TABLE news (x)")
         async with opened(file, "") as check:
@@ -247,16 +247,16 @@ async def test_an_engine_of_a_database_that_cannot_be_asked_is_refused_or_fails(
     connect: Any = partial(sqlite3.connect, ":memory:")
     pool = NullPool(connect)
     engine = Engine(pool, AnotherDialect(dbapi=sqlite3), make_url("another://"))
-    told = "sqlalchemy_engine: writable can be asked of mariadb, mysql, postgresql, sqlite, not of another$"
-    with pytest.raises(ValueError, match=f"^{told}"):
+    message = "sqlalchemy_engine: writable can be asked of mariadb, mysql, postgresql, sqlite, not of another$"
+    with pytest.raises(ValueError, match=f"^{message}"):
         sqlalchemy_engine(engine, writable=True)
-    await expect(sqlalchemy_engine(lambda: engine, writable=True), Status.UNHEALTHY, f"^ClientError: {told}")
+    await expect(sqlalchemy_engine(lambda: engine, writable=True), Status.UNHEALTHY, f"^ClientError: {message}")
     await expect(sqlalchemy_engine(engine), Status.HEALTHY, "^$")
 
 
 async def test_a_database_of_django_that_cannot_be_asked_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(DatabaseWrapper, "vendor", "oracle")
     async with file_of_django(":memory:") as alias:
-        told = "^ClientError: django_connection: writable can be asked of mysql, postgresql, sqlite, not of oracle$"
-        await expect(django_connection(alias, writable=True), Status.UNHEALTHY, told)
+        message = "^ClientError: django_connection: writable can be asked of mysql, postgresql, sqlite, not of oracle$"
+        await expect(django_connection(alias, writable=True), Status.UNHEALTHY, message)
         await expect(django_connection(alias), Status.HEALTHY, "^$")
