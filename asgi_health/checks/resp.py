@@ -94,7 +94,7 @@ def cluster_asked(driver: str, kind: str, client: Any, *, writable: bool, by: st
         cluster = get()
         if getattr(cluster, "_closed", False):
             raise ClientError("the client is closed")
-        primaries = cluster.get_primaries() if writable else []
+        primaries: list[Any] = cluster.get_primaries() if writable else []
         state, *others = await asyncio.gather(
             ask_for_state(cluster),
             *(_ask_node(asker, node, *INFO) for node in primaries),
