@@ -37,8 +37,9 @@ def group_of(item: pytest.Item) -> str:
     if "get_server" in item.fixturenames:  # type: ignore[attr-defined]
         if "row" in callspec.params:
             return f"checks {callspec.params['row'].group}"
-        if "driver" in callspec.params:
-            return f"checks {callspec.params['driver']}"
+        for name in ("driver", "server"):
+            if name in callspec.params:
+                return f"checks {callspec.params[name]}"
     # By these scopes pytest itself puts the tests in order.
     shared = [name for name in callspec.params if callspec._arg2scope[name].value != "function"]
     return " ".join(f"{name} {callspec.params[name]}" for name in shared)

@@ -8,5 +8,5 @@
 Each is a function that returns what a Check runs. It takes the application's own client, or a function that returns it;
 where there is none to ask with, what names its subject, such as a host, a path, or an alias of Django's. No room
 imports its driver before one of its checks is made. None of the checks writes, but for `celery.celery_workers`, for
-which a broker must note who listens.
+which a broker must note who listens and what it asks.
 """

@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 @described(
     technology="ARQ",
     extra="arq",
-    asked="`PING` on a connection of the pool; while the pool is exhausted, on one beside it",
+    asked="`PING` on a connection of the pool; while the pool is exhausted, on one beside it. `writable`: `INFO` "
+    "instead",
     costs="one round trip. While the pool is exhausted: one connection more, opened and closed",
-    privileges="`+ping`, and what the client needs to connect (`+select`, `+client|setname`)",
+    privileges="`+ping` (`writable`: `+info`), and what the client needs to connect (`+select`, `+client|setname`)",
 )
-def arq_pool(pool: "Given[ArqRedis]") -> AsyncCheck:
+def arq_pool(pool: "Given[ArqRedis]", *, writable: bool = False) -> AsyncCheck:
     """Return a check that jobs can be handed over: of the Redis behind a pool of ``arq.create_pool()``.
+
+    To hand a job over is to write: with `writable` it fails where the server takes no writes, as `redis_client` does,
+    and does not see what that does not see.
 
     Whether somebody works on them is what `arq_worker` asks. Raises ModuleNotFoundError without arq, TypeError for
     another kind of client.
@@ -30,10 +34,7 @@ def arq_pool(pool: "Given[ArqRedis]") -> AsyncCheck:
     asker = resp.Asker("redis")
 
     async def ping() -> Result:
-        pool = get().connection_pool
-        usage = resp.pool_usage(pool)
-        await asker.ask_pool(pool, "PING")
-        return answered(usage)
+        return await resp.ask_client(asker, get(), writable=writable)
 
     return ping
 

@@ -1,11 +1,12 @@
 """Celery, by its app: the broker of the tasks, and the heartbeats of the workers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from time import monotonic, time
 from typing import Any, Protocol
 from uuid import uuid4
 
 from ..core.result import Result, healthy, unhealthy
+from .active_queues import ActiveQueues
 from .client import Given, PlainCheck, client_getter
 from .driver import load
 from .kombu import Kept
@@ -20,6 +21,7 @@ class Celery(Protocol):
     """What is used of celery.Celery, which comes without types."""
 
     conf: Any
+    control: Any
     pool: Any
 
     def connection_for_read(self, *, connect_timeout: float, heartbeat: int) -> Any: ...
@@ -66,11 +68,22 @@ def celery_broker(app: Given[Celery], *, patience: float = 1.5) -> PlainCheck:
     asked="to hear the heartbeats of the workers, on a connection of the check's own that is kept from run to run. It "
     "does write: RabbitMQ: an exclusive queue bound to the exchange `celeryev` (which it declares, as every worker "
     "does), gone with the connection; Redis: one member of the set `_kombu.binding.celeryev`, the same from all "
-    "processes, which stays",
-    costs="RabbitMQ: two round trips; Redis: one, and three connections. One message per heartbeat of each worker",
-    privileges="RabbitMQ: to configure, to write and to read `celeryev.*`; Redis: what Celery itself needs",
+    "processes, which stays. `queues`: also `active_queues` of all workers, by their remote control: a message that is "
+    "published at each run, and a queue for the answers (Redis: a list, which stays where an answer comes to a process "
+    "that has ended)",
+    costs="RabbitMQ: two round trips; Redis: one, and three connections. One message per heartbeat of each worker. "
+    "`queues`: two messages more per run and worker, and at Redis two connections more",
+    privileges="RabbitMQ: to configure, to write and to read `celeryev.*`, and for `queues` `*.pidbox`; Redis: what "
+    "Celery itself needs",
 )
-def celery_workers(app: Given[Celery], *, at_least: int = 1, within: float = 10.0, patience: float = 1.5) -> PlainCheck:
+def celery_workers(
+    app: Given[Celery],
+    *,
+    at_least: int = 1,
+    queues: Iterable[str] = (),
+    within: float = 10.0,
+    patience: float = 1.5,
+) -> PlainCheck:
     """Return a check that `at_least` so many workers of a Celery app sent a heartbeat `within` so many seconds.
 
     It listens all the time, so a run takes what has come since the last one, and waits only while that is not enough:
@@ -79,23 +92,33 @@ def celery_workers(app: Given[Celery], *, at_least: int = 1, within: float = 10.
     its worker and the clock here. A worker that ends as it should says so, and counts no more; one that was killed is
     told at the first run that is `within` seconds after its last heartbeat.
 
+    A heartbeat says that a worker is alive, not what it works on: one that was started for other queues, or consumes
+    one no more (``cancel_consumer``), sends them as ever. With `queues` the workers are asked at each run which queues
+    they consume, and each of those named must be consumed by `at_least` so many that were asked and answered `within`
+    so many seconds. Workers without remote control never answer; one whose pool is ``solo`` does not while it has a
+    task, so `within` must be more than the longest of them takes.
+
+    Neither tells whether a worker gets on: one with a task that hangs sends its heartbeats, and consumes its queues.
+
     Until the check has listened for so long, fewer workers than wanted are a failure too, and its message says how
     short a time that is. A lost connection is made anew, and the workers heard before still count.
 
     It takes no task or event from anybody. A plain function, which no deadline ends: it gives up on a silent broker as
-    `celery_broker` does. Raises ModuleNotFoundError without celery, TypeError for another kind of client, ValueError
-    for `at_least` below 1.
+    `celery_broker` does. Raises ModuleNotFoundError without celery, TypeError for another kind of client or queue,
+    ValueError for `at_least` below 1 or an empty name.
     """
     get = client_getter(app, load("celery", extra="celery").Celery, by="celery_workers")
-    events, queue_of = load("celery.events.event", extra="celery"), load("kombu", extra="celery").Queue
+    events, kombu = load("celery.events.event", extra="celery"), load("kombu", extra="celery")
     if at_least < 1:
         raise ValueError(f"celery_workers: at_least must be 1 or more, not {at_least}")
+    active = ActiveQueues(queues, at_least, within)
     heard: dict[str, float] = {}
     began = 0.0
 
     def hear(event: dict[str, Any], message: object) -> None:
         if event["type"] == "worker-offline":
             heard.pop(event["hostname"], None)
+            active.forget(event["hostname"])
         else:
             age = max(0.0, time() - event["timestamp"])  # it may have lain on the line since the last run
             heard[event["hostname"]] = monotonic() - age
@@ -106,7 +129,7 @@ def celery_workers(app: Given[Celery], *, at_least: int = 1, within: float = 10.
         # At Redis there are no queues to fill; their names are written down, and not forgotten when a process dies.
         redis = connection.transport.driver_type == "redis"
         name = "asgi-health" if redis else uuid4().hex
-        queue = queue_of(
+        queue = kombu.Queue(
             f"{conf.event_queue_prefix}.{name}",
             exchange=events.get_exchange(connection, name=conf.event_exchange),
             routing_key="worker.#",
@@ -116,6 +139,7 @@ def celery_workers(app: Given[Celery], *, at_least: int = 1, within: float = 10.
         )
         accept = {conf.event_serializer, "json"}
         connection.Consumer(queue, callbacks=[hear], no_ack=True, accept=accept).consume()
+        active.begin(connection, get().control.mailbox)
         began = monotonic()
 
     kept = Kept(patience, begin)
@@ -126,11 +150,16 @@ def celery_workers(app: Given[Celery], *, at_least: int = 1, within: float = 10.
                 heard.pop(name, None)
         return len(heard)
 
+    def listen_on(connection: Any, end: float) -> None:
+        active.ask(connection, get().control.mailbox)
+        _hear(connection, lambda: alive() >= at_least and not active.shortage(), end)
+
     def listen() -> Result:
         end = monotonic() + patience
-        kept.answer(get().connection_for_read, lambda connection: _hear(connection, lambda: alive() >= at_least, end))
-        if (count := alive()) >= at_least:
-            return healthy()
+        kept.answer(get().connection_for_read, lambda connection: listen_on(connection, end))
+        count, reason = alive(), active.shortage()
+        if count >= at_least:
+            return unhealthy(reason) if reason else healthy()
         listened = monotonic() - began
         if listened < within:
             since = f"in the {listened:.1f} s since it began to listen"

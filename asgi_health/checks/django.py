@@ -1,28 +1,39 @@
 """A database of Django, by its alias."""
 
 import time
+from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any
 
-from ..core.result import Result, healthy
+from ..core.result import Result, healthy, unhealthy
+from ..core.status import Status
 from .client import ClientError, PlainCheck
 from .driver import load
 from .pool import refusal_answers
 from .psycopg import CONNECTS, state_of
-from .sqlite import LOCKED, READ, answer, require_file
+from .sqlite import LOCKED, READ, answer, ask_connection, require_file
 from .table import described
+from .writable import MYSQL, POSTGRES, refusal_of_mysql, refusal_of_postgres
 
 
 @described(
     technology="Django, any database",
     extra="django",
     asked="`SELECT 1` (SQLite: to read the first page of the file) on a connection of the check's own, and how full "
-    "Django's pool for PostgreSQL is",
+    "Django's pool for PostgreSQL is. `writable`: PostgreSQL: `pg_is_in_recovery()` and `transaction_read_only` "
+    "instead; MySQL, MariaDB: `@@read_only` and `@@innodb_read_only` instead; SQLite: also whether the file could be "
+    "written to, and to delete no row of a table, which changes nothing",
     costs="one round trip, and a connection that stays open",
     privileges="to connect",
 )
-def django_connection(alias: str = "default") -> PlainCheck:
+def django_connection(alias: str = "default", *, writable: bool = False) -> PlainCheck:
     """Return a check of the database `alias` of Django's settings.
+
+    With `writable` it fails where the database takes no writes: PostgreSQL on a standby, or where transactions are
+    read-only by default; MySQL and MariaDB with ``read_only`` or ``innodb_read_only``; SQLite where the file or its
+    folder cannot be written to, or was opened read-only. It asks and writes nothing, so it does not see a full disk,
+    what the user may not write to, nor a commit that waits for another server; of SQLite without a table it sees the
+    file alone. Another database cannot be asked so, and fails.
 
     Django's connections belong to one thread each, so there is none to hand over: the check keeps one of its own and
     opens a new one when that is broken. It does so too where Django has a pool (``"OPTIONS": {"pool": ...}``), which is
@@ -56,9 +67,11 @@ def django_connection(alias: str = "default") -> PlainCheck:
                 kept = _alone(connections.create_connection(alias))
             spent, result = pool_is_spent(), healthy()
             with refusal_answers(lambda: spent and pool_is_spent()):
-                result = answer(lambda: _ask_kept(kept))
+                result = _ask_kept(kept, ask_writable if writable else _ping)
+            if result.status is Status.UNHEALTHY:
+                kept.close()  # the next one may lead to the server that has taken over, as those of requests will
         pool = _pool_of(model)
-        if pool is None:
+        if pool is None or result.status is Status.UNHEALTHY:
             return result
         if (state := state_of(pool)).spent:
             time.sleep(CONNECTS)
@@ -87,26 +100,49 @@ def _alone(connection: Any) -> Any:
     return connection
 
 
-def _ask_kept(connection: Any) -> None:
+def _ask_kept(connection: Any, question: Callable[[Any], Result]) -> Result:
     known = connection.connection is not None
     try:
-        _ask(connection)
+        return _ask(connection, question)
     except Exception:
         connection.close()
         if not known:
             raise
         # An old connection says little about the server: it may have been restarted since. A new one tells.
         try:
-            _ask(connection)
+            return _ask(connection, question)
         except Exception:
             connection.close()
             raise
 
 
-def _ask(connection: Any) -> None:
-    question = f"SELECT 1{connection.features.bare_select_suffix}"
+def _ask(connection: Any, question: Callable[[Any], Result]) -> Result:
     if connection.vendor == "sqlite":
         require_file(connection.settings_dict["NAME"])
-        question = READ
+    return question(connection)
+
+
+def _ping(connection: Any) -> Result:
+    select = READ if connection.vendor == "sqlite" else f"SELECT 1{connection.features.bare_select_suffix}"
+    return answer(lambda: _execute(connection, select))
+
+
+def ask_writable(connection: Any) -> Result:
+    """Return whether the database takes writes, by the question that it understands."""
+    if connection.vendor == "sqlite":
+        return ask_connection(lambda statement: _execute(connection, statement))
+    if connection.vendor == "postgresql":
+        refusal = refusal_of_postgres(len(_execute(connection, POSTGRES)))
+    elif connection.vendor == "mysql":  # MariaDB too
+        refusal = refusal_of_mysql(_execute(connection, MYSQL)[0])
+    else:
+        message = f"writable can be asked of mysql, postgresql, sqlite, not of {connection.vendor}"
+        raise ClientError(f"django_connection: {message}")
+    return unhealthy(refusal) if refusal else healthy()
+
+
+def _execute(connection: Any, statement: str) -> Sequence[Sequence[Any]]:
     with connection.cursor() as cursor:
-        cursor.execute(question)
+        cursor.execute(statement)
+        rows: Sequence[Sequence[Any]] = cursor.fetchall()
+        return rows

@@ -43,8 +43,10 @@ def pymongo_client(client: "Given[AsyncMongoClient[Any]]") -> AsyncCheck:
     """Return a check of MongoDB through an AsyncMongoClient.
 
     PyMongo itself waits 30 s for a server. This check fails as soon as the client's monitors have found none, with
-    their reason. An exhausted pool is degraded, not a dead database. A connection on which a run was cancelled is
-    thrown away. Raises ModuleNotFoundError without PyMongo, TypeError for another kind of client.
+    their reason. With the read preference that a client has by default it asks the primary, which is what takes writes;
+    with another one it does not see that there is none. An exhausted pool is degraded, not a dead database. A
+    connection on which a run was cancelled is thrown away. Raises ModuleNotFoundError without PyMongo, TypeError for
+    another kind of client.
 
     Tested against a server of the tests' own that speaks MongoDB's protocol: MongoDB comes in no package that could be
     started there.

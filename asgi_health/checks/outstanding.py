@@ -6,7 +6,9 @@ is cut off leaves its question where it is, and the next one waits for that answ
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar, cast
+
+T = TypeVar("T")
 
 LOOK = 0.05
 """Seconds after which a run that waits looks whether there still is a connection: such drivers tell nobody who asks."""
@@ -21,8 +23,8 @@ class Outstanding:
         self._question: asyncio.Task[object] | None = None
         self._connection: tuple[object, ...] = ()
 
-    async def ask(self, question: Callable[[], Coroutine[Any, Any, object]], alive: Callable[[], object]) -> None:
-        """Ask, and return when the answer is there.
+    async def ask(self, question: Callable[[], Coroutine[Any, Any, T]], alive: Callable[[], object]) -> T:
+        """Ask, and return the answer when it is there.
 
         `alive` returns what tells one connection from the next, and raises when there is none.
         """
@@ -38,20 +40,20 @@ class Outstanding:
                 self._forget()  # it was lost with its connection
         self._question, self._connection = asyncio.ensure_future(question()), connection
         self._question.add_done_callback(_look_at)
-        await self._answer(alive)
+        return cast("T", await self._answer(alive))
 
     def _forget(self) -> None:
         if self._question is not None and not self._question.get_loop().is_closed():
             self._question.cancel()
         self._question = None
 
-    async def _answer(self, alive: Callable[[], object]) -> None:
+    async def _answer(self, alive: Callable[[], object]) -> object:
         assert self._question is not None
         while not self._question.done():
             await asyncio.wait([self._question], timeout=LOOK)
             if alive() != self._connection[1]:
                 raise ConnectionError("the connection was lost meanwhile, and made again")
-        self._question.result()
+        return self._question.result()
 
 
 def _look_at(question: asyncio.Task[object]) -> None:

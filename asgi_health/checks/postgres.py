@@ -5,13 +5,14 @@ import contextlib
 import inspect
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..core.result import Result, healthy
+from ..core.result import Result, healthy, unhealthy
 from .cancellation import ends_when_cancelled
 from .client import AsyncCheck, ClientError, Given, client_getter
 from .driver import load
 from .pool import Usage, refusal_answers, refused_for_want_of_room
 from .psycopg import CONNECTS, state_of
 from .table import described
+from .writable import POSTGRES, refusal_of_postgres
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -35,13 +36,18 @@ class AsyncpgPool(Protocol):
 @described(
     technology="PostgreSQL",
     extra="postgres",
-    asked="`SELECT 1` on a connection of the pool; while the pool is exhausted, on one beside it",
+    asked="`SELECT 1` on a connection of the pool; while the pool is exhausted, on one beside it. `writable`: "
+    "`pg_is_in_recovery()` and `transaction_read_only` instead",
     costs="two round trips: the second is the reset that asyncpg does when a connection goes back. While the pool is "
     "exhausted: one connection more, opened and closed",
     privileges="CONNECT",
 )
-def asyncpg_pool(pool: Given[AsyncpgPool]) -> AsyncCheck:
+def asyncpg_pool(pool: Given[AsyncpgPool], *, writable: bool = False) -> AsyncCheck:
     """Return a check of PostgreSQL through a pool of asyncpg.
+
+    With `writable` it fails where the server takes no writes: on a standby, to which a failover may lead the pool, and
+    where transactions are read-only by default. It asks and writes nothing, so it does not see a full disk, what the
+    user may not write to, nor a commit that waits for a synchronous standby.
 
     An exhausted pool is degraded, not a dead database: the server is asked on a connection opened beside the pool and
     closed again. A connection on which a run was cancelled is thrown away. Raises ModuleNotFoundError without asyncpg,
@@ -66,25 +72,34 @@ def asyncpg_pool(pool: Given[AsyncpgPool]) -> AsyncCheck:
 
     async def ask(pool: AsyncpgPool) -> Result:
         usage = usage_of(pool)
+        refusal = ""
         # The one private name: asyncpg tells nobody how its pool connects. Without it the run has to wait its turn.
         beside = getattr(pool, "_get_new_connection", None)
         if usage.exhausted and beside is not None:
             with refusal_answers(lambda: usage_of(pool).exhausted):
                 connection = await beside()
                 try:
-                    await connection.execute(PING)
+                    refusal = await put(connection)
                 finally:
                     connection.terminate()
         else:
             connection = await pool.acquire()
             try:
-                await connection.execute(PING)
+                refusal = await put(connection)
                 await pool.release(connection)
             except BaseException:
                 with contextlib.suppress(asyncpg.InterfaceError):  # it is no longer ours: the pool has closed it
                     connection.terminate()
                 raise
-        return usage.answered()
+        return unhealthy(refusal, data=usage.data) if refusal else usage.answered()
+
+    async def put(connection: Any) -> str:
+        """Return why the server takes no writes, where that is asked; else nothing."""
+        if not writable:
+            await connection.execute(PING)
+            return ""
+        tag: str = await connection.execute(POSTGRES)  # such as "SELECT 2"
+        return refusal_of_postgres(int(tag.rpartition(" ")[2]))
 
     return ping
 
@@ -93,12 +108,16 @@ def asyncpg_pool(pool: Given[AsyncpgPool]) -> AsyncCheck:
     technology="PostgreSQL",
     extra="postgres",
     asked="`SELECT 1` on a connection of the pool, outside of a transaction; while the pool has none to give, on one "
-    "beside it",
+    "beside it. `writable`: `pg_is_in_recovery()` and `transaction_read_only` instead",
     costs="one round trip. While the pool has none to give: one connection more, opened and closed",
     privileges="CONNECT",
 )
-def psycopg_pool(pool: "Given[AsyncConnectionPool[Any]]") -> AsyncCheck:
+def psycopg_pool(pool: "Given[AsyncConnectionPool[Any]]", *, writable: bool = False) -> AsyncCheck:
     """Return a check of PostgreSQL through an AsyncConnectionPool of psycopg 3.
+
+    With `writable` it fails where the server takes no writes: on a standby, to which a failover may lead the pool, and
+    where transactions are read-only by default. It asks and writes nothing, so it does not see a full disk, what the
+    user may not write to, a commit that waits for a synchronous standby, nor ``read_only`` of a connection.
 
     Such a pool connects in the background and keeps the reasons of its failures to itself. So while it has no
     connection to give, the server is asked on one opened beside it, which tells the reason, and tells an exhausted pool
@@ -119,12 +138,15 @@ def psycopg_pool(pool: "Given[AsyncConnectionPool[Any]]") -> AsyncCheck:
             state = state_of(pool)
             if not state.available:
                 spent = state.spent and not discarded
+                refusal = ""
                 try:
-                    await _ask_beside(pool)
+                    refusal = await _ask_beside(pool, writable)
                 except broken as error:
                     # Twice: a connection that it is just making counts as one at work.
                     if not (spent and refused_for_want_of_room(error) and state_of(pool).spent):
                         raise
+                if refusal:
+                    return unhealthy(refusal, data=state.usage.data)
                 if (
                     state := state_of(pool)
                 ).spent:  # or is it connecting at this moment, and will not be when that is over?
@@ -136,8 +158,8 @@ def psycopg_pool(pool: "Given[AsyncConnectionPool[Any]]") -> AsyncCheck:
                     return state.answered_beside()
             connection = await pool.getconn()
             try:
-                await _ask(connection)
-                return healthy(data=state.usage.data)
+                refusal = await _ask(connection, writable)
+                return unhealthy(refusal, data=state.usage.data) if refusal else healthy(data=state.usage.data)
             except broken:
                 if not (again and state.available and connection.closed):
                     raise
@@ -149,10 +171,10 @@ def psycopg_pool(pool: "Given[AsyncConnectionPool[Any]]") -> AsyncCheck:
     return ping
 
 
-async def _ask_beside(pool: "AsyncConnectionPool[Any]") -> None:
+async def _ask_beside(pool: "AsyncConnectionPool[Any]", writable: bool) -> str:
     connection = await _connect_like(pool)
     try:
-        await _ask(connection)
+        return await _ask(connection, writable)
     finally:
         await connection.close()
 
@@ -170,13 +192,17 @@ async def _connect_like(pool: "AsyncConnectionPool[Any]") -> "AsyncConnection[An
     return connection
 
 
-async def _ask(connection: "AsyncConnection[Any]") -> None:
-    """Ping outside of a transaction, which would cost two round trips more."""
+async def _ask(connection: "AsyncConnection[Any]", writable: bool) -> str:
+    """Ping outside of a transaction, which would cost two round trips more.
+
+    Returns why the server takes no writes, where that is asked; else nothing.
+    """
     before = connection.autocommit
     if not before:
         await connection.set_autocommit(True)
     try:
-        await ends_when_cancelled(connection.execute(PING, prepare=False))
+        asked = await ends_when_cancelled(connection.execute(POSTGRES if writable else PING, prepare=False))
+        return refusal_of_postgres(asked.rowcount) if writable else ""
     finally:
         # Where the ping was cut off the connection is in the middle of it, and its pool throws it away.
         if not before and connection.info.transaction_status == IDLE:

@@ -2,12 +2,13 @@
 
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from ..core.result import Result, degraded, healthy
+from ..core.result import Result, degraded, healthy, unhealthy
+from ..core.status import Status
 from .client import AsyncCheck, ClientError, Given, PlainCheck, client_getter
 from .driver import load
 from .table import described
@@ -36,13 +37,71 @@ def answer(ask: Callable[[], object]) -> Result:
     return healthy()
 
 
-def _locked(error: BaseException | None) -> bool:
+def _locked(error: BaseException) -> bool:
     """Return whether SQLite has said so, to whichever driver raised it."""
+    return _code_of(error) == sqlite3.SQLITE_BUSY
+
+
+def _code_of(error: BaseException | None) -> int:
+    """Return the primary code of SQLite, whichever driver raised it; 0 where there is none."""
     while error is not None:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
-            return True
+        if code := getattr(error, "sqlite_errorcode", 0) & 0xFF:
+            return int(code)
         error = error.__cause__
-    return False
+    return 0
+
+
+Execute = Callable[[str], Sequence[Sequence[Any]]]
+"""Executes a statement on a connection, of whichever driver, and returns its rows."""
+
+TABLE = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE TABLE%' ORDER BY rowid LIMIT 1"
+
+
+def ask_connection(execute: Execute) -> Result:
+    """Return whether the database of a connection takes writes, without writing.
+
+    To delete nothing takes the lock of a writer, for as long as that takes. ``BEGIN IMMEDIATE`` would not do: where the
+    file was opened read-only, SQLite begins to read instead.
+    """
+    result = answer(lambda: execute(READ))
+    if result.status is not Status.HEALTHY:
+        return result
+    if execute("PRAGMA query_only")[0][0]:
+        return unhealthy("the connection takes no writes: query_only is on")
+    files = {name: file for _, name, file, *_ in execute("PRAGMA database_list")}
+    if (file := files.get("main")) and (refusal := refusal_of_file(file)):
+        return unhealthy(refusal)
+    tables = execute(TABLE)
+    return _delete_nothing(execute, str(tables[0][0])) if tables else result
+
+
+def _delete_nothing(execute: Execute, table: str) -> Result:
+    quoted = table.replace('"', '""')
+    try:
+        return answer(lambda: execute(f'DELETE FROM "{quoted}" WHERE 0'))
+    except Exception as error:
+        code = _code_of(error)
+        if code == sqlite3.SQLITE_READONLY:
+            return unhealthy("the connection takes no writes: it was opened read-only")
+        if code == sqlite3.SQLITE_ERROR:
+            return healthy()  # a trigger of it, or a foreign key, is broken: that statement tells nothing
+        raise
+
+
+def refusal_of_file(path: str | os.PathLike[str]) -> str:
+    """Return why the user of this process cannot write to a file of SQLite, or nothing where it seems possible.
+
+    Never by opening it: closing it again would take away the locks that SQLite has on it in this process. SQLite needs
+    the folder too, for its journal.
+    """
+    real = os.path.realpath(path)
+    folder = os.path.dirname(real)
+    effective = os.access in os.supports_effective_ids
+    if not os.access(real, os.W_OK, effective_ids=effective):
+        return f"the file {path} cannot be written to"
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=effective):
+        return f"the folder {folder} cannot be written to, where the journal has to be made"
+    return ""
 
 
 def require_file(database: object) -> None:
@@ -60,12 +119,17 @@ def require_file(database: object) -> None:
 @described(
     technology="SQLite",
     extra="",
-    asked="to read the first page of the file, opened read-only",
+    asked="to read the first page of the file, opened read-only. `writable`: also whether the user of the process may "
+    "write to the file and to its folder",
     costs="the file is opened and closed",
     privileges="to read the file",
 )
-def sqlite_database(path: str | os.PathLike[str]) -> PlainCheck:
+def sqlite_database(path: str | os.PathLike[str], *, writable: bool = False) -> PlainCheck:
     """Return a check of a database of SQLite in the file `path`; a missing file is a failure and is not created.
+
+    With `writable` it fails where the file or its folder, in which SQLite makes its journal, cannot be written to: for
+    want of permission, or on a file system that is read-only. It writes nothing, so it does not see a full disk or a
+    quota.
 
     Each run opens the file and closes it again, so it tells when the file was deleted or replaced: a connection that is
     kept goes on reading what it once opened. It reads the first page, so it fails for a file that is no database; to
@@ -78,11 +142,14 @@ def sqlite_database(path: str | os.PathLike[str]) -> PlainCheck:
         raise TypeError(f"sqlite_database: expected the path of a file, not {path!r:.80}")
     if os.fspath(path) in ("", ":memory:"):
         raise ValueError(f"sqlite_database: expected the path of a file, not {path!r}: nobody else sees that database")
-    address = f"{Path(path).absolute().as_uri()}?mode=ro"
+    absolute = Path(path).absolute()
+    address = f"{absolute.as_uri()}?mode=ro"
 
     def ping() -> Result:
         with closing(sqlite3.connect(address, uri=True, timeout=LOCKED)) as connection:
-            return answer(lambda: connection.execute(READ).fetchall())
+            result = answer(lambda: connection.execute(READ).fetchall())
+        refusal = refusal_of_file(absolute) if writable else ""
+        return unhealthy(refusal) if refusal else result
 
     return ping
 
@@ -90,12 +157,19 @@ def sqlite_database(path: str | os.PathLike[str]) -> PlainCheck:
 @described(
     technology="SQLite",
     extra="sqlite",
-    asked="to read the first page of the file, on the connection",
-    costs="one query in the thread of the connection, behind those that wait there",
+    asked="to read the first page of the file, on the connection. `writable`: also whether it could be written to, and "
+    "to delete no row of a table, which changes nothing",
+    costs="one query in the thread of the connection, behind those that wait there; five with `writable`, and the lock "
+    "of a writer for a moment",
     privileges="to read the file",
 )
-def aiosqlite_connection(connection: "Given[Connection]") -> AsyncCheck:
+def aiosqlite_connection(connection: "Given[Connection]", *, writable: bool = False) -> AsyncCheck:
     """Return a check of a database of SQLite through a connection of aiosqlite.
+
+    With `writable` it fails where the file or its folder cannot be written to, and where the connection was opened
+    read-only or has ``query_only`` set. While a writer has locked the file for longer than 0.2 s it is degraded, in WAL
+    mode too. It writes nothing, so it does not see a full disk or a quota; nothing but the file and ``query_only`` of a
+    database without a table; and nothing at all while the application has a transaction open on the connection.
 
     The connection answers one query at a time: behind one that takes long this one is late, and that is a failure. A
     file that a writer has locked for longer than 0.2 s is degraded. A connection with ``autocommit=False`` is not read
@@ -108,7 +182,7 @@ def aiosqlite_connection(connection: "Given[Connection]") -> AsyncCheck:
     async def ping() -> Result:
         connection: Any = get()
         try:
-            result: Result = await connection._execute(lambda: _read(connection._conn))
+            result: Result = await connection._execute(lambda: _read(connection._conn, writable))
         except ValueError as error:  # what aiosqlite raises without a word of SQLite
             raise ClientError("the connection is closed") from error
         return result
@@ -116,7 +190,7 @@ def aiosqlite_connection(connection: "Given[Connection]") -> AsyncCheck:
     return ping
 
 
-def _read(connection: sqlite3.Connection) -> Result:
+def _read(connection: sqlite3.Connection, writable: bool) -> Result:
     """Read from the application's connection in its thread, in one go: no query of the application's is in between."""
     if getattr(connection, "autocommit", None) is False:  # since Python 3.12
         raise ClientError("a connection with autocommit=False would stay in a read transaction: use sqlite_database")
@@ -124,7 +198,12 @@ def _read(connection: sqlite3.Connection) -> Result:
         cursor.row_factory = None
         patience: int = cursor.execute("PRAGMA busy_timeout").fetchall()[0][0]
         cursor.execute(f"PRAGMA busy_timeout = {LOCKED * 1000:.0f}").fetchall()
+        in_transaction = connection.in_transaction
         try:
+            if writable and not in_transaction:
+                return ask_connection(lambda statement: cursor.execute(statement).fetchall())
             return answer(lambda: cursor.execute(READ).fetchall())
         finally:
+            if not in_transaction:
+                connection.commit()  # Python has begun a transaction to delete nothing in
             cursor.execute(f"PRAGMA busy_timeout = {patience}").fetchall()

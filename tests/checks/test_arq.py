@@ -63,7 +63,7 @@ async def test_a_worker_of_another_queue_does_not_count(server: Redis) -> None:
 async def test_a_run_is_one_command(server: Redis, command: str) -> None:
     async with open_pool(Target(server.port)) as pool:
         await a_worker(pool).record_health()
-        run = {"ping": arq_pool, "get": arq_worker}[command](pool)
+        run = arq_pool(pool) if command == "ping" else arq_worker(pool)
         await expect(run, Status.HEALTHY, "")
         before = server.calls()
         for _ in range(20):

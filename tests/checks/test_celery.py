@@ -4,6 +4,7 @@ import gc
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,88 @@ async def test_a_worker_that_ends_as_it_should_is_not_waited_for(address: str, s
     close_pools()
 
 
+async def test_a_queue_that_no_worker_consumes_is_told_though_workers_are_alive(
+    address: str, start_worker: StartWorker
+) -> None:
+    app = app_of(address)
+    both = celery_workers(app, queues=["celery", "mail"])
+    one = celery_workers(app, queues=("mail",), at_least=2, within=AGES)
+    await start_worker()
+    await recovers(celery_workers(app, queues=["celery"]))
+    none = "^queue 'mail' is consumed by 0 of the 1 workers that answered, expected at least 1$"
+    await says(both, none)
+    await anyio.to_thread.run_sync(partial(app.control.add_consumer, "mail", reply=True))
+    await recovers(both)
+    for _ in range(5):
+        await expect(both, Status.HEALTHY, "^$")
+    await expect(one, Status.UNHEALTHY, r"^heard 1 of 2 workers in the \d\.\d s since it began to listen$")
+    await anyio.to_thread.run_sync(partial(app.control.cancel_consumer, "mail", reply=True))
+    await says(both, none)
+    await expect(celery_workers(app), Status.HEALTHY, "^$", timeout=5.0)
+    close_pools()
+
+
+async def test_an_answer_counts_for_so_long_as_a_heartbeat(address: str, start_worker: StartWorker) -> None:
+    """A worker that has no time to answer at this moment is not one that works on nothing."""
+    check = celery_workers(app_of(address), queues=["celery"], within=3.0, patience=1.0)
+    worker = await start_worker()
+    await recovers(check)
+    await anyio.to_thread.run_sync(worker.freeze)
+    await expect(check, Status.HEALTHY, "^$")
+    await says(check, r"^heard 0 of 1 workers (within 3 s|in the \d\.\d s since it began to listen)$")
+    await anyio.to_thread.run_sync(worker.thaw)
+    await recovers(check)
+
+
+async def test_after_the_line_was_lost_workers_are_asked_for_their_queues_on_the_next(
+    server: Server, start_worker: StartWorker
+) -> None:
+    async with restartable(server) as (address, restart):
+        check = celery_workers(app_of(address), queues=["celery"], within=1.0)
+        await start_worker()
+        await recovers(check)
+        await restart()
+        await anyio.sleep(1.0)  # what was heard before counts no more
+        await recovers(check)
+
+
+async def test_asking_for_queues_leaves_nothing_behind(server: Server, address: str, start_worker: StartWorker) -> None:
+    app = app_of(address)
+    worker = await start_worker()
+    await recovers(celery_workers(app))
+    before = left(server)
+    check = celery_workers(app, queues=["celery"])
+    for _ in range(5):
+        await recovers(check)
+    await anyio.to_thread.run_sync(worker.kill)  # it connects and asks as it likes
+    connections = connected(server)
+    del check
+    await until(lambda: connected(server) < connections, "it has hung up")
+    await until(lambda: left(server) <= before, f"no more than {before}")
+
+
+def left(server: Server) -> set[str]:
+    """The names of what stays: queues, keys."""
+    if isinstance(server, Redis):
+        return set(server.ask("EVAL return(table.concat(redis.call('KEYS','*'),'|')) 0").split("|"))
+    assert isinstance(server, RabbitMQ)
+    names = server.ask("[binary_to_list(element(4, Q)) || Q <- rabbit_amqqueue:list_names()]")
+    return set(re.findall('"([^"]+)"', names))
+
+
+async def test_for_the_queues_of_rabbitmq_it_takes_what_the_docs_say(get_server: GetServer, tmp_path: Path) -> None:
+    server = get_server("rabbitmq")
+    assert isinstance(server, RabbitMQ)
+    server.allow("weak", r"^(celeryev.*|.*\\.pidbox)$")
+    address = BROKERS["rabbitmq"](Target(server.port))
+    weak = BROKERS["rabbitmq"](Target(server.port, user="weak"))
+    try:
+        async with working(address, tmp_path):
+            await recovers(celery_workers(app_of(weak), queues=["celery"]))
+    finally:
+        server.forget("weak")
+
+
 async def test_two_workers_are_more_than_one(address: str, start_worker: StartWorker) -> None:
     app = app_of(address)
     await start_worker()
@@ -235,7 +318,7 @@ def connected(server: Server) -> int:
     return server.ask("CLIENT LIST").count(" addr=") - 1 if isinstance(server, Redis) else server.connections()
 
 
-@pytest.mark.parametrize("make", [celery_broker, celery_workers])
+@pytest.mark.parametrize("make", [celery_broker, celery_workers, partial(celery_workers, queues=["celery"])])
 async def test_a_silent_broker_holds_no_thread(server: Server, address: str, make: Any) -> None:
     check = make(app_of(address), patience=0.5)
     for _ in range(2):  # what is asked first is asked on a connection that is there
@@ -275,3 +358,17 @@ def test_no_worker_at_all_is_nothing_to_wait_for(at_least: int) -> None:
     app = Celery("tests", broker="memory://", set_as_current=False)
     with pytest.raises(ValueError, match=f"^celery_workers: at_least must be 1 or more, not {at_least}$"):
         celery_workers(app, at_least=at_least)
+
+
+@pytest.mark.parametrize(
+    ("queues", "error", "message"),
+    [
+        ("celery", TypeError, r"queues must be names of queues, as \['celery'\], not a single string$"),
+        ([b"celery"], TypeError, "the name of a queue must be of type str, not b'celery'$"),
+        (["celery", ""], ValueError, "the name of a queue must not be empty$"),
+    ],
+)
+def test_what_cannot_be_a_queue_is_refused(queues: Any, error: type[Exception], message: str) -> None:
+    app = Celery("tests", broker="memory://", set_as_current=False)
+    with pytest.raises(error, match=f"^celery_workers: {message}"):
+        celery_workers(app, queues=queues)

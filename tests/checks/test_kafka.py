@@ -1,17 +1,20 @@
 """What is special about Kafka: several kinds of client, and several brokers. Its server is told in servers/kafka.py."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
+from uuid import uuid4
 
+import anyio
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from asgi_health import Status
-from asgi_health.checks.kafka import aiokafka_client
+from asgi_health.checks.kafka import aiokafka_client, aiokafka_consumer
 
 from .conftest import GetServer
-from .observe import TIMED_OUT, expect, until
+from .observe import TIMED_OUT, expect, observe, recovers, until
 from .servers import Server
 from .servers.mark import PASSWORD, USER
 
@@ -85,9 +88,9 @@ async def test_a_silent_broker_costs_one_run_at_most(server: Server) -> None:
 
 async def test_a_client_that_was_not_started_is_told_apart_from_a_server_that_is_away(server: Server) -> None:
     producer = AIOKafkaProducer(**settings(server, server.port))
-    told = rf"^ClientError: the client was not started, though 127\.0\.0\.1:{server.port} accepts it$"
+    message = rf"^ClientError: the client was not started, though 127\.0\.0\.1:{server.port} accepts it$"
     for _ in range(5):
-        await expect(aiokafka_client(producer), Status.UNHEALTHY, told)
+        await expect(aiokafka_client(producer), Status.UNHEALTHY, message)
     await until(lambda: server.connections() == 0, "what was opened for the reason is closed")
     server.daemon.freeze()
     for _ in range(5):
@@ -95,3 +98,97 @@ async def test_a_client_that_was_not_started_is_told_apart_from_a_server_that_is
     server.daemon.thaw()
     await until(lambda: server.connections() == 0, "what the deadline cut off is closed")
     await producer.stop()
+
+
+@asynccontextmanager
+async def consumer_of(server: Server, group: str | None, *topics: str, **options: Any) -> AsyncGenerator[Any]:
+    known = settings(server, server.port)
+    consumer = AIOKafkaConsumer(*topics, group_id=group, enable_auto_commit=False, **{**known, **options})
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def test_a_consumer_of_a_group_has_partitions(server: Server) -> None:
+    async with consumer_of(server, "all", "jobs-5-3") as consumer:
+        check = aiokafka_consumer(consumer)
+        await recovers(check)
+        result = await expect(check, Status.HEALTHY, "^$")
+        assert result.data == {"brokers": (1, ""), "partitions": (2, "")}
+        await expect(aiokafka_consumer(consumer, min_partitions=2), Status.HEALTHY, "^$")
+        message = "^the consumer has 2 partitions, expected at least 3$"
+        await expect(aiokafka_consumer(consumer, min_partitions=3), Status.UNHEALTHY, message)
+
+
+async def test_a_consumer_to_which_its_group_gives_no_partition_works_on_nothing(server: Server) -> None:
+    async with consumer_of(server, "idle", "jobs-5-3") as consumer:
+        await expect(aiokafka_client(consumer), Status.HEALTHY, "^$")
+        message = "^the consumer has 0 partitions, expected at least 1$"
+        await expect(aiokafka_consumer(consumer), Status.UNHEALTHY, message)
+        result = await expect(aiokafka_consumer(consumer, min_partitions=0, max_lag=0), Status.HEALTHY, "^$")
+        assert result.data == {"brokers": (1, ""), "partitions": (0, ""), "lag": (0, "")}
+
+
+async def test_a_consumer_that_was_thrown_out_of_its_group_is_told_though_it_holds_its_partitions(
+    server: Server,
+) -> None:
+    async with consumer_of(server, f"lost-{uuid4()}", "jobs-5-3", heartbeat_interval_ms=100) as consumer:
+        check = aiokafka_consumer(consumer)
+        end = anyio.current_time() + 30
+        while (result := (await observe(check)).result).status is Status.HEALTHY:
+            assert anyio.current_time() < end
+            await anyio.sleep(0.05)
+        assert result.message == "the consumer is not a member of its group"
+        assert len(consumer.assignment()) == 2
+        await expect(aiokafka_client(consumer), Status.HEALTHY, "^$")
+
+
+async def test_a_consumer_is_behind_until_the_application_has_taken_the_messages(server: Server) -> None:
+    async with consumer_of(server, "all", "jobs-5-3") as consumer:
+        await recovers(aiokafka_consumer(consumer))
+        check = aiokafka_consumer(consumer, max_lag=7)
+        await expect(check, Status.UNHEALTHY, "^the consumer is 8 messages behind, expected at most 7$")
+        await expect(aiokafka_consumer(consumer, max_lag=8), Status.HEALTHY, "^$")
+        consumer.seek(TopicPartition("jobs-5-3", 1), 2)
+        result = await expect(check, Status.HEALTHY, "^$")
+        assert result.data["lag"] == (6, "")
+
+
+async def test_a_consumer_with_partitions_of_its_own_choice_needs_no_group(server: Server) -> None:
+    async with consumer_of(server, None, auto_offset_reset="earliest") as consumer:
+        check = aiokafka_consumer(consumer, max_lag=0)
+        await expect(check, Status.UNHEALTHY, "^the consumer has 0 partitions, expected at least 1$")
+        consumer.assign([TopicPartition("jobs-5-3", 0)])
+        result = await expect(check, Status.HEALTHY, "^$")
+        assert result.data["partitions"] == (1, "")
+
+
+async def test_a_consumer_without_a_group_has_the_partitions_of_its_topics(server: Server) -> None:
+    async with consumer_of(server, None, "jobs-5-3") as consumer:
+        await expect(aiokafka_consumer(consumer), Status.HEALTHY, "^$")
+
+
+async def test_a_producer_is_no_consumer(server: Server) -> None:
+    producer: Any = AIOKafkaProducer(**settings(server, server.port))
+    with pytest.raises(
+        TypeError, match=r"^aiokafka_consumer: expected aiokafka\.AIOKafkaConsumer, or a plain function"
+    ):
+        aiokafka_consumer(producer)
+    await producer.stop()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"min_partitions": -1}, ValueError),
+        ({"min_partitions": None}, TypeError),
+        ({"max_lag": -1}, ValueError),
+        ({"max_lag": 1.5}, TypeError),
+        ({"max_lag": True}, TypeError),
+    ],
+)
+def test_what_cannot_be_asked_of_a_consumer_is_refused(arguments: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=f"^aiokafka_consumer: {next(iter(arguments))} must be "):
+        aiokafka_consumer(lambda: None, **arguments)

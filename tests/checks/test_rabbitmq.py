@@ -2,15 +2,18 @@
 
 import gc
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import aio_pika
+import aio_pika.abc
 import anyio
 import pytest
 
 from asgi_health import Status
-from asgi_health.checks.amqp import aio_pika_connection
+from asgi_health.checks.amqp import aio_pika_connection, rabbitmq_queue
 
 from .conftest import GetServer
 from .observe import CheckFunction, expect, observe, until
@@ -20,7 +23,7 @@ from .rows.celery import CELERY
 from .rows.mark import Open
 from .servers import Target
 from .servers.mark import DATABASE, PASSWORD
-from .servers.rabbitmq import RabbitMQ
+from .servers.rabbitmq import QUEUE, RabbitMQ
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks rabbitmq")]
 
@@ -135,3 +138,124 @@ async def test_a_user_who_may_enter_the_virtual_host_and_nothing_else_is_enough(
             await expect(row.check(client), Status.HEALTHY, "^$")
     finally:
         server.ask(f"rabbit_auth_backend_internal:delete_user({weak}, {actor})")
+
+
+@asynccontextmanager
+async def consuming(connection: Any, queue: str = QUEUE) -> AsyncIterator[list[bytes]]:
+    """A consumer that takes what comes, and acknowledges it."""
+    taken: list[bytes] = []
+
+    async def take(message: aio_pika.abc.AbstractIncomingMessage) -> None:
+        taken.append(message.body)
+        await message.ack()
+
+    channel = await connection.channel()
+    consumed = await channel.get_queue(queue, ensure=False)
+    tag = await consumed.consume(take)
+    try:
+        yield taken
+    finally:
+        await consumed.cancel(tag)
+        await channel.close()
+
+
+async def publish(connection: Any, count: int, queue: str = QUEUE) -> None:
+    channel = await connection.channel()  # with confirms
+    for _ in range(count):
+        await channel.default_exchange.publish(aio_pika.Message(b"news"), queue)
+    await channel.close()
+
+
+@pytest.fixture
+def queue(server: RabbitMQ) -> Iterator[str]:
+    name = "work"
+    server.declare(name)
+    yield name
+    server.delete(name)
+
+
+@pytest.mark.parametrize("opened", [open_robust, open_plain])
+async def test_a_queue_without_a_consumer_is_told_until_it_has_one(server: RabbitMQ, queue: str, opened: Open) -> None:
+    async with opened(Target(server.port)) as connection:
+        check = rabbitmq_queue(connection, queue)
+        await expect(check, Status.UNHEALTHY, "^queue 'work' has 0 consumers, expected at least 1$")
+        two = rabbitmq_queue(connection, queue, min_consumers=2)
+        async with consuming(connection, queue):
+            result = await expect(check, Status.HEALTHY, "^$")
+            assert result.data == {"consumers": (1, ""), "messages": (0, "")}
+            await expect(two, Status.UNHEALTHY, "^queue 'work' has 1 consumers, expected at least 2$")
+            async with consuming(connection, queue):
+                await expect(two, Status.HEALTHY, "^$")
+        await expect(check, Status.UNHEALTHY, "^queue 'work' has 0 consumers, expected at least 1$")
+
+
+async def test_a_consumer_that_the_server_has_cancelled_is_seen_though_its_connection_is_well(
+    server: RabbitMQ, queue: str
+) -> None:
+    async with open_plain(Target(server.port)) as connection, consuming(connection, queue) as taken:
+        of_connection, of_queue = aio_pika_connection(connection), rabbitmq_queue(connection, queue)
+        await publish(connection, 1, queue)
+        await until(lambda: taken == [b"news"], "it is at work")
+        await expect(of_queue, Status.HEALTHY, "^$")
+        server.delete(queue)
+        await expect(
+            of_queue, Status.UNHEALTHY, "^ChannelNotFoundEntity: NOT_FOUND - no queue 'work' in vhost 'health'$"
+        )
+        server.declare(queue)
+        await publish(connection, 3, queue)
+        await expect(of_connection, Status.HEALTHY, "^$")
+        result = await expect(of_queue, Status.UNHEALTHY, "^queue 'work' has 0 consumers, expected at least 1$")
+        assert result.data == {"consumers": (0, ""), "messages": (3, "")}
+        assert taken == [b"news"]
+
+
+async def test_messages_that_pile_up_are_told_by_a_bound_for_them(server: RabbitMQ, queue: str) -> None:
+    async with open_robust(Target(server.port)) as connection:
+        check = rabbitmq_queue(connection, queue, min_consumers=0, max_messages=2)
+        await publish(connection, 2, queue)
+        await expect(check, Status.HEALTHY, "^$")
+        await publish(connection, 1, queue)
+        await expect(check, Status.UNHEALTHY, "^queue 'work' has 3 messages, expected at most 2$")
+        async with consuming(connection, queue):
+            await until(lambda: server.messages(queue) == 0, "it has taken them")
+        await expect(check, Status.HEALTHY, "^$")
+
+
+@pytest.mark.parametrize("opened", [open_robust, open_plain])
+async def test_the_channel_of_the_application_outlives_a_queue_that_is_missing(server: RabbitMQ, opened: Open) -> None:
+    async with opened(Target(server.port)) as connection:
+        channel = await connection.channel()
+        for given in (channel, lambda: channel):
+            await expect(
+                rabbitmq_queue(given, "nowhere"), Status.UNHEALTHY, "^ChannelNotFoundEntity: NOT_FOUND - no queue"
+            )
+            await expect(rabbitmq_queue(given, QUEUE, min_consumers=0), Status.HEALTHY, "^$")
+        assert not channel.is_closed
+        await channel.declare_queue("mine", exclusive=True)
+        await channel.close()
+        await until(lambda: channels(server) == 0, "every channel is closed")
+
+
+async def test_a_queue_that_is_exclusive_to_another_connection_is_told(server: RabbitMQ) -> None:
+    async with open_robust(Target(server.port)) as connection, open_plain(Target(server.port)) as other:
+        channel = await other.channel()
+        await channel.declare_queue("mine", exclusive=True)
+        await expect(rabbitmq_queue(connection, "mine"), Status.UNHEALTHY, "^ChannelLockedResource: RESOURCE_LOCKED")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"queue": ""}, ValueError, "queue must be the name of a queue, not an empty one"),
+        ({"queue": None}, TypeError, "queue must be of type str"),
+        ({"queue": b"jobs"}, TypeError, "queue must be of type str"),
+        ({"min_consumers": -1}, ValueError, "min_consumers must be from 0 to 2147483647, not -1"),
+        ({"min_consumers": 1.0}, TypeError, "min_consumers must be a whole number, not one of float"),
+        ({"min_consumers": True}, TypeError, "min_consumers must be a whole number, not one of bool"),
+        ({"max_messages": -1}, ValueError, "max_messages must be from 0 to 2147483647, not -1"),
+        ({"max_messages": "9"}, TypeError, "max_messages must be a whole number, not one of str"),
+    ],
+)
+def test_what_cannot_be_asked_of_a_queue_is_refused(arguments: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=f"^rabbitmq_queue: {message}"):
+        rabbitmq_queue(lambda: None, **{"queue": "jobs", **arguments})

@@ -11,10 +11,11 @@ from aio_pika.connection import make_url
 from aio_pika.robust_connection import RobustConnection
 from yarl import URL
 
-from asgi_health.checks.amqp import aio_pika_connection
+from asgi_health.checks.amqp import aio_pika_connection, rabbitmq_queue
 
 from ..observe import until
 from ..servers import Target
+from ..servers.rabbitmq import QUEUE
 from .mark import TIMED_OUT, Open, Row
 
 CURRENT: dict[Connection, Connection] = {}
@@ -78,6 +79,16 @@ def plain_connection(given: Any) -> Any:
     return aio_pika_connection((lambda: CURRENT[given]) if isinstance(given, Connection) else given)
 
 
+@functools.wraps(rabbitmq_queue)
+def queue_of(given: Any) -> Any:
+    return rabbitmq_queue(given, QUEUE, min_consumers=0)
+
+
+@functools.wraps(rabbitmq_queue)
+def queue_of_plain(given: Any) -> Any:
+    return rabbitmq_queue((lambda: CURRENT[given]) if isinstance(given, Connection) else given, QUEUE, min_consumers=0)
+
+
 async def close(connection: Connection) -> None:
     await CURRENT.get(connection, connection).close()
 
@@ -119,4 +130,6 @@ def row(name: str, check: Any, opened: Open) -> Row:
 AMQP = (
     row("aio-pika", aio_pika_connection, open_robust),
     row("aio-pika-plain", plain_connection, open_plain),
+    row("rabbitmq-queue", queue_of, open_robust),
+    row("rabbitmq-queue-plain", queue_of_plain, open_plain),
 )

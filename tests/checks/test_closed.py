@@ -1,0 +1,75 @@
+"""What docs/checks.md says of clients that are closed for good."""
+
+import functools
+import re
+from typing import Any
+
+import nats
+import pytest
+
+from asgi_health import Probe, Status
+from asgi_health.checks.table import document
+from asgi_health.testing import lifespan, probe, settled
+
+from .conftest import GetServer
+from .observe import expect, until
+from .rows import ROWS
+from .servers import Target
+from .servers.mark import PASSWORD, USER
+
+pytestmark = pytest.mark.anyio
+
+SECTION = document().partition("## A client that is closed for good\n")[2].partition("\n## ")[0]
+(PROGRAM,) = re.findall("^```python\n(.*?)^```$", SECTION, re.MULTILINE | re.DOTALL)
+CLOSED = dict(re.findall(r"^\| ([\w-]+)(?:, a \w+)? \| `(.+)` \|$", SECTION, re.MULTILINE))
+
+
+def test_the_table_of_clients_is_read() -> None:
+    assert set(CLOSED) == {"nats-py", "asyncpg", "psycopg", "aiomysql", "aio-pika"}
+
+
+async def test_the_program_of_the_docs_fails_liveness_when_its_client_has_given_up_and_not_before(
+    get_server: GetServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = get_server("nats")
+
+    async def ignore(error: Exception) -> None: ...
+
+    options: Any = {"user": USER, "password": PASSWORD, "error_cb": ignore, "reconnect_time_wait": 0.05}
+    monkeypatch.setattr(nats, "connect", functools.partial(nats.connect, max_reconnect_attempts=4, **options))
+    async with server.proxied() as proxy:
+        namespace: dict[str, Any] = {"NATS": f"nats://127.0.0.1:{proxy.port}"}
+        exec(PROGRAM, namespace)
+        app, api, not_closed = namespace["app"], namespace["api"], namespace["not_closed"]
+        await expect(not_closed, Status.HEALTHY, "^$")
+        async with lifespan(app):
+            await settled(app.health)
+            assert (await probe(app, "/livez")).status == 200
+            assert (await probe(app, "/readyz")).status == 200
+            assert [check.name for check in app.health.report(Probe.LIVENESS).checks] == ["nats-client"]
+            proxy.reset()
+            await until(lambda: api.state.nats.is_reconnecting, "it reconnects")
+            await expect(not_closed, Status.HEALTHY, "^$")
+            await until(lambda: api.state.nats.is_closed, "it has given up")
+            await expect(not_closed, Status.UNHEALTHY, "^RuntimeError: the client of NATS is closed for good")
+
+
+@pytest.mark.parametrize(
+    ("row", "named"),
+    [
+        ("nats", "nats-py"),
+        ("asyncpg", "asyncpg"),
+        ("psycopg", "psycopg"),
+        ("aiomysql", "aiomysql"),
+        ("aio-pika", "aio-pika"),
+        ("aio-pika-plain", "aio-pika"),
+    ],
+)
+async def test_a_client_says_so_when_it_is_closed(row: str, named: str, get_server: GetServer) -> None:
+    (found,) = (each for each in ROWS if each.name == row)
+    assert found.close is not None
+    async with found.open(Target(get_server(found.server).port)) as client:
+        await expect(found.check(client), Status.HEALTHY, "")
+        assert not eval(CLOSED[named], {"client": client})
+        await found.close(client)
+        assert eval(CLOSED[named], {"client": client})
