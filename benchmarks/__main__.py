@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 import time
 import traceback
@@ -89,4 +90,7 @@ def _list() -> None:
 
 
 if __name__ == "__main__":
+    # keeper.py cleans up after any end. An exception of a handler is lost where the signal comes during a fork.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(main())

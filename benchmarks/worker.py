@@ -3,9 +3,7 @@
 import asyncio
 import gc
 import json
-import os
 import resource
-import signal
 import sys
 import tracemalloc
 from collections.abc import Awaitable, Callable
@@ -158,8 +156,6 @@ async def _in_process(name: str) -> None:
 def main(arguments: list[str]) -> None:
     """Run one kind of worker."""
     kind, *rest = arguments
-    # Ended by whoever started it, at any moment; nothing here needs to be cleaned up.
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     match kind:
         case "in-process":
             asyncio.run(_in_process(rest[0]))
