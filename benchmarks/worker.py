@@ -146,6 +146,15 @@ async def _simulated() -> None:
     await serve_questions(answer)
 
 
+async def _anatomy() -> None:
+    from .anatomy import Anatomy  # not in the other workers, see above
+
+    measured = Anatomy()
+    async with AsyncExitStack() as stack:
+        await measured.open(stack)
+        await serve_questions(measured)
+
+
 async def _in_process(name: str) -> None:
     measured = InProcess(contender(name))
     async with AsyncExitStack() as stack:
@@ -161,6 +170,8 @@ def main(arguments: list[str]) -> None:
             asyncio.run(_in_process(rest[0]))
         case "watching":
             asyncio.run(_watching(*rest))
+        case "anatomy":
+            asyncio.run(_anatomy())
         case "simulated":
             asyncio.run(_simulated())
         case _:
