@@ -49,6 +49,9 @@ class Contender:
 
 LIMIT = Contender("limit", "constant messages (the limit)", "limit:app", base="limit:app", checks=False)
 
+LOOPS = Contender("loops", "bare asyncio loops", "loops:app", caches="runs on a schedule of its own")
+"""Only for what it costs to run checks: it answers nothing about them."""
+
 CONTENDERS = (
     LIMIT,
     Contender(
@@ -150,7 +153,7 @@ CONTENDERS = (
 
 def contender(name: str) -> Contender:
     """Return the contender of that name. Raises KeyError."""
-    return {each.name: each for each in CONTENDERS}[name]
+    return {each.name: each for each in (*CONTENDERS, LOOPS)}[name]
 
 
 def _factory(reference: str) -> Callable[[Setup], App]:

@@ -88,8 +88,10 @@ class Server:
 
     @property
     def cpu(self) -> float:
-        """The seconds that its process has kept a processor busy. Raises OSError where the system does not tell."""
-        # How Linux numbers the processor clock of another process, in whole nanoseconds; /proc has ticks of 10 ms.
+        """The seconds that its process has kept a processor busy; 0 where the system does not tell."""
+        if sys.platform != "linux":
+            return 0.0
+        # So Linux numbers the processor clock of another process. It counts nanoseconds, /proc ticks of 10 ms.
         return time.clock_gettime((~self._process.pid << 3) | 2)
 
     def wait(self, seconds: float = 15.0) -> None:

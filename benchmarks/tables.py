@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from .bounds import BOUNDS
-from .contenders import CONTENDERS
+from .contenders import CONTENDERS, LOOPS
 from .figures import Figure, Results
 from .stats import Spread
 
-TITLES = {each.name: each.title for each in CONTENDERS}
+TITLES = {each.name: each.title for each in (*CONTENDERS, LOOPS)}
 
 HEADINGS = {  # of measures; what follows a comma in the name of a measure stays as it is
     "answer": "One answer, in process",
@@ -16,6 +16,9 @@ HEADINGS = {  # of measures; what follows a comma in the name of a measure stays
     "anatomy": "What it is made of: constant messages, and one thing more in each row",
     "pass-through": "Added to a request for another page, in process",
     "load": "Runs of the check that 100,000 probes cause",
+    "duties": "Against the cheapest app with the same duties, in process",
+    "processor": "Processor time of the server per probe",
+    "run": "Processor time of one run of a check, against one in a bare asyncio loop that keeps no result",
     "served": "Probes per second over loopback",
     "latency": "Latency over loopback",
     "heartbeat": "Probes per second with heartbeat and watchdog, against the same app without",

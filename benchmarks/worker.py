@@ -118,7 +118,8 @@ class Watching:
         self.app = who.make(Setup(self.dependency.checks(checks), interval=interval, bare=True))
 
     async def __call__(self, question: Question) -> Answer:
-        return {"clock": monotonic(), "cpu": process_time(), "resident": _resident(), "runs": self.dependency.runs}
+        spent = {"clock": monotonic(), "cpu": process_time(), "runs": self.dependency.runs}
+        return spent if question["do"] == "spent" else {**spent, "resident": _resident()}
 
 
 async def _watching(name: str, checks: str, interval: str) -> None:
