@@ -123,10 +123,9 @@ def targets(results: Results) -> str:
         if figure is None:
             continue
         value = bound.value(figure)
-        sign = "≥" if bound.at_least else "≤"
         met = "met" if bound.keeps(value, bound.target) else "missed"
         measured = figure.ratio if bound.ratio and figure.ratio is not None else figure.value
-        rows.append([bound.promise, f"{sign} {bound.target:g}", spread(measured), met])
+        rows.append([bound.promise, f"≤ {bound.target:g}", spread(measured), met])
     return "## Targets\n\n" + table(["", "target", "measured", ""], rows) if rows else ""
 
 

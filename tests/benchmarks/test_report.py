@@ -42,7 +42,7 @@ def test_results_that_reach_every_target_break_no_bound() -> None:
 )
 def test_a_value_beyond_its_limit_breaks_exactly_its_bound(bound: Bound) -> None:
     assert bound.limit is not None
-    beyond = bound.limit / 2 if bound.at_least else bound.limit * 2 + 1
+    beyond = bound.limit * 2 + 1
     results = Results([_figure(each, beyond if each is bound else each.target) for each in BOUNDS])
     (objection,) = broken(results, MEASUREMENTS)
     assert objection.startswith(bound.promise)
