@@ -41,7 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
     results = Results()
     for who in CONTENDERS:
         if who.missing:
-            results.skip(f"{who.name}: {', '.join(who.missing)} is not installed")
+            reason = f"; {held}" if (held := who.held_back(sys.version_info[:2])) else ""
+            results.skip(f"{who.name}: {', '.join(who.missing)} is not installed{reason}")
     usual = [name for name in MEASUREMENTS if not options.quick or name not in FULL_ONLY]
     chosen = list(dict.fromkeys(options.only or usual))
     began = time.monotonic()

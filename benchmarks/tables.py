@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from . import machine
 from .bounds import BOUNDS
 from .contenders import CONTENDERS, LOOPS
 from .figures import Figure, Results
@@ -129,29 +130,34 @@ def targets(results: Results) -> str:
     return "## Targets\n\n" + table(["", "target", "measured", ""], rows) if rows else ""
 
 
-def contenders(versions: dict[str, str | None]) -> str:
-    """Return who took part, in which version, and what it puts between a probe and the dependency."""
+def contenders(described: dict[str, Any]) -> str:
+    """Return who took part, in which version and why, and what it puts between a probe and the dependency."""
+    versions = described["versions"]
     rows = []
     for who in CONTENDERS:
-        if who.missing:
-            continue
-        used = ", ".join(f"{name} {versions.get(name)}" for name in who.needs if versions.get(name))
+        used = ", ".join(f"{name} {versions[name]}" for name in who.needs if versions[name])
+        held = who.held_back(machine.python_of(described))
+        if not all(versions[name] for name in who.needs):
+            used = "not installed"
+        used += f" ({held})" if held else ""
         rows.append([who.title, used, who.caches if who.checks else "checks nothing"])
-    return "## Contenders\n\n" + table(["", "with", "between a probe and the dependency"], rows)
+    return "## Contenders\n\n" + table(
+        ["", f"with, on {described['python']}", "between a probe and the dependency"], rows
+    )
 
 
-def document(machine: dict[str, Any], results: Results) -> str:
+def document(described: dict[str, Any], results: Results) -> str:
     """Return everything, the caveats first."""
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items() if version)
+    versions = ", ".join(f"{name} {version}" for name, version in described["versions"].items() if version)
     facts = (
-        f"`{machine['command']}` on {machine['date']}, commit {machine['commit']}: {machine['python']}, "
-        f"{machine['system']}, {machine['cores']} × {machine['processor']}, load before {machine['load before']}, "
-        f"wrk {machine['wrk'] or 'not installed'}. {versions}."
+        f"`{described['command']}` on {described['date']}, commit {described['commit']}: {described['python']}, "
+        f"{described['system']}, {described['cores']} × {described['processor']}, load before "
+        f"{described['load before']}, wrk {described['wrk'] or 'not installed'}. {versions}."
     )
     parts = ["# Benchmarks", "\n".join(f"- {caveat}" for caveat in CAVEATS), facts]
     if told := targets(results):
         parts.append(told)
-    parts.append(contenders(machine["versions"]))
+    parts.append(contenders(described))
     measures = dict.fromkeys(figure.measure for figure in results.figures)
     parts += [section(measure, results.of(measure)) for measure in measures]
     if results.skipped:
