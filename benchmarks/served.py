@@ -60,7 +60,7 @@ def _measure_server(server: str, chosen: list[Contender], plan: Plan, progress: 
         progress.step(f"served: starting {server}")
         up = start(stack, [Server(who, server) for who in chosen], results.skip)
         shapes = (Shape(16),) if plan.quick else SHAPES
-        for turn in range(plan.times(6 if server == "uvicorn" else 3, 4)):
+        for turn in range(plan.times(4 if server == "uvicorn" else 3, 4)):
             for shape in shapes:
                 order = [each for each in up if shape in MIDDLE or each.who.name in CORE]
                 for each in reversed(order) if turn % 2 else order:

@@ -80,11 +80,20 @@ def _running(folder: Path, *arguments: str) -> Iterator[_Run]:
         process.communicate()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
-@pytest.mark.parametrize(("measurement", "started"), [("start", "uvicorn"), ("in-process", "benchmarks.worker")])
+@pytest.mark.parametrize(
+    ("measurement", "number"),
+    [
+        ("start", signal.SIGTERM),
+        ("start", signal.SIGKILL),
+        ("start", signal.SIGHUP),
+        ("in-process", signal.SIGINT),
+        ("in-process", signal.SIGKILL),
+    ],
+)
 def test_a_run_that_is_ended_leaves_neither_servers_nor_workers(
-    measurement: str, started: str, number: signal.Signals, tmp_path: Path
+    measurement: str, number: signal.Signals, tmp_path: Path
 ) -> None:
+    started = {"start": "uvicorn", "in-process": "benchmarks.worker"}[measurement]
     with _running(tmp_path, "-m", "benchmarks", "--quick", "--only", measurement, "--out", str(tmp_path)) as run:
         run.wait_for(started)
         assert run.end(number) == -number
