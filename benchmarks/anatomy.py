@@ -6,6 +6,7 @@ hot path of asgi-health has to know; what lies between the first and it is the p
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from time import monotonic
 from typing import Any
 
@@ -14,6 +15,7 @@ from asgi_health import HealthMiddleware
 from .figures import Figure, Results
 from .harness import Lifespan, side_by_side
 from .plan import Plan, Progress
+from .processes import Worker
 from .setup import OTHER, App, Receive, Scope, Send
 from .stats import ratios, spread
 
@@ -114,37 +116,58 @@ ANSWERS: dict[str, Callable[[App], App]] = {
 OTHERS: dict[str, Callable[[App], App]] = {"a middleware that does nothing": InFront, "+ one look at the path": ByPath}
 
 
+PARTS = {
+    "of an answer": (READY, ANSWERS, "an answer"),
+    "of another page": (OTHER, OTHERS, "a request for another page"),
+}
+"""What is taken apart -> the path, the stages, and what it is called in the comparison with the last of them."""
+LIMIT = "the limit"
+OURS = "asgi-health"
+
+
 def measure(plan: Plan, progress: Progress) -> Results:
     """Take an answer, and a request for another page, apart."""
-    progress.step("anatomy: in process")
-    return asyncio.run(_measure(plan))
-
-
-async def _measure(plan: Plan) -> Results:
-    ours = HealthMiddleware(constant, checks={"database": _well})
-    answers: dict[str, App] = {"the limit": constant}
-    answers |= {name: stage(constant) for name, stage in ANSWERS.items()}
-    others: dict[str, App] = {"the limit": constant}
-    others |= {name: stage(constant) for name, stage in OTHERS.items()}
-    answers["asgi-health"] = others["asgi-health"] = ours
+    taken: dict[str, dict[str, list[float]]] = {part: {} for part in PARTS}
+    # Each generation is a new process: the layout of one process's memory is a sample of one.
+    for generation in range(plan.times(4, 2)):
+        with Worker("anatomy") as worker:
+            for turn in range(plan.times(6, 4)):
+                progress.step(f"anatomy: {generation + 1}.{turn + 1}")
+                for part, stages in taken.items():
+                    once = worker.ask(part=part, seconds=plan.pick(0.1, 0.02))
+                    for name, nanoseconds in once.items():
+                        stages.setdefault(name, []).append(nanoseconds)
     results = Results()
-    async with Lifespan(ours):
-        await asyncio.sleep(0.1)
-        for measure_, path, apps in (
-            ("anatomy, of an answer", READY, answers),
-            ("anatomy, of another page", OTHER, others),
-        ):
-            taken: dict[str, list[float]] = {name: [] for name in apps}
-            for _ in range(plan.times(12, 4)):
-                once = await side_by_side(
-                    {name: (app, path, "GET") for name, app in apps.items()}, plan.pick(0.1, 0.02)
-                )
-                for name, nanoseconds in once.items():
-                    taken[name].append(nanoseconds)
-            limits = taken["the limit"]
-            for name, values in taken.items():
-                results.add(Figure(measure_, "whole", name, "ns", spread(values), ratios(values, limits), "the limit"))
+    for part, stages in taken.items():
+        limits = stages[LIMIT]
+        for name, values in stages.items():
+            compared = ratios(values, limits)
+            results.add(Figure(f"anatomy, {part}", "whole", name, "ns", spread(values), compared, LIMIT))
+    for part, (_, known, what) in PARTS.items():
+        last = [*known][-1]
+        ours, cheapest = taken[part][OURS], taken[part][last]
+        compared = ratios(ours, cheapest)
+        results.add(Figure("duties", what, OURS, "ns", spread(ours), compared, f"the stage {last!r}"))
     return results
+
+
+class Anatomy:
+    """Answer the questions of `measure`, in a process of its own."""
+
+    def __init__(self) -> None:
+        self._ours = HealthMiddleware(constant, checks={"database": _well})
+
+    async def open(self, stack: AsyncExitStack) -> None:
+        """Start the app, and wait until its check has run."""
+        await stack.enter_async_context(Lifespan(self._ours))
+        await asyncio.sleep(0.1)
+
+    async def __call__(self, question: dict[str, Any]) -> dict[str, Any]:
+        path, stages, _ = PARTS[question["part"]]
+        apps: dict[str, App] = {LIMIT: constant, **{name: stage(constant) for name, stage in stages.items()}}
+        apps[OURS] = self._ours
+        cases = {name: (app, path, "GET") for name, app in apps.items()}
+        return dict(await side_by_side(cases, question["seconds"]))
 
 
 async def _well() -> bool:

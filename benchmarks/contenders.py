@@ -28,6 +28,11 @@ class Contender:
     """Whether it looks at its dependency at all."""
     caches: str = "nothing"
     """What stands between a probe and the dependency."""
+    since: tuple[int, int] = (3, 11)
+    before: tuple[int, int] = (4, 0)
+    """The Pythons that its newest release runs on."""
+    because: str = ""
+    """What to say on another Python."""
 
     @property
     def ours(self) -> bool:
@@ -37,6 +42,10 @@ class Contender:
     def missing(self) -> tuple[str, ...]:
         """The distributions that are not installed."""
         return tuple(name for name in self.needs if not installed(name))
+
+    def held_back(self, python: tuple[int, int]) -> str:
+        """Return why this Python does not run its newest release, "" when it does."""
+        return "" if self.since <= python < self.before else self.because
 
     def make(self, setup: Setup) -> App:
         """Return the app."""
@@ -48,6 +57,9 @@ class Contender:
 
 
 LIMIT = Contender("limit", "constant messages (the limit)", "limit:app", base="limit:app", checks=False)
+
+LOOPS = Contender("loops", "bare asyncio loops", "loops:app", caches="runs on a schedule of its own")
+"""Only for what it costs to run checks: it answers nothing about them."""
 
 CONTENDERS = (
     LIMIT,
@@ -118,6 +130,8 @@ CONTENDERS = (
         needs=("fast-healthchecks", "fastapi"),
         base="hand:fastapi_base",
         verbose="/health/ready",
+        before=(3, 15),
+        because="it needs a Python before 3.15",
     ),
     Contender(
         "fastapi-health",
@@ -134,6 +148,8 @@ CONTENDERS = (
         ready="/health/ready?format=text",
         live="/health/live?format=text",
         verbose="/health/ready?format=json",
+        since=(3, 14),
+        because="4.9 and later need Python 3.14 and Django 6",
     ),
     Contender(
         "light-health",
@@ -144,13 +160,15 @@ CONTENDERS = (
         ready="/health/readiness",
         live="/health/liveness",
         verbose="/health/readiness",
+        since=(3, 13),
+        because="it needs Python 3.13",
     ),
 )
 
 
 def contender(name: str) -> Contender:
     """Return the contender of that name. Raises KeyError."""
-    return {each.name: each for each in CONTENDERS}[name]
+    return {each.name: each for each in (*CONTENDERS, LOOPS)}[name]
 
 
 def _factory(reference: str) -> Callable[[Setup], App]:

@@ -1,7 +1,7 @@
 """What a measurement hands over."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from .stats import Spread
 
@@ -54,3 +54,12 @@ class Results:
     def plain(self) -> dict[str, Any]:
         """Return it as JSON can carry it."""
         return {"figures": [asdict(each) for each in self.figures], "skipped": self.skipped}
+
+    @classmethod
+    def of_plain(cls, plain: dict[str, Any]) -> Self:
+        """Return what `plain` was made of."""
+        return cls([_figure(**each) for each in plain["figures"]], list(plain["skipped"]))
+
+
+def _figure(value: dict[str, Any], ratio: dict[str, Any] | None, **more: Any) -> Figure:
+    return Figure(value=Spread(**value), ratio=None if ratio is None else Spread(**ratio), **more)

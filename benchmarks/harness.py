@@ -12,6 +12,7 @@ from .setup import App, Message, Receive, Scope
 def scope(path: str, method: str = "GET") -> Scope:
     """Return the scope that uvicorn makes of a kubelet's request."""
     path, _, query = path.partition("?")
+    path = path.encode().decode()  # a string that no dict has as its key, as a server decodes it
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},

@@ -15,8 +15,7 @@ from pathlib import Path
 from shutil import which
 from typing import cast
 
-from .processes import ROOT, environment
-from .servers import pin
+from . import processes
 from .stats import percentile
 
 PERCENTILES = ("p50", "p90", "p99", "p99.9")
@@ -26,6 +25,7 @@ PERCENTILES = ("p50", "p90", "p99", "p99.9")
 class Load:
     """What came of one run of load. Latencies in microseconds."""
 
+    requests: int
     per_second: float
     latency: dict[str, float]
     errors: int
@@ -53,14 +53,8 @@ class Running:
         else:
             command = [sys.executable, "-m", "benchmarks.load", name, port, f"/{path}", str(connections), str(seconds)]
             command.append("close" if close else "keep")
-        self._process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            cwd=ROOT,
-            env=environment(),
-            preexec_fn=pin(first=False),  # noqa: PLW1509  no thread of ours runs yet
+        self._process = processes.start(
+            command, first=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         self._started = time.monotonic()
 
@@ -80,6 +74,7 @@ class Running:
         if not told["requests"]:
             raise RuntimeError(f"not one answer within {self._seconds} s")
         return Load(
+            told["requests"],
             told["requests"] / (told["microseconds"] / 1e6),
             {name: told[name] for name in (*PERCENTILES, "max")},
             told["errors"],
@@ -88,11 +83,7 @@ class Running:
 
     def close(self) -> None:
         """End it now."""
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        processes.end(self._process)
 
 
 def run(url: str, connections: int, seconds: float, *, close: bool = False) -> Load:

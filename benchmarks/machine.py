@@ -47,6 +47,12 @@ def describe(command: list[str]) -> dict[str, Any]:
     }
 
 
+def python_of(described: dict[str, Any]) -> tuple[int, int]:
+    """Return the Python that a run was made on."""
+    major, minor, *_ = described["python"].split()[-1].split(".")
+    return int(major), int(minor)
+
+
 def _version(distribution: str) -> str | None:
     try:
         return version(distribution)

@@ -2,15 +2,21 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryFile, mkdtemp
 from types import TracebackType
 from typing import Any, Self
 
 ROOT = Path(__file__).parent.parent
+
+_alive: set[int] = set()
+"""The process groups that were started and not ended."""
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -28,20 +34,85 @@ def environment(**more: str) -> dict[str, str]:
     return {**inherited, "PYTHONPATH": str(ROOT), **more}
 
 
+def cores() -> Sequence[int]:
+    """Return the processors that this process may use; nothing where the system does not tell."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else ()
+
+
+def start(
+    command: Sequence[str], *, first: bool | None = None, env: Mapping[str, str] | None = None, **options: Any
+) -> subprocess.Popen[Any]:
+    """Start a process in a group of its own, which lives no longer than this process, however this one ends.
+
+    `first`: on the first processor, or on all the others; servers and load keep apart.
+    """
+    keeper, _ = _keeper()
+    available = cores()
+    chosen = None if first is None or len(available) < 2 else available[:1] if first else available[1:]
+
+    def in_child() -> None:
+        # Not by the parent when this has returned: it may be killed before. The pipe does not end before it is written.
+        os.write(keeper, b"%d\n" % os.getpid())
+        if chosen is not None:
+            os.sched_setaffinity(0, chosen)
+
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment() if env is None else env,
+        start_new_session=True,
+        preexec_fn=in_child,  # noqa: PLW1509  no thread of ours runs yet
+        **options,
+    )
+    _alive.add(process.pid)
+    return process
+
+
+def end(process: subprocess.Popen[Any]) -> None:
+    """Kill a process and what it has started: nothing is measured of its end, and some wait for their hung checks."""
+    if process.pid not in _alive:
+        return  # its number may be another's by now
+    _alive.remove(process.pid)
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    with suppress(OSError):
+        os.write(_keeper()[0], b"-%d\n" % process.pid)
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with suppress(BrokenPipeError):
+                stream.close()
+
+
+def folder() -> str:
+    """Return the folder for temporary files, which is removed however this process ends."""
+    return _keeper()[1]
+
+
+@cache
+def _keeper() -> tuple[int, str]:
+    """Start keeper.py, once for this process, and return the pipe that it reads and the folder that it removes."""
+    removed = mkdtemp(prefix="benchmark-")
+    read, write = os.pipe()
+    command = [sys.executable, "-IS", str(Path(__file__).with_name("keeper.py")), removed]
+    # Not a Popen, which complains when it is thrown away before the process has ended.
+    os.posix_spawn(command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, read, 0)], setsid=True)
+    os.close(read)
+    return write, removed
+
+
 class Worker:
     """A contender's own process, which is asked in JSON, a line each way."""
 
     def __init__(self, *arguments: str) -> None:
         self.arguments = arguments
         self._said = TemporaryFile("w+")  # noqa: SIM115  a pipe that nobody reads would fill up and stop the process
-        self._process = subprocess.Popen(
+        self._process = start(
             [sys.executable, "-m", "benchmarks.worker", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,
             text=True,
-            cwd=ROOT,
-            env=environment(),
         )
 
     def __enter__(self) -> Self:
@@ -81,28 +152,13 @@ class Worker:
 
     def close(self) -> None:
         """End the process."""
-        stop(self._process)
+        end(self._process)
         self._said.close()
 
     def _dead(self) -> RuntimeError:
-        stop(self._process)
+        with suppress(subprocess.TimeoutExpired):  # it has closed its end of the pipe, and may not have said why yet
+            self._process.wait(3.0)
+        end(self._process)
         self._said.seek(0)
         last = self._said.read().strip().splitlines()[-1:] or ["no word"]
         return RuntimeError(f"{' '.join(self.arguments)}: {last[0]}")
-
-
-def stop(process: subprocess.Popen[Any]) -> None:
-    """End a process, whatever it thinks of it."""
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(3.0)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    for stream in (process.stdin, process.stdout):
-        if stream is not None:
-            try:
-                stream.close()
-            except BrokenPipeError:
-                pass

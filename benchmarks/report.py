@@ -1,10 +1,13 @@
-"""What is written to the disk: results.json, results.md, the table and the plots."""
+"""What is written to the disk: results.json, results.md, the table and the plots.
+
+`python -m benchmarks.report` writes them anew from the tracked results.json, and the table into the README.
+"""
 
 import json
 from pathlib import Path
 from typing import Any
 
-from . import svg, tables
+from . import machine, svg, tables
 from .contenders import CONTENDERS, LIMIT
 from .figures import Figure, Results
 
@@ -13,13 +16,13 @@ README = ("limit", "starlette", "fastapi-awaits", "asgi-health+fastapi")
 """Whom the README compares, besides the peers."""
 
 
-def write(folder: Path, machine: dict[str, Any], results: Results) -> list[Path]:
+def write(folder: Path, described: dict[str, Any], results: Results) -> list[Path]:
     """Write everything that the results are enough for, return the files."""
     folder.mkdir(parents=True, exist_ok=True)
     files = {
-        "results.json": json.dumps({"machine": machine, **results.plain()}, indent=1, ensure_ascii=False) + "\n",
-        "results.md": tables.document(machine, results),
-        "README-table.md": readme_table(machine, results),
+        "results.json": json.dumps({"machine": described, **results.plain()}, indent=1, ensure_ascii=False) + "\n",
+        "results.md": tables.document(described, results),
+        "README-table.md": readme_table(described, results),
         "README.svg": readme_plot(results),
         "answer.svg": answer_plot(results),
         "latency.svg": latency_plot(results),
@@ -33,8 +36,21 @@ def write(folder: Path, machine: dict[str, Any], results: Results) -> list[Path]
     return written
 
 
-def readme_table(machine: dict[str, Any], results: Results) -> str:
+def rewrite(folder: Path, readme: Path) -> None:
+    """Write everything anew from results.json, and the table into the README."""
+    plain = json.loads((folder / "results.json").read_text())
+    write(folder, plain["machine"], Results.of_plain(plain))
+    table = (folder / "README-table.md").read_text()
+    head, begin, rest = readme.read_text().partition("<!-- benchmarks: benchmarks/results/README-table.md -->\n")
+    _, end, tail = rest.partition("<!-- /benchmarks -->")
+    if not end:
+        raise ValueError(f"{readme} has no place for the table")
+    readme.write_text(head + begin + table + end + tail)
+
+
+def readme_table(described: dict[str, Any], results: Results) -> str:
     """Return the one table of the README, empty when something for it was not measured."""
+    versions = described["versions"]
     rows = []
     for who in CONTENDERS:
         answer = results.find("answer", "GET ready", who.name)
@@ -47,7 +63,7 @@ def readme_table(machine: dict[str, Any], results: Results) -> str:
             continue
         rows.append(
             [
-                who.title,
+                f"{who.title} {versions[who.needs[0]]}" if _kind(who.name) == "peer" else who.title,
                 _ratio(answer),
                 _ratio(served),
                 "–" if hang is None else _wait(hang),
@@ -64,11 +80,29 @@ def readme_table(machine: dict[str, Any], results: Results) -> str:
         "runs of the check by 100,000 probes",
     ]
     caveat = (
-        f"Medians of ratios measured side by side on one machine ({machine['cores']} × {machine['processor']}, "
-        f"{machine['python']}, {machine['date'][:10]}); the check costs nothing, the limit is an app that sends two "
-        "constant messages. `python -m benchmarks` measures yours."
+        f"Medians of ratios measured side by side on one machine ({described['cores']} × {described['processor']}, "
+        f"{described['python']}, {described['date'][:10]}); the check costs nothing, the limit is an app that sends "
+        "two constant messages. `python -m benchmarks` measures yours."
     )
-    return f"{caveat}\n\n{tables.table(headings, rows)}\n"
+    parts = [caveat, tables.table(headings, rows)]
+    if held := _held_back(described):
+        parts.append(held)
+    return "\n\n".join(parts) + "\n"
+
+
+def _held_back(described: dict[str, Any]) -> str:
+    """Return which peers did not run in their newest release, and why."""
+    older: list[str] = []
+    absent: list[str] = []
+    for who in CONTENDERS:
+        if because := who.held_back(machine.python_of(described)):
+            (older if described["versions"][who.needs[0]] else absent).append(f"{who.title} ({because})")
+    parts = [f"On {described['python']}"]
+    if older:
+        parts.append(f"not in its newest release: {', '.join(older)}")
+    if absent:
+        parts.append(f"not at all: {', '.join(absent)}")
+    return "; ".join(parts) + "." if older or absent else ""
 
 
 def readme_plot(results: Results) -> str:
@@ -183,3 +217,7 @@ def _wait(figure: Figure) -> str:
     if figure.note.startswith("given up"):
         return f"> {int(milliseconds / 1000)} s"
     return f"{milliseconds / 1000:.1f} s" if milliseconds >= 1000 else f"{tables.number(milliseconds)} ms"
+
+
+if __name__ == "__main__":
+    rewrite(FOLDER, FOLDER.parent.parent / "README.md")

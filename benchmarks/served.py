@@ -1,4 +1,4 @@
-"""Probes per second and their latencies over loopback, under real servers."""
+"""Probes per second, their latencies and the processor time of the server, over loopback, under real servers."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -12,6 +12,7 @@ from .stats import ratios, spread
 
 CORE = ("limit", "fastapi-awaits", "asgi-health", "asgi-health+fastapi")
 """Those who are measured under every server and with every number of connections."""
+QUICK = ("limit", "fastapi-awaits", "asgi-health")
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ MIDDLE = (Shape(16), Shape(16, close=True))
 @dataclass
 class Samples:
     per_second: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
+    """Microseconds of the server's process per probe."""
     latency: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in load.PERCENTILES})
 
 
@@ -44,7 +47,7 @@ def measure(plan: Plan, progress: Progress) -> Results:
         if lacking := missing(server):
             results.skip(f"served: {server} is not measured, {', '.join(lacking)} is not installed")
             continue
-        chosen = plan.contenders(*CORE)
+        chosen = plan.contenders(*QUICK)
         if server != "uvicorn":
             chosen = [who for who in chosen if who.name in CORE]
         _measure_server(server, chosen, plan, progress, results)
@@ -56,14 +59,16 @@ def _measure_server(server: str, chosen: list[Contender], plan: Plan, progress: 
     with ExitStack() as stack:
         progress.step(f"served: starting {server}")
         up = start(stack, [Server(who, server) for who in chosen], results.skip)
-        shapes = (Shape(16), Shape(16, close=True)) if plan.quick else SHAPES
-        for turn in range(plan.times(4 if server == "uvicorn" else 3, 3)):
+        shapes = (Shape(16),) if plan.quick else SHAPES
+        for turn in range(plan.times(4 if server == "uvicorn" else 3, 4)):
             for shape in shapes:
                 order = [each for each in up if shape in MIDDLE or each.who.name in CORE]
                 for each in reversed(order) if turn % 2 else order:
                     progress.step(f"served: {server} {turn + 1}, {shape}, {each.who.name}")
                     try:
+                        before = each.cpu
                         result = load.run(each.url, shape.connections, 0.5, close=shape.close)
+                        spent = each.cpu - before
                     except RuntimeError as error:
                         results.skip(f"served: {server}, {shape}, {each.who.name}: {error}")
                         continue
@@ -71,6 +76,9 @@ def _measure_server(server: str, chosen: list[Contender], plan: Plan, progress: 
                         results.skip(f"served: {server}, {shape}, {each.who.name}: NOT CLEAN, some probes failed")
                     taken = samples.setdefault((each.who.name, shape), Samples())
                     taken.per_second.append(result.per_second)
+                    # Not of granian: its workers are processes of their own.
+                    if server == "uvicorn" and spent:
+                        taken.processor.append(1e6 * spent / result.requests)
                     for name, values in taken.latency.items():
                         values.append(result.latency[name])
     _report(server, samples, results)
@@ -94,6 +102,18 @@ def _report(server: str, samples: dict[tuple[str, Shape], Samples], results: Res
                 against,
             )
         )
+        if taken.processor:
+            results.add(
+                Figure(
+                    f"processor, {server}",
+                    str(shape),
+                    name,
+                    "µs",
+                    spread(taken.processor),
+                    ratios(taken.processor, limit.processor) if limit is not None and comparable else None,
+                    against,
+                )
+            )
         for which, values in taken.latency.items():
             results.add(
                 Figure(

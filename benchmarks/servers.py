@@ -2,10 +2,7 @@
 
 import http.client
 import json
-import os
-import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -15,9 +12,9 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
+from . import processes
 from .contenders import Contender, installed
 from .dependency import Board
-from .processes import ROOT, environment, stop
 
 HOST = "127.0.0.1"
 APP = "benchmarks.served_app:app"
@@ -41,20 +38,6 @@ def missing(server: str) -> list[str]:
     return [name for name in NEEDS[server] if not installed(name)]
 
 
-def cores() -> Sequence[int]:
-    """Return the processors that this process may use; nothing where the system does not tell."""
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else ()
-
-
-def pin(first: bool) -> Callable[[], None] | None:
-    """Return what puts a new process on the first core, or on all the others: servers and load keep apart."""
-    available = cores()
-    if len(available) < 2:
-        return None
-    chosen = available[:1] if first else available[1:]
-    return lambda: os.sched_setaffinity(0, chosen)
-
-
 class Server:
     """One contender under one server."""
 
@@ -71,7 +54,7 @@ class Server:
         self.who = who
         self.name = server
         self._resources = ExitStack()
-        folder = Path(self._resources.enter_context(TemporaryDirectory(prefix="benchmark-")))
+        folder = Path(self._resources.enter_context(TemporaryDirectory(dir=processes.folder())))
         self.board = Board(folder / "board")
         self.port = free_port()
         described = {
@@ -83,14 +66,12 @@ class Server:
             "slow_loop": slow_loop,
         }
         self._said = (folder / "said").open("w+")
-        self._process = subprocess.Popen(
+        self._process = processes.start(
             [sys.executable, "-m", *COMMANDS[server].replace("PORT", str(self.port)).split()],
+            first=True,
+            env=processes.environment(BENCHMARK_APP=json.dumps(described)),
             stdout=self._said,
             stderr=self._said,
-            cwd=ROOT,
-            env=environment(BENCHMARK_APP=json.dumps(described)),
-            start_new_session=True,  # so that its children end with it
-            preexec_fn=pin(first=True),  # noqa: PLW1509  no thread of ours runs yet
         )
 
     def __enter__(self) -> Self:
@@ -104,6 +85,14 @@ class Server:
     @property
     def url(self) -> str:
         return f"http://{HOST}:{self.port}{self.who.ready}"
+
+    @property
+    def cpu(self) -> float:
+        """The seconds that its process has kept a processor busy; 0 where the system does not tell."""
+        if sys.platform != "linux":
+            return 0.0
+        # So Linux numbers the processor clock of another process. It counts nanoseconds, /proc ticks of 10 ms.
+        return time.clock_gettime((~self._process.pid << 3) | 2)
 
     def wait(self, seconds: float = 15.0) -> None:
         """Return when it answers 200. Raises RuntimeError when it does not."""
@@ -127,12 +116,7 @@ class Server:
 
     def close(self) -> None:
         """End the server and what it has started."""
-        # Nothing is measured of its end, and some wait for their hung checks: no need to be polite.
-        try:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        stop(self._process)
+        processes.end(self._process)
         self._said.close()
         self._resources.close()
 

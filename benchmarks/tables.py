@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from typing import Any
 
+from . import machine
 from .bounds import BOUNDS
-from .contenders import CONTENDERS
+from .contenders import CONTENDERS, LOOPS
 from .figures import Figure, Results
 from .stats import Spread
 
-TITLES = {each.name: each.title for each in CONTENDERS}
+TITLES = {each.name: each.title for each in (*CONTENDERS, LOOPS)}
 
 HEADINGS = {  # of measures; what follows a comma in the name of a measure stays as it is
     "answer": "One answer, in process",
@@ -16,6 +17,9 @@ HEADINGS = {  # of measures; what follows a comma in the name of a measure stays
     "anatomy": "What it is made of: constant messages, and one thing more in each row",
     "pass-through": "Added to a request for another page, in process",
     "load": "Runs of the check that 100,000 probes cause",
+    "duties": "Against the cheapest app with the same duties, in process",
+    "processor": "Processor time of the server per probe",
+    "run": "Processor time of one run of a check, against one in a bare asyncio loop that keeps no result",
     "served": "Probes per second over loopback",
     "latency": "Latency over loopback",
     "heartbeat": "Probes per second with heartbeat and watchdog, against the same app without",
@@ -122,36 +126,40 @@ def targets(results: Results) -> str:
         if figure is None:
             continue
         value = bound.value(figure)
-        sign = "≥" if bound.at_least else "≤"
         met = "met" if bound.keeps(value, bound.target) else "missed"
         measured = figure.ratio if bound.ratio and figure.ratio is not None else figure.value
-        rows.append([bound.promise, f"{sign} {bound.target:g}", spread(measured), met])
+        rows.append([bound.promise, f"≤ {bound.target:g}", spread(measured), met])
     return "## Targets\n\n" + table(["", "target", "measured", ""], rows) if rows else ""
 
 
-def contenders(versions: dict[str, str | None]) -> str:
-    """Return who took part, in which version, and what it puts between a probe and the dependency."""
+def contenders(described: dict[str, Any]) -> str:
+    """Return who took part, in which version and why, and what it puts between a probe and the dependency."""
+    versions = described["versions"]
     rows = []
     for who in CONTENDERS:
-        if who.missing:
-            continue
-        used = ", ".join(f"{name} {versions.get(name)}" for name in who.needs if versions.get(name))
+        used = ", ".join(f"{name} {versions[name]}" for name in who.needs if versions[name])
+        held = who.held_back(machine.python_of(described))
+        if not all(versions[name] for name in who.needs):
+            used = "not installed"
+        used += f" ({held})" if held else ""
         rows.append([who.title, used, who.caches if who.checks else "checks nothing"])
-    return "## Contenders\n\n" + table(["", "with", "between a probe and the dependency"], rows)
+    return "## Contenders\n\n" + table(
+        ["", f"with, on {described['python']}", "between a probe and the dependency"], rows
+    )
 
 
-def document(machine: dict[str, Any], results: Results) -> str:
+def document(described: dict[str, Any], results: Results) -> str:
     """Return everything, the caveats first."""
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items() if version)
+    versions = ", ".join(f"{name} {version}" for name, version in described["versions"].items() if version)
     facts = (
-        f"`{machine['command']}` on {machine['date']}, commit {machine['commit']}: {machine['python']}, "
-        f"{machine['system']}, {machine['cores']} × {machine['processor']}, load before {machine['load before']}, "
-        f"wrk {machine['wrk'] or 'not installed'}. {versions}."
+        f"`{described['command']}` on {described['date']}, commit {described['commit']}: {described['python']}, "
+        f"{described['system']}, {described['cores']} × {described['processor']}, load before "
+        f"{described['load before']}, wrk {described['wrk'] or 'not installed'}. {versions}."
     )
     parts = ["# Benchmarks", "\n".join(f"- {caveat}" for caveat in CAVEATS), facts]
     if told := targets(results):
         parts.append(told)
-    parts.append(contenders(machine["versions"]))
+    parts.append(contenders(described))
     measures = dict.fromkeys(figure.measure for figure in results.figures)
     parts += [section(measure, results.of(measure)) for measure in measures]
     if results.skipped:

@@ -29,14 +29,14 @@ def measure(plan: Plan, progress: Progress) -> Results:
         return results
     chosen = [
         who
-        for who in plan.contenders("limit", "fastapi-awaits", "asgi-health+fastapi", "probirka", "fastapi-watch")
+        for who in plan.contenders("limit", "fastapi-awaits", "asgi-health+fastapi")
         if who is LIMIT or (who.checks and (not who.ours or who.name == FULL))
     ]
     _misbehaviour(chosen, plan, progress, results)
     if not plan.quick:
         _saturation(chosen, progress, results)
         _many_checks(chosen, progress, results)
-    _during(plan, progress, results)
+        _during(progress, results)
     return results
 
 
@@ -149,7 +149,7 @@ def _many_checks(chosen: list[Contender], progress: Progress, results: Results) 
 # -- what ours does to its own p99: the target of the design
 
 
-def _during(plan: Plan, progress: Progress, results: Results) -> None:
+def _during(progress: Progress, results: Results) -> None:
     who = contender("asgi-health")
     cases = {
         "no checks": Server(who, checks=0),
@@ -161,14 +161,14 @@ def _during(plan: Plan, progress: Progress, results: Results) -> None:
         progress.step("tail: starting asgi-health")
         up = start(stack, list(cases.values()), results.skip)
         cases["1 check that hangs"].board.mode = Mode.HANGS
-        for turn in range(plan.times(6, 2)):
+        for turn in range(6):
             order = list(cases.items())
             for case, server in reversed(order) if turn % 2 else order:
                 if server in up:
-                    for connections in (16,) if plan.quick else (16, 256):
+                    for connections in (16, 256):
                         progress.step(f"tail: p99, {turn + 1}, {case}, {connections} connections")
                         try:
-                            taken = load.run(server.url, connections, plan.pick(0.6, 0.5))
+                            taken = load.run(server.url, connections, 0.6)
                         except RuntimeError as error:
                             results.skip(f"tail: p99, {case}, {connections} connections: {error}")
                         else:

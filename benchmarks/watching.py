@@ -3,13 +3,15 @@
 import time
 from contextlib import ExitStack
 
-from .contenders import contender
+from .contenders import LOOPS, contender
 from .figures import Figure, Results
 from .plan import Plan, Progress
 from .processes import Worker
 from .stats import exponent, ratios, spread
 
 OURS = "asgi-health"
+CHECKS = 1000
+"""How many are compared with bare loops."""
 PEER = "fastapi-watch"
 """The only other one that runs checks by itself, and says so."""
 
@@ -17,17 +19,18 @@ PEER = "fastapi-watch"
 def measure(plan: Plan, progress: Progress) -> Results:
     """Measure processor and memory of idle processes, and what a result costs."""
     results = Results()
-    _idle(plan, progress, results)
+    if not plan.quick:
+        _idle(progress, results)
+    _against_loops(plan, progress, results)
     _changes(plan, progress, results)
     _growth(plan, progress, results)
     return results
 
 
-def _idle(plan: Plan, progress: Progress, results: Results) -> None:
+def _idle(progress: Progress, results: Results) -> None:
     # Nothing but waiting: all sizes at the same time. What is counted is the processor time of each process.
-    interval = plan.pick(10.0, 1.0)
-    window = plan.pick(22.0, 4.0)
-    sizes = (0, 100, 1000) if plan.quick else (0, 1, 100, 1000, 10_000)
+    interval, window = 10.0, 22.0
+    sizes = (0, 1, 100, 1000, 10_000)
     wanted = [("limit", 0), *((OURS, size) for size in sizes)]
     if not contender(PEER).missing:
         wanted += [(PEER, size) for size in sizes if size in (0, 100, 1000)]
@@ -45,8 +48,6 @@ def _idle(plan: Plan, progress: Progress, results: Results) -> None:
         after = {each: worker.ask(do="mark") for each, worker in workers.items()}
     seconds = {each: after[each]["clock"] - before[each]["clock"] for each in workers}
     shares = {each: (after[each]["cpu"] - before[each]["cpu"]) / seconds[each] for each in workers}
-    # At the short interval of a quick run the checks run more often than anybody's: told as if at ten seconds.
-    scale = interval / 10.0
     for name, nothing in ((OURS, ("limit", 0)), (PEER, ("fastapi", 0))):
         mine = [size for known, size in workers if known == name and size > 0]
         if not mine:
@@ -56,11 +57,10 @@ def _idle(plan: Plan, progress: Progress, results: Results) -> None:
         cpu, memory = [], []
         for size in mine:
             each = name, size
-            cpu.append(max(1e-9, scale * (shares[each] - shares[nothing])))
+            cpu.append(max(1e-9, shares[each] - shares[nothing]))
             memory.append(max(1.0, after[each]["resident"] - after[nothing]["resident"]))
             case = f"{size:,} check{'' if size == 1 else 's'} at 10 s"
-            note = f"(at {interval:g} s, scaled)" if plan.quick else ""
-            results.add(Figure("watching", case, name, "% of a core", spread([100 * cpu[-1]]), note=note))
+            results.add(Figure("watching", case, name, "% of a core", spread([100 * cpu[-1]])))
             results.add(Figure("watching", case, name, "MiB", spread([memory[-1] / 2**20])))
             runs = after[each]["runs"] - before[each]["runs"]
             if size >= 100 and runs:
@@ -70,6 +70,29 @@ def _idle(plan: Plan, progress: Progress, results: Results) -> None:
         large = [place for place, size in enumerate(mine) if size >= 100]
         _fit(results, "processor", name, [mine[place] for place in large], [cpu[place] for place in large])
         _fit(results, "memory", name, [mine[place] for place in large], [own[place] for place in large])
+
+
+def _against_loops(plan: Plan, progress: Progress, results: Results) -> None:
+    """Compare the processor time of a run of a check with that of a run in a bare loop, at the same time."""
+    for interval, window, turns in ((1.0, 1.0, 4),) if plan.quick else ((10.0, 12.0, 3), (1.0, 2.0, 6)):
+        costs: dict[str, list[float]] = {OURS: [], LOOPS.name: []}
+        with ExitStack() as stack:
+            progress.step(f"watching: starting {CHECKS:,} checks and as many loops, every {interval:g} s")
+            workers = {
+                name: stack.enter_context(Worker("watching", name, str(CHECKS), str(interval))) for name in costs
+            }
+            marks = {name: worker.ask(do="spent") for name, worker in workers.items()}
+            for turn in range(turns):
+                progress.step(f"watching: {CHECKS:,} checks and as many loops, every {interval:g} s, {turn + 1}")
+                time.sleep(window)
+                for name, worker in workers.items():
+                    before, marks[name] = marks[name], worker.ask(do="spent")
+                    runs = marks[name]["runs"] - before["runs"]
+                    costs[name].append(1e6 * (marks[name]["cpu"] - before["cpu"]) / max(1, runs))
+        for name, values in costs.items():
+            compared = ratios(values, costs[LOOPS.name])
+            case = f"{CHECKS:,} checks at {interval:g} s"
+            results.add(Figure("run", case, name, "µs", spread(values), compared, LOOPS.title))
 
 
 def _changes(plan: Plan, progress: Progress, results: Results) -> None:

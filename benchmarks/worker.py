@@ -3,9 +3,7 @@
 import asyncio
 import gc
 import json
-import os
 import resource
-import signal
 import sys
 import tracemalloc
 from collections.abc import Awaitable, Callable
@@ -120,7 +118,8 @@ class Watching:
         self.app = who.make(Setup(self.dependency.checks(checks), interval=interval, bare=True))
 
     async def __call__(self, question: Question) -> Answer:
-        return {"clock": monotonic(), "cpu": process_time(), "resident": _resident(), "runs": self.dependency.runs}
+        spent = {"clock": monotonic(), "cpu": process_time(), "runs": self.dependency.runs}
+        return spent if question["do"] == "spent" else {**spent, "resident": _resident()}
 
 
 async def _watching(name: str, checks: str, interval: str) -> None:
@@ -148,6 +147,15 @@ async def _simulated() -> None:
     await serve_questions(answer)
 
 
+async def _anatomy() -> None:
+    from .anatomy import Anatomy  # not in the other workers, see above
+
+    measured = Anatomy()
+    async with AsyncExitStack() as stack:
+        await measured.open(stack)
+        await serve_questions(measured)
+
+
 async def _in_process(name: str) -> None:
     measured = InProcess(contender(name))
     async with AsyncExitStack() as stack:
@@ -158,13 +166,13 @@ async def _in_process(name: str) -> None:
 def main(arguments: list[str]) -> None:
     """Run one kind of worker."""
     kind, *rest = arguments
-    # Ended by whoever started it, at any moment; nothing here needs to be cleaned up.
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     match kind:
         case "in-process":
             asyncio.run(_in_process(rest[0]))
         case "watching":
             asyncio.run(_watching(*rest))
+        case "anatomy":
+            asyncio.run(_anatomy())
         case "simulated":
             asyncio.run(_simulated())
         case _:

@@ -63,6 +63,14 @@ def test_a_contender_that_is_not_installed_is_told() -> None:
     )
 
 
+def test_the_path_of_a_request_is_a_string_of_its_own_as_it_is_under_a_server() -> None:
+    # A dict finds its own key by identity, which would favour the app whose key the path was taken from.
+    path = "/health/ready"
+    made = scope(path)["path"]
+    assert made == path
+    assert made is not path
+
+
 def test_the_measured_time_of_an_answer_grows_with_its_work() -> None:
     async def measured() -> dict[str, float]:
         limit, route = contender("limit").make(Setup(bare=True)), contender("starlette").make(Setup())

@@ -16,7 +16,7 @@ def test_each_is_compared_with_what_was_measured_beside_it_and_takes_its_turn_in
         asked.append(url)
         # A machine that gets slower and slower, and a heartbeat that takes a tenth of it.
         per_second = 1000.0 / ((len(asked) + 1) // 2) * (0.9 if url == "1.0" else 1.0)
-        return Load(per_second, {"p99": 100.0}, 0, 0)
+        return Load(1000, per_second, {"p99": 100.0}, 0, 0)
 
     monkeypatch.setattr(load, "run", run)
     monkeypatch.setattr(pulse, "missing", lambda name: [])

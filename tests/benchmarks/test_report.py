@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -15,14 +16,19 @@ MEASUREMENTS = list(cli.MEASUREMENTS)
 PEER = "probirka"
 
 
-def _figure(bound: Bound, value: float) -> Figure:
-    measured = spread([value])
-    return Figure(bound.measure, bound.case, bound.contender, "unit", measured, measured, "limit")
+def _results(values: dict[Bound, float]) -> Results:
+    """Return results in which each bound finds its value; some share a figure, one its value and one its ratio."""
+    measured: dict[tuple[str, str, str], dict[bool, Spread]] = {}
+    for bound, value in values.items():
+        measured.setdefault((bound.measure, bound.case, bound.contender), {})[bound.ratio] = spread([value])
+    return Results(
+        [Figure(*key, "unit", by.get(False, spread([0.0])), by.get(True), "limit") for key, by in measured.items()]
+    )
 
 
 def _all_kept() -> Results:
     """Return results that reach every target."""
-    results = Results([_figure(bound, bound.target) for bound in BOUNDS])
+    results = _results({bound: bound.target for bound in BOUNDS})
     for who in ("limit", "fastapi-awaits", PEER):
         for measure, case in (("answer", "GET ready"), ("served, uvicorn", "16 kept"), ("tail", "dependency hangs")):
             results.add(Figure(measure, case, who, "unit", spread([2000.0]), spread([1.0, 2.0, 3.0]), "limit"))
@@ -42,14 +48,14 @@ def test_results_that_reach_every_target_break_no_bound() -> None:
 )
 def test_a_value_beyond_its_limit_breaks_exactly_its_bound(bound: Bound) -> None:
     assert bound.limit is not None
-    beyond = bound.limit / 2 if bound.at_least else bound.limit * 2 + 1
-    results = Results([_figure(each, beyond if each is bound else each.target) for each in BOUNDS])
+    beyond = bound.limit * 2 + 1
+    results = _results({each: beyond if each is bound else each.target for each in BOUNDS})
     (objection,) = broken(results, MEASUREMENTS)
-    assert objection.startswith(bound.promise)
+    assert objection.startswith(f"{bound.promise}: ")
 
 
 def test_a_bound_that_was_not_measured_is_broken() -> None:
-    assert any("GET ready in process" in each and "not measured" in each for each in broken(Results(), ["in-process"]))
+    assert any("an answer" in each and "not measured" in each for each in broken(Results(), ["anatomy"]))
 
 
 def test_a_measurement_that_was_not_asked_for_breaks_no_bound() -> None:
@@ -130,7 +136,7 @@ def test_a_number_shows_three_figures() -> None:
 def test_check_exits_with_1_when_a_bound_is_broken(
     worsen: float, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    results = Results([_figure(bound, bound.target * worsen) for bound in BOUNDS if bound.measurement == "in-process"])
+    results = _results({bound: bound.target * worsen for bound in BOUNDS if bound.measurement == "in-process"})
     monkeypatch.setattr(cli, "MEASUREMENTS", {"in-process": (lambda plan, progress: results, "")})
     assert cli.main(["--only", "in-process", "--quick", "--check", "--out", str(tmp_path)]) == code
 
@@ -140,6 +146,78 @@ def test_without_check_a_broken_bound_is_no_failure(tmp_path: Path, monkeypatch:
     target = tmp_path / "copy.json"
     assert cli.main(["--only", "in-process", "--out", str(tmp_path), "--json", str(target)]) == 0
     assert json.loads(target.read_text())["machine"]["command"]
+
+
+@pytest.mark.parametrize(("options", "measured"), [((), True), (("--quick",), False)], ids=["full", "quick"])
+def test_a_quick_run_leaves_out_what_only_a_quiet_machine_shows(
+    options: tuple[str, ...], measured: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+
+    def noting(name: str) -> Results:
+        ran.append(name)
+        return _all_kept()
+
+    measurements = {name: (lambda plan, progress, name=name: noting(name), "") for name in MEASUREMENTS}
+    monkeypatch.setattr(cli, "MEASUREMENTS", measurements)
+    assert cli.main([*options, "--check", "--out", str(tmp_path)]) == 0
+    assert set(ran) == {name for name in MEASUREMENTS if measured or name not in cli.FULL_ONLY}
+
+
+def test_what_the_gate_judges_is_measured_by_a_quick_run() -> None:
+    assert not {bound.measurement for bound in BOUNDS if bound.limit is not None} & set(cli.FULL_ONLY)
+
+
+def _machine(python: str, **versions: str | None) -> dict[str, Any]:
+    described = machine.describe([])
+    return {**described, "python": f"CPython {python}", "versions": {**described["versions"], **versions}}
+
+
+def test_the_table_names_the_version_of_each_peer_and_those_that_this_python_holds_back() -> None:
+    versions = {"probirka": "0.9.0", "django-health-check": "4.8.0", "light-health": None}
+    text = report.readme_table(_machine("3.11.7", **versions), _all_kept())
+    assert "| probirka 0.9.0 |" in text
+    assert text.endswith(
+        "On CPython 3.11.7; not in its newest release: django-health-check (4.9 and later need Python 3.14 and "
+        "Django 6); not at all: light-health (it needs Python 3.13).\n"
+    )
+
+
+def test_a_python_that_holds_back_no_peer_needs_no_excuse() -> None:
+    text = report.readme_table(_machine("3.14.0rc2", **{"django-health-check": "4.11.1"}), _all_kept())
+    assert text.splitlines()[-1].startswith("|")
+
+
+def test_the_report_says_why_a_peer_did_not_run() -> None:
+    described = _machine("3.12.1", **{"light-health": None, "django-health-check": "4.8.0", "django": "5.2"})
+    text = tables.contenders(described)
+    assert "with, on CPython 3.12.1" in text
+    assert "| light-health | not installed (it needs Python 3.13) |" in text
+    assert "django-health-check 4.8.0, django 5.2 (4.9 and later need Python 3.14 and Django 6)" in text
+
+
+def test_the_report_and_the_table_of_the_readme_are_written_anew_from_the_json(tmp_path: Path) -> None:
+    report.write(tmp_path, _machine("3.11.7"), _all_kept())
+    before = {file.name: file.read_text() for file in tmp_path.iterdir()}
+    for file in tmp_path.iterdir():
+        if file.suffix != ".json":
+            file.unlink()
+    readme = tmp_path / "README.md"
+    place = "<!-- benchmarks: benchmarks/results/README-table.md -->\n{}<!-- /benchmarks -->"
+    readme.write_text(f"above\n{place.format('old')}\nbelow\n")
+    report.rewrite(tmp_path, readme)
+    assert readme.read_text() == f"above\n{place.format(before['README-table.md'])}\nbelow\n"
+    readme.unlink()
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == before
+
+
+def test_a_readme_without_a_place_for_the_table_is_left_alone(tmp_path: Path) -> None:
+    report.write(tmp_path, machine.describe([]), _all_kept())
+    readme = tmp_path / "README.md"
+    readme.write_text("nothing\n")
+    with pytest.raises(ValueError, match="no place for the table"):
+        report.rewrite(tmp_path, readme)
+    assert readme.read_text() == "nothing\n"
 
 
 def test_a_quick_run_leaves_the_tracked_results_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,4 +243,4 @@ def test_a_measurement_that_fails_fails_the_run_and_spares_the_others(
     assert cli.main(["--out", str(tmp_path)]) == 1
     said = capsys.readouterr()
     assert "bad: RuntimeError: out of luck" in said.out
-    assert "GET ready in process" in said.out
+    assert "## Targets" in said.out
