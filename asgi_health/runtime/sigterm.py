@@ -8,6 +8,7 @@ passed on by being raised once more: so the server gets it in whatever way it al
 """
 
 import os
+import select
 import signal
 import sys
 import threading
@@ -81,7 +82,7 @@ class Sigterm:
             signal.signal(signal.SIGTERM, front.behind)
         current = signal.set_wakeup_fd(self._fileno, warn_on_full_buffer=False)
         if current == self._fileno:
-            current = self._loops_fileno
+            current = self._loops_fileno if _is_read(self._loops_fileno) else -1
         # Otherwise somebody has stepped in front, and it stays theirs: uvloop makes a new descriptor at each run, and
         # what the number of the old one stands for by now is not known.
         try:
@@ -179,6 +180,19 @@ _holding: set[Sigterm] = set()
 
 _letting_go = threading.Lock()
 """Never taken by a handler of signals, which may interrupt the code that has it."""
+
+
+def _is_read(fileno: int) -> bool:
+    """Tell whether a loop still reads what is written to the descriptor.
+
+    trio closes its end before it takes the descriptor out. A signal that comes in between would have the interpreter
+    complain on stderr that it cannot write.
+    """
+    if fileno == -1:
+        return False
+    poll = select.poll()
+    poll.register(fileno, 0)
+    return not poll.poll(0)
 
 
 def _told_otherwise(behind: object) -> bool:

@@ -104,5 +104,5 @@ def _log_to_the_terminal() -> None:
 def _one_line(record: logging.LogRecord) -> bool:
     """One line for each change: tracebacks and stacks are for a log that somebody keeps."""
     record.msg, record.args = record.getMessage().partition("\n")[0], ()
-    record.exc_info = None
+    record.exc_info = record.exc_text = None
     return True
