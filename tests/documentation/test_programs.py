@@ -57,7 +57,7 @@ async def run(block: Block, places: tuple[int, Path], given: Mapping[str, object
     if inspect.iscoroutine(running):
         await running
     app = names.get("app")
-    if app is before:
+    if app is None or app is before:
         return
     with anyio.fail_after(30.0):
         async with lifespan(app):

@@ -17,6 +17,7 @@ import pytest
 from asgi_health import Check, Health, HealthMiddleware
 from asgi_health.testing import lifespan, settled
 from tests.apps import plain_app
+from tests.documentation.blocks import blocks
 
 BAD = "check 'database' is unhealthy after 1 failed run: ConnectionError: refused"
 LINE = re.compile(rf"\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d,\d{{3}} WARNING asgi_health: {re.escape(BAD)}")
@@ -63,6 +64,12 @@ def told_under_uvicorn(folder: Path, configuration: str) -> list[str]:
 def test_under_a_bare_uvicorn_a_warning_has_its_time_and_level(tmp_path: Path) -> None:
     (line,) = told_under_uvicorn(tmp_path, "")
     assert LINE.fullmatch(line)
+
+
+def test_the_line_that_the_documentation_shows_is_of_that_form() -> None:
+    shown = BAD.replace("1 failed run:", "3 failed runs:")
+    (line,) = [line for block in blocks("text", "deploying.md") for line in block.splitlines() if shown in line]
+    assert LINE.fullmatch(line.replace(shown, BAD))
 
 
 def test_under_uvicorn_with_a_log_of_the_app_there_is_the_line_of_that_log_alone(tmp_path: Path) -> None:
