@@ -1,4 +1,4 @@
-"""Programs with a database talk to a real one."""
+"""Programs with a client talk to a real server."""
 
 from tests.checks.conftest import get_server
 

@@ -1,6 +1,6 @@
 """What stands above a program of the documentation in the reader's own code, by name; `<!-- with: ... -->` asks for it.
 
-What belongs to a server (`DATABASE`, `CACHE`) comes from the test, which starts one.
+What belongs to a server (`DATABASE`, `CACHE`, `NATS`) comes from the test, which starts one.
 """
 
 import sys

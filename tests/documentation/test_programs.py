@@ -30,7 +30,13 @@ from .preambles import preamble
 
 PROGRAMS = [block for block in BLOCKS if block.language == "python" and not block.is_signature]
 RUN = [block for block in PROGRAMS if not block.needs and "def test_" not in block.text]
-WITH_SERVERS = [block for block in RUN if {"DATABASE", "CACHE"} & {*block.names}]
+URLS = {
+    "CACHE": ("redis", f"redis://{USER}:{PASSWORD}@127.0.0.1:%d"),
+    "DATABASE": ("postgres", f"postgresql://{USER}:{PASSWORD}@127.0.0.1:%d/{DATABASE}"),
+    "NATS": ("nats", f"nats://{USER}:{PASSWORD}@127.0.0.1:%d"),
+}
+"""The names that stand for a server, with the server of the tests and its URL."""
+WITH_SERVERS = [block for block in RUN if {*URLS} & {*block.names}]
 ALONE = [block for block in RUN if block not in WITH_SERVERS]
 TEST_FILES = [block for block in PROGRAMS if "def test_" in block.text]
 UNRUN = [block for block in PROGRAMS if block.needs]
@@ -71,14 +77,11 @@ def test_a_program_runs_and_its_app_gets_ready(block: Block, places: tuple[int, 
 
 
 @pytest.mark.parametrize("block", WITH_SERVERS, ids=str)
-def test_a_program_with_a_database_runs_and_its_app_gets_ready(
+def test_a_program_with_a_server_runs_and_its_app_gets_ready(
     block: Block, places: tuple[int, Path], get_server: GetServer
 ) -> None:
-    given = {}
-    if "DATABASE" in block.names:
-        given["DATABASE"] = f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{get_server('postgres').port}/{DATABASE}"
-    if "CACHE" in block.names:
-        given["CACHE"] = f"redis://{USER}:{PASSWORD}@127.0.0.1:{get_server('redis').port}"
+    servers = {name: URLS[name] for name in block.names if name in URLS}
+    given = {name: url % get_server(server).port for name, (server, url) in servers.items()}
     anyio.run(run, block, places, given)
 
 
