@@ -9,6 +9,7 @@ from ..core.require import require_seconds_or_zero, require_short, require_type
 from ..core.standing import PROBES
 from ..formats.answer import NOT_FOUND, Answer
 from ..formats.service import ServiceInfo
+from ..runtime.last_resort import install_last_resort
 from ..runtime.listening import LateBy, Respond, require_h11
 from ..runtime.sidecar import Sidecar
 from .desk import Asked, Desk
@@ -29,6 +30,7 @@ def beside(
     look_below: Callable[[bool], None] = lambda load: None,
 ) -> Sidecar:
     """Return the sidecar of an app. Raises TypeError or ValueError for a configuration that could not work."""
+    install_last_resort()
     require_type("paths", paths, Paths)
     if service is not None:
         require_type("service", service, ServiceInfo)

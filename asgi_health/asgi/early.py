@@ -4,6 +4,7 @@ from ..core.health import Health
 from ..core.listener import Listener
 from ..core.require import require_type
 from ..formats.answer import NOT_FOUND, Answer
+from ..runtime.last_resort import install_last_resort
 from ..runtime.listening import require_h11
 from .desk import Asked, Desk
 from .paths import Paths
@@ -25,6 +26,7 @@ def listen_early(listener: Listener, *, paths: Paths = Paths()) -> Listener:  # 
     require_type("listen_early: listener", listener, Listener)
     require_type("paths", paths, Paths)
     require_h11()
+    install_last_resort()
     from ..runtime.early import listen_now
 
     health = Health()

@@ -74,6 +74,7 @@ it once it is there, for a client that is made in the lifespan. The others take 
 of Django the alias, for TCP, TLS and DNS the host, for `sqlite_database` and `disk_free` the path. Those of the process
 itself take limits.
 
+<!-- with: DATABASE -->
 ```python
 from contextlib import asynccontextmanager
 
@@ -86,7 +87,7 @@ from asgi_health.checks.postgres import asyncpg_pool
 
 @asynccontextmanager
 async def lifespan(api):
-    async with asyncpg.create_pool(DSN) as api.state.pool:
+    async with asyncpg.create_pool(DATABASE) as api.state.pool:
         yield
 
 
@@ -133,6 +134,7 @@ readiness. Some end for good: that of nats-py when it has used up `max_reconnect
 pool that something has closed. Then readiness is 503 until the process is restarted, and what restarts it asks
 liveness. So tell liveness of that, and of that alone:
 
+<!-- with: NATS -->
 ```python
 from contextlib import asynccontextmanager
 

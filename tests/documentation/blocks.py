@@ -1,0 +1,66 @@
+"""The fenced blocks of README.md and docs, and what a comment above a block says about it.
+
+``<!-- with: app, database -->`` names what a program takes from the reader's own code (see preambles.py); `async` among
+these says that it stands in an async function. ``<!-- needs: datasette -->`` names modules that the tests do not have.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+FENCED = re.compile(r"^(?:<!-- (?P<comment>[^\n]*) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
+ADDRESS = re.compile(r"\b(?:0\.0\.0\.0|127\.0\.0\.1):9000\b")
+SOCKET = "/run/app/health.sock"
+
+
+@dataclass(frozen=True)
+class Block:
+    page: str
+    line: int
+    language: str
+    text: str
+    names: tuple[str, ...]
+    """What it takes from the reader's own code."""
+    needs: tuple[str, ...]
+    """The modules that the tests do not have."""
+    is_signature: bool
+    """Whether it is how a check is called, below the heading with its name."""
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+    def moved(self, port: int, socket: Path) -> str:
+        """The same with an address and a socket of the test's own."""
+        return ADDRESS.sub(f"127.0.0.1:{port}", self.text).replace(SOCKET, str(socket))
+
+
+def blocks_of(page: Path) -> list[Block]:
+    """Every block of a page, in their order."""
+    text = page.read_text()
+    found = []
+    for match in FENCED.finditer(text):
+        said = dict(re.findall(r"(with|needs): ([^;]*?)\s*(?:;|$)", match["comment"] or ""))
+        before = text[: match.start()].rstrip().rpartition("\n")[2]
+        found.append(
+            Block(
+                page.name,
+                text.count("\n", 0, match.start("text")) + 1,
+                match["language"],
+                match["text"],
+                tuple(said.get("with", "").replace(",", " ").split()),
+                tuple(said.get("needs", "").replace(",", " ").split()),
+                re.fullmatch(r"### `[\w.]+`", before) is not None,
+            )
+        )
+    return found
+
+
+BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+
+
+def blocks(language: str, page: str = "README.md") -> list[str]:
+    """The texts of the blocks of one language."""
+    return [block.text for block in BLOCKS if (block.page, block.language) == (page, language)]

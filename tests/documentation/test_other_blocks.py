@@ -1,0 +1,60 @@
+"""What is no program of Python is at least what it says it is: shell, YAML, configuration.
+
+What the blocks do is tested where their subject is: the commands in tests/cli, the supervisors in tests/supervisors.
+"""
+
+import configparser
+import re
+import subprocess
+from collections.abc import Callable
+
+import pytest
+import yaml
+
+from .blocks import BLOCKS, Block
+
+
+def is_shell(text: str) -> None:
+    done = subprocess.run(["sh", "-n"], input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def is_a_session(text: str) -> None:
+    """Commands behind a prompt with what they print, or commands alone."""
+    is_shell("\n".join(re.findall(r"^\$ (.*)$", text, re.MULTILINE)) or text)
+
+
+def is_yaml(text: str) -> None:
+    assert isinstance(yaml.safe_load(text), dict)
+
+
+def is_ini(text: str) -> None:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(text)
+    assert parser.sections()
+
+
+def is_a_dockerfile(text: str) -> None:
+    for line in text.splitlines():
+        assert re.match(r"(?:FROM|RUN|CMD|COPY|ENV|HEALTHCHECK|STOPSIGNAL) \S", line), line
+
+
+def is_shown(text: str) -> None:
+    """What is printed, or read, by something else: it says nothing of its own form."""
+    assert text.strip()
+
+
+FORMS: dict[str, Callable[[str], None]] = {
+    "console": is_a_session,
+    "dockerfile": is_a_dockerfile,
+    "ini": is_ini,
+    "sh": is_shell,
+    "text": is_shown,
+    "yaml": is_yaml,
+}
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.language != "python"], ids=str)
+def test_a_block_is_what_its_fence_says(block: Block) -> None:
+    assert block.language in FORMS, f"{block}: a fence of an unknown kind, {block.language!r}"
+    FORMS[block.language](block.text)
