@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from .require import require_seconds, require_type
+from .require import require_seconds, require_short, require_type
 from .stalls import Stall
 from .status import Probe
 
@@ -33,6 +33,7 @@ class Listener:
     def __post_init__(self) -> None:
         self._require_address()
         require_seconds("listener: stall_ready", self.stall_ready)
+        require_short("listener: stall_ready", self.stall_ready)
         require_seconds("listener: stall_live", self.stall_live)
         if self.stall_live < self.stall_ready:
             raise ValueError(

@@ -2,6 +2,7 @@
 
 import gc
 import sqlite3
+import warnings
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -146,6 +147,10 @@ async def test_a_file_that_a_writer_has_locked_is_degraded_and_recovers(tmp_path
                 await expect(check, Status.DEGRADED, "^a writer has locked the file$")
                 writer.execute("ROLLBACK")
                 await expect(check, Status.HEALTHY, "^$")
+    with warnings.catch_warnings():
+        # Django 6.1 does not close a connection that it cannot set up because the file is locked.
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.mark.parametrize("anyio_backend", ["trio"])

@@ -239,13 +239,23 @@ def test_the_server_stops_as_it_always_does(story: Story) -> None:
 
 def test_a_second_sigterm_goes_straight_through(story: Story) -> None:
     story.exits["told twice"].assert_quiet()
-    assert story.exits["told twice"].code == story.exits["plain"].code
+    assert story.exits["told twice"].code in codes_like(story.exits["plain"])
 
 
 def test_sigint_goes_straight_through(story: Story) -> None:
     drained, plain = story.exits["interrupted"], story.exits["plain, interrupted"]
     assert plain.code is not None
-    assert (drained.code, drained.alone, drained.noise) == (plain.code, plain.alone, plain.noise)
+    assert drained.code in codes_like(plain)
+    assert (drained.alone, drained.noise) == (plain.alone, plain.noise)
+
+
+def codes_like(plain: Exit) -> set[int | None]:
+    """The codes with which the server may end when all of its processes get a signal.
+
+    granian 2.8 ends with 1 in about 4 of 100 cases, without a Drain too: its first process sees that the worker has ended
+    before it sees the signal.
+    """
+    return {0, 1} if plain.server.name.startswith("granian") else {plain.code}
 
 
 def test_the_endpoint_answers_when_the_drain_is_over(story: Story, drainer: Server) -> None:
