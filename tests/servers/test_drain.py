@@ -252,8 +252,8 @@ def test_sigint_goes_straight_through(story: Story) -> None:
 def codes_like(plain: Exit) -> set[int | None]:
     """The codes with which the server may end when all of its processes get a signal.
 
-    granian 2.8 ends with 1 in about 4 of 100 cases, without a Drain too: its first process sees that the worker has ended
-    before it sees the signal.
+    granian 2.8 ends with 1 in about 4 of 100 cases, without a Drain too: its first process sees that the worker has
+    ended before it sees the signal.
     """
     return {0, 1} if plain.server.name.startswith("granian") else {plain.code}
 
