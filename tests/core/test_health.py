@@ -162,12 +162,13 @@ def test_a_check_that_waits_for_a_removed_one_fails_at_its_deadline_and_runs_as_
 
 def test_a_check_that_waits_for_a_removed_one_runs_at_once_where_that_ends_in_time() -> None:
     health = serving()
+    runs = []
     for _ in range(2):
         health.add(check("a", timeout=2.0))
-        run = start(health, 0.0)
+        runs.append(start(health, 0.0))
         health.remove("a")
     health.add(check("a"))
-    health.record(run, healthy("of another check"), 1.0)
+    health.record(runs[-1], healthy("of another check"), 1.0)
     assert standing(health, now=1.0) is None
     finish(health, healthy(), 1.0)
     assert standing(health, now=1.0) is Status.HEALTHY

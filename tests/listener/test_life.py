@@ -360,11 +360,13 @@ def test_a_file_that_may_not_be_removed_at_the_end_is_a_line_in_the_log(
     def unlink(path: str) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", path)
 
+    before = threads()
     with living(HealthMiddleware(speaks, listener=Listener(path))):
         monkeypatch.setattr(os, "unlink", unlink)
     monkeypatch.undo()
     (told,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert told == f"the file of the listener's socket stays behind: {path}: Permission denied"
+    wait_until(lambda: threads() <= before, "its thread has ended, and nothing listens at the path any more")
     with living(HealthMiddleware(speaks, listener=Listener(path))):
         assert ask(path, "GET", "/livez").status == 200
 

@@ -109,8 +109,9 @@ class Connection:
         return self.exchange(request(method, target, headers, body, version), method)
 
     def exchange(self, raw: bytes, method: str) -> Answer:
-        """Send these very bytes and read one answer."""
-        self.send(raw)
+        """Send these very bytes, or nothing, and read one answer: the server may have closed after it."""
+        if raw:
+            self.send(raw)
         while (answer := self.parser.next(method)) is None:
             self._read()
         return answer

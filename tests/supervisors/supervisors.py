@@ -65,7 +65,7 @@ serverurl=unix://{folder}/supervisor.sock
 files=app.conf
 """
 # The program beside the app that asks.
-LOOP = {"sleep 10": "sleep 0.2", "--timeout 30": "--timeout 6"}
+LOOP = {"sleep 10": "sleep 0.2", "--timeout 30": "--timeout 10"}
 
 
 def monit(folder: Path, question: Question) -> list[str]:
@@ -75,7 +75,7 @@ def monit(folder: Path, question: Question) -> list[str]:
         question,
         # Its timeout for the start is how long it waits before it asks for the first time.
         {
-            "with timeout 60 seconds\n    stop": "with timeout 6 seconds\n    stop",
+            "with timeout 60 seconds\n    stop": "with timeout 10 seconds\n    stop",
             "with timeout 5 seconds": "with timeout 2 seconds",
             "TERM/30": "TERM/1",
         },

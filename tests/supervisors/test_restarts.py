@@ -12,7 +12,8 @@ from .shop import BLOCKS, GONE, OWN
 from .supervisors import MONIT, RUNIT, SUPERVISORD, Question, Supervisor
 from .work import Supervised, settle, supervised
 
-pytestmark = pytest.mark.timeout(180)
+# All cases go on side by side, once: the tests look at what came of them.
+pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("restarts by supervisors")]
 
 CYCLES = 5  # of the supervisor, through which an app has to be left alone
 

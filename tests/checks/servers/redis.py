@@ -6,7 +6,7 @@ import shutil
 import socket
 import weakref
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,7 +41,10 @@ def _binary(name: str, wheel: str, folder: str, advice: str) -> str:
 
 
 class Redis(Server):
-    binary: Callable[[], str] = staticmethod(redis_binary)
+    @staticmethod
+    def binary() -> str:
+        return redis_binary()
+
     options: Sequence[str] = ()
     _asked = 0
 
@@ -171,15 +174,21 @@ class RedisSentinel(Redis):
 
 
 class Valkey(Redis):
-    binary = staticmethod(valkey_binary)
+    @staticmethod
+    def binary() -> str:
+        return valkey_binary()
 
 
 class ValkeyCluster(RedisCluster):
-    binary = staticmethod(valkey_binary)
+    @staticmethod
+    def binary() -> str:
+        return valkey_binary()
 
 
 class ValkeySentinel(RedisSentinel):
-    binary = staticmethod(valkey_binary)
+    @staticmethod
+    def binary() -> str:
+        return valkey_binary()
 
 
 def watch(sentinel: Redis, port: int) -> None:
