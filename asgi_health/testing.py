@@ -17,11 +17,14 @@ import anyio
 from .asgi.types import App, Message
 from .core.check import Check
 from .core.health import Health
+from .core.require import require_type
 from .core.result import Result
 from .core.status import Probe
 from .runtime.current import current_backend
 from .runtime.never_awaited import watched
 from .runtime.runner import runner_of
+
+__all__ = ["Response", "check_once", "lifespan", "probe", "settled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,10 @@ async def probe(
     when the app returns without an answer; what the app raises comes out as it was.
     """
     _require_app("probe", app)
+    require_type("probe: path", path, str)
+    require_type("probe: query", query, str)
+    if query.startswith("?"):
+        raise ValueError(f"probe: query {query!r} must be without the question mark: {query[1:]!r}")
     path, mark, behind = path.partition("?")
     if not path.startswith("/") or "#" in path + behind or (mark and query):
         raise ValueError(
@@ -178,13 +185,16 @@ def _require_app(subject: str, app: object) -> None:
 
 
 def _encoded(headers: Any) -> list[tuple[bytes, bytes]]:
+    expected = f"probe: headers must be {{name: value}} or pairs of strings, not {headers!r:.80}"
+    if not hasattr(headers, "__iter__"):
+        raise TypeError(expected)
     pairs: list[Any] = list(headers.items()) if hasattr(headers, "items") else list(headers)
     for each in pairs:
         match each:
             case (str(), str()):
                 pass
             case _:
-                raise TypeError(f"probe: headers must be {{name: value}} or pairs of strings, not {headers!r:.80}")
+                raise TypeError(expected)
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
 
 

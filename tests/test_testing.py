@@ -109,6 +109,31 @@ MISTAKES: dict[str, tuple[Call, type[Exception], str]] = {
         TypeError,
         "probe: headers must be {name: value} or pairs of strings, not \\['a: b'\\]",
     ),
+    "probe with headers of nothing": (
+        lambda: ANY.probe(echo, "/", headers=None),
+        TypeError,
+        "probe: headers must be {name: value} or pairs of strings, not None",
+    ),
+    "probe of no path": (
+        lambda: ANY.probe(echo, None),
+        TypeError,
+        "probe: path must be of type str, not None",
+    ),
+    "probe with a path of bytes": (
+        lambda: ANY.probe(echo, b"/readyz"),
+        TypeError,
+        "probe: path must be of type str, not b'/readyz'",
+    ),
+    "probe with a query of a dict": (
+        lambda: ANY.probe(echo, "/", query={"format": "text"}),
+        TypeError,
+        "probe: query must be of type str, not {'format': 'text'}",
+    ),
+    "probe with a query that begins with its mark": (
+        lambda: ANY.probe(echo, "/", query="?verbose"),
+        ValueError,
+        "probe: query '\\?verbose' must be without the question mark: 'verbose'",
+    ),
     "probe of an app that does not answer": (
         lambda: ANY.probe(mute, "/a"),
         RuntimeError,
@@ -159,3 +184,11 @@ def test_what_does_not_settle_inside_of_a_lifespan_is_named_alone() -> None:
 
     with pytest.raises(TimeoutError, match=r"^settled: no result of hangs after 0\.3 s$"):
         anyio.run(main)
+
+
+def test_a_star_import_brings_the_helpers_alone() -> None:
+    # The Health of this module is not the one that users make: theirs would be shadowed.
+    names: dict[str, Any] = {}
+    exec("from asgi_health import *\nfrom asgi_health.testing import *", names)
+    assert names["Health"] is Health
+    assert names["Response"] is Response

@@ -7,6 +7,9 @@ from .require import require_seconds, require_short, require_type
 from .stalls import Stall
 from .status import Probe
 
+LONGEST_STALL = 3600
+"""Seconds. What is blocked for longer will not come back."""
+
 MODE = 0o660
 """The user and the group of the process may connect."""
 
@@ -35,6 +38,8 @@ class Listener:
         require_seconds("listener: stall_ready", self.stall_ready)
         require_short("listener: stall_ready", self.stall_ready)
         require_seconds("listener: stall_live", self.stall_live)
+        # A startup that blocks the loop may take minutes; a number above an hour is one of milliseconds.
+        require_short("listener: stall_live", self.stall_live, LONGEST_STALL)
         if self.stall_live < self.stall_ready:
             raise ValueError(
                 f"listener: stall_live {self.stall_live} s must not be shorter than stall_ready {self.stall_ready} s:"

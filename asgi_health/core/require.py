@@ -40,10 +40,10 @@ def require_seconds_or_zero(subject: str, value: object) -> None:
         require_seconds(subject, value)
 
 
-def require_short(subject: str, seconds: float) -> None:
+def require_short(subject: str, seconds: float, longest: int = LONGEST_WAIT) -> None:
     """Raise ValueError for `seconds` that only make sense as milliseconds."""
-    if seconds > LONGEST_WAIT:
-        raise ValueError(f"{subject} must be at most {LONGEST_WAIT} s, not {seconds:g} s{in_milliseconds(seconds)}")
+    if seconds > longest:
+        raise ValueError(f"{subject} must be at most {longest} s, not {seconds:g} s{in_milliseconds(seconds)}")
 
 
 def in_milliseconds(number: float) -> str:

@@ -9,8 +9,11 @@ def notes(report: Report, unknown: int) -> list[str]:
     """Return what changed the outcome besides the checks; a name out of a request is counted, never repeated."""
     told: list[str] = []
     if report.phase is not None and report.phase is not Phase.SERVING:
-        seconds = "" if report.since is None else f" for {max(0.0, report.now - report.since):.1f} s"
-        told.append(f"the app is {report.phase.name.lower()}{seconds}")
+        phase = report.phase.name.lower()
+        if report.since is None:
+            told.append(f"the app is {phase}")
+        else:
+            told.append(f"the app has been {phase} for {max(0.0, report.now - report.since):.1f} s")
     if report.stall is not None:
         told.append(f"stalled {report.stall.seconds:.1f} s of {report.stall.limit:g} s")
     if report.stalls.count and report.probe in (None, Probe.LIVENESS):

@@ -176,8 +176,11 @@ class Connection:
 
 def _look_at_the_head(received: bytes) -> None:
     """Raise h11.RemoteProtocolError for a head that is too long, before it takes h11 any time."""
-    end = _END_OF_HEAD.search(received)
-    if received.count(b"\n", 0, end.start() if end else len(received)) > HEADERS:
+    found = _END_OF_HEAD.search(received)
+    end = found.start() if found else len(received)
+    if end > BUFFER:  # h11 minds it only in a head that is not complete yet
+        raise h11.RemoteProtocolError("the head is too long", 431)
+    if received.count(b"\n", 0, end) > HEADERS:
         raise h11.RemoteProtocolError("the head has too many lines", 431)
 
 

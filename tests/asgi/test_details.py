@@ -135,7 +135,7 @@ def test_excluding_everything_does_not_hide_a_drain(app: HealthMiddleware) -> No
     query = b"verbose" + b"".join(b"&exclude=" + name.encode() for name in READINESS)
     reply = read(app, "/readyz", query)
     assert (reply.status, reply.json["status"]) == (503, "fail")
-    assert any(note.startswith("the app is draining for ") for note in reply.json["notes"])
+    assert any(note.startswith("the app has been draining for ") for note in reply.json["notes"])
 
 
 def test_an_unknown_name_to_exclude_is_told_but_never_echoed(app: HealthMiddleware) -> None:

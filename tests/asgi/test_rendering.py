@@ -139,7 +139,7 @@ def test_every_change_shows_in_the_next_answer(
     app.health.record(run, unhealthy("it is broken"), clock.now)
     assert "it is broken" in told()
     app.health.drain()
-    assert "the app is draining for " in told()
+    assert "the app has been draining for " in told()
     app.health.remove("new")
     assert "it is broken" not in told()
     assert renderings.since() == 5

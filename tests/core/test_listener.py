@@ -107,6 +107,16 @@ def test_seconds_that_could_not_work_are_refused(option: str, value: float) -> N
         Listener("127.0.0.1:9000", **options)
 
 
+@pytest.mark.parametrize(("option", "longest"), [("stall_ready", 300), ("stall_live", 3600)])
+def test_milliseconds_do_not_pass_for_seconds(option: str, longest: int) -> None:
+    options: Any = {"stall_live": 3600.0, option: 5_000}
+    words = f"listener: {option} must be at most {longest} s, not 5000 s; the unit is seconds, and 5000 ms would be 5"
+    with pytest.raises(ValueError, match=f"^{words}$"):
+        Listener("127.0.0.1:9000", **options)
+    options[option] = longest
+    Listener("127.0.0.1:9000", **options)
+
+
 @pytest.mark.parametrize("option", ["stall_ready", "stall_live"])
 @pytest.mark.parametrize("value", [None, "5", True])
 def test_seconds_that_are_no_number_are_refused(option: str, value: Any) -> None:

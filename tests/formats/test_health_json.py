@@ -125,7 +125,7 @@ def test_notes_tell_of_the_phase_and_of_what_was_left_out() -> None:
     document = read(health_json(report, ServiceInfo("shop", notes=("first",)), wall=WALL, unknown=2))
     assert document["notes"] == [
         "first",
-        "the app is draining for 0.0 s",
+        "the app has been draining for 0.0 s",
         "left out on request: b",
         "2 of the names to leave out are not the name of a check",
     ]

@@ -74,7 +74,7 @@ def test_an_app_that_is_not_serving_says_so() -> None:
     health = serving()
     health.drain()
     assert lines(text(health.report(Probe.READINESS, now=0.0)).body) == [
-        "note: the app is draining for 0.0 s",
+        "note: the app has been draining for 0.0 s",
         "readyz check failed",
     ]
 

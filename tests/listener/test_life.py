@@ -86,7 +86,7 @@ def test_an_app_that_starts_is_alive_and_no_more(path: str, loop: str) -> None:
         wait_until(lambda: not refused(path), "it listens")
         assert statuses(path) == [200, 503, 503, 503]
         assert ask(path, "GET", "/readyz").body == b'{"status":"fail"}'
-        assert re.search(rb"the app is starting for \d+\.\d s", ask(path, "GET", "/readyz?verbose").body)
+        assert re.search(rb"the app has been starting for \d+\.\d s", ask(path, "GET", "/readyz?verbose").body)
         step.go()
         wait_until(lambda: statuses(path) == [200] * 4, "it has started")
         assert b"starting" not in ask(path, "GET", "/readyz?verbose").body

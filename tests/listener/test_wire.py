@@ -116,6 +116,8 @@ REFUSED = {
     "too many headers": (431, b"GET /readyz HTTP/1.1\r\nhost: x\r\n" + b"a:b\r\n" * 101 + b"\r\n"),
     "too many headers that go on": (431, b"GET /readyz HTTP/1.1\r\n" + b"a:b\r\n" * 101),
     "a long head": (431, b"GET /readyz HTTP/1.1\r\nhost: x\r\na: " + b"b" * 40_000 + b"\r\n\r\n"),
+    "a head of 17 kB": (431, b"GET /readyz HTTP/1.1\r\nhost: x\r\na: " + b"b" * 17_000 + b"\r\n\r\n"),
+    "a path of 17 kB": (431, b"GET /" + b"a" * 17_000 + b" HTTP/1.1\r\nhost: x\r\n\r\n"),
     "a large body": (413, b"POST /readyz HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % LARGE + b"x" * LARGE),
     "a large body of a GET": (413, b"GET /readyz HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % LARGE),
     "a body that is larger than numbers are": (

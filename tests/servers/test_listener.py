@@ -114,7 +114,7 @@ def lived(request: pytest.FixtureRequest) -> Iterator[Story]:
 
 def test_an_app_that_starts_is_alive_and_not_ready(lived: Story) -> None:
     assert lived.starting == [200, 503, 503, 503]
-    assert b"the app is starting for " in lived.explained.body
+    assert b"the app has been starting for " in lived.explained.body
 
 
 def test_it_answers_what_the_app_answers(lived: Story) -> None:
