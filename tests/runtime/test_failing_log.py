@@ -52,7 +52,7 @@ def failing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 async def until(condition: Callable[[], bool]) -> None:
     with anyio.fail_after(20.0):
-        while not condition():  # noqa: ASYNC110  nobody tells when it holds
+        while not condition():  # noqa: ASYNC110  no event says when it holds
             await anyio.sleep(0.01)
 
 

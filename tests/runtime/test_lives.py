@@ -119,7 +119,7 @@ def test_a_lifespan_that_is_cancelled_in_the_middle_of_a_drain_keeps_it(backend:
 def test_a_loop_that_ends_in_the_middle_of_a_drain_passes_the_signal_on(
     lifespan: bool, backend: str, got: list[int]
 ) -> None:
-    """Nobody serves any more: there is nothing to wait for."""
+    """Nothing serves any more: there is nothing to wait for."""
     app = HealthMiddleware(lives.speaks, drain=Drain(delay=300.0))
 
     async def main() -> None:

@@ -23,7 +23,7 @@ REFUSED = "another listener of this process has it"
 
 @pytest.fixture
 def address() -> Iterator[tuple[str, int]]:
-    """A port that nobody else is given meanwhile: bound, and shared with whoever asks to share it."""
+    """A port that no other test is given meanwhile: bound, and shared with every socket that asks to share it."""
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         holder.bind(("127.0.0.1", 0))

@@ -32,7 +32,7 @@ def check(module: str, attribute: str, *, seconds: float, as_json: bool, verbose
     """Return 0 when no critical check of that app fails, 1 when one does or that is not known for sure.
 
     All of it ends within `seconds`, or a moment later where the app does not let go. Whatever the app does to its
-    process, 0 is returned only after all its checks have told, and without any only where `allow_empty` says so.
+    process, 0 is returned only after all its checks have ended, and without any only where `allow_empty` says so.
     """
     gate = _Gate(seconds, as_json=as_json, verbose=verbose, allow_empty=allow_empty)
     given = {
@@ -165,7 +165,7 @@ class _Gate:
             case {"trouble": str(trouble), "details": str(details)}:
                 return self.fail(trouble, details)
             case _:
-                return self.fail(f"the process of the app told something else than how it is while {self.doing}")
+                return self.fail(f"the process of the app wrote something that is no step of it while {self.doing}")
         return None
 
     def fail_late(self) -> int:
@@ -192,7 +192,7 @@ class _Gate:
 
 
 def _write(descriptor: int, stream: object, text: str) -> None:
-    """Write all of `text`; nothing happens where `stream` was closed (None), or nobody reads.
+    """Write all of `text`; nothing happens where `stream` was closed (None), or has no reader.
 
     Not through the stream: it would complain once more when the interpreter ends.
     """

@@ -163,7 +163,7 @@ class _Pairs:
         return comma.end(), closed
 
     def _behind_space(self, word: str, begin: int, end: int) -> Span | None:
-        """`PASSWORD 'x'` as in SQL; of others what looks like one, for a secret 'db' that is not found has a name."""
+        """`PASSWORD 'x'` as in SQL; of others only what looks like one: in `secret 'db' not found` it is a name."""
         text = self._text
         space = _SPACE.match(text, end)
         if space is None or not is_quoted(text, space.end()):
