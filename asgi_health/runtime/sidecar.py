@@ -13,6 +13,7 @@ from ..core.listener import Listener
 from ..core.logger import logger
 from ..core.stalls import Stall
 from ..core.status import Probe
+from ..formats.redact import prepare
 from .drain_file import DrainFile
 from .drainer import Drainer
 from .heartbeat import PERIOD, Heartbeat
@@ -110,7 +111,7 @@ class Sidecar:
             self.runner.start()
             logger.info("checks run in the background: %s", self._summary())
         self._known_on_demand = False
-        self._look_once(load=True)  # before the watchdog counts: a framework may import more of the app
+        self._prepare_once(load=True)  # before the watchdog counts: a framework may import more of the app
         self._guard()
 
     async def stopping(self, life: object) -> None:
@@ -181,11 +182,12 @@ class Sidecar:
         if not self._known_on_demand and not self.runner.alive:
             self._known_on_demand = True
             logger.info("checks run on demand, when a probe asks: %s", self._summary(root))
-        self._look_once(load=False)
+        self._prepare_once(load=False)
 
-    def _look_once(self, *, load: bool) -> None:
+    def _prepare_once(self, *, load: bool) -> None:
         look, self._look_below = self._look_below, None
         if look is not None:
+            prepare()
             look(load)
 
     def _outlived(self) -> bool:
