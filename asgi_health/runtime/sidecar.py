@@ -285,10 +285,12 @@ class Sidecar:
         return self._drainer is not None and self._beats() and self._drainer.hold()
 
     def _pass_on(self) -> None:
-        if self._sigterm is not None:
-            self._sigterm.let_go()
-        if self._heartbeat is not None:
-            self._heartbeat.wake()  # so that the main thread runs what handlers are due
+        # Each once: this is the thread of the watch, and the app's may take them away in between.
+        sigterm, heartbeat = self._sigterm, self._heartbeat
+        if sigterm is not None:
+            sigterm.let_go()
+        if heartbeat is not None:
+            heartbeat.wake()  # so that the main thread runs what handlers are due
 
     def _beat(self) -> None:
         if self._sigterm is not None:

@@ -104,7 +104,8 @@ class Sigterm:
             _holding.discard(self)
             if _holding:
                 return
-            for each in _standing:  # those too that came later, and would take it for a first one
+            # Those too that came later, and would take it for a first one. A copy: the main thread may remove one.
+            for each in tuple(_standing):
                 each._passes = True
         os.kill(os.getpid(), signal.SIGTERM)
 
