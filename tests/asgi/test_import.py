@@ -56,3 +56,14 @@ def test_an_app_that_is_only_imported_compiles_no_pattern_of_credentials() -> No
 def test_the_first_details_need_no_descriptor(life: str) -> None:
     shown = run(PROGRAM, life)
     assert "RuntimeError: password=*** is refused" in shown
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of descriptors")
+def test_without_a_descriptor_at_the_start_the_first_details_try_again() -> None:
+    program = (
+        "import resource; from asgi_health.formats.redact import prepare, redact;"
+        " soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE);"
+        " resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard)); prepare();"
+        " resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard)); print(redact('password=hunter2'))"
+    )
+    assert run(program) == "password=***"

@@ -5,6 +5,8 @@ is never repeated. Where a text can be read in two ways, the one that masks more
 an error message uses (`keys.is_prose`).
 """
 
+from contextlib import suppress
+
 from ...core.result import MESSAGE_LIMIT
 from .clean import clean, cut, one_line
 
@@ -33,5 +35,9 @@ def mask(text: str) -> str:
 
 
 def prepare() -> None:
-    """Import the patterns, so that the first details need no file: by then the process may have no descriptor left."""
-    mask("")
+    """Import the patterns, so that the first details need no file: by then the process may have no descriptor left.
+
+    Where that is so already, the first details try again.
+    """
+    with suppress(OSError, ImportError):
+        mask("")
