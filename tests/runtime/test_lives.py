@@ -235,7 +235,7 @@ def test_of_two_drains_the_longer_one_passes_the_signal_on_and_only_once(
             await anyio.sleep(0.1)
 
     anyio.run(main, backend=backend)
-    inner._sidecar._leave()
+    inner._sidecar.attached.stop()
     assert got == [signal.SIGTERM]
     until_alone()
 
@@ -441,7 +441,7 @@ def test_drain_and_listener_come_back_with_the_next_request_after_a_crash(backen
         assert await anyio.to_thread.run_sync(status) == 503
         signal.raise_signal(signal.SIGTERM)
         assert got == [signal.SIGTERM]
-        app._sidecar._leave()
+        app._sidecar.attached.stop()
 
     handler = signal.getsignal(signal.SIGTERM)
     with tempfile.TemporaryDirectory(prefix="asgi-health-") as folder:

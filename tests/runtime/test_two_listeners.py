@@ -80,7 +80,7 @@ def test_without_lifespan_the_second_goes_without_and_says_so(
             assert (await ask(app, "/ordinary")).from_app
         assert await status(address) == 200
         for app in apps:
-            app._sidecar._leave()
+            app._sidecar.attached.stop()
 
     anyio.run(main)
     assert [REFUSED in each.getMessage() for each in caplog.records if each.levelno == logging.ERROR] == [True]
