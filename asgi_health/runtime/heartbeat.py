@@ -17,7 +17,7 @@ PERIOD = 0.25
 
 SOON = 0.001
 """Seconds to the first beat; the pauses double up to `PERIOD`. granian runs its loop a second time right after startup,
-and uvloop takes its signals back at each run: whoever stands in front of them must look again before a prober comes."""
+and uvloop takes its signals back at each run: `Sigterm` must step in front of it again soon."""
 
 
 class Heartbeat:
