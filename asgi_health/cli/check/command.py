@@ -1,4 +1,4 @@
-"""Start a process for the app, wait for what it tells, print it."""
+"""Start a process for the app, read the steps that it writes, print the outcome."""
 
 import json
 import os
@@ -64,9 +64,17 @@ def _outcome(gate: "_Gate", process: "_Process") -> int:
             return gate.fail(process.how_it_ended(gate.doing))
         if not gate.begun:
             end = time.monotonic() + gate.seconds + GRACE  # from here on it is the app's time
-        code = gate.take(json.loads(line))
+        code = gate.take(_read_json(line))
         if code is not None:
             return code
+
+
+def _read_json(line: bytes) -> Any:
+    """Return what a line holds, None for what is no JSON: the app may write to any descriptor of its process."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
 
 
 class _Process:
@@ -149,9 +157,9 @@ class _Gate:
         self._allow_empty = allow_empty
         self._lines: list[Line] | None = None
 
-    def take(self, told: dict[str, Any]) -> int | None:
-        """Take note of what the process tells; return the exit code when that was its last word."""
-        match told:
+    def take(self, step: Any) -> int | None:
+        """Take note of what the process writes; return the exit code when that was its last word."""
+        match step:
             case {"doing": str(doing)}:
                 self.begun, self.doing = True, doing
             case {"lines": lines}:
