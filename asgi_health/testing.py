@@ -41,7 +41,7 @@ async def check_once(check: Check) -> Result:
 
     It fails too when the check forgets an ``await``, and the message names the line.
     """
-    if not isinstance(check, Check):  # pyright: ignore[reportUnnecessaryIsInstance]  not everybody has a type checker
+    if not isinstance(check, Check):  # pyright: ignore[reportUnnecessaryIsInstance]  not every app has a type checker
         raise TypeError(
             f"check_once: check must be a Check, not {check!r:.80}; write check_once(Check('a-name', {_named(check)}))"
         )

@@ -83,7 +83,7 @@ def measure(plan: Plan, progress: Progress) -> Results:
         case = f"{size:,} characters"
         milliseconds = [1000 * each for each in whole]
         results.add(Figure("redaction", case, name, "ms", spread(milliseconds), ratios(whole, half), "half of them"))
-        # The least of each, for everything else that the machine does only adds; and what takes less than the clock
+        # The least of each, because everything else that the machine does only adds; and what takes less than the clock
         # of a busy machine can tell apart says nothing about growth.
         if min(whole) > 0.05 * size / SIZE:
             growth[name] = min(whole), min(half)

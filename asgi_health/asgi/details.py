@@ -101,9 +101,8 @@ class _Guarded:
             verdict = self._policy(scope)
         except KeyboardInterrupt:
             raise  # of who sits at the terminal, not of the policy
-        except (
-            BaseException
-        ):  # SystemExit would stop the server, and CancelledError leave the request without an answer
+        except BaseException:
+            # SystemExit would stop the server, and CancelledError leave the request without an answer.
             self._complain("raised", exc_info=True)
             return False
         if verdict is not True and verdict is not False:

@@ -46,7 +46,7 @@ _CHECK = """\
 Import an app, start it, run each of its checks once, shut it down, and print a
 table. Nothing listens and nothing is served. Exit code 0: no critical check
 fails; 1: one does, there are none, or the app could not be imported or started,
-or ended its process before they had all told; 2: wrong arguments. The app runs
+or ended its process before they had all ended; 2: wrong arguments. The app runs
 in a process of its own, and what it prints goes to stderr."""
 
 _CHECK_EXAMPLES = """\

@@ -100,7 +100,7 @@ class Check:
 
 
 def _require_plausible(subject: str, check: Check) -> None:
-    """Raise ValueError for numbers that are taken for milliseconds by whoever wrote them."""
+    """Raise ValueError for numbers of seconds that are probably meant as milliseconds."""
     require_short(f"{subject}: timeout", check.timeout)
     if check.timeout > max(PATIENT, 3 * check.interval):
         raise ValueError(

@@ -82,7 +82,7 @@ class Health:
     def remove(self, name: str) -> None:
         """Forget the check; a run under way is cancelled and counts no longer. Raises KeyError for an unknown name.
 
-        A run that ignores this goes on beside those of a new check of the same name: it belongs to none. Of
+        A run that ignores this goes on, and a new check of the same name has runs of its own meanwhile. Of
         `LEFT_BEHIND` runs that do not end the last is waited for, so that no number of such cycles collects threads.
         """
         with self._lock:

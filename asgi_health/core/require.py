@@ -11,7 +11,7 @@ LONGEST = 31_536_000
 
 
 LONGEST_WAIT = 300
-"""Seconds. What somebody waits for does not take longer: a number above it is one of milliseconds."""
+"""Seconds. No client and no server waits longer: a larger number is one of milliseconds."""
 
 
 def require_type(subject: str, value: object, kind: type | UnionType) -> None:

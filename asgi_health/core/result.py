@@ -147,8 +147,8 @@ def _observed(name: object, value: object) -> Observed:
 
 
 def _plain(value: float | int | str | bool) -> float | int | str | bool:
-    # By the methods of the builtin types: those of a derived one are somebody else's code, which may raise later, when
-    # a page is made.
+    # By the methods of the builtin types: those of a derived one are code of the app, which may raise later, when a
+    # page is made.
     match value:
         case bool():
             return value

@@ -49,8 +49,9 @@ def bind(listener: Listener) -> socket.socket:
 
 def release(listening: socket.socket) -> None:
     """Let another listener of this process have the address, although `listening` may be open for a moment."""
-    for name in [name for name, each in _taken.items() if each is listening]:
-        del _taken[name]
+    # Of a copy: a listener may end in its own thread while another one begins.
+    for name in [name for name, each in tuple(_taken.items()) if each is listening]:
+        _taken.pop(name, None)
 
 
 def address_of(listening: socket.socket) -> str:

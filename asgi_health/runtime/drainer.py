@@ -1,4 +1,4 @@
-"""What takes the process out of the rotation, and holds the signal back until everybody knows."""
+"""What takes the process out of the rotation, and holds the signal back until every prober has seen it."""
 
 from collections.abc import Callable
 from math import inf
@@ -23,7 +23,9 @@ class Drainer:
         self._wake = wake
         self._pass_on = pass_on
         self._due = inf
-        self._told = False
+        """When the signal is passed on (seconds of the clock of `health`): inf before the first, -inf when it goes or
+        has gone through."""
+        self._logged = False
 
     @property
     def holding(self) -> bool:
@@ -53,8 +55,8 @@ class Drainer:
                 self.release()
             else:
                 again = now + left
-            if not self._told:  # last: no handler of the log may hold the signal back
-                self._told = True
+            if not self._logged:  # last: no handler of the log may hold the signal back
+                self._logged = True
                 logger.info("SIGTERM: draining, the server gets it in %.1f s", max(0.0, left))
         return again
 

@@ -79,8 +79,8 @@ class _Early:
 
 _early: dict[str, _Early] = {}
 _inherited: list[_Early] = []
-"""Of processes that were forked. Kept, for their loops are shared with the other process: closed here, they would no
-longer wake there."""
+"""Of processes that were forked. Kept, because their loops share descriptors with the other process: closed here, they
+would no longer wake there."""
 
 
 def listen_now(listener: Listener, respond: Respond) -> None:

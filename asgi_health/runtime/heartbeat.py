@@ -17,7 +17,7 @@ PERIOD = 0.25
 
 SOON = 0.001
 """Seconds to the first beat; the pauses double up to `PERIOD`. granian runs its loop a second time right after startup,
-and uvloop takes its signals back at each run: whoever stands in front of them must look again before a prober comes."""
+and uvloop takes its signals back at each run: `Sigterm` must step in front of it again soon."""
 
 
 class Heartbeat:
@@ -45,7 +45,8 @@ class Heartbeat:
     @property
     def alive(self) -> bool:
         """Whether it beats, or can."""
-        return self._task is not None and self._task.alive()
+        task = self._task  # once: the loop's thread may take it away in between
+        return task is not None and task.alive()
 
     def late(self, now: float) -> float:
         """Return by how many seconds the next beat is late."""
@@ -64,8 +65,9 @@ class Heartbeat:
 
     def wake(self) -> None:
         """Have the loop take a turn now. May be called from any thread."""
-        if self._signal is not None:
-            self._signal.set()
+        signal = self._signal  # once, as in `alive`
+        if signal is not None:
+            signal.set()
 
     def stop(self) -> None:
         """End it. From then on it is late, and later with every moment."""

@@ -10,8 +10,8 @@ class LastResort(logging.Handler):
     """Print a warning to stderr, unless the record reaches any other handler.
 
     A bare uvicorn configures its own loggers alone. Then `logging.lastResort` prints the message and nothing else, so
-    that nobody can tell whose line it is, or of when. It is asked only where a logger has no handler at all; so is this
-    one, and a log that is configured later, in whatever way, gets each record once.
+    that the line names neither its logger nor its time. Python asks it only where a logger has no handler at all. This
+    handler does the same, so that a log that is configured later, in whatever way, gets each record once.
 
     NullHandler, which libraries are advised to have, would lose the warnings of an app that configures no log.
     """

@@ -37,7 +37,8 @@ class Runner:
     @property
     def alive(self) -> bool:
         """Whether the task exists and can go on."""
-        return self._task is not None and self._task.alive()
+        task = self._task  # once: pages are prepared in other threads too, and the loop's may take it away in between
+        return task is not None and task.alive()
 
     def start(self) -> None:
         """Begin in the loop that runs at the moment; the first run of every check starts at once."""

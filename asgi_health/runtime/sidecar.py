@@ -1,9 +1,6 @@
-"""All that goes on beside an app, from its start to its end."""
+"""When checks run, a signal drains and a listener answers: along the lifespan of an app, or from its first request."""
 
-import signal
 from collections.abc import Callable, Mapping
-from math import inf
-from time import monotonic
 from typing import Any
 
 from ..core.drain import Drain
@@ -11,33 +8,23 @@ from ..core.health import Health
 from ..core.lifecycle import Phase
 from ..core.listener import Listener
 from ..core.logger import logger
-from ..core.stalls import Stall
-from ..core.status import Probe
-from .drain_file import DrainFile
-from .drainer import Drainer
-from .heartbeat import PERIOD, Heartbeat
+from ..formats.redact import prepare
+from .attached import Attached
 from .lifecycle import InUse, Lifecycle
-from .listening import CannotListen, LateBy, Listening, Respond
+from .listening import CannotListen, LateBy, Respond
 from .runner import runner_of
-from .sigterm import CannotHold, Sigterm
-from .watch import Watch
-from .watchdog import Watchdog
 
 IN_USE = (
     "health: another app, or a running() block, lives with the same Health; expected one at a time: give each a Health"
     " of its own, or run the second after the first"
 )
 
-NOTICED = 0.5
-"""Seconds of lateness below which a loop is busy and nothing worse."""
-
 
 class Sidecar:
-    """The runner of the checks, the heartbeat of the loop, and what watches over it, drains and listens.
+    """The runner of the checks, and what is attached to the loop of the app; see `Attached`.
 
-    Of all but the runner there is only what was asked for: without `drain`, `listener` and `slow_loop` no thread is
-    started and no signal is touched. `answering` makes what answers the requests to the listener. `look_below` looks
-    once at what the app is made of; it is given whether there is time to import more of it.
+    `look_below` looks once at what the app is made of; it is given whether there is time to import more of it. `paths`
+    are those at which probes are answered, for the log.
     """
 
     def __init__(
@@ -52,22 +39,15 @@ class Sidecar:
         paths: str,
     ) -> None:
         self._health = health
-        self._drain = drain
-        self._listener = listener
-        self._slow = slow_loop if slow_loop > 0 else inf
+        self._attaches_on_demand = drain is not None or listener is not None
         self._paths = paths
         self._look_below: Callable[[bool], None] | None = look_below
-        self.runner = runner_of(health)
-        self._respond = None if listener is None else answering(self._late_by)
         self._known_on_demand = False
         self._life: Lifecycle | None = None
-        self._heartbeat: Heartbeat | None = None
-        self._listening: Listening | None = None
-        self._watchdog: Watchdog | None = None
-        self._drainer: Drainer | None = None
-        self._drain_file: DrainFile | None = None
-        self._sigterm: Sigterm | None = None
-        self._watch: Watch | None = None
+        self.runner = runner_of(health)
+        self.attached = Attached(
+            health, drain=drain, listener=listener, slow_loop=slow_loop, answering=answering, each_beat=self._beat
+        )
 
     # -- the life of an app that has a lifespan
 
@@ -87,16 +67,16 @@ class Sidecar:
             logger.warning(
                 "a lifespan, or a running() block, of this Health has not ended: the one that begins takes its place"
             )
-        self._leave()
-        self._listen()
+        self.attached.stop()
+        self.attached.listen()
         life = self._life = Lifecycle(scope, self)
         if first:
             health.begin(life)
             self.runner.cancel()
         try:
-            self._attend(self._slow if first else inf)
-        except (OSError, RuntimeError) as error:  # no descriptor, no thread
-            self._leave()
+            self.attached.start(watched=first)
+        except (OSError, RuntimeError) as error:
+            self.attached.stop()
             health.end(life)
             raise CannotListen(f"what goes on beside the app cannot start: {error}") from None
         return life
@@ -110,8 +90,8 @@ class Sidecar:
             self.runner.start()
             logger.info("checks run in the background: %s", self._summary())
         self._known_on_demand = False
-        self._look_once(load=True)  # before the watchdog counts: a framework may import more of the app
-        self._guard()
+        self._prepare_once(load=True)  # before stalls count: a framework may import more of the app
+        self.attached.guard()
 
     async def stopping(self, life: object) -> None:
         """The checks end before the app knows that it has to, so that none of them uses a closed pool."""
@@ -120,10 +100,7 @@ class Sidecar:
         first = self._health.lives_in(self._life)
         if first:
             self._health.stop()
-        if self._drainer is not None:
-            self._drainer.cancel()
-        if self._sigterm is not None:
-            self._sigterm.remove()
+        self.attached.give_back_signal()
         if first:
             await self.runner.stop()
 
@@ -139,8 +116,8 @@ class Sidecar:
                 life.forget()
         if life is self._life:  # a lost one may be collected in the middle of the next
             self._life = None
-            if self._drainer is None or not self._drainer.holding:
-                self._leave()
+            if not self.attached.holding:
+                self.attached.stop()
 
     # -- the life of one that has none
 
@@ -161,31 +138,32 @@ class Sidecar:
             health.serve()
         if health.phase not in (Phase.SERVING, Phase.DRAINING):
             return
-        if (self._drain is not None or self._listener is not None) and not self._beats():
-            self._leave()
-            # In the middle of somebody's request, who is not to suffer from what cannot be had.
+        if self._attaches_on_demand and not self.attached.beats:
+            self.attached.stop()
+            # In the middle of a request, which is not to suffer from what cannot be had.
             try:
-                self._listen()
+                self.attached.listen()
             except CannotListen as error:
                 logger.error("%s", error)
             try:
-                self._attend(self._slow)
+                self.attached.start()
             except (OSError, RuntimeError) as error:
                 logger.error("what goes on beside the app cannot start: %s", error)
                 return
-            self._guard()
-        if self._listening is not None and not self.runner.alive:
+            self.attached.guard()
+        if self.attached.listens and not self.runner.alive:
             # Those who ask it start no check, for they come from another thread; and this loop is seen to live.
             self.runner.start()
             logger.info("checks run in the background: %s", self._summary(root))
         if not self._known_on_demand and not self.runner.alive:
             self._known_on_demand = True
             logger.info("checks run on demand, when a probe asks: %s", self._summary(root))
-        self._look_once(load=False)
+        self._prepare_once(load=False)
 
-    def _look_once(self, *, load: bool) -> None:
+    def _prepare_once(self, *, load: bool) -> None:
         look, self._look_below = self._look_below, None
         if look is not None:
+            prepare()
             look(load)
 
     def _outlived(self) -> bool:
@@ -200,120 +178,15 @@ class Sidecar:
 
     async def drain(self) -> None:
         """Drain, and return when a signal would no longer be held back."""
-        if self._drainer is None:
+        if not self.attached.drains:
             self.attend()
-        if self._drainer is not None:
-            await self._drainer.drain()
+        await self.attached.drain()
 
     # -- inside
 
-    def _late_by(self, probe: Probe | None) -> Stall | None:
-        heartbeat = self._heartbeat  # once: the app's thread may take it away in between
-        if self._listener is None or heartbeat is None:
-            return None
-        late = heartbeat.late(monotonic())
-        return self._listener.stall(probe, late) if late >= min(NOTICED, self._listener.stall_ready) else None
-
-    def _listen(self) -> None:
-        if self._listener is not None and self._respond is not None:
-            from .early import open_listener
-
-            self._listening = open_listener(self._listener, self._respond)
-
-    def _attend(self, slow: float) -> None:
-        if self._drain is None and self._listener is None and slow == inf:
-            return
-        heartbeat = self._heartbeat = Heartbeat(slow, self._beat)
-        heartbeat.start()
-        if self._listening is not None:
-            self._listening.start()
-        if slow < inf:
-            self._watchdog = Watchdog(heartbeat, slow, self._health.stalled)
-        if self._drain is not None or slow < inf:
-            watch = self._watch = Watch(self._look, self._heard)
-            if self._drain is not None:
-                self._drainer = Drainer(self._health, self._drain, watch.wake, self._pass_on)
-            watch.start()
-        if self._drain is not None and self._drain.file is not None:
-            # Waited for a moment: who starts while the file is there must not be ready first.
-            self._drain_file = DrainFile(self._health, self._drain.file, self._beats)
-            self._drain_file.start(patience=NOTICED)
-
-    def _guard(self) -> None:
-        if self._watchdog is not None:
-            self._watchdog.begin(monotonic())
-        if self._drainer is not None and self._watch is not None and self._drain is not None and self._drain.delay > 0:
-            self._sigterm = Sigterm(self._watch.fileno(), self._hold)
-            try:
-                self._sigterm.install()
-            except CannotHold as reason:
-                self._sigterm = None
-                logger.warning(
-                    "drain: SIGTERM cannot be held back here: %s. Drain by Drain(file=...), by Drain(path=...) or by"
-                    " health.drain() instead",
-                    reason,
-                )
-
-    def _leave(self) -> None:
-        sigterm = self._sigterm
-        if self._drainer is not None:
-            self._drainer.cancel()
-        if self._drain_file is not None:
-            self._drain_file.stop()
-        if self._sigterm is not None:
-            self._sigterm.remove()
-        if self._watch is not None and (self._sigterm is None or not self._sigterm.installed):
-            # Otherwise it goes on: signals are still written to it.
-            self._watch.stop()
-        if self._heartbeat is not None:
-            self._heartbeat.stop()
-        if self._listening is not None:
-            self._listening.stop()
-        self._watch = self._sigterm = self._drainer = self._drain_file = None
-        self._watchdog = self._heartbeat = self._listening = None
-        if sigterm is not None:  # last: it may be the end of the process
-            sigterm.let_go()
-
-    def _beats(self) -> bool:
-        heartbeat = self._heartbeat
-        return heartbeat is not None and heartbeat.alive
-
-    def _hold(self) -> bool:
-        # With its loop gone nobody serves on, and nobody will take the handler out.
-        return self._drainer is not None and self._beats() and self._drainer.hold()
-
-    def _pass_on(self) -> None:
-        if self._sigterm is not None:
-            self._sigterm.let_go()
-        if self._heartbeat is not None:
-            self._heartbeat.wake()  # so that the main thread runs what handlers are due
-
     def _beat(self) -> None:
-        if self._sigterm is not None:
-            self._sigterm.look()
-        if self._life is not None:  # without one nobody would tell what is revived that the loop ends
+        if self._life is not None:  # without one, the end of the loop would not be the end of what is revived
             self.runner.look()
-
-    def _look(self, now: float) -> float:
-        watchdog, drainer, watch, sigterm = self._watchdog, self._drainer, self._watch, self._sigterm
-        if watch is not None and not self._beats() and (sigterm is None or not sigterm.installed):
-            watch.stop()  # the loop has ended without a word
-        again = inf
-        if drainer is not None:
-            if not self._beats():  # the loop has ended, and with it the server
-                drainer.release()
-            again = drainer.look(now)
-            if drainer.holding:
-                again = min(again, now + PERIOD)
-        return min(again, watchdog.look(now)) if watchdog is not None else again
-
-    def _heard(self, numbers: bytes) -> None:
-        sigterm, heartbeat = self._sigterm, self._heartbeat
-        if sigterm is not None:
-            sigterm.forward(numbers)
-        if heartbeat is not None and signal.SIGTERM in numbers:
-            # uvloop sleeps in C, and Python's handlers do not run before something wakes it.
-            heartbeat.wake()
 
     def _summary(self, root: str = "") -> str:
         names = ", ".join(check.name for check in self._health.checks) or "none"

@@ -1,4 +1,4 @@
-"""In front of whoever handles SIGTERM in this process.
+"""In front of what handles SIGTERM in this process.
 
 Two ways lead from a signal to a server. Most set a handler (uvicorn, daphne). Others have their event loop called back
 (granian, gunicorn's asgi worker, hypercorn): the interpreter writes the number of each signal to the descriptor that
@@ -34,9 +34,12 @@ class Sigterm:
         self._hold = hold
         self._installed = False
         self._passes = False
+        """Whether the next signal goes through, because the first was held and let go, or another Drain let it."""
         self._pid = os.getpid()
         self._original: Any = None
+        """What handled the signal before this stood in front for the first time."""
         self._loops_fileno = -1
+        """The descriptor from which the event loop reads its signals, -1 where it reads none."""
 
     @property
     def installed(self) -> bool:
@@ -54,7 +57,7 @@ class Sigterm:
         behind = signal.getsignal(signal.SIGTERM)
         if behind is None:
             raise CannotHold("it is handled outside of Python")
-        if behind is signal.SIG_IGN or (parent_process() is not None and _told_otherwise(behind)):
+        if behind is signal.SIG_IGN or (parent_process() is not None and _is_ended_otherwise(behind)):
             raise CannotHold("nothing in this worker process listens to it, its server stops it by other means")
         self._installed = True
         self._original = behind
@@ -62,7 +65,7 @@ class Sigterm:
         self._step_in(behind)
 
     def look(self) -> None:
-        """Step in front again if somebody else did: uvloop does, each time its loop is run."""
+        """Step in front again if another handler did: uvloop's does, each time its loop is run."""
         if not self._installed:
             return
         front = signal.getsignal(signal.SIGTERM)
@@ -78,13 +81,13 @@ class Sigterm:
         self._installed = False
         _standing.remove(self)
         front = signal.getsignal(signal.SIGTERM)
-        if isinstance(front, _Front) and front.of is self:  # perhaps an older one, that somebody has put back
+        if isinstance(front, _Front) and front.of is self:  # perhaps an older one, that other code has put back
             signal.signal(signal.SIGTERM, front.behind)
         current = signal.set_wakeup_fd(self._fileno, warn_on_full_buffer=False)
         if current == self._fileno:
             current = self._loops_fileno if _is_read(self._loops_fileno) else -1
-        # Otherwise somebody has stepped in front, and it stays theirs: uvloop makes a new descriptor at each run, and
-        # what the number of the old one stands for by now is not known.
+        # Otherwise another loop has put its own there, and that one stays: uvloop makes a new descriptor at each run,
+        # and what the number of the old one stands for by now is not known.
         try:
             signal.set_wakeup_fd(current, warn_on_full_buffer=False)
         except (OSError, ValueError):  # closed, with its loop
@@ -104,7 +107,8 @@ class Sigterm:
             _holding.discard(self)
             if _holding:
                 return
-            for each in _standing:  # those too that came later, and would take it for a first one
+            # Those too that came later, and would take it for a first one. A copy: the main thread may remove one.
+            for each in tuple(_standing):
                 each._passes = True
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -121,7 +125,7 @@ class Sigterm:
     def _asks_to_hold(self) -> bool:
         try:
             return self._hold()
-        except Exception:  # raised in whatever the signal has interrupted, it would be the end of the signal
+        except Exception:  # raised in the code that the signal has interrupted, it would be the end of the signal
             return False
 
     def _step_in(self, behind: Any) -> None:
@@ -154,7 +158,7 @@ class Sigterm:
                 each._passes = True
             self.remove()
             signal.raise_signal(signal.SIGTERM)
-        elif callable(self._original):  # somebody who came after us hands on to us what we hand on to them
+        elif callable(self._original):  # what came after us hands on to us what we hand on to it
             self._original(number, frame)
         elif self._original is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -162,7 +166,7 @@ class Sigterm:
 
 
 class _Front:
-    """What stands in front of `behind`: a new one each time, so that whoever puts an older one back is seen."""
+    """What stands in front of `behind`: a new one each time, so that it is seen when an older one is put back."""
 
     def __init__(self, of: Sigterm, behind: Any) -> None:
         self.of = of
@@ -195,7 +199,7 @@ def _is_read(fileno: int) -> bool:
     return not poll.poll(0)
 
 
-def _told_otherwise(behind: object) -> bool:
+def _is_ended_otherwise(behind: object) -> bool:
     """Tell whether a worker process is ended by other means than a signal, as hypercorn's command does it.
 
     Its workers ignore SIGINT, so that Ctrl-C is the affair of their parent alone, and have no handler of SIGTERM.

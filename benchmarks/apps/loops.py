@@ -1,4 +1,4 @@
-"""What somebody would write who only wants checks to run: one bare asyncio loop for each, which keeps no result."""
+"""Checks without a library: one bare asyncio loop for each, which keeps no result."""
 
 import asyncio
 from random import uniform

@@ -105,7 +105,7 @@ def test_the_first_request_of_a_mount_with_a_listener_is_named_likewise(caplog: 
         transport = httpx.ASGITransport(app=app, root_path="/api")
         async with httpx.AsyncClient(transport=transport, base_url="http://a") as client:
             await client.get("/other")
-        app._sidecar._leave()
+        app._sidecar.attached.stop()
 
     anyio.run(main)
     lines = [each.getMessage() for each in caplog.records if each.getMessage().startswith("checks run")]

@@ -36,10 +36,10 @@ def test_true_lets_everybody_in_and_false_nobody() -> None:
 
 class AsyncPolicy:
     async def __call__(self, scope: Scope) -> bool:
-        raise AssertionError("nobody awaits it")
+        raise AssertionError("it is never awaited")
 
     async def method(self, scope: Scope) -> bool:
-        raise AssertionError("nobody awaits it")
+        raise AssertionError("it is never awaited")
 
 
 class GeneratorPolicy:
@@ -48,7 +48,7 @@ class GeneratorPolicy:
 
 
 async def async_policy(scope: Scope, more: bool = True) -> bool:
-    raise AssertionError("nobody awaits it")
+    raise AssertionError("it is never awaited")
 
 
 async def async_generator(scope: Scope) -> AsyncIterator[bool]:
@@ -61,7 +61,7 @@ def generator(scope: Scope) -> Iterator[bool]:
 
 class Policy:
     def __init__(self, scope: Scope) -> None:
-        raise AssertionError("nobody makes one")
+        raise AssertionError("it is never made")
 
 
 def raises(scope: Scope) -> bool:
@@ -69,7 +69,7 @@ def raises(scope: Scope) -> bool:
 
 
 async def coroutine_of(value: bool) -> bool:
-    raise AssertionError("nobody awaits it")
+    raise AssertionError("it is never awaited")
 
 
 POLICIES: dict[str, tuple[Callable[[Scope], object], bool]] = {
@@ -104,7 +104,7 @@ def test_only_a_plain_true_opens_the_door(policy: Callable[[Scope], object], exp
             AsyncMock(),
         ),
         *(partial(async_policy, more=False), partial(AsyncPolicy()), partial(partial(async_policy))),
-        *(Policy, bool, dict),  # a class is no policy: bool(scope) is True, and lets everybody in
+        *(Policy, bool, dict),  # a class is no policy: bool(scope) is True, and lets every client in
     ],
     ids=lambda policy: type(policy).__name__,
 )
@@ -347,7 +347,7 @@ def test_policies_can_be_combined() -> None:
 def test_an_awaitable_that_is_no_coroutine_does_not_open_the_door() -> None:
     class Later:
         def __await__(self) -> Any:
-            raise AssertionError("nobody awaits it")
+            raise AssertionError("it is never awaited")
 
     later: Awaitable[bool] = Later()
     assert not opens(lambda scope: later)

@@ -159,7 +159,7 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 async def proxied(*ports: int, at: int = 0) -> AsyncIterator[Proxy]:
     """Put one bad network before all of `ports`; `at` is the port that it has itself, any unless told."""
     proxy = Proxy()
-    with ExitStack() as held:  # so that its ports are its own also while nobody listens there
+    with ExitStack() as held:  # so that no other test is given its ports while the proxy does not listen there
         for port in ports:
             await proxy.listen(port, at or held.enter_context(reserved_port()))
         try:

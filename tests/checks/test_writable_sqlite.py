@@ -105,7 +105,7 @@ def file() -> Iterator[Path]:
 
 @contextmanager
 def as_another_user() -> Iterator[None]:
-    """Not as root, to whom modes of files mean nothing."""
+    """Not as root, which may write whatever the mode of a file says."""
     user = os.geteuid()
     if user == 0:
         os.seteuid(NOBODY.pw_uid)

@@ -104,6 +104,15 @@ def test_an_app_that_closes_what_is_not_its_own_does_not_open_it(tmp_path: Path)
     assert ended.err.endswith(" while importing shop\n")
 
 
+@pytest.mark.parametrize("text", [r"garbage\n", r"\xff\n", r"\n", r"[]\n", r'{"done": true}\n', r'"done"\n'])
+def test_an_app_that_writes_to_what_is_not_its_own_does_not_open_it(text: str, tmp_path: Path) -> None:
+    statement = f"for each in range(3, 64):\n    with contextlib.suppress(OSError): os.write(each, b'''{text}''')"
+    ended = check(tmp_path, app("IMPORT", statement))
+    assert (ended.code, ended.out) == (1, "")
+    why = "the process of the app wrote something that is no step of it while importing shop"
+    assert ended.err == f"python -m asgi_health check: {why}\n"
+
+
 @pytest.mark.parametrize(
     ("place", "statement"),
     [("CHECK", "pool()"), ("CHECK", "forgotten = pool()"), ("PLAIN", "pool()"), ("PLAIN", "return gate_too()")],

@@ -58,7 +58,7 @@ MISNAMED = {
     ),
     "a factory that fails": ("def app(): 1/0", "shop:app()", "shop:app() failed: ZeroDivisionError: division by zero"),
     "a factory with arguments": ("def app(a): pass", "shop:app()", "shop:app() failed: TypeError: "),
-    "no factory": ("app = 1", "shop:app()", "shop:app cannot be called: it is a int"),
+    "no factory": ("app = 1", "shop:app()", "shop:app cannot be called: it is of type int"),
 }
 
 TROUBLES = {

@@ -52,7 +52,7 @@ def failing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 async def until(condition: Callable[[], bool]) -> None:
     with anyio.fail_after(20.0):
-        while not condition():  # noqa: ASYNC110  nobody tells when it holds
+        while not condition():  # noqa: ASYNC110  no event says when it holds
             await anyio.sleep(0.01)
 
 
@@ -138,7 +138,7 @@ def test_the_heartbeat_goes_on_when_what_it_looks_at_raises(backend: str, monkey
             asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
         app = HealthMiddleware(plain_app, health)
         async with lifespan(app):
-            heartbeat = app._sidecar._heartbeat
+            heartbeat = app._sidecar.attached._heartbeat
             assert heartbeat is not None
             with monkeypatch.context() as patch:
                 patch.setattr(health, "outlook", broken)
@@ -163,7 +163,7 @@ def test_the_heartbeat_goes_on_when_the_look_after_the_signals_raises(
     async def main() -> None:
         app = HealthMiddleware(plain_app)
         async with lifespan(app):
-            heartbeat = app._sidecar._heartbeat
+            heartbeat = app._sidecar.attached._heartbeat
             assert heartbeat is not None
             heartbeat._each = lambda: broken(heartbeat)
             for _ in range(3):
@@ -177,7 +177,7 @@ def test_a_failing_beat_is_logged_once(caplog: pytest.LogCaptureFixture) -> None
     async def main() -> None:
         app = HealthMiddleware(plain_app)
         async with lifespan(app):
-            heartbeat = app._sidecar._heartbeat
+            heartbeat = app._sidecar.attached._heartbeat
             assert heartbeat is not None
             heartbeat._each = lambda: 1 / 0  # type: ignore[assignment]
             for _ in range(3):

@@ -119,7 +119,7 @@ def test_a_lifespan_that_is_cancelled_in_the_middle_of_a_drain_keeps_it(backend:
 def test_a_loop_that_ends_in_the_middle_of_a_drain_passes_the_signal_on(
     lifespan: bool, backend: str, got: list[int]
 ) -> None:
-    """Nobody serves any more: there is nothing to wait for."""
+    """Nothing serves any more: there is nothing to wait for."""
     app = HealthMiddleware(lives.speaks, drain=Drain(delay=300.0))
 
     async def main() -> None:
@@ -235,7 +235,7 @@ def test_of_two_drains_the_longer_one_passes_the_signal_on_and_only_once(
             await anyio.sleep(0.1)
 
     anyio.run(main, backend=backend)
-    inner._sidecar._leave()
+    inner._sidecar.attached.stop()
     assert got == [signal.SIGTERM]
     until_alone()
 
@@ -441,7 +441,7 @@ def test_drain_and_listener_come_back_with_the_next_request_after_a_crash(backen
         assert await anyio.to_thread.run_sync(status) == 503
         signal.raise_signal(signal.SIGTERM)
         assert got == [signal.SIGTERM]
-        app._sidecar._leave()
+        app._sidecar.attached.stop()
 
     handler = signal.getsignal(signal.SIGTERM)
     with tempfile.TemporaryDirectory(prefix="asgi-health-") as folder:

@@ -23,7 +23,7 @@ REFUSED = "another listener of this process has it"
 
 @pytest.fixture
 def address() -> Iterator[tuple[str, int]]:
-    """A port that nobody else is given meanwhile: bound, and shared with whoever asks to share it."""
+    """A port that no other test is given meanwhile: bound, and shared with every socket that asks to share it."""
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         holder.bind(("127.0.0.1", 0))
@@ -80,7 +80,7 @@ def test_without_lifespan_the_second_goes_without_and_says_so(
             assert (await ask(app, "/ordinary")).from_app
         assert await status(address) == 200
         for app in apps:
-            app._sidecar._leave()
+            app._sidecar.attached.stop()
 
     anyio.run(main)
     assert [REFUSED in each.getMessage() for each in caplog.records if each.levelno == logging.ERROR] == [True]

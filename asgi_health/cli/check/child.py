@@ -1,7 +1,7 @@
-"""The process in which the app runs: import, start, check, shut down, and tell each step as it comes.
+"""The process in which the app runs: import, start, check, shut down, and write each step as it comes.
 
-What is told goes to the process that has started this one, a JSON object to the line: ``doing`` (the step that begins),
-``lines`` (what the checks said), and as the last word ``done``, ``late``, ``interrupted`` or ``trouble``.
+The process that has started this one reads it, a JSON object to the line: ``doing`` (the step that begins), ``lines``
+(what the checks said), and as the last word ``done``, ``late``, ``interrupted`` or ``trouble``.
 """
 
 import asyncio
@@ -52,14 +52,14 @@ def main(module: str, attribute: str, seconds: float, *, verbose: bool) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """End this process when its parent has ended, in whatever way: nobody else would."""
+    """End this process when its parent has ended, in whatever way: no other process does it."""
     while os.getppid() == parent:
         time.sleep(LOOK)
     os._exit(1)
 
 
 class _Told:
-    """What has been told so far."""
+    """What has been written so far."""
 
     def __init__(self, output: Output) -> None:
         self.doing = "beginning"

@@ -1,4 +1,4 @@
-"""Start a process for the app, wait for what it tells, print it."""
+"""Start a process for the app, read the steps that it writes, print the outcome."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def check(module: str, attribute: str, *, seconds: float, as_json: bool, verbose
     """Return 0 when no critical check of that app fails, 1 when one does or that is not known for sure.
 
     All of it ends within `seconds`, or a moment later where the app does not let go. Whatever the app does to its
-    process, 0 is returned only after all its checks have told, and without any only where `allow_empty` says so.
+    process, 0 is returned only after all its checks have ended, and without any only where `allow_empty` says so.
     """
     gate = _Gate(seconds, as_json=as_json, verbose=verbose, allow_empty=allow_empty)
     given = {
@@ -64,9 +64,17 @@ def _outcome(gate: "_Gate", process: "_Process") -> int:
             return gate.fail(process.how_it_ended(gate.doing))
         if not gate.begun:
             end = time.monotonic() + gate.seconds + GRACE  # from here on it is the app's time
-        code = gate.take(json.loads(line))
+        code = gate.take(_read_json(line))
         if code is not None:
             return code
+
+
+def _read_json(line: bytes) -> Any:
+    """Return what a line holds, None for what is no JSON: the app may write to any descriptor of its process."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
 
 
 class _Process:
@@ -149,9 +157,9 @@ class _Gate:
         self._allow_empty = allow_empty
         self._lines: list[Line] | None = None
 
-    def take(self, told: dict[str, Any]) -> int | None:
-        """Take note of what the process tells; return the exit code when that was its last word."""
-        match told:
+    def take(self, step: Any) -> int | None:
+        """Take note of what the process writes; return the exit code when that was its last word."""
+        match step:
             case {"doing": str(doing)}:
                 self.begun, self.doing = True, doing
             case {"lines": lines}:
@@ -165,7 +173,7 @@ class _Gate:
             case {"trouble": str(trouble), "details": str(details)}:
                 return self.fail(trouble, details)
             case _:
-                return self.fail(f"the process of the app told something else than how it is while {self.doing}")
+                return self.fail(f"the process of the app wrote something that is no step of it while {self.doing}")
         return None
 
     def fail_late(self) -> int:
@@ -192,7 +200,7 @@ class _Gate:
 
 
 def _write(descriptor: int, stream: object, text: str) -> None:
-    """Write all of `text`; nothing happens where `stream` was closed (None), or nobody reads.
+    """Write all of `text`; nothing happens where `stream` was closed (None), or has no reader.
 
     Not through the stream: it would complain once more when the interpreter ends.
     """

@@ -1,4 +1,4 @@
-"""What one check said, as it is told from one process to the other."""
+"""What one check said, as the process of the app writes it and the command prints it."""
 
 from dataclasses import dataclass
 from typing import Literal

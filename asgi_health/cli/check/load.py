@@ -19,7 +19,7 @@ def load(module: str, attribute: str) -> object:
         name = f"{name}:{part}" if name == module else f"{name}.{part}"
     if attribute.endswith("()"):
         if not callable(found):
-            raise Trouble(f"{name} cannot be called: it is a {type(found).__name__}")
+            raise Trouble(f"{name} cannot be called: it is of type {type(found).__name__}")
         return _tried(f"{name}() failed", found)
     if inspect.isfunction(found) and _takes(found, 0) and not _takes(found, 3):
         raise Trouble(f"{name} is a function, not an ASGI app; if it makes one, write {name}()")

@@ -5,13 +5,12 @@ is never repeated. Where a text can be read in two ways, the one that masks more
 an error message uses (`keys.is_prose`).
 """
 
+from contextlib import suppress
+
 from ...core.result import MESSAGE_LIMIT
 from .clean import clean, cut, one_line
-from .pairs import mask_pairs
-from .tokens import mask_blocks, mask_tokens
-from .urls import mask_urls
 
-__all__ = ["redact", "redact_lines"]
+__all__ = ["prepare", "redact", "redact_lines"]
 
 
 def redact(text: str, limit: int = MESSAGE_LIMIT) -> str:
@@ -27,4 +26,18 @@ def redact_lines(text: str, limit: int = MESSAGE_LIMIT) -> list[str]:
 
 def mask(text: str) -> str:
     """Return a clean `text` with ``***`` in the place of each credential."""
+    # Not at the top: their patterns take 15 ms to compile, and a process that only imports the app needs none of them.
+    from .pairs import mask_pairs
+    from .tokens import mask_blocks, mask_tokens
+    from .urls import mask_urls
+
     return mask_tokens(mask_pairs(mask_urls(mask_blocks(text))))
+
+
+def prepare() -> None:
+    """Import the patterns, so that the first details need no file: by then the process may have no descriptor left.
+
+    Where that is so already, the first details try again.
+    """
+    with suppress(OSError, ImportError):
+        mask("")

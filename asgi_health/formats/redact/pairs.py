@@ -4,9 +4,17 @@ import re
 from collections.abc import Iterator
 
 from .keys import MARK, before_key, end_of_type, is_glue, is_harmless, is_syntax, names_a_credential
-from .scan import AFTER_QUOTE, Ahead, end_of_braces, end_of_group, end_of_quoted, is_quoted, with_the_rest
-
-Span = tuple[int, int]
+from .scan import (
+    AFTER_QUOTE,
+    Ahead,
+    Span,
+    end_of_braces,
+    end_of_group,
+    end_of_quoted,
+    is_quoted,
+    masked,
+    with_the_rest,
+)
 
 _QUOTE = r"(?:\\*[\"'`]|&(?:quot|apos|#3[49]|#x2[27]);)"
 _WORD = re.compile(r"(?:[\w$.]|-(?!>))*")
@@ -59,12 +67,7 @@ _LONG = 500
 
 def mask_pairs(text: str) -> str:
     """Return `text` with ``***`` in the place of each value behind the name of a credential."""
-    parts: list[str] = []
-    copied = 0
-    for begin, end in _Pairs(text).spans():
-        parts += (text[copied:begin], "***")
-        copied = end
-    return "".join((*parts, text[copied:]))
+    return masked(text, _Pairs(text).spans())
 
 
 class _Pairs:
@@ -163,7 +166,7 @@ class _Pairs:
         return comma.end(), closed
 
     def _behind_space(self, word: str, begin: int, end: int) -> Span | None:
-        """`PASSWORD 'x'` as in SQL; of others what looks like one, for a secret 'db' that is not found has a name."""
+        """`PASSWORD 'x'` as in SQL; of others only what looks like one: in `secret 'db' not found` it is a name."""
         text = self._text
         space = _SPACE.match(text, end)
         if space is None or not is_quoted(text, space.end()):

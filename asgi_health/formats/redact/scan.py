@@ -1,6 +1,10 @@
-"""Where values end. Each function looks at a character once for each value that it finds."""
+"""Where values end, and what comes in their place. A character is looked at once for each value that is found."""
 
 import re
+from collections.abc import Iterable
+
+Span = tuple[int, int]
+"""Where something begins in a text, and where it ends."""
 
 
 class Ahead:
@@ -22,6 +26,16 @@ class Ahead:
         self._from = position
         self._found = match.start() if match else len(self._text)
         return self._found
+
+
+def masked(text: str, spans: Iterable[Span]) -> str:
+    """Return `text` with ``***`` in the place of each span; they come from left to right."""
+    parts: list[str] = []
+    copied = 0
+    for begin, end in spans:
+        parts += (text[copied:begin], "***")
+        copied = end
+    return "".join((*parts, text[copied:]))
 
 
 # What may stand behind the quote that ends a value. A quote before a letter is an apostrophe in a value that was quoted

@@ -3,9 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from .scan import AFTER_QUOTE, Ahead
-
-Span = tuple[int, int]
+from .scan import AFTER_QUOTE, Ahead, Span, masked
 
 _SCHEME_CHARS = re.compile(r"[\w+.:-]")
 _USER = re.compile(r"(?P<host>\[[\w:.%]{0,64}\]|[^\s/?#@:\[\"'<>]{0,256})(?P<next>[:@]?)")
@@ -26,21 +24,12 @@ _DSN = re.compile(
 def mask_urls(text: str) -> str:
     """Return `text` with ``***`` in the place of ``user:password`` and of each query."""
     if "://" in text:
-        text = _masked(text, _Urls(text).spans())
+        text = masked(text, _Urls(text).spans())
     if "?" in text:
-        text = _masked(text, _queries(text))
+        text = masked(text, _queries(text))
     if "@" in text:
-        text = _masked(text, _dsns(text))
+        text = masked(text, _dsns(text))
     return text
-
-
-def _masked(text: str, spans: Iterator[Span]) -> str:
-    parts: list[str] = []
-    copied = 0
-    for begin, end in spans:
-        parts += (text[copied:begin], "***")
-        copied = end
-    return "".join((*parts, text[copied:]))
 
 
 class _Urls:
