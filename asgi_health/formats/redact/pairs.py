@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from .keys import MARK, before_key, end_of_type, is_glue, is_harmless, is_syntax, names_a_credential
+from .keys import MARK, before_key, end_of_type, is_glue, is_harmless, is_host, is_syntax, names_a_credential
 from .scan import AFTER_QUOTE, Ahead, end_of_braces, end_of_group, end_of_quoted, is_quoted, with_the_rest
 
 Span = tuple[int, int]
@@ -37,7 +37,7 @@ _SCHEME = re.compile(
     r"|gssapi|kerberos|vapid|sharedkey|sharedkeylite|sharedaccesssignature|googlelogin|scram-sha-\d+)\s+(?=\S)",
     re.IGNORECASE,
 )
-_CREDENTIAL = re.compile(r"(?:[\w-]{1,40}=\"[^\"]*\"|\S)\S*")
+_CREDENTIAL = re.compile(r"(?:[\w-]{1,40}=\"[^\"]*\"|\S)(?:(?<=\\)[ ](?=\S)|\S)*")
 _PARAMETER = re.compile(r"(?<=[,;])\s+[\w.-]{1,60}=(?:\"[^\"]*\"[,;]?|\S*)")
 _SECOND_WORD = re.compile(r" ?\S*")
 _HEADER = re.compile(r"authorization$|cookie$", re.IGNORECASE)
@@ -101,7 +101,7 @@ class _Pairs:
         word = text[begin:end]
         if word.lower() == "value":
             return self._named_behind(begin)
-        if not names_a_credential(word):
+        if not names_a_credential(word) or is_host(word, text, begin, end):
             return None
         closing = _CLOSING.match(text, end)
         quoted = bool(closing and closing[1]) and text[begin - 1 : begin] in ('"', "'", "`", ";")
