@@ -89,7 +89,7 @@ def listed_twice() -> App:
 
 
 def behind_a_partial() -> App:
-    return around(partial(inside()))  # type: ignore[arg-type]
+    return around(partial(inside()))
 
 
 class Wrapped:
