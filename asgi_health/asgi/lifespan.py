@@ -12,7 +12,6 @@ from ..runtime.lifecycle import InUse
 from ..runtime.listening import CannotListen
 from .types import App, Message, Receive, Scope, Send
 
-
 DECLINED = (ValueError, AssertionError, NotImplementedError, TypeError, LookupError)
 """What says that a lifespan is not known there. Anything else is a fault, which no server would see: we serve on, as
 all of them do by default, and the log tells of it."""
