@@ -99,6 +99,13 @@ LINES = (
 
 AROUND_PASSWORD = (
     "tool --password {secret} -u app",
+    '{{"/prod/password/db": "{secret}", "n": 1}}',
+    "{{'password (old)': '{secret}', 'n': 1}}",
+    "{{'token for the broker': b'{secret}'}}",
+    "os.environ['password #1'] = '{secret}'",
+    "[('n', '1'), ('db/password', '{secret}'), ('password/db', '{secret}')]",
+    '{{"name": "password/db", "value": "{secret}"}}',
+    "password/db={secret} n=1",
     "tool --db-password {secret}",
     "password=two\\ {secret} host=db",
     "password:54321{secret}",
@@ -197,6 +204,9 @@ READABLE = (
     "tokens=0 left",
     "tokens: 128000 of 200000",
     "token_count: 5000",
+    '{"token count": 5000, "session timeout": "30 s", "auth status": "down"}',
+    "{'secret for the broker': None, 'password of app': ''}",
+    "OperationalError('password authentication failed for user', 'app')",
     "max_tokens=4096",
     "tokenCount=17",
     "session_timeout=30s",

@@ -112,10 +112,10 @@ def is_harmless(word: str, text: str, begin: int) -> bool:
     if _NOTHING.match(text, begin) or _OBJECT.match(text, begin) or is_prose(text, begin):
         return True
     attribute = _ATTRIBUTE.search(word)
+    begin += text.startswith(("'", '"'), begin)
     if (attribute or _MEASURE.search(word)) and _NUMBER.match(text, begin):
         return True
     if attribute:
-        begin += text.startswith(("'", '"'), begin)
         return bool(_PLAIN_WORD.match(text, begin) or (_WHERE.search(word) and _PLACE.match(text, begin)))
     return False
 
