@@ -12,7 +12,10 @@ from inspect import getattr_static
 from types import FunctionType, MemberDescriptorType, MethodType
 from typing import Any, cast
 
-NEXT = ("app", "_app", "inner", "middleware_stack", "router", "asgi_app", "asgi_handler", "wsgi_app", "application")
+NEXT = (
+    *("app", "_app", "inner", "middleware_stack", "router", "asgi_app", "asgi_handler", "wsgi_app", "application"),
+    *("wrapped", "wrapped_app", "other_asgi_app", "__wrapped__", "func"),  # of Socket.IO, functools.wraps and partial
+)
 """Where an object keeps what it hands requests to."""
 
 MOST = 1_000
@@ -53,11 +56,16 @@ def routes_of(thing: Thing, *, load: bool) -> Iterator[Route]:
     """Yield the literal routes that an object itself has; with `load` those too whose module must be imported first."""
     for route in _list(thing.it, "routes"):
         path = attribute(route, "path")
-        if isinstance(path, str) and "{" not in path and attribute(route, "_base_app") is None:
+        if (
+            isinstance(path, str)
+            and "{" not in path
+            and attribute(route, "_base_app") is None
+            and not _is_socket(route)
+        ):
             yield Route(thing.prefix + path, _name(route))
     url_map = attribute(thing.it, "url_map")  # Quart, Flask
     for rule in url_map.iter_rules() if hasattr(url_map, "iter_rules") else ():
-        if "<" not in rule.rule:
+        if "<" not in rule.rule and not getattr(rule, "websocket", False):
             yield Route(thing.prefix + rule.rule, rule.endpoint)
     if any(each.__module__ == "django.core.handlers.asgi" for each in type(thing.it).__mro__):
         for route in _routes_of_django(load):
@@ -108,6 +116,11 @@ def attribute(it: object, name: str) -> Any:
 def _list(it: object, name: str) -> list[Any]:
     value = attribute(it, name)
     return cast(Any, value) if isinstance(value, list) else []
+
+
+def _is_socket(route: object) -> bool:
+    """Tell whether a route is one of websockets, which go past the health paths."""
+    return any(each.__name__ == "WebSocketRoute" for each in type(route).__mro__)
 
 
 def _name(route: object) -> str:

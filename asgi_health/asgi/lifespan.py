@@ -7,9 +7,14 @@ there turns its exceptions into groups, ends with an app that returns early, and
 from typing import Protocol
 
 from ..core.logger import logger
+from ..formats.redact import redact
 from ..runtime.lifecycle import InUse
 from ..runtime.listening import CannotListen
 from .types import App, Message, Receive, Scope, Send
+
+DECLINED = (ValueError, AssertionError, NotImplementedError, TypeError, LookupError)
+"""What says that a lifespan is not known there. Anything else is a fault, which no server would see: we serve on, as
+all of them do by default, and the log tells of it."""
 
 
 class Life(Protocol):
@@ -62,7 +67,8 @@ class Lifespan:
                 # Django and Channels raise before they call receive(): that tells "declined" from "startup crashed".
                 if self._received:
                     raise
-                logger.debug("the app takes no part in lifespan: %r", error)
+                log = logger.debug if isinstance(error, DECLINED) else logger.warning
+                log("the app takes no part in lifespan: %s", redact(f"{type(error).__name__}: {error}"))
             if not self._over:
                 await self._speak_for_the_app()
         finally:

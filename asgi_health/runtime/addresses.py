@@ -20,7 +20,7 @@ OTHERS = 5.0
 """Seconds for which others may be about to listen at the same path. They take milliseconds."""
 
 _listening: WeakSet[socket.socket] = WeakSet()
-_taken: dict[object, socket.socket] = {}
+_taken: dict[tuple[str, int], socket.socket] = {}
 """The addresses of TCP at which this process listens."""
 
 
@@ -36,7 +36,7 @@ def bind(listener: Listener) -> socket.socket:
     except (OSError, ValueError) as error:  # ValueError: a name that no host or file can have
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise CannotListen(f"listener: cannot listen on {listener.address}: {reason}") from None
-    if listener.path is None and _taken.setdefault(listening.getsockname(), listening) is not listening:
+    if listener.path is None and _is_taken(listening):
         listening.close()
         # The system would share the port as among workers: a probe would reach now one, now the other.
         raise CannotListen(
@@ -45,6 +45,22 @@ def bind(listener: Listener) -> socket.socket:
         )
     _listening.add(listening)
     return listening
+
+
+def _is_taken(listening: socket.socket) -> bool:
+    """Tell whether this process listens there already; if not, the address is this one's from now on.
+
+    The address that stands for all of a host takes in each of its own, and that of IPv6 those of IPv4 too.
+    """
+    name = listening.getsockname()
+    for other in [*_taken]:
+        if name[1] == other[1] and (_covers(name[0], other[0]) or _covers(other[0], name[0])):
+            return True
+    return _taken.setdefault(name, listening) is not listening
+
+
+def _covers(host: str, other: str) -> bool:
+    return host == "::" or (host == "0.0.0.0" and ":" not in other)
 
 
 def release(listening: socket.socket) -> None:

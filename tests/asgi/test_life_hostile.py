@@ -10,7 +10,7 @@ import anyio.to_thread
 import pytest
 
 from asgi_health import Check, Health, HealthMiddleware
-from asgi_health.asgi.types import Message
+from asgi_health.asgi.types import Message, Receive, Scope, Send
 
 from ..virtual import BACKENDS, clock_of, run_virtual
 from . import lives
@@ -256,3 +256,33 @@ def test_a_probe_of_a_mounted_middleware_does_not_end_the_startup_of_the_app(bac
 
     starting, started = [200, 503, 503, 503], [200] * 4
     assert run_virtual(backend, main) == [starting, starting, started, started]
+
+
+@pytest.mark.parametrize(
+    ("error", "level"),
+    [
+        (ValueError("only http"), logging.DEBUG),
+        (AssertionError(), logging.DEBUG),
+        (NotImplementedError(), logging.DEBUG),
+        (KeyError("lifespan"), logging.DEBUG),
+        (RuntimeError("health: running() inside of another life"), logging.WARNING),
+        (ConnectionError("cannot reach amqp://shop:hunter2@broker"), logging.WARNING),
+    ],
+    ids=lambda each: type(each).__name__ if isinstance(each, Exception) else "",
+)
+def test_a_fault_before_the_app_heard_of_its_lifespan_is_told_of_and_what_it_does_not_know_is_not(
+    error: Exception, level: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        raise error
+
+    async def main() -> None:
+        async with serving(HealthMiddleware(app)):
+            pass
+
+    with caplog.at_level(logging.DEBUG, "asgi_health"):
+        anyio.run(main)
+    (record,) = [each for each in caplog.records if "takes no part in lifespan" in each.getMessage()]
+    assert record.levelno == level
+    assert type(error).__name__ in record.getMessage()
+    assert "hunter2" not in record.getMessage()

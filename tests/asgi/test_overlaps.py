@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import anyio
@@ -12,13 +13,14 @@ from django.http import HttpResponse
 from django.urls import include, path, re_path
 from fastapi import APIRouter, FastAPI
 from flask import Flask
-from litestar import Litestar
+from litestar import Litestar, WebSocket
 from litestar import get as litestar_get
+from litestar import websocket as litestar_websocket
 from quart import Quart
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
-from starlette.routing import Mount, Route, Router
+from starlette.routing import Mount, Route, Router, WebSocketRoute
 
 from asgi_health import Health, HealthMiddleware, Paths
 from asgi_health.asgi.types import App, Receive, Scope, Send
@@ -86,6 +88,24 @@ def listed_twice() -> App:
     return Starlette(routes=[Route("/", hello)], middleware=middleware)
 
 
+def behind_a_partial() -> App:
+    return around(partial(inside()))
+
+
+class Wrapped:
+    """Hands everything on, as socketio.ASGIApp does with what it does not know."""
+
+    def __init__(self, app: App) -> None:
+        self.other_asgi_app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.other_asgi_app(scope, receive, send)
+
+
+def behind_socket_io() -> App:
+    return around(Wrapped(inside()))
+
+
 def in_quart() -> App:
     app = Quart(__name__)
     app.asgi_app = HealthMiddleware(app.asgi_app, {"inner": ping})  # type: ignore[method-assign, assignment, arg-type]
@@ -105,8 +125,17 @@ def behind_a_function() -> App:
 @CALLS
 @pytest.mark.parametrize(
     "make",
-    [lambda: around(inside()), added, added_twice, listed_twice, in_quart, behind_a_function],
-    ids=["wrapped twice", "wrapped and added", "added twice", "listed twice", "in quart", "behind a function"],
+    [
+        lambda: around(inside()),
+        added,
+        added_twice,
+        listed_twice,
+        in_quart,
+        behind_a_function,
+        behind_a_partial,
+        behind_socket_io,
+    ],
+    ids=lambda make: "wrapped_twice" if "lambda" in make.__name__ else make.__name__,
 )
 def test_of_two_layers_one_warning_names_both_and_says_which_answers(
     make: Callable[[], App], lifespan: bool, caplog: pytest.LogCaptureFixture
@@ -291,6 +320,43 @@ def test_a_route_that_a_health_path_hides_is_told_once_with_the_option_that_give
 @pytest.mark.parametrize("make", APPS, ids=lambda make: make.__name__)
 def test_with_that_option_it_is_given_back(make: Callable[[], App], caplog: pytest.LogCaptureFixture) -> None:
     assert warnings(HealthMiddleware(make(), paths=Paths(health="/healthz")), caplog) == []
+
+
+async def talk(socket: Any) -> None:
+    await socket.close()
+
+
+def starlette_sockets() -> App:
+    return Starlette(routes=[WebSocketRoute("/health", talk)])
+
+
+def fastapi_sockets() -> App:
+    app = FastAPI()
+    app.websocket("/health")(talk)
+    return app
+
+
+def litestar_sockets() -> App:
+    @litestar_websocket("/health")
+    async def chat(socket: WebSocket[Any, Any, Any]) -> None:
+        await socket.close()
+
+    return Litestar([chat])  # type: ignore[return-value]
+
+
+def quart_sockets() -> App:
+    app = Quart(__name__)
+    app.websocket("/health")(talk)
+    return app  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [starlette_sockets, fastapi_sockets, litestar_sockets, quart_sockets],
+    ids=lambda make: make.__name__,
+)
+def test_a_route_of_websockets_is_not_hidden(make: Callable[[], App], caplog: pytest.LogCaptureFixture) -> None:
+    assert warnings(HealthMiddleware(make()), caplog) == []
 
 
 def test_the_option_for_the_last_path_of_a_probe_is_none(caplog: pytest.LogCaptureFixture) -> None:

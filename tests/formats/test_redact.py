@@ -296,6 +296,8 @@ def test_what_stands_around_a_credential_stays_readable(message: str, shown: str
         "pass\xadword",
         "password\ud800"[:-1],
         "pass\x9b1mword",
+        "pass\u034fword",
+        "pass\ufe0fword",
     ],
 )
 def test_what_is_invisible_hides_no_name(hidden: str) -> None:

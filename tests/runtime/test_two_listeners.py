@@ -57,6 +57,20 @@ def test_a_second_app_with_the_listener_of_another_does_not_start(host: str, add
     anyio.run(main)
 
 
+@pytest.mark.parametrize("hosts", [("127.0.0.1", "0.0.0.0"), ("0.0.0.0", "127.0.0.1"), ("[::]", "127.0.0.1")])
+def test_one_that_listens_at_all_addresses_of_the_host_has_each_of_them(
+    hosts: tuple[str, str], address: tuple[str, int]
+) -> None:
+    async def main() -> None:
+        first, second = (at(address, host) for host in hosts)
+        async with Health().running(listener=first):
+            with pytest.raises(CannotListen, match=REFUSED):
+                async with Health().running(listener=second):
+                    raise AssertionError("it runs")
+
+    anyio.run(main)
+
+
 def test_two_layers_with_one_listener_do_not_start(address: tuple[str, int], caplog: pytest.LogCaptureFixture) -> None:
     app = HealthMiddleware(HealthMiddleware(speaks, listener=at(address)), listener=at(address))
 

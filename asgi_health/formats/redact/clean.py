@@ -12,6 +12,8 @@ _LINE_END = re.compile(r"\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 
 _UNUSUAL = re.compile(r"[^ -~\n]")
+_UNSEEN = re.compile(r"[\u034f\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+"""Joiners and selectors of variants, which Python takes for printable."""
 
 
 def cut(text: str, limit: int) -> str:
@@ -38,4 +40,6 @@ def one_line(text: str) -> str:
 
 def _visible(found: re.Match[str]) -> str:
     char = found[0]
+    if _UNSEEN.match(char):
+        return ""
     return char if char.isprintable() else " " if char.isspace() else ""

@@ -6,8 +6,8 @@ from .scan import AFTER_QUOTE
 
 _PARTS = "pass|pwd|secret|token|credential|creds|sig|session|sessid|cookie|auth|dsn|csrf|xsrf|jwt"
 _KINDS = "api|access|account|private|signing|encryption|master|shared|hmac|fernet|ssh|subscription"
-_CREDENTIAL = re.compile(rf"{_PARTS}|(?:{_KINDS})[ _.-]?key", re.IGNORECASE)
-_KIND = re.compile(rf"(?<![a-z])[\w$.-]{{0,20}}(?:{_KINDS}) $")
+_CREDENTIAL = re.compile(rf"{_PARTS}|(?:{_KINDS})(?:[_.-]| {{1,8}})?key", re.IGNORECASE)
+_KIND = re.compile(rf"(?<![a-z])[\w$.-]{{0,20}}(?:{_KINDS}) {{1,8}}$")
 
 MARK = re.compile(f"{_PARTS}|key|value")
 """What a word contains that may be such a name, in small letters: the first look, which has to be quick."""
@@ -74,7 +74,10 @@ _PROSE = re.compile(
     r"|unable|missing|required|requires|needs|expected|expects|got|invalid|expired|expires|unknown|unset|empty|wrong"
     r"|incorrect|failed|failure|fails|denied|refused|rejected|revoked|unavailable|unreachable|unsupported"
     r"|unexpected|unauthorized|forbidden|disabled|enabled|timed|timeout|already|connection|closed|mismatch|malformed"
-    r"|verification|validation)"
+    r"|verification|validation|down|noauth|(?:permission|access|login) denied|lost (?:connection|contact)"
+    r"|file not found|server (?:answered|closed|error|is|returned|said|unavailable)"
+    r"|[1-5]\d\d (?:internal|service|bad|gateway|not|too|unauthorized|forbidden|moved|found|ok)"
+    r"|\d{1,9} (?:of \d{1,9}|active|down|expired|failed|left|missing|open|unhealthy))"
     rf"|[\w.]*(?:Error|Exception|Warning)){_END_OF_PROSE}",
     re.IGNORECASE,
 )
@@ -83,7 +86,9 @@ _GLUE = re.compile(
     re.IGNORECASE,
 )
 _BAD = re.compile(r"(?:unexpected|unrecogni[sz]ed|illegal)\s+$", re.IGNORECASE)
-_SYNTAX = re.compile(r"(?:[A-Za-z]{1,20}|[^\w\s]{1,4})")
+_SYNTAX = re.compile(r"(?:[A-Za-z]{1,20}|\d{1,4}|[^\w\s]{0,4})")
+_HOST = re.compile(r"[\w-]+(?:\.[\w-]+)*")
+_PORT = re.compile(r":\d{2,5}(?=$|[\s/,;)\]}'\"]|[.:](?:\s|$))")
 
 
 def names_a_credential(word: str) -> bool:
@@ -107,10 +112,10 @@ def is_harmless(word: str, text: str, begin: int) -> bool:
     if _NOTHING.match(text, begin) or _OBJECT.match(text, begin) or is_prose(text, begin):
         return True
     attribute = _ATTRIBUTE.search(word)
+    begin += text.startswith(("'", '"'), begin)
     if (attribute or _MEASURE.search(word)) and _NUMBER.match(text, begin):
         return True
     if attribute:
-        begin += text.startswith(("'", '"'), begin)
         return bool(_PLAIN_WORD.match(text, begin) or (_WHERE.search(word) and _PLACE.match(text, begin)))
     return False
 
@@ -123,6 +128,19 @@ def is_prose(text: str, begin: int) -> bool:
 def is_glue(text: str, begin: int) -> bool:
     """Tell whether a sentence goes on at `begin`, behind the name of an option: ``use --password to set it``."""
     return is_prose(text, begin) or _GLUE.match(text, begin) is not None
+
+
+def is_host(word: str, text: str, begin: int, end: int) -> bool:
+    """Tell whether the word from `begin` to `end` is the name of a host with its port: ``http://auth:8080/``.
+
+    That is so in a URL, whose own credentials are masked already, where the last part of the name is no name of a
+    credential, and for a service whose name is `auth` alone.
+    """
+    if not _PORT.match(text, end) or not _HOST.fullmatch(word):
+        return False
+    rest, _, last = word.rpartition(".")
+    in_url = text.endswith("://", 0, begin)
+    return in_url or bool(rest and not names_a_credential(last)) or word in ("auth", "oauth")
 
 
 def is_syntax(text: str, word: str, begin: int, value: str) -> bool:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from .keys import MARK, before_key, end_of_type, is_glue, is_harmless, is_syntax, names_a_credential
+from .keys import MARK, before_key, end_of_type, is_glue, is_harmless, is_host, is_syntax, names_a_credential
 from .scan import (
     AFTER_QUOTE,
     Ahead,
@@ -20,6 +20,13 @@ _QUOTE = r"(?:\\*[\"'`]|&(?:quot|apos|#3[49]|#x2[27]);)"
 _WORD = re.compile(r"(?:[\w$.]|-(?!>))*")
 _WORD_CHAR = re.compile(r"[\w$.-]")
 _CLOSING = re.compile(rf"({_QUOTE}?)\]?(?:\[\w*\])?")
+_REST_OF_KEY = re.compile(  # "password (old)": and 'password/db',
+    r"(?:[^\w\"'`\\\n={},;.$-][^\"'`\\\n={},;]{0,40}(?P<quote>[\"'`])(?=\]?\s*(?::(?!:)|=>)|\]\s*=)"
+    r"|[^\w\s\"'`\\={},;.$-][^\s\"'`\\={},;]{0,40}(?:(?P<before_comma>[\"'`])(?=\s*,)|(?==(?!=))))"
+)
+_KEY_BEFORE = re.compile(r"([\"'`])[^\"'`\n={},;]*$")
+_PATH_BEFORE = re.compile(r"[\"'`][^\s\"'`={},;]+$")
+_NO_WORD = re.compile(r"[^\w$.-]+")
 _SIGN = re.compile(r"\s*(?::=|=>|->|!==?|={1,3}>?|:{1,2}|%3[dD]|%3[aA])\s*(?:-\s+(?=\S))?")
 _COLON = re.compile(r"\s*:\s")
 _PAIR = re.compile(r"\s*,\s*")
@@ -45,7 +52,7 @@ _SCHEME = re.compile(
     r"|gssapi|kerberos|vapid|sharedkey|sharedkeylite|sharedaccesssignature|googlelogin|scram-sha-\d+)\s+(?=\S)",
     re.IGNORECASE,
 )
-_CREDENTIAL = re.compile(r"(?:[\w-]{1,40}=\"[^\"]*\"|\S)\S*")
+_CREDENTIAL = re.compile(r"(?:[\w-]{1,40}=\"[^\"]*\"|\S)(?:(?<=\\)[ ](?=\S)|\S)*")
 _PARAMETER = re.compile(r"(?<=[,;])\s+[\w.-]{1,60}=(?:\"[^\"]*\"[,;]?|\S*)")
 _SECOND_WORD = re.compile(r" ?\S*")
 _HEADER = re.compile(r"authorization$|cookie$", re.IGNORECASE)
@@ -104,8 +111,11 @@ class _Pairs:
         word = text[begin:end]
         if word.lower() == "value":
             return self._named_behind(begin)
-        if not names_a_credential(word):
+        if not names_a_credential(word) or is_host(word, text, begin, end):
             return None
+        if whole := self._whole_key(begin, end):
+            end = whole
+            word = _NO_WORD.sub("_", text[begin:end])
         closing = _CLOSING.match(text, end)
         quoted = bool(closing and closing[1]) and text[begin - 1 : begin] in ('"', "'", "`", ";")
         behind = closing.end() if closing else end
@@ -115,6 +125,8 @@ class _Pairs:
             return self._read(word, begin, named.end(), quoted=True)
         if quoted:
             return self._behind_comma(word, begin, behind)
+        if closing and closing[1] and (before := _PATH_BEFORE.search(text[max(begin - 60, 0) : begin])):
+            return self._behind_comma(word, begin - len(before[0]) + 1, behind)  # ('db/password', 'x')
         option = word.startswith("-") and text[max(begin - 1, 0) : begin] in _BEFORE_OPTION
         if option and (space := _SPACE.match(text, end)):
             dashes = text.startswith("-", space.end())
@@ -175,6 +187,18 @@ class _Pairs:
             return space.end(), end_of_quoted(text, space.end())[2]
         shown = _SHOWN_TOKEN.match(text, space.end()) if _TOKEN.search(word) else None
         return shown.span() if shown else None
+
+    def _whole_key(self, begin: int, end: int) -> int | None:
+        """Return where the key ends that goes on with other signs than those of a word; None for one that does not."""
+        text = self._text
+        rest = _REST_OF_KEY.match(text, end)
+        if rest is None:
+            return None
+        quote = rest["quote"] or rest["before_comma"]
+        if quote is None:
+            return rest.end()
+        opening = _KEY_BEFORE.search(text[max(begin - 60, 0) : begin])
+        return rest.end() - 1 if opening and opening[1] == quote else None
 
     def _named_behind(self, begin: int) -> Span | None:
         """`"value": "x", "name": "DB_PASSWORD"`."""

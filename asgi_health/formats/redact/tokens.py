@@ -21,7 +21,7 @@ _TOKENS = re.compile(
     r"|AIza[\w-]{16,}|ya29\.[\w.-]{4,}|GOCSPX-[\w-]{4,}"
     r"|hf_[A-Za-z0-9]{16,}|npm_[A-Za-z0-9]{16,}|pypi-AgE[\w-]{8,}|dckr_pat_[\w-]{4,}"
     r"|SG\.[\w-]{8,}\.[\w-]{8,}|shp(?:at|ca|pa|ss)_[A-Fa-f0-9]{8,}|dop_v1_[a-f0-9]{8,}"
-    r"|hv[sbr]\.[\w-]{16,}|tskey-[\w-]{8,}|lin_api_\w{8,}|ATATT3[\w=-]{8,}|sq0[a-z]{3}-[\w-]{8,}"
+    r"|hv[sbr]\.[\w-]{16,}|tskey-[\w-]{8,}|lin_api_\w{8,}|ATATT3[\w=-]{8,}|sq0[a-z]{3}-[\w-]{8,}|dapi[a-f0-9]{32}"
     r"|bot\d{6,12}:[\w-]{16,}"  # Telegram
     r")"
 )
@@ -30,6 +30,7 @@ _IDENTIFIED = re.compile(
     r"(?P<keep>\bidentified\s+(?:with\s+\S{1,60}\s+)?by\s+(?:password\s+)?)(?:'[^']*'?|\"[^\"]*\"?)", re.IGNORECASE
 )
 _COMMAND = re.compile(r"(?P<keep>\(AUTH )[^)]*")  # as redis-py shows a command of a pipeline
+_COOKIE = re.compile(r"(?P<keep><(?:Cookie|Morsel:) |\bCookie\((?=version=))[^>)\n]+")  # as a jar of cookies shows one
 _LOGIN = re.compile(r"(?P<keep>\blogin\s+\S{1,200}\s+password\s+)\S+")  # netrc
 
 
@@ -55,7 +56,7 @@ def mask_blocks(text: str) -> str:
 def mask_tokens(text: str) -> str:
     """Return `text` with ``***`` in the place of tokens that are known by a prefix, or by the scheme before them."""
     text = _TOKENS.sub("***", text)
-    for pattern in (_HOOK, _IDENTIFIED, _COMMAND, _LOGIN):
+    for pattern in (_HOOK, _IDENTIFIED, _COMMAND, _COOKIE, _LOGIN):
         text = pattern.sub(r"\g<keep>***", text)
     return _SCHEMES.sub(_scheme, text)
 
