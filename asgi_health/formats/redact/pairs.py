@@ -22,7 +22,9 @@ _WORD_CHAR = re.compile(r"[\w$.-]")
 _CLOSING = re.compile(rf"({_QUOTE}?)\]?(?:\[\w*\])?")
 _REST_OF_KEY = re.compile(  # "password (old)": and 'password/db',
     r"(?:[^\w\"'`\\\n={},;.$-][^\"'`\\\n={},;]{0,40}(?P<quote>[\"'`])(?=\]?\s*(?::(?!:)|=>)|\]\s*=)"
-    r"|[^\w\s\"'`\\={},;.$-][^\s\"'`\\={},;]{0,40}(?:(?P<before_comma>[\"'`])(?=\s*,)|(?==(?!=))))"
+    r"|[^\w\s\"'`\\={},;.$-][^\s\"'`\\={},;]{0,40}(?P<before_comma>[\"'`])(?=\s*,)"
+    # Without quotes only behind a sign that joins words: behind the others (`:`, `>`, `%3D`) stands the value.
+    r"|[/\[(@#+~|][^\s\"'`\\={},;:%<>]{0,40}(?==(?!=)))"
 )
 _KEY_BEFORE = re.compile(r"([\"'`])[^\"'`\n={},;]*$")
 _PATH_BEFORE = re.compile(r"[\"'`][^\s\"'`={},;]+$")
