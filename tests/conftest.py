@@ -15,15 +15,15 @@ if os.environ.get("CI"):
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-STARTS_SERVERS = {"rolling", "servers", "supervisors"}
+STARTS_PROCESSES = {"benchmarks", "cli", "rolling", "servers", "supervisors"}
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run all tests that share something in one process, so that it is made once."""
     for item in items:
-        if "get_server" in item.fixturenames or item.path.parent.name in STARTS_SERVERS:  # type: ignore[attr-defined]
-            item.add_marker(pytest.mark.servers)
+        if "get_server" in item.fixturenames or item.path.parent.name in STARTS_PROCESSES:  # type: ignore[attr-defined]
+            item.add_marker(pytest.mark.processes)
         group = group_of(item)
         if group and item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(group))

@@ -23,8 +23,10 @@ health.check("db", failure_threshold=1)(failing)
 app = HealthMiddleware(plain_app, health, details=True)
 
 async def show():
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
     print((await probe(app, "/healthz")).body.decode())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))  # the interpreter opens a library to end its threads
 
 async def with_lifespan():
     async with lifespan(app):

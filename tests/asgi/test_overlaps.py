@@ -341,7 +341,7 @@ def litestar_sockets() -> App:
     async def chat(socket: WebSocket[Any, Any, Any]) -> None:
         await socket.close()
 
-    return Litestar([chat])  # type: ignore[return-value]
+    return Litestar([chat], logging_config=None)  # type: ignore[return-value]
 
 
 def quart_sockets() -> App:

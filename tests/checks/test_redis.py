@@ -230,7 +230,7 @@ def started(stack: ExitStack, server: Redis, *arguments: str) -> Redis:
     return server
 
 
-@pytest.mark.servers
+@pytest.mark.processes
 @each_server
 async def test_a_failover_is_followed(driver: str, server: type[Redis], stack: ExitStack, tmp_path: Path) -> None:
     ports = [stack.enter_context(reserved_port()) for _ in range(3)]
@@ -257,7 +257,7 @@ async def test_a_failover_is_followed(driver: str, server: type[Redis], stack: E
         await each.connection_pool.disconnect()
 
 
-@pytest.mark.servers
+@pytest.mark.processes
 @each_server
 @pytest.mark.parametrize("end", ["killed", "frozen"])
 async def test_a_cluster_that_misses_a_node_is_told_by_the_others(

@@ -26,7 +26,7 @@ from .proxy import proxied
 from .rows.mark import TIMED_OUT
 from .servers.http import ROOT
 
-pytestmark = [pytest.mark.anyio, pytest.mark.servers, pytest.mark.xdist_group("checks tls")]
+pytestmark = [pytest.mark.anyio, pytest.mark.processes, pytest.mark.xdist_group("checks tls")]
 
 AUTHORITY = trustme.CA()
 

@@ -13,6 +13,9 @@ _MAILS = re.compile(r"/[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+(?=[/?#\s\"'),
 _AFTER_AUTHORITY = re.compile(r"[/?#\s]|$")
 _SPACED = re.compile(r"(?:[^\n@:]|:(?!//)){1,200}@")
 
+LONGEST_PATH = 256
+"""Characters before a query in which the quote is looked for that a relative URL began with."""
+
 _QUERY = re.compile(r"(?<=[\w/)\]])\?(?=[\w.%\[\]-]{1,64}=)")
 _DSN = re.compile(
     # app:secret@db, :secret@db, app:secret@tcp(db:3306)/x; not name:tag@sha256:..., to:joe@example.com
@@ -118,11 +121,14 @@ class _Urls:
 
 
 def _queries(text: str) -> Iterator[Span]:
-    """Return the queries of relative URLs, as `/v1/x?token=abc`."""
-    space, quote = Ahead(re.compile(r"\s"), text), Ahead(re.compile('"' + AFTER_QUOTE), text)
+    """Return the queries of relative URLs, as `/v1/x?token=abc`: up to a space, or the quote that the URL began with."""
+    space, quote, apostrophe = (Ahead(re.compile(end), text) for end in (r"\s", '"' + AFTER_QUOTE, "'" + AFTER_QUOTE))
     at = 0
     while found := _QUERY.search(text, at):
-        at = min(space.at(found.end()), quote.at(found.end()))
+        begin = found.start()
+        last = max(text.rfind(each, max(begin - LONGEST_PATH, at), begin) for each in " \"'")
+        end = min(space.at(found.end()), quote.at(found.end()))
+        at = min(end, apostrophe.at(found.end())) if last >= 0 and text[last] == "'" else end
         yield found.end(), at
 
 
