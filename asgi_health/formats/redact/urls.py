@@ -121,7 +121,7 @@ class _Urls:
 
 
 def _queries(text: str) -> Iterator[Span]:
-    """Return the queries of relative URLs, as `/v1/x?token=abc`: up to a space, or the quote that the URL began with."""
+    """Return the queries of relative URLs, `/v1/x?token=abc`: up to a space, or the quote that the URL began with."""
     space, quote, apostrophe = (Ahead(re.compile(end), text) for end in (r"\s", '"' + AFTER_QUOTE, "'" + AFTER_QUOTE))
     at = 0
     while found := _QUERY.search(text, at):
