@@ -79,11 +79,11 @@ UNITS = (
 def measure(plan: Plan, progress: Progress) -> Results:
     """Measure each text whole and by half: twice the time is linear, four times is quadratic."""
     results = Results()
-    size = plan.times(SIZE, SIZE // 5)
+    size = plan.times(SIZE, SIZE // 16)
     growth: dict[str, tuple[float, float]] = {}
     for unit in UNITS:
         progress.step(f"redaction: {unit!r}")
-        half, whole = seconds(unit, size // 2, plan.times(2, 1)), seconds(unit, size, plan.times(2, 1))
+        half, whole = seconds(unit, size // 2, plan.times(2, 3)), seconds(unit, size, plan.times(2, 3))
         name = f"`{unit!r}`".replace("|", "\\|")
         case = f"{size:,} characters"
         milliseconds = [1000 * each for each in whole]
