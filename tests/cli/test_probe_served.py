@@ -104,13 +104,9 @@ def test_verbose_prints_the_body_of_what_is_healthy_and_of_what_is_not(site: Sit
 def test_a_body_is_printed_as_it_is() -> None:
     body = bytes(range(256)) * 100
     with scripted(saying(b"HTTP/1.1 200 OK\r\n\r\n" + body)) as url:
-        reader, writer = os.pipe()
-        with os.fdopen(reader, "rb") as out:
-            command = f"import os; os.dup2({writer}, 1); from asgi_health.cli.main import main; main()"
-            os.set_inheritable(writer, True)
-            code = os.spawnv(os.P_WAIT, sys.executable, [sys.executable, "-c", command, "probe", url, "--verbose"])
-            os.close(writer)
-            assert (code, out.read()) == (0, body[:10240])
+        command = [sys.executable, "-m", "asgi_health", "probe", url, "--verbose"]
+        done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stdout) == (0, body[:10240])
 
 
 def test_on_a_terminal_the_body_has_no_control_characters() -> None:
