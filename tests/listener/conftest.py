@@ -2,6 +2,7 @@
 
 import logging
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,19 @@ def folder() -> Iterator[Path]:
 @pytest.fixture
 def path(folder: Path) -> str:
     return str(folder / "path")
+
+
+@pytest.fixture(autouse=True)
+def reports_of_others_left_out(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """A listener says a while later how many connections it has closed: in the middle of another test, perhaps."""
+    others = {thread.ident for thread in threading.enumerate()}
+
+    def is_of_this_test(record: logging.LogRecord) -> bool:
+        return record.thread not in others or not record.getMessage().startswith("the listener has closed ")
+
+    caplog.handler.addFilter(is_of_this_test)
+    yield
+    caplog.handler.removeFilter(is_of_this_test)
 
 
 @pytest.fixture
