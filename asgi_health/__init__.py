@@ -1,26 +1,32 @@
 """Health endpoints for any ASGI app, answered from bytes that were ready before the request arrived.
 
-The rooms, from the bottom: `core` decides (sans-IO), `formats` puts a report into bytes, `runtime` runs the checks,
-`asgi` answers the requests, `checks` holds ready-made ones, `cli` is the command line, `testing` helps those who test
-checks and apps of their own.
+A map of the package, from the bottom. Each layer imports only from those below it:
+
+- `core`: the engine, which decides what runs when and what each probe answers (sans-IO)
+- `formats`: reports as bytes; `checks`: ready-made checks
+- `listener`: the probes from a thread of its own
+- `runtime`: runs the checks, drains, and detects a blocked event loop
+- `asgi`: routing, authorisation, prepared answers, lifespan
+- `health`, `middleware`: the public classes Health and HealthMiddleware
+- `cli`: the command; `testing`: helpers for tests of your own checks and apps
 """
 
 TYPE_CHECKING = False  # what type checkers take for true; importing typing would cost more than all the rest
 
 if TYPE_CHECKING:
-    from .asgi.details import bearer_token, client_in
-    from .asgi.early import listen_early
-    from .asgi.middleware import HealthMiddleware
+    from .asgi.auth import bearer_token, client_in
+    from .asgi.listen_early import listen_early
     from .asgi.paths import Paths
-    from .asgi.running import Health
     from .core.check import Check
-    from .core.drain import Drain
-    from .core.listener import Listener
     from .core.report import Report
     from .core.result import Result, degraded, healthy, unhealthy
     from .core.status import Probe, Status
     from .core.transition import Transition
     from .formats.service import ServiceInfo
+    from .health import Health
+    from .listener.config import Listener
+    from .middleware import HealthMiddleware
+    from .runtime.drain.config import Drain
 
     __version__: str
 
@@ -45,13 +51,13 @@ __all__ = [
     "unhealthy",
 ]
 
-# Each name is fetched from its room when it is first used: importing the package alone costs next to nothing.
-_ROOMS = {
+# Each name is imported from its module when it is first used: importing the package alone costs next to nothing.
+_MODULES = {
     "Check": ".core.check",
-    "Drain": ".core.drain",
-    "Health": ".asgi.running",
-    "HealthMiddleware": ".asgi.middleware",
-    "Listener": ".core.listener",
+    "Drain": ".runtime.drain.config",
+    "Health": ".health",
+    "HealthMiddleware": ".middleware",
+    "Listener": ".listener.config",
     "Paths": ".asgi.paths",
     "Probe": ".core.status",
     "Report": ".core.report",
@@ -59,11 +65,11 @@ _ROOMS = {
     "ServiceInfo": ".formats.service",
     "Status": ".core.status",
     "Transition": ".core.transition",
-    "bearer_token": ".asgi.details",
-    "client_in": ".asgi.details",
+    "bearer_token": ".asgi.auth",
+    "client_in": ".asgi.auth",
     "degraded": ".core.result",
     "healthy": ".core.result",
-    "listen_early": ".asgi.early",
+    "listen_early": ".asgi.listen_early",
     "unhealthy": ".core.result",
 }
 
@@ -73,9 +79,9 @@ def __getattr__(name: str) -> object:
 
     if name == "__version__":
         return _version()
-    if name not in _ROOMS:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(_ROOMS[name], __name__), name)
+    value: object = getattr(import_module(_MODULES[name], __name__), name)
     globals()[name] = value
     return value
 

@@ -1,4 +1,4 @@
-"""Helpers for those who test checks and apps of their own, on asyncio and on trio.
+"""Helpers for tests of your own checks and apps, on asyncio and on trio.
 
 result = await check_once(Check("database", ping))
 async with lifespan(app):
@@ -16,20 +16,26 @@ import anyio
 
 from .asgi.types import App, Message
 from .core.check import Check
-from .core.health import Health
-from .core.require import require_type
 from .core.result import Result
 from .core.status import Probe
-from .runtime.current import current_backend
-from .runtime.never_awaited import watched
-from .runtime.runner import runner_of
+from .core.validate import require_type
+from .health import Health, engine_of
+from .runtime.backends.detection import current_backend
+from .runtime.scheduler.never_awaited import fail_when_never_awaited
+from .runtime.scheduler.runner import runner_of
 
 __all__ = ["Response", "check_once", "lifespan", "probe", "settled"]
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a prober got."""
+    """The response to one request.
+
+    Attributes:
+        status: HTTP status code.
+        headers: Headers, names in lower case.
+        body: Body.
+    """
 
     status: int
     headers: dict[str, str]
@@ -37,7 +43,7 @@ class Response:
 
 
 async def check_once(check: Check) -> Result:
-    """Return what one run of `check` gives, under its own timeout, in a thread if its function is a plain one.
+    """Return the result of one run of `check`, under its own timeout, in a thread if its function is a plain one.
 
     It fails too when the check forgets an ``await``, and the message names the line.
     """
@@ -46,8 +52,8 @@ async def check_once(check: Check) -> Result:
             f"check_once: check must be a Check, not {check!r:.80}; write check_once(Check('a-name', {_named(check)}))"
         )
     # Readiness, because a check for liveness or startup alone is run in the same way and its answer is the same.
-    health = Health([replace(check, run=watched(check), probes=(Probe.READINESS,))])
-    await runner_of(health).refresh()
+    health = Health([replace(check, run=fail_when_never_awaited(check), probes=(Probe.READINESS,))])
+    await runner_of(engine_of(health)).refresh()
     result = health.report().checks[0].state.result
     if result is None:
         raise RuntimeError(f"check {check.name!r}: the run was given up before it had a result")
@@ -62,10 +68,20 @@ async def probe(
     query: str = "",
     headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
 ) -> Response:
-    """Return what `app` answers to one request, without a server or a client library in between.
+    """Return the response of `app` to one request, without a server or a client library in between.
 
-    `path` is written as in a URL, and may have a query behind it. Raises ValueError for what is no path, RuntimeError
-    when the app returns without an answer; what the app raises comes out as it was.
+    Exceptions of the app are passed on unchanged.
+
+    Args:
+        app: The ASGI app.
+        path: The path as in a URL; it may contain a query.
+        method: HTTP method.
+        query: Query without the question mark.
+        headers: Headers of the request.
+
+    Raises:
+        ValueError: for an invalid path or query.
+        RuntimeError: when the app returns without a response.
     """
     _require_app("probe", app)
     require_type("probe: path", path, str)
@@ -112,9 +128,9 @@ async def probe(
 
 @contextlib.asynccontextmanager
 async def lifespan(app: App) -> AsyncGenerator[None, None]:
-    """Start `app` as a server would, and shut it down at the end.
+    """Start `app` as a server would, and shut it down at the end of the block.
 
-    What the app raises comes out as it was. Raises RuntimeError when the app says that it failed to start.
+    Exceptions of the app are passed on unchanged. Raises RuntimeError when the app says that it failed to start.
     """
     _require_app("lifespan", app)
     requests, for_app = anyio.create_memory_object_stream[Message](2)
@@ -137,7 +153,7 @@ async def lifespan(app: App) -> AsyncGenerator[None, None]:
             raise raised[0] if raised else RuntimeError(f"the app returned without an answer to {kind}") from None
 
     with requests, for_app, replies, from_app:
-        # A task of its own, not a task group: an assertion that fails in the body must not come out in a group.
+        # A task of its own, not a task group, which would wrap a failed assertion of the block in an exception group.
         task = current_backend().spawn("lifespan", run, replies.close)
         try:
             reply = await ask("lifespan.startup")
@@ -155,17 +171,19 @@ async def settled(health: Health, *, within: float = 10.0) -> None:
     """Return when every check of `health` has had a result. Raises TimeoutError after `within` seconds."""
     _require_health(health)
     with anyio.move_on_after(within) as scope:
-        while _lacking(health):  # noqa: ASYNC110  there is no event to wait for, and this is a test
+        while _without_result(health):  # noqa: ASYNC110  there is no event to wait for, and this is a test
             await anyio.sleep(0.005)
     if not scope.cancelled_caught:
         return
     hint = (
-        "" if runner_of(health).alive else "; nothing runs them: is this inside of lifespan(app) or health.running()?"
+        ""
+        if runner_of(engine_of(health)).alive
+        else "; nothing runs them: is this inside of lifespan(app) or health.running()?"
     )
-    raise TimeoutError(f"settled: no result of {', '.join(_lacking(health))} after {within:g} s{hint}")
+    raise TimeoutError(f"settled: no result of {', '.join(_without_result(health))} after {within:g} s{hint}")
 
 
-def _lacking(health: Health) -> list[str]:
+def _without_result(health: Health) -> list[str]:
     return [each.name for each in health.report().checks if each.state.status is None]
 
 

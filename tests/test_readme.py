@@ -13,7 +13,7 @@ import pytest
 
 from asgi_health import Check, HealthMiddleware, Paths, Probe
 from asgi_health.runtime import watchdog
-from asgi_health.runtime.heartbeat import Heartbeat
+from asgi_health.runtime.watchdog.loop_heartbeat import Heartbeat
 from asgi_health.testing import lifespan, probe, settled
 from tests.documentation.blocks import blocks
 

@@ -1,1 +1,1 @@
-"""The middleware, and the little it needs to know of HTTP."""
+"""What the health endpoints answer: routing, authorisation, prepared answers, and the lifespan protocol."""

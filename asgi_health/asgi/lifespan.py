@@ -1,80 +1,80 @@
 """The lifespan protocol between a server and an app, with the checks in between.
 
-Seen by running it on thirteen configurations of servers: nothing may stand around the app's call, for a task group
-there turns its exceptions into groups, ends with an app that returns early, and makes a foreign cancellation vanish.
+Tested on thirteen configurations of servers: no task group may surround the app's call, because it turns the app's
+exceptions into groups, ends with an app that returns early, and hides a cancellation that comes from elsewhere.
 """
 
 from typing import Protocol
 
 from ..core.logger import logger
 from ..formats.redact import redact
-from ..runtime.lifecycle import InUse
-from ..runtime.listening import CannotListen
+from ..listener.interface import CannotListen
+from ..runtime.lifespan import InUse
 from .types import App, Message, Receive, Scope, Send
 
 DECLINED = (ValueError, AssertionError, NotImplementedError, TypeError, LookupError)
-"""What says that a lifespan is not known there. Anything else is a fault, which no server would see: we serve on, as
-all of them do by default, and the log tells of it."""
+"""Exceptions of an app that does not support lifespan. Any other is an error, which no server would report: the app
+continues to serve, as all servers do by default, and the log says so."""
 
 
-class Life(Protocol):
-    """What happens along the life of an app."""
+class LifespanHooks(Protocol):
+    """Called in the course of a lifespan; `Services` implements it."""
 
-    def begin(self, scope: Scope) -> object:
-        """The app is about to start. Returns what tells this life from any other. Raises CannotListen and InUse."""
+    def start(self, scope: Scope) -> object:
+        """The app is about to start. Returns the identity of the lifespan. Raises CannotListen and InUse."""
         ...
 
-    def started(self, life: object) -> None:
+    def serving(self, lifespan: object) -> None:
         """The app's own startup is complete."""
 
-    async def stopping(self, life: object) -> object:
+    async def stop_checks(self, lifespan: object) -> object:
         """The server wants to stop, and the app does not know yet."""
 
-    def ended(self, life: object) -> None:
-        """It is over, in whatever way. Must not wait: hypercorn cancels whoever does."""
+    def close(self, lifespan: object) -> None:
+        """The lifespan is over, for whatever reason. Must not wait: hypercorn cancels a task that does."""
 
 
 class Lifespan:
-    """Hand one lifespan through to `app`, and speak for an app that does not speak lifespan or stops speaking it."""
+    """Pass one lifespan on to `app`, and answer the server for an app that does not support it or stops early."""
 
-    def __init__(self, app: App, receive: Receive, send: Send, life: Life) -> None:
+    def __init__(self, app: App, receive: Receive, send: Send, hooks: LifespanHooks) -> None:
         self._app = app
         self._server_receive = receive
         self._server_send = send
-        self._life = life
-        self._token: object = None
+        self._hooks = hooks
+        self._identity: object = None
         self._received = False
         self._started = False
         self._stopping = False
         self._over = False
 
     async def run(self, scope: Scope) -> None:
-        """Return when it is over. An exception of the app comes out as it was, unless it meant "I do not take part"."""
+        """Return when it is over. The app's exceptions are passed on unchanged, unless they mean "not supported"."""
         try:
-            self._token = self._life.begin(scope)
+            self._identity = self._hooks.start(scope)
         except (CannotListen, InUse) as error:
-            # Said in the protocol: what a lifespan raises, servers take for "not supported" and serve on.
+            # As a message of the protocol: servers take an exception of a lifespan for "not supported" and go on.
             logger.error("%s", error)
             await self._server_receive()
             await self._server_send({"type": "lifespan.startup.failed", "message": str(error)})
-            if isinstance(error, InUse):  # a fault of the program: as Starlette does it, for who calls it in a test
+            if isinstance(error, InUse):  # an error of the program: raised as well, as Starlette does, for test clients
                 raise
             return
         try:
             try:
                 await self._app(scope, self._receive, self._send)
             except Exception as error:
-                # Django and Channels raise before they call receive(): that tells "declined" from "startup crashed".
+                # Django and Channels raise before they call receive(): that tells "not supported" from "crashed".
                 if self._received:
                     raise
                 log = logger.debug if isinstance(error, DECLINED) else logger.warning
-                log("the app takes no part in lifespan: %s", redact(f"{type(error).__name__}: {error}"))
+                log("the app does not support lifespan: %s", redact(f"{type(error).__name__}: {error}"))
             if not self._over:
-                await self._speak_for_the_app()
+                await self._answer_for_the_app()
         finally:
-            self._life.ended(self._token)
+            self._hooks.close(self._identity)
 
-    async def _speak_for_the_app(self) -> None:
+    async def _answer_for_the_app(self) -> None:
         if not self._received:
             await self._receive()
         if not self._started:
@@ -87,7 +87,7 @@ class Lifespan:
         self._received = True
         message = await self._server_receive()
         if message["type"] == "lifespan.shutdown":
-            await self._life.stopping(self._token)
+            await self._hooks.stop_checks(self._identity)
             self._stopping = True
         return message
 
@@ -98,4 +98,4 @@ class Lifespan:
         await self._server_send(message)
         if kind == "lifespan.startup.complete":
             self._started = True
-            self._life.started(self._token)
+            self._hooks.serving(self._identity)

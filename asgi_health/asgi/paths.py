@@ -1,4 +1,4 @@
-"""Where the probes are answered."""
+"""The paths of the probes."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -12,10 +12,16 @@ class Paths:
 
     A trailing slash makes no difference. Raises ValueError for a path without a leading slash, for the bare ``/`` and
     for a path of two probes, TypeError for anything that is not a string.
+
+    Attributes:
+        health: Paths of all checks together. Cloud Run answers the exact path ``/healthz`` itself: use ``/health``
+            there.
+        live: Paths of liveness.
+        ready: Paths of readiness.
+        startup: Paths of startup.
     """
 
     health: str | tuple[str, ...] | None = ("/health", "/healthz")
-    """All checks together. Cloud Run answers the exact path ``/healthz`` itself: use ``/health`` there."""
     live: str | tuple[str, ...] | None = ("/health/live", "/livez")
     ready: str | tuple[str, ...] | None = ("/health/ready", "/readyz")
     startup: str | tuple[str, ...] | None = ("/health/startup", "/startupz")
@@ -32,19 +38,24 @@ class Paths:
                 seen[path] = option
             object.__setattr__(self, option, paths)
 
-    def of(self, probe: Probe | None) -> tuple[str, ...]:
-        """Return the paths of `probe`, None for all checks together, without trailing slashes."""
-        names = {Probe.LIVENESS: "live", Probe.READINESS: "ready", Probe.STARTUP: "startup", None: "health"}
+    def of(self, probe: Probe) -> tuple[str, ...]:
+        """Return the paths of `probe`, without trailing slashes."""
+        names = {Probe.LIVENESS: "live", Probe.READINESS: "ready", Probe.STARTUP: "startup", Probe.HEALTH: "health"}
         paths: tuple[str, ...] = getattr(self, names[probe])
         return paths
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """The paths of all probes: those of the three probes of Kubernetes first."""
+        return tuple(path for probe in Probe for path in self.of(probe))
 
 
 def _normalised(option: str, value: object) -> tuple[str, ...]:
     if value is not None and not isinstance(value, str | tuple | list):
         raise TypeError(f"paths: {option} must be a string, a tuple of strings or None, not {value!r}")
-    given = () if value is None else (value,) if isinstance(value, str) else cast("tuple[object, ...]", value)
+    items = () if value is None else (value,) if isinstance(value, str) else cast("tuple[object, ...]", value)
     paths: list[str] = []
-    for path in given:
+    for path in items:
         if not isinstance(path, str):
             raise TypeError(f"paths: {option} must hold strings, not {path!r}")
         if not path.startswith("/") or not path.rstrip("/"):

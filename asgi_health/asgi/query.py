@@ -1,4 +1,4 @@
-"""What an authorised reader may ask for behind the question mark."""
+"""The options that an authorised reader may give in the query of a request."""
 
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
@@ -6,23 +6,29 @@ from urllib.parse import parse_qsl
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options of one request. Unknown ones are ignored, as a prober that busts caches expects."""
+    """The options of one request. Unknown ones are ignored, because some probers add one to bypass caches.
+
+    Attributes:
+        verbose: Whether details are wanted at the path of a probe.
+        text: Whether details are wanted as text.
+        exclude: Names of the checks to leave out.
+    """
 
     verbose: bool = False
     text: bool = False
     exclude: frozenset[str] = frozenset()
 
 
-NONE = Options()
+NO_OPTIONS = Options()
 
-LONGEST = 4096
-"""Bytes of a query that are looked at; a longer one asks for nothing."""
+MAX_QUERY = 4096
+"""Bytes of a query that are parsed; a longer one is ignored."""
 
 
-def options(query: object) -> Options:
-    """Return the options in a query string. Never raises: what cannot be read asks for nothing."""
-    if not isinstance(query, bytes) or not query or len(query) > LONGEST:
-        return NONE
+def parse_options(query: object) -> Options:
+    """Return the options in a query string. Never raises: a query that cannot be parsed is ignored."""
+    if not isinstance(query, bytes) or not query or len(query) > MAX_QUERY:
+        return NO_OPTIONS
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
     formats = [value for key, value in pairs if key == "format"]
     return Options(

@@ -5,7 +5,7 @@ from time import monotonic, time
 from typing import Any, cast
 from uuid import uuid4
 
-from ..core.require import require_type
+from ..core.validate import require_type
 from .driver import load
 
 

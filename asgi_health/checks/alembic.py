@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, overload
 
-from ..core.require import require_type
 from ..core.result import Result, healthy, unhealthy
+from ..core.validate import require_type
 from .client import AsyncCheck, Given, PlainCheck
 from .driver import load
 from .engines import engine_check

@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from ..core.require import require_type
 from ..core.result import Result, healthy, unhealthy
+from ..core.validate import require_type
 from .address import require_whole
 from .cancellation import ends_when_cancelled
 from .client import AsyncCheck, ClientError, Given, client_getter

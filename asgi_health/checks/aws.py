@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Protocol, cast
 
-from ..core.require import require_type
 from ..core.result import Result, healthy
+from ..core.validate import require_type
 from .client import AsyncCheck, ClientError, Given, client_getter
 from .driver import load
 from .pool import Usage

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ..core.require import require_type
 from ..core.result import Result, healthy, unhealthy
+from ..core.validate import require_type
 from .client import AsyncCheck, Given, client_getter
 from .driver import load
 from .table import described

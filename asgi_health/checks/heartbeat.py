@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable
 
-from ..core.require import require_seconds
 from ..core.result import Result, healthy, unhealthy
+from ..core.validate import require_seconds
 from .table import described
 
 

@@ -1,7 +1,7 @@
 """The event loop: how late it is."""
 
-from ..core.require import require_seconds
 from ..core.result import Result, healthy, unhealthy
+from ..core.validate import require_seconds
 from .client import AsyncCheck
 from .table import described
 

@@ -4,8 +4,8 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
-from ..core.require import require_type
 from ..core.result import Result, healthy, unhealthy
+from ..core.validate import require_type
 from .cgroup import memory_in_use
 from .client import PlainCheck
 from .table import described

@@ -1,1 +1,1 @@
-"""The pure heart: standard library only, no loop, no HTTP, no waiting; time comes in as an argument."""
+"""The engine. Sans-IO: standard library only, no event loop, no HTTP, no waiting; time is always an argument."""

@@ -1,4 +1,4 @@
-"""The configuration of one check, refused when it is made rather than when it first runs."""
+"""The configuration of one check, validated when it is made rather than when it first runs."""
 
 import inspect
 import re
@@ -7,56 +7,59 @@ from dataclasses import KW_ONLY, dataclass, field
 from functools import partial, wraps
 from typing import Any, cast
 
-from .require import in_milliseconds, require_count, require_seconds, require_short, require_type
-from .status import Probe
+from .status import CHECK_PROBES, Probe
+from .validate import in_milliseconds, require_count, require_seconds, require_short, require_type
 
 CheckFunction = Callable[[], object]
-"""An async or plain function without arguments; `asgi_health.core.result.interpret` says what it may return."""
+"""An async or plain function without arguments. It returns None, True, False or a Result; see `interpret`."""
 
 JITTER = 0.1
-"""Share of the interval by which each pause is moved at random, so that a fleet does not ask in step."""
+"""Share of the interval by which each pause is moved at random, so that the processes of a fleet do not run in step."""
 
-RARE = 3600.0
-"""Seconds. What is looked at less often than once in an hour, or believed for longer, has to be said on purpose."""
+EXPLICIT_FROM = 3600.0
+"""Seconds. A longer interval needs an explicit `max_age`, because it is probably meant as milliseconds."""
 
-PATIENT = 60.0
-"""Seconds. A timeout of more, several times as long as the interval, is a mistake, or wants a longer interval."""
+LONG_TIMEOUT = 60.0
+"""Seconds. A longer timeout must not be more than three times the interval: it is probably a mistake."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing to look after, and how.
+    """A check: a function, and when and how it is run.
 
-    Raises ValueError or TypeError, naming the check, for a configuration that could not work.
-    The words and their meaning are those of Kubernetes' probes where it has one.
+    The words and their meaning are those of Kubernetes' probes where it has one. Raises ValueError or TypeError, naming
+    the check, for a configuration that could not work.
+
+    Attributes:
+        name: 1-63 of ``a-z 0-9 . _ -``, beginning with a letter or digit; unique in its Health.
+        run: Async or plain function without arguments. A plain one runs in a thread of its own.
+        probes: The probes it counts for. A check for STARTUP alone stops after its first pass.
+        critical: Whether its failure fails the probe. False: it degrades the probe, which stays 200.
+        interval: Seconds from the end of a run to the start of the next while the status is settled, +-10 %. More than
+            an hour needs a `max_age` too.
+        retry_interval: Seconds to the next run while the status is unknown or inside a streak. Once the check has
+            settled as unhealthy the pause doubles from run to run, up to `interval`.
+        timeout: Seconds after which a run has failed, whatever the function does: at most 300, and above 60 at most
+            three times the interval.
+        failure_threshold: Consecutive failures that make a healthy check unhealthy. The very first result counts at
+            once.
+        success_threshold: Consecutive passes that make an unhealthy check healthy again.
+        max_age: Seconds after which a result is stale; None: ``3 * interval + timeout``.
     """
 
     name: str
-    """1-63 of ``a-z 0-9 . _ -``, beginning with a letter or digit; unique in its Health."""
     run: CheckFunction = field(repr=False)
-    """Async or plain function without arguments. A plain one runs in a thread of its own."""
     _: KW_ONLY
     probes: tuple[Probe, ...] = (Probe.READINESS,)
-    """The probes it counts for. One that counts for STARTUP alone stops after its first pass."""
     critical: bool = True
-    """False: its failure degrades the probe (still 200) instead of failing it."""
     interval: float = 10.0
-    """Seconds from the end of a run to the start of the next while the status is settled, +-10 %. More than an hour
-    needs a `max_age` too."""
     retry_interval: float = 1.0
-    """Seconds to the next run while the status is unknown or inside a streak. Once settled as unhealthy the pause
-    doubles from run to run, up to `interval`."""
     timeout: float = 2.0
-    """Seconds after which a run has failed, whatever the function does: at most 300, and above 60 at most three times
-    the interval."""
     failure_threshold: int = 3
-    """Consecutive failures that turn a healthy check unhealthy. The first result of all counts at once."""
     success_threshold: int = 1
-    """Consecutive passes that turn an unhealthy check healthy again."""
     max_age: float | None = None
-    """Seconds after which a result is stale; None: ``3 * interval + timeout``."""
 
     def __post_init__(self) -> None:
         require_type(f"check {self.name!r}: name", self.name, str)
@@ -64,7 +67,9 @@ class Check:
             raise ValueError(
                 f"check {self.name!r}: name must be 1-63 of a-z 0-9 . _ - and begin with a letter or a digit"
             )
-        object.__setattr__(self, "name", str.__str__(self.name))  # of an enum of strings the string: JSON wants that
+        object.__setattr__(
+            self, "name", str.__str__(self.name)
+        )  # the plain string, also of a string enum: JSON needs it
         subject = f"check {self.name!r}"
         _require_function(subject, self.run)
         object.__setattr__(self, "probes", _probes(subject, self.probes))
@@ -100,20 +105,20 @@ class Check:
 
 
 def _require_plausible(subject: str, check: Check) -> None:
-    """Raise ValueError for numbers of seconds that are probably meant as milliseconds."""
+    """Raise ValueError for seconds that are probably meant as milliseconds."""
     require_short(f"{subject}: timeout", check.timeout)
-    if check.timeout > max(PATIENT, 3 * check.interval):
+    if check.timeout > max(LONG_TIMEOUT, 3 * check.interval):
         raise ValueError(
-            f"{subject}: timeout {check.timeout:g} s is more than three times interval {check.interval:g} s, and"
-            f" what hangs is called well for so long{in_milliseconds(check.timeout)}. If it is meant, give it an"
-            f" interval of at least {check.timeout / 3:g} s"
+            f"{subject}: timeout {check.timeout:g} s is more than three times interval {check.interval:g} s: a"
+            f" hung check would stay healthy for that time{in_milliseconds(check.timeout)}. If that is intended, set"
+            f" interval to at least {check.timeout / 3:g} s"
         )
-    if check.interval > RARE and check.max_age is None:
+    if check.interval > EXPLICIT_FROM and check.max_age is None:
         raise ValueError(
-            f"{subject}: interval {check.interval:g} s is more than an hour{in_milliseconds(check.interval)}. If it is"
-            " meant, say with max_age for how many seconds a result counts"
+            f"{subject}: interval {check.interval:g} s is more than an hour{in_milliseconds(check.interval)}. If that"
+            " is intended, set max_age to the number of seconds for which a result counts"
         )
-    if check.max_age is not None and check.max_age > max(RARE, 100 * check.interval):
+    if check.max_age is not None and check.max_age > max(EXPLICIT_FROM, 100 * check.interval):
         raise ValueError(
             f"{subject}: max_age {check.max_age:g} s is more than an hour, and a hundred times as long as interval"
             f" {check.interval:g} s{in_milliseconds(check.max_age)}"
@@ -129,7 +134,7 @@ def _require_function(subject: str, run: object) -> None:
     try:
         signature = inspect.signature(run)
     except (ValueError, TypeError):
-        return  # some builtins have no signature to look at
+        return  # some builtins have no signature
     try:
         signature.bind()
     except TypeError as error:
@@ -139,7 +144,7 @@ def _require_function(subject: str, run: object) -> None:
 def _probes(subject: str, probes: object) -> tuple[Probe, ...]:
     if not isinstance(probes, Iterable) or isinstance(probes, str | bytes):
         raise TypeError(f"{subject}: probes must be a tuple such as (Probe.READINESS,), not {probes!r}")
-    given: dict[Probe, None] = {}
+    unique: dict[Probe, None] = {}
     for probe in cast("Iterable[object]", probes):
         if not isinstance(probe, Probe):
             hint = (
@@ -148,14 +153,16 @@ def _probes(subject: str, probes: object) -> tuple[Probe, ...]:
                 else ""
             )
             raise TypeError(f"{subject}: probes must hold members of Probe, not {probe!r}{hint}")
-        given[probe] = None
-    if not given:
+        if probe not in CHECK_PROBES:
+            raise ValueError(f"{subject}: probes must not hold {probe}, which every check counts for")
+        unique[probe] = None
+    if not unique:
         raise ValueError(f"{subject}: probes is empty; a check must count for at least one probe")
-    return tuple(given)
+    return tuple(unique)
 
 
 def _require_name(init: Any) -> Any:
-    """Let ``Check(ping)`` be answered with what is missing: the name, where Python would say that it is `run`."""
+    """Make ``Check(ping)`` say that the name is missing, where Python would say that `run` is."""
 
     @wraps(init)
     def __init__(self: Check, *positional: Any, **options: Any) -> None:

@@ -1,105 +1,108 @@
-"""The phases of an app's life. They come in this order alone; a second life in the same process begins anew."""
+"""The phases of an app: they follow each other in one order, and a second lifespan in the process begins anew."""
 
 from enum import IntEnum
 
 
 class Phase(IntEnum):
-    """Where the process stands between its first and its last moment."""
+    """The phase of the process between its start and its end."""
 
     STARTING = 1
     """The app's own startup is not complete."""
     SERVING = 2
     """The app takes requests."""
     DRAINING = 3
-    """The app still serves, and asks not to be sent anything new."""
+    """The app still serves, and its readiness is unhealthy so that no new traffic is sent to it."""
     STOPPED = 4
     """The checks have ended; the app's own shutdown has begun or is over."""
 
 
-class Life:
-    """Where an app stands in its life, and which life it is."""
+class Lifecycle:
+    """The present phase of an app, and the lifespan that it belongs to."""
 
     __slots__ = (
-        "_drained_at",
+        "_drain_began_at",
         "_draining",
-        "_entered_at",
-        "_held",
         "_phase",
-        "count",
-        "going_on",
-        "of",
-        "passed",
-        "started",
+        "_phase_began_at",
+        "_temporarily_draining",
+        "app_started",
+        "in_lifespan",
+        "lifespan",
+        "lifespan_count",
+        "startup_passed",
     )
 
     def __init__(self) -> None:
         self._phase = Phase.STARTING
-        self._entered_at: float | None = None
+        self._phase_began_at: float | None = None
         self._draining = False
-        self._held = False
-        self._drained_at: float | None = None
-        self.of: object = None
-        """What tells the present life from any other, or the last one when it is over."""
-        self.going_on = False
-        """Whether it has begun and is not over."""
-        self.count = 0
-        """Lives that have begun. None: nobody tells of them, and a request is the proof that the app serves."""
-        self.started = False
+        self._temporarily_draining = False
+        self._drain_began_at: float | None = None
+        self.lifespan: object = None
+        """The identity of the present lifespan, or of the last one when it is over."""
+        self.in_lifespan = False
+        """Whether a lifespan has begun and is not over."""
+        self.lifespan_count = 0
+        """Number of lifespans started. 0: the server sends no lifespan, so the first request counts as startup."""
+        self.app_started = False
         """Whether the app's own startup is complete."""
-        self.passed = False
-        """Whether the startup probe has passed: latched for the rest of the life."""
+        self.startup_passed = False
+        """Whether the startup probe has passed; stays true for the rest of the lifespan."""
 
     @property
     def phase(self) -> Phase:
-        """The phase. A drain is a word of its own and not a phase that is entered: a signal handler may come in the
-        middle of entering another one, and what it said must not be overwritten."""
-        phase = self._phase
-        return Phase.DRAINING if (self._draining or self._held) and phase < Phase.DRAINING else phase
+        """The present phase.
+
+        Draining is stored apart from the other phases: a signal handler may start the drain while other code enters a
+        phase, and that code must not overwrite it.
+        """
+        draining = self._draining or self._temporarily_draining
+        return Phase.DRAINING if draining and self._phase < Phase.DRAINING else self._phase
 
     @property
     def since(self) -> float | None:
-        """When the present phase began, None while nobody has told of a life."""
-        return self._drained_at if self.phase is Phase.DRAINING else self._entered_at
+        """When the present phase began (monotonic seconds), None before the first lifespan."""
+        return self._drain_began_at if self.phase is Phase.DRAINING else self._phase_began_at
 
-    def is_of(self, of: object) -> bool:
-        """Tell whether the life `of` this very thing is being lived."""
-        return self.going_on and self.of is of
+    def runs_in(self, lifespan: object) -> bool:
+        """Return whether `lifespan` is the present one and is not over."""
+        return self.in_lifespan and self.lifespan is lifespan
 
-    def begin(self, of: object, now: float) -> bool:
-        """Begin anew, True; False when the life `of` this very thing is being lived."""
-        if self.is_of(of):
+    def start(self, lifespan: object, now: float) -> bool:
+        """Begin with `lifespan` and return True; return False when it has begun before and is not over."""
+        if self.runs_in(lifespan):
             return False
-        self.of = of
-        self.going_on = True
-        self.count += 1
-        self.started = self.passed = False
+        self.lifespan = lifespan
+        self.in_lifespan = True
+        self.lifespan_count += 1
+        self.app_started = self.startup_passed = False
         if self._phase is Phase.STOPPED:
             self._draining = False
         self._phase = Phase.STARTING
-        self._entered_at = now
+        self._phase_began_at = now
         return True
 
     def enter(self, phase: Phase, now: float) -> None:
-        """Go forward to `phase`; there is no way back."""
+        """Go forward to `phase`. No effect when that phase, or a later one, has been entered."""
         if phase > self._phase:
-            self._entered_at = now
+            self._phase_began_at = now
             self._phase = phase
 
     def drain(self, now: float) -> None:
-        """Ask not to be sent anything new, until the next life."""
-        if not (self._draining or self._held):
-            self._drained_at = now
+        """Drain until the next lifespan."""
+        if not (self._draining or self._temporarily_draining):
+            self._drain_began_at = now
         self._draining = True
 
-    def hold(self, held: bool, now: float) -> None:
-        """Ask not to be sent anything new, until told otherwise."""
-        if held and not (self._draining or self._held):
-            self._drained_at = now
-        self._held = held
+    def set_temporary_drain(self, active: bool, now: float) -> None:
+        """Drain while `active` is the last value set."""
+        if active and not (self._draining or self._temporarily_draining):
+            self._drain_began_at = now
+        self._temporarily_draining = active
 
-    def end(self, of: object) -> bool:
-        """End the life `of` this thing, True; False when it is not the one that is being lived."""
-        if not self.is_of(of):
+    def finish(self, lifespan: object) -> bool:
+        """End `lifespan` and return True; return False when it is not the present one."""
+        if not self.runs_in(lifespan):
             return False
-        self.going_on = False
+        self.in_lifespan = False
         return True

@@ -1,74 +1,121 @@
-"""Everything that is known about a probe at one moment, for whoever is allowed to read it."""
+"""Everything that is known about a probe at one moment."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import inf
 
+from .aggregate import contribution, stale_at, worst_when_unknown
 from .check import Check
 from .lifecycle import Phase
-from .stalls import NO_STALLS, Stall, Stalls
 from .state import CheckState
 from .status import Probe, Status, worst
-from .tally import cap, stale_at, weigh
+
+
+@dataclass(frozen=True, slots=True)
+class Stalls:
+    """The stalls of the app's event loop so far: those longer than `slow_loop`.
+
+    Attributes:
+        count: Number of stalls.
+        longest: Duration of the longest one (seconds).
+    """
+
+    count: int = 0
+    longest: float = 0.0
+
+    def plus(self, seconds: float) -> "Stalls":
+        """Return these stalls and one more of `seconds`."""
+        return Stalls(self.count + 1, max(self.longest, seconds))
+
+
+NO_STALLS = Stalls()
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """The stall of the app's event loop at this moment, as a probe sees it.
+
+    Attributes:
+        seconds: Time since the loop should have run (seconds).
+        limit: Time after which the probe is unhealthy (seconds).
+    """
+
+    seconds: float
+    limit: float
+
+    @property
+    def too_long(self) -> bool:
+        """Whether the probe is unhealthy because of it."""
+        return self.seconds >= self.limit
 
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """One check as a report shows it."""
+    """One check in a report.
+
+    Attributes:
+        name: Name of the check.
+        status: Status of the check itself. Without a result, or with a stale one, never HEALTHY.
+        output: Reason why it is not healthy; empty when it is.
+        critical: Whether its failure fails the probe.
+        state: State of the check: its last result, when it came, streaks.
+    """
 
     name: str
     status: Status
-    """As the check itself stands; what is unknown or stale is never HEALTHY."""
     output: str
-    """Why it is not healthy; empty when it is."""
     critical: bool
     state: CheckState
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The checks of a probe, and what they add up to. Immutable."""
+    """The checks of a probe, and the status that they add up to. Immutable.
 
-    probe: Probe | None
-    """None: all checks together, or a single one that was asked for by name."""
+    Attributes:
+        probe: The probe.
+        status: Status of the probe.
+        phase: Phase of the app; None in the report of a single check, which the phase does not change.
+        checks: The checks that count for the probe.
+        excluded: Names of the checks that the caller asked to leave out.
+        now: The moment that the report describes (monotonic seconds).
+        until: The moment at which it changes because a result grows stale (monotonic seconds).
+        since: When the phase began (monotonic seconds); None where `phase` is None, and before the first lifespan.
+        stalls: Stalls of the app's event loop so far.
+        stall: The stall at this moment, as seen from outside of the loop; None for none.
+    """
+
+    probe: Probe
     status: Status
     phase: Phase | None
-    """None: the phase was left out of account."""
     checks: tuple[CheckReport, ...]
     excluded: tuple[str, ...]
-    """Checks that this report was asked to leave out."""
     now: float
-    """The moment that it describes (monotonic seconds)."""
     until: float
-    """The moment at which it changes by itself because a result grows stale (monotonic seconds)."""
     since: float | None = None
-    """When the phase began (monotonic seconds); None: the phase was left out of account."""
     stalls: Stalls = NO_STALLS
-    """The stalls of the app's event loop so far."""
     stall: Stall | None = None
-    """The one that lasts at this moment, as somebody outside of the loop sees it."""
 
-    def stalled(self, stall: Stall) -> "Report":
-        """Return this report of an app whose loop is late: unhealthy when it is so for too long."""
-        status = Status.UNHEALTHY if stall.over else self.status
-        return replace(self, status=status, stall=stall)
+    def with_stall(self, stall: Stall) -> "Report":
+        """Return this report with the present stall of the loop: unhealthy when it is too long."""
+        return replace(self, status=Status.UNHEALTHY if stall.too_long else self.status, stall=stall)
 
 
-def report_checks(
-    probe: Probe | None,
+def build_report(
+    probe: Probe,
     checks: Iterable[tuple[Check, CheckState]],
     *,
     phase: Phase | None,
     since: float | None = None,
     stalls: Stalls = NO_STALLS,
-    started: bool,
-    passed: bool,
+    app_started: bool,
+    startup_passed: bool,
     exclude: frozenset[str],
     now: float,
 ) -> Report:
-    """Return the report of `checks` for `probe`; `phased` says what the other arguments mean."""
-    lines: list[CheckReport] = []
-    levels: list[Status] = []
+    """Return the report of `checks` for `probe`; `apply_phase` explains the other arguments."""
+    reports: list[CheckReport] = []
+    contributions: list[Status] = []
     excluded: list[str] = []
     until = inf
     for check, state in checks:
@@ -78,36 +125,43 @@ def report_checks(
         expiry = stale_at(check, state)
         stale = now >= expiry
         until = until if stale else min(until, expiry)
-        level = weigh(probe, check, state)
+        contributed = contribution(probe, check, state)
         if stale and probe is not Probe.STARTUP:
-            level = max(level, cap(probe, check))
-        levels.append(level)
-        lines.append(_line(probe, check, state, stale=stale))
-    status = phased(probe, worst(levels), phase, started=started, passed=passed)
+            contributed = max(contributed, worst_when_unknown(probe, check))
+        contributions.append(contributed)
+        reports.append(_report_check(probe, check, state, stale=stale))
+    status = apply_phase(probe, worst(contributions), phase, app_started=app_started, startup_passed=startup_passed)
     if phase is None:
         since, stalls = None, NO_STALLS
-    return Report(probe, status, phase, tuple(lines), tuple(excluded), now, until, since, stalls)
+    return Report(probe, status, phase, tuple(reports), tuple(excluded), now, until, since, stalls)
 
 
-def phased(probe: Probe | None, status: Status, phase: Phase | None, *, started: bool, passed: bool) -> Status:
-    """Return what the phase of the process makes of the checks' status.
+def apply_phase(
+    probe: Probe, status: Status, phase: Phase | None, *, app_started: bool, startup_passed: bool
+) -> Status:
+    """Return the status of a probe from the status of its checks and the phase of the app.
 
-    `started`: the app's own startup is complete. `passed`: the startup probe has passed before, which is latched.
+    Args:
+        probe: The probe.
+        status: What the checks add up to.
+        phase: Phase of the app; None to leave it out of account.
+        app_started: Whether the app's own startup is complete.
+        startup_passed: Whether the startup probe has passed before, which is final for a lifespan.
     """
     if phase is None or probe is Probe.LIVENESS:
         return status
     if probe is Probe.STARTUP:
-        over = passed or (started and status is not Status.UNHEALTHY)
-        return Status.HEALTHY if over else Status.UNHEALTHY
-    return status if passed and phase is Phase.SERVING else Status.UNHEALTHY
+        passed = startup_passed or (app_started and status is not Status.UNHEALTHY)
+        return Status.HEALTHY if passed else Status.UNHEALTHY
+    return status if startup_passed and phase is Phase.SERVING else Status.UNHEALTHY
 
 
-def _line(probe: Probe | None, check: Check, state: CheckState, *, stale: bool) -> CheckReport:
-    ignorance = Status.DEGRADED if probe is Probe.LIVENESS else Status.UNHEALTHY
+def _report_check(probe: Probe, check: Check, state: CheckState, *, stale: bool) -> CheckReport:
+    when_unknown = Status.DEGRADED if probe is Probe.LIVENESS else Status.UNHEALTHY
     if state.status is None or state.result is None:
-        status, output = ignorance, "no result yet"
+        status, output = when_unknown, "no result yet"
     elif stale:
-        status, output = max(state.status, ignorance), f"stale: no result for more than {check.stale_after:.1f} s"
+        status, output = max(state.status, when_unknown), f"stale: no result for more than {check.stale_after:.1f} s"
     elif state.status is Status.UNHEALTHY and state.passes:
         status, output = state.status, f"recovering: {state.passes} of {check.success_threshold} passes in a row"
     else:

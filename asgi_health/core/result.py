@@ -1,4 +1,4 @@
-"""What one run of a check found out, and how it is read from whatever the check function gave back."""
+"""The result of one run of a check, and how the return value of a check function becomes one."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -7,8 +7,8 @@ from itertools import chain, count
 from types import MappingProxyType
 from typing import cast
 
-from .require import require_type
 from .status import Status
+from .validate import require_type
 
 Observed = tuple[float | int | str | bool, str]
 """An observed value and its unit; the unit is empty for a bare number or word."""
@@ -21,15 +21,21 @@ MESSAGE_LIMIT = 1000
 NAME_LIMIT = 100
 """Characters kept of a name in `data`."""
 
-SHOWN = 80
-"""Characters shown of a value that should not have been returned."""
+VALUE_LIMIT = 80
+"""Characters shown of a return value that a check function must not return."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The outcome of one run: a status, the reason in words, and observed values as ``{name: (value, unit)}``.
+    """The result of one run of a check.
 
-    A bare value in `data` is taken without a unit. Raises TypeError for a value that no answer could show.
+    Raises TypeError for a value that no response could show.
+
+    Attributes:
+        status: Outcome of the run.
+        message: Reason in words, cut to 1,000 characters.
+        data: Observed values as ``{name: (value, unit)}``. A bare value is stored with an empty unit; names are cut to
+            100 characters, strings to 1,000.
     """
 
     status: Status
@@ -46,12 +52,12 @@ class Result:
             observed: dict[str, Observed] = {}
             for name, value in self.data.items():
                 require_type("result: a name in data", name, str)
-                observed[told_apart(_cut(name, NAME_LIMIT), observed)] = _observed(name, value)
+                observed[unique_name(_cut(name, NAME_LIMIT), observed)] = _observed(name, value)
             object.__setattr__(self, "data", MappingProxyType(observed))
 
 
 Data = Mapping[str, Observed | float | int | str | bool]
-"""What a check function may hand over as observed values."""
+"""The forms in which a check function may pass observed values."""
 
 
 def healthy(message: str = "", *, data: Data | None = None) -> Result:
@@ -60,12 +66,12 @@ def healthy(message: str = "", *, data: Data | None = None) -> Result:
 
 
 def degraded(message: str, *, data: Data | None = None) -> Result:
-    """Return a warning: the probe stays 200, and its answer says ``warn``."""
+    """Return a warning: the probe stays 200, and its body says ``warn``."""
     return _result(Status.DEGRADED, message, data)
 
 
 def unhealthy(message: str, *, data: Data | None = None) -> Result:
-    """Return a failure, as an exception would, but in words of your own."""
+    """Return a failure with a message of your own, where an exception would give its own text."""
     return _result(Status.UNHEALTHY, message, data)
 
 
@@ -73,9 +79,9 @@ HEALTHY = Result(Status.HEALTHY)
 
 
 def interpret(value: object) -> Result:
-    """Return the result that a check function meant by returning `value`.
+    """Return the result that the return value of a check function stands for.
 
-    Only None, True and a Result can be good. Anything else is a programming error and fails, because a check that
+    Only None, True and a Result can be a pass. Anything else is a programming error and fails, because a check that
     returns ``0`` or ``[]`` has not said that it passed.
     """
     if value is None or value is True:
@@ -85,10 +91,10 @@ def interpret(value: object) -> Result:
     if value is False:
         return Result(Status.UNHEALTHY, "returned False")
     if iscoroutine(value):
-        value.close()  # or the interpreter would complain as well that nobody awaited it
+        value.close()  # otherwise the interpreter warns that it was never awaited
     return Result(
         Status.UNHEALTHY,
-        f"returned {_shown(value)}, expected None, True, False, healthy(...), degraded(...) or unhealthy(...)",
+        f"returned {_shorten(value)}, expected None, True, False, healthy(...), degraded(...) or unhealthy(...)",
     )
 
 
@@ -100,17 +106,17 @@ def failure(error: BaseException) -> Result:
 def describe(error: BaseException, levels: int = 3) -> str:
     """Return ``TypeName: text`` for an exception, and for a group the same of the first exceptions inside.
 
-    Groups in groups are followed for so many `levels`: an exception may be shared by exponentially many of them.
+    Groups in groups are followed to a depth of `levels`, because nested groups may share exceptions exponentially.
     """
     inside = _exceptions(error)
     if inside and levels:
-        told = "; ".join(describe(each, levels - 1) for each in inside[:3])
+        texts = "; ".join(describe(each, levels - 1) for each in inside[:3])
         more = f" (+{len(inside) - 3} more)" if len(inside) > 3 else ""
-        return f"{type(error).__name__}: {told}{more}"
+        return f"{type(error).__name__}: {texts}{more}"
     name = type(error).__name__
     try:
         text = str(error).strip()
-    except BaseException:  # it is the check's code, and may raise whatever the check may
+    except BaseException:  # __str__ is the check's code, and may raise anything
         return f"{name} (its text cannot be read: __str__ raised)"
     return f"{name}: {text}" if text else name
 
@@ -125,11 +131,11 @@ def _result(status: Status, message: str, data: Data | None) -> Result:
     return Result(status, message, NOTHING_OBSERVED if data is None else cast("Mapping[str, Observed]", data))
 
 
-def told_apart(name: str, taken: Collection[str]) -> str:
-    """Return `name`, with a number behind it where it is `taken`: names may have become equal by what was removed."""
+def unique_name(name: str, taken: Collection[str]) -> str:
+    """Return `name`, with a number appended where it is `taken`: removing characters may have made names equal."""
     if name not in taken:
         return name
-    # The count of all the names, so that thousands that are equal do not have to be counted through for each.
+    # From the number of names: with thousands of equal names, counting from 2 for each would take quadratic time.
     numbers = chain((2,), count(len(taken)))
     return next(other for number in numbers if (other := f"{name} ({number})") not in taken)
 
@@ -142,13 +148,14 @@ def _observed(name: object, value: object) -> Observed:
             return _plain(value), ""
         case _:
             raise TypeError(
-                f"result: data[{name!r}] must be a number, a string, or a pair of one and its unit, not {_shown(value)}"
+                f"result: data[{name!r}] must be a number, a string, or a pair of one and its unit,"
+                f" not {_shorten(value)}"
             )
 
 
 def _plain(value: float | int | str | bool) -> float | int | str | bool:
-    # By the methods of the builtin types: those of a derived one are code of the app, which may raise later, when a
-    # page is made.
+    # By the methods of the builtin types: those of a subclass are code of the app, which may raise later, when a
+    # response is rendered.
     match value:
         case bool():
             return value
@@ -161,13 +168,13 @@ def _plain(value: float | int | str | bool) -> float | int | str | bool:
 
 
 def _cut(text: str, limit: int = MESSAGE_LIMIT) -> str:
-    text = str.__str__(text)  # a plain one, whatever is derived from it
+    text = str.__str__(text)  # a plain str, also for a subclass
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _shown(value: object) -> str:
+def _shorten(value: object) -> str:
     try:
         text = repr(value)
     except BaseException:
         text = "…"
-    return f"{type(value).__name__} {text if len(text) <= SHOWN else text[: SHOWN - 1] + '…'}"
+    return f"{type(value).__name__} {text if len(text) <= VALUE_LIMIT else text[: VALUE_LIMIT - 1] + '…'}"

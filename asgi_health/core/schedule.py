@@ -1,4 +1,4 @@
-"""What is due and when to wake next."""
+"""Which runs are due, and when the next one is."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from .status import Status
 class Run:
     """One run of one check, from its start to its real end; compared by identity.
 
-    A run whose deadline has passed is `expired`: its failure has been recorded, and no second run starts until
-    whoever runs it says that it ended.
+    A run whose deadline has passed is `expired`: its failure has been recorded, and the check gets no second run until
+    `Engine.record` or `Engine.abandon` says that this one has ended.
     """
 
     __slots__ = ("check", "deadline", "expired", "started")
@@ -27,16 +27,20 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
-    """What whoever runs the checks has to do now."""
+class DueRuns:
+    """The runs that the caller of `Engine.due` has to start and to cancel.
+
+    Attributes:
+        start: Runs to start.
+        cancel: Runs whose result no longer counts: late ones, and those of removed checks.
+    """
 
     start: tuple[Run, ...]
     cancel: tuple[Run, ...]
-    """Runs whose answer no longer counts: late ones, and those of removed checks."""
 
 
 class Timers:
-    """One moment per key, the earliest of them at hand: a heap whose outdated entries are skipped when they surface."""
+    """One moment per key, and the earliest of all: a heap whose outdated entries are skipped at the top."""
 
     __slots__ = ("_heap", "_when")
 
@@ -45,7 +49,7 @@ class Timers:
         self._when: dict[str, float] = {}
 
     def set(self, key: str, when: float) -> None:
-        """Move the moment of `key` to `when`; infinity takes it out."""
+        """Set the moment of `key` to `when`; infinity removes the key."""
         if when == inf:
             self._when.pop(key, None)
             return
@@ -62,14 +66,14 @@ class Timers:
             when, key = heap[0]
             if self._when.get(key) == when:
                 return when
-            # A signal handler may have come in between and done the same: then this is another entry, and goes back.
+            # A signal handler may have popped an entry in between: then this is another one, and is pushed back.
             outdated = heappop(heap) if heap else (when, key)
             if outdated != (when, key):
                 heappush(heap, outdated)
         return inf
 
     def pop_first(self, now: float) -> str | None:
-        """Take out and return the key whose moment came first, None when none has come."""
+        """Remove and return the key with the earliest moment, None when no moment has come."""
         if self.next() > now:
             return None
         _, key = heappop(self._heap)
@@ -77,7 +81,7 @@ class Timers:
         return key
 
     def pop(self, now: float) -> Iterator[str]:
-        """Take out and yield, earliest first, the keys whose moment has come."""
+        """Remove and yield, earliest first, the keys whose moment has come."""
         while (key := self.pop_first(now)) is not None:
             yield key
 
@@ -86,7 +90,7 @@ def pause(check: Check, state: CheckState, random: float) -> float:
     """Return the seconds from the end of a run to the next one; `random` in [0, 1) gives the jitter.
 
     Settled: `interval`. Unknown or inside a streak: `retry_interval`. Settled as unhealthy: `retry_interval`, doubled
-    from run to run up to `interval`, so that a fleet does not hammer a dependency that tries to come back.
+    from run to run up to `interval`, so that a fleet does not overload a dependency that is recovering.
     """
     if state.settled and state.status is not Status.UNHEALTHY:
         seconds = check.interval

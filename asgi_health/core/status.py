@@ -1,11 +1,11 @@
-"""The words every other room speaks: how well a thing is, and who asks."""
+"""The two enumerations that every other module uses: how well something is, and which probe asks."""
 
 from collections.abc import Iterable
 from enum import Enum, IntEnum
 
 
 class Status(IntEnum):
-    """How well a check, or everything a probe looks at, is; ordered from best to worst.
+    """The status of a check, or of everything that a probe covers; ordered from best to worst.
 
     The values begin at one so that no status is falsy: ``if status:`` must not silently mean "if bad".
     """
@@ -16,16 +16,23 @@ class Status(IntEnum):
 
 
 class Probe(Enum):
-    """The three questions that Kubernetes asks of a container."""
+    """A question that a caller can ask: the three probes of Kubernetes, and all checks together."""
 
     LIVENESS = "liveness"
-    """Must the process be restarted? Holds no dependencies: a restart does not mend a database."""
+    """Must the process be restarted? Contains no dependencies: a restart does not repair a database."""
 
     READINESS = "readiness"
     """Should the process get traffic now?"""
 
     STARTUP = "startup"
-    """Has the process finished starting? Once yes, for ever yes."""
+    """Has the process finished starting? Once true, it stays true until the next lifespan."""
+
+    HEALTH = "health"
+    """All checks together, as ``/health`` answers it. A check counts for it without naming it."""
+
+
+CHECK_PROBES = (Probe.LIVENESS, Probe.READINESS, Probe.STARTUP)
+"""The probes that a check can name in `Check.probes`."""
 
 
 def worst(statuses: Iterable[Status]) -> Status:

@@ -1,4 +1,4 @@
-"""What a subscriber is told."""
+"""The change of a check's status, as subscribers receive it."""
 
 from dataclasses import dataclass, field
 
@@ -8,19 +8,25 @@ from .status import Status
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A check's status changed. All times are monotonic seconds."""
+    """A change of a check's status. All times are monotonic seconds.
+
+    Attributes:
+        name: Name of the check.
+        old: Status before the change; None when there was no result before.
+        new: Status after the change.
+        result: Result of the run that made the change.
+        since: When the old status began (monotonic seconds).
+        at: When the new status began (monotonic seconds).
+        failures: Number of failed runs in the streak that made the check unhealthy, or that has just ended.
+        error: Exception that made the run fail, None where there was none. It keeps its stack frames alive: do not
+            store it.
+    """
 
     name: str
     old: Status | None
-    """None: there was no result before."""
     new: Status
     result: Result
-    """The result that made the change."""
     since: float
-    """When the old status began."""
     at: float
-    """When the new one began."""
     failures: int
-    """Failed runs of the streak that made it unhealthy, or that has just ended."""
     error: BaseException | None = field(default=None, compare=False)
-    """The exception behind the result, where there was one. It holds its frames alive: do not keep it."""

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from ..core.report import CheckReport, Report
-from ..core.result import NAME_LIMIT, told_apart
+from ..core.result import NAME_LIMIT, unique_name
 from .answer import CODES, HEALTH_JSON, WORDS, Answer, answer
 from .notes import notes
 from .redact import redact
@@ -54,7 +54,7 @@ def _check(check: CheckReport, epoch: float) -> dict[str, dict[str, Any]]:
     if state.result is not None:
         for name, (value, unit) in state.result.data.items():
             shown = redact(name, NAME_LIMIT).replace(":", ".")
-            entry = entries[told_apart(f"{check.name}:{shown}", entries)] = {"observedValue": _value(value)}
+            entry = entries[unique_name(f"{check.name}:{shown}", entries)] = {"observedValue": _value(value)}
             if unit:
                 entry["observedUnit"] = redact(unit)
     return entries

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from types import MappingProxyType
 
-from ..core.require import require_type
+from ..core.validate import require_type
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""What runs the checks: the only rooms that know event loops and threads."""
+"""Runs the checks, the drain and the watchdog. Only this package and the listener use threads and event loops."""

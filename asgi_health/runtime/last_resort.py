@@ -1,4 +1,4 @@
-"""Records where no log is configured: with their time and level, which Python's own last resort leaves out."""
+"""Log records where the application configures no log: with time and level, unlike Python's own last resort."""
 
 import logging
 import sys
@@ -9,9 +9,9 @@ LOGGER = "asgi_health"
 class LastResort(logging.Handler):
     """Print a warning to stderr, unless the record reaches any other handler.
 
-    A bare uvicorn configures its own loggers alone. Then `logging.lastResort` prints the message and nothing else, so
-    that the line names neither its logger nor its time. Python asks it only where a logger has no handler at all. This
-    handler does the same, so that a log that is configured later, in whatever way, gets each record once.
+    uvicorn by itself configures its own loggers only. Then `logging.lastResort` prints the message and nothing else, so
+    that the line names neither its logger nor its time. Python uses it only where a logger has no handler at all. This
+    handler does the same, so that a log that is configured later gets each record once.
 
     NullHandler, which libraries are advised to have, would lose the warnings of an app that configures no log.
     """
@@ -44,5 +44,5 @@ _last_resort = LastResort()
 
 
 def install_last_resort() -> None:
-    """Have the log print its warnings readably where the application configures none. Again has no effect."""
+    """Print warnings readably where the application configures no log. A second call has no effect."""
     logging.getLogger(LOGGER).addHandler(_last_resort)

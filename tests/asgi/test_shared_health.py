@@ -15,7 +15,7 @@ import anyio.to_thread
 import pytest
 
 from asgi_health import Drain, Health, HealthMiddleware, Paths, testing
-from asgi_health.asgi.pages import Pages
+from asgi_health.asgi.prepared import Pages
 from asgi_health.asgi.types import App, Receive, Scope, Send
 
 from ..virtual import BACKENDS, clock_of, run_virtual

@@ -10,7 +10,7 @@ from typing import Any, cast
 import anyio
 
 from asgi_health import Check, Health, Result, Status
-from asgi_health.runtime.runner import runner_of
+from asgi_health.runtime.scheduler.runner import runner_of
 
 from .servers.mark import PASSWORD, WRONG_PASSWORD
 

@@ -10,7 +10,7 @@ import pytest
 
 from asgi_health import Check, Health, Result, Status
 from asgi_health.checks.dns import dns_name
-from asgi_health.runtime.runner import runner_of
+from asgi_health.runtime.scheduler.runner import runner_of
 
 from .observe import expect, observe, until
 

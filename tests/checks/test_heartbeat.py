@@ -11,7 +11,7 @@ import pytest
 
 from asgi_health import Check, Health, Result, Status
 from asgi_health.checks.heartbeat import Heartbeat
-from asgi_health.runtime.runner import runner_of
+from asgi_health.runtime.scheduler.runner import runner_of
 
 from ..virtual import clock_of, run_virtual
 from .observe import expect

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from asgi_health import Check, Health, Probe, Result, Status, degraded, healthy, unhealthy
-from asgi_health.core.entry import CheckOptions
+from asgi_health.core.check_slot import CheckOptions
 from asgi_health.core.schedule import Run
 
 # No deadline: how long an example takes says more about the machine than about the code.

@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from asgi_health import Check, Probe
-from asgi_health.core.require import LONGEST, LONGEST_WAIT, SHORTEST
+from asgi_health.core.validate import LONGEST, LONGEST_WAIT, SHORTEST
 
 from .cases import passing, patient, refused
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from asgi_health import Check, Health, Probe, Status, degraded, healthy, unhealthy
-from asgi_health.core.entry import CheckOptions
+from asgi_health.core.check_slot import CheckOptions
 from asgi_health.core.lifecycle import Phase
 from asgi_health.core.schedule import Run
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_health import Health, Probe, Result, Status, Transition, healthy, unhealthy
-from asgi_health.core.require import SHORTEST
+from asgi_health.core.validate import SHORTEST
 from asgi_health.core.schedule import Orders
 from asgi_health.core.state import CheckState
 

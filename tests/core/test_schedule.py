@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from asgi_health import Check, Status
-from asgi_health.core.require import LONGEST, SHORTEST
+from asgi_health.core.validate import LONGEST, SHORTEST
 from asgi_health.core.schedule import Timers, pause
 from asgi_health.core.state import UNKNOWN, CheckState
 

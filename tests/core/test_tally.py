@@ -11,7 +11,7 @@ from asgi_health import Check, Probe, Status
 from asgi_health.core.report import report_checks
 from asgi_health.core.state import UNKNOWN, CheckState, advance
 from asgi_health.core.status import worst
-from asgi_health.core.tally import Outlook, Tally
+from asgi_health.core.aggregate import Outlook, Tally
 
 from .cases import PROBES, RESULTS, check, checks, patient, results, statuses
 

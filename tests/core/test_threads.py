@@ -11,7 +11,7 @@ import pytest
 
 from asgi_health import Health, Probe, Status, healthy, unhealthy
 from asgi_health.core.lifecycle import Phase
-from asgi_health.core.tally import Outlook
+from asgi_health.core.aggregate import Outlook
 
 from .cases import PROBES, check, finish, serving, start, still
 

@@ -9,7 +9,7 @@ import threading
 from itertools import count
 
 from asgi_health import Drain, Health, Listener
-from asgi_health.runtime.listening import CannotListen
+from asgi_health.listener.interface import CannotListen
 
 
 def fill() -> list[int]:

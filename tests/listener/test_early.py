@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from asgi_health import Health, HealthMiddleware, Listener, Paths, listen_early
-from asgi_health.runtime.listening import CannotListen
+from asgi_health.listener.interface import CannotListen
 
 from ..asgi.lives import speaks
 from ..servers.process import ROOT, wait_until

@@ -18,8 +18,8 @@ import pytest
 from asgi_health import Health, HealthMiddleware, Listener
 from asgi_health.asgi.types import Message
 from asgi_health.runtime import addresses
-from asgi_health.runtime.addresses import bind
-from asgi_health.runtime.listening import CannotListen
+from asgi_health.listener.sockets import bind
+from asgi_health.listener.interface import CannotListen
 
 from ..asgi import lives
 from ..asgi.caller import ask as ask_app

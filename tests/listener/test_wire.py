@@ -20,7 +20,7 @@ import pytest
 import asgi_health
 from asgi_health import HealthMiddleware, Listener, Probe, client_in
 from asgi_health.asgi.types import Scope
-from asgi_health.core.tally import Outlook
+from asgi_health.core.aggregate import Outlook
 from asgi_health.runtime import listener_connection, listener_places
 
 from ..asgi.lives import speaks

@@ -9,11 +9,11 @@ from traceback import FrameSummary, StackSummary, walk_stack
 import attrs
 import pytest
 
-from asgi_health.runtime.culprit import culprit
+from asgi_health.runtime.watchdog.culprit import culprit
 
 STDLIB = sysconfig.get_path("stdlib")
 SITE = sysconfig.get_path("purelib")
-SERVER = [f"{SITE}/uvicorn/protocols/http/h11_impl.py", f"{SITE}/asgi_health/asgi/middleware.py"]
+SERVER = [f"{SITE}/uvicorn/protocols/http/h11_impl.py", f"{SITE}/asgi_health/middleware.py"]
 FRAMEWORK = [f"{SITE}/fastapi/applications.py", f"{SITE}/starlette/routing.py"]
 SHOP = [f"{SITE}/shop/main.py", f"{SITE}/shop/views.py"]
 DRIVER = [f"{SITE}/sqlalchemy/engine/base.py", f"{SITE}/psycopg2/__init__.py"]

@@ -7,7 +7,7 @@ import pytest
 from asgi_health import Drain, Health, Probe, Status
 from asgi_health.core.lifecycle import Phase
 from asgi_health.core.logger import logger
-from asgi_health.runtime.drainer import Drainer
+from asgi_health.runtime.drain.controller import Drainer
 
 from ..virtual import BACKENDS, clock_of, run_virtual
 

@@ -11,7 +11,7 @@ import pytest
 from asgi_health import Check, Drain, Health, HealthMiddleware, Probe
 from asgi_health.core import logger as logger_module
 from asgi_health.core.logger import logger
-from asgi_health.core.tally import Outlook
+from asgi_health.core.aggregate import Outlook
 from asgi_health.testing import lifespan, probe
 from tests.apps import plain_app
 from tests.virtual import BACKENDS, clock_of, run_virtual

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from asgi_health.runtime import heartbeat
-from asgi_health.runtime.heartbeat import PERIOD, Heartbeat
+from asgi_health.runtime.watchdog.loop_heartbeat import PERIOD, Heartbeat
 
 from ..asgi.server import alive
 

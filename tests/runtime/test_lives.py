@@ -17,7 +17,7 @@ from asgi_health.asgi.paths import Paths
 from asgi_health.asgi.types import Receive, Scope, Send
 from asgi_health.core.lifecycle import Phase
 from asgi_health.runtime import sigterm
-from asgi_health.runtime.runner import runner_of
+from asgi_health.runtime.scheduler.runner import runner_of
 
 from ..asgi import lives
 from ..asgi.caller import ask

@@ -4,7 +4,7 @@ import anyio
 import pytest
 
 from asgi_health import HealthMiddleware, Listener
-from asgi_health.runtime.heartbeat import Heartbeat
+from asgi_health.runtime.watchdog.loop_heartbeat import Heartbeat
 
 from ..apps import plain_app
 from ..asgi.server import Server

@@ -13,7 +13,7 @@ import trio
 from asgi_health import Check, Health, HealthMiddleware, Probe, Status
 from asgi_health.core.check import CheckFunction
 from asgi_health.core.schedule import Orders
-from asgi_health.runtime.runner import Runner, runner_of
+from asgi_health.runtime.scheduler.runner import Runner, runner_of
 from asgi_health.testing import lifespan, probe, settled
 from tests.apps import plain_app
 from tests.virtual import clock_of, run_virtual, stall

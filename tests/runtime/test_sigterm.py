@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from asgi_health.runtime.sigterm import CannotHold, Sigterm
+from asgi_health.runtime.drain.sigterm import CannotHold, Sigterm
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="a test of POSIX signals")
 

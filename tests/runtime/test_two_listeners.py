@@ -9,7 +9,7 @@ import anyio.to_thread
 import pytest
 
 from asgi_health import Health, HealthMiddleware, Listener
-from asgi_health.runtime.listening import CannotListen
+from asgi_health.listener.interface import CannotListen
 
 from ..asgi.caller import ask, echo_nothing
 from ..asgi.lives import speaks

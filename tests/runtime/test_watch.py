@@ -12,7 +12,7 @@ from math import inf
 
 import pytest
 
-from asgi_health.runtime.watch import Watch
+from asgi_health.runtime.watchdog.monitor_thread import Watch
 
 from ..servers.process import wait_until
 

@@ -14,8 +14,8 @@ import pytest
 import trio
 
 from asgi_health.runtime import watchdog
-from asgi_health.runtime.heartbeat import PERIOD, Heartbeat
-from asgi_health.runtime.watchdog import PATIENCE, QUIET, Watchdog, stack_of
+from asgi_health.runtime.watchdog.loop_heartbeat import PERIOD, Heartbeat
+from asgi_health.runtime.watchdog.stall_detector import PATIENCE, QUIET, Watchdog, stack_of
 
 from ..servers.process import wait_until
 

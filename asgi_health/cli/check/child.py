@@ -14,7 +14,7 @@ from dataclasses import asdict
 from threading import Thread
 from typing import Any
 
-from ...core.health import Health
+from ...health import Health
 from .find import elsewhere, find, require_app, take_out
 from .line import Line
 from .load import load

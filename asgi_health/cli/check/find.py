@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
-from ...asgi.middleware import HealthMiddleware
 from ...asgi.types import Receive, Scope, Send
-from ...core.health import Health
+from ...health import Health
+from ...middleware import HealthMiddleware
 from .trouble import Trouble
 
 MOST = 200_000

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from ...core.health import Health
 from ...core.result import Result, unhealthy
 from ...core.status import Probe, Status
 from ...formats.redact import redact
-from ...runtime.current import current_backend
-from ...runtime.never_awaited import watched
-from ...runtime.runner import runner_of
+from ...health import Health, engine_of
+from ...runtime.backends.detection import current_backend
+from ...runtime.scheduler.never_awaited import fail_when_never_awaited
+from ...runtime.scheduler.runner import runner_of
 from .line import Line, Word
 
 WORDS: dict[Status, Word] = {Status.HEALTHY: "pass", Status.DEGRADED: "warn", Status.UNHEALTHY: "fail"}
@@ -16,15 +16,20 @@ WORDS: dict[Status, Word] = {Status.HEALTHY: "pass", Status.DEGRADED: "warn", St
 
 async def run(health: Health, seconds: float) -> list[Line]:
     """Return what each check says, all run at once, each for `seconds` or its own timeout, whichever is shorter."""
-    # In a Health of its own: the app's may be watched, and what is asked here is no news for it. For readiness, because
-    # a check for liveness or startup alone is run in the same way and its answer is the same.
+    # In a Health of its own, because the app's may have subscribers. For readiness, because a check for liveness or
+    # startup alone is run in the same way and has the same result.
     once = Health(
         [
-            replace(check, run=watched(check), probes=(Probe.READINESS,), timeout=min(check.timeout, seconds))
+            replace(
+                check,
+                run=fail_when_never_awaited(check),
+                probes=(Probe.READINESS,),
+                timeout=min(check.timeout, seconds),
+            )
             for check in health.checks
         ]
     )
-    runner = runner_of(once)
+    runner = runner_of(engine_of(once))
     current_backend()  # so that what it imports is not taken for the time of a check
     try:
         await runner.refresh()

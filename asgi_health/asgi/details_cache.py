@@ -1,0 +1,76 @@
+"""Answers with details, rendered once per change however many requests ask for them."""
+
+import time
+from collections.abc import Callable
+
+from ..core.engine import Engine
+from ..core.lifecycle import Phase
+from ..core.report import Report, Stall
+from ..core.status import Probe
+from ..formats.answer import Answer
+from ..formats.health_json import health_json
+from ..formats.service import ServiceInfo
+from ..formats.text import text
+from .query import Options
+
+MAX_ENTRIES = 64
+"""Different answers kept at a time; beyond that the oldest is removed. Readers vary `exclude` by hand."""
+
+PHASE_MAX_AGE = 0.5
+"""Seconds that an answer is kept which says how long a phase has lasted."""
+
+_Key = tuple[Probe, str | None, bool, frozenset[str], int]
+
+
+class DetailsCache:
+    """Keep each answer until something changes that it shows. Several threads may use it at the same time."""
+
+    def __init__(self, engine: Engine, service: ServiceInfo | None) -> None:
+        self._engine = engine
+        self._service = service
+        self._entries: dict[_Key, tuple[int, float, Answer]] = {}
+
+    def probe(self, probe: Probe, options: Options, now: float, stall: Stall | None) -> Answer:
+        """Return the details of a probe."""
+        names = {check.name for check in self._engine.checks if probe is Probe.HEALTH or probe in check.probes}
+        known = options.exclude & names
+        unknown = len(options.exclude - names)
+        return self._get(
+            (probe, None, options.text, known, unknown),
+            now,
+            stall,
+            lambda: self._engine.report(probe, now, exclude=known),
+        )
+
+    def check(self, probe: Probe, name: str, options: Options, now: float, stall: Stall | None) -> Answer | None:
+        """Return the details of one check of a probe, None when the probe has no such check."""
+        if not any(check.name == name and probe in check.probes for check in self._engine.checks):
+            return None
+        return self._get(
+            (probe, name, options.text, frozenset(), 0),
+            now,
+            stall,
+            lambda: self._engine.report_check(name, probe, now),
+        )
+
+    def _get(self, key: _Key, now: float, stall: Stall | None, make_report: Callable[[], Report]) -> Answer:
+        _, _, as_text, _, unknown = key
+        version = self._engine.version
+        entry = self._entries.get(key)
+        if stall is None and entry is not None and entry[0] == version and now < entry[1]:
+            return entry[2]
+        report = make_report()
+        if stall is not None:
+            report = report.with_stall(stall)
+        answer = (
+            text(report, unknown=unknown)
+            if as_text
+            else health_json(report, self._service, wall=time.time(), unknown=unknown)
+        )
+        if stall is None:
+            until = report.until if report.phase in (None, Phase.SERVING) else min(report.until, now + PHASE_MAX_AGE)
+            # A copy of the keys: another thread may add an entry meanwhile.
+            for oldest in tuple(self._entries)[: len(self._entries) + 1 - MAX_ENTRIES]:
+                self._entries.pop(oldest, None)
+            self._entries[key] = version, until, answer
+        return answer

@@ -1,0 +1,178 @@
+"""Finds what a request asks for, and answers it: for requests to the app's server and to the listener."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from ..core.engine import Engine
+from ..core.report import Stall
+from ..core.status import Probe, Status
+from ..core.validate import require_type
+from ..formats.answer import ALLOWED, DRAINED, METHOD_NOT_ALLOWED, MINIMAL, NOT_FOUND, POST_ONLY, Answer, with_allow
+from ..formats.service import ServiceInfo
+from ..listener.interface import StallOf
+from ..runtime.drain.config import Drain
+from .auth import normalize_policy
+from .details_cache import DetailsCache
+from .paths import Paths
+from .query import parse_options
+from .types import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What a request asks for.
+
+    Attributes:
+        probe: The probe.
+        check: Name of the one check of the probe that the request asks for; None for the whole probe.
+        drain: Whether the request asks to drain.
+    """
+
+    probe: Probe = Probe.HEALTH
+    check: str | None = None
+    drain: bool = False
+
+
+BeforeAnswer = Callable[[Route], Awaitable[None]]
+"""Awaited before a permitted request is answered: it drains, or waits for the first results."""
+
+
+def no_stall(_: Probe) -> Stall | None:
+    """Return None: a request that the app's event loop answers shows that the loop is not blocked."""
+    return None
+
+
+class HealthRouter:
+    """Find what a request asks for, and answer it. The listener's thread uses the same router as the app.
+
+    Raises TypeError or ValueError for a configuration that could not work.
+
+    Args:
+        engine: The engine whose reports are answered.
+        paths: The paths of the probes.
+        details: Who may read more than the status; see HealthMiddleware.
+        service: What the details say about the app itself.
+        drain: Configuration of the drain, if any: its path is a route.
+    """
+
+    __slots__ = ("_check_prefixes", "_details", "_drain_path", "_engine", "_may_drain", "_may_read_details", "_routes")
+
+    def __init__(
+        self,
+        engine: Engine,
+        paths: Paths,
+        *,
+        details: bool | Callable[[Scope], bool] = False,
+        service: ServiceInfo | None = None,
+        drain: Drain | None = None,
+    ) -> None:
+        require_type("paths", paths, Paths)
+        if service is not None:
+            require_type("service", service, ServiceInfo)
+        if drain is not None:
+            require_type("drain", drain, Drain)
+        self._engine = engine
+        self._may_read_details = normalize_policy(details)
+        self._details = DetailsCache(engine, service)
+        self._routes = {path: Route(probe) for probe in Probe for path in paths.of(probe)}
+        # Single checks are found below a probe, and not below `health`, because apps have pages of their own there.
+        self._check_prefixes = (
+            {f"{path}/": probe for probe in Probe if probe is not Probe.HEALTH for path in paths.of(probe)}
+            if self._may_read_details is not None
+            else {}
+        )
+        self._drain_path = None if drain is None or drain.path is None else drain.path.rstrip("/")
+        self._may_drain = None if drain is None else normalize_policy(drain.allow, "drain: allow")
+        if self._drain_path is not None:
+            if self._drain_path in self._routes:
+                raise ValueError(f"drain: path {self._drain_path!r} is the path of a probe already")
+            self._routes[self._drain_path] = Route(drain=True)
+
+    @property
+    def has_details(self) -> bool:
+        """Whether some readers may see more than the status."""
+        return self._may_read_details is not None
+
+    @property
+    def other_prefixes(self) -> tuple[str, ...]:
+        """The prefixes of the paths that it answers in addition to those of the probes."""
+        return (*self._check_prefixes, *(() if self._drain_path is None else (self._drain_path,)))
+
+    def find(self, scope: Scope) -> Route | None:
+        """Return what the request asks for, None when the app must answer it."""
+        path, root = scope.get("path"), scope.get("root_path")
+        if not isinstance(path, str):
+            return None
+        candidates = [path]
+        if isinstance(root, str) and (root := root.rstrip("/")) and path.startswith(f"{root}/"):
+            candidates.append(path[len(root) :])
+        for candidate in candidates:
+            route = self._routes.get(candidate) or self._routes.get(candidate.removesuffix("/"))
+            if route is not None:
+                return route
+            for prefix, probe in self._check_prefixes.items():
+                check = candidate.removeprefix(prefix).rstrip("/")
+                if candidate.startswith(prefix) and check and "/" not in check:
+                    return Route(probe, check)
+        return None
+
+    async def answer(self, scope: Scope, *, stall_of: StallOf, drain: Callable[[], Awaitable[None]]) -> Answer:
+        """Return the answer to a request that has come to the listener.
+
+        Args:
+            scope: The request.
+            stall_of: Returns the present stall of the app's event loop, as a probe sees it.
+            drain: Drains the app, and returns when the delay is over.
+        """
+        route = self.find(scope)
+        if route is None:
+            return NOT_FOUND
+
+        async def before_answer(route: Route) -> None:
+            if route.drain:
+                await drain()
+
+        return await self.respond(scope, route, before_answer, stall_of)
+
+    async def respond(
+        self, scope: Scope, route: Route, before_answer: BeforeAnswer, stall_of: StallOf = no_stall
+    ) -> Answer:
+        """Return the answer to a request for `route`. `before_answer` is awaited unless the request is refused."""
+        refusal = self._refuse(scope, route)
+        if refusal is not None:
+            return refusal
+        await before_answer(route)
+        answered = self._answer(scope, route, self._engine.clock(), stall_of)
+        return with_allow(answered) if scope.get("method") == "OPTIONS" and answered is not NOT_FOUND else answered
+
+    def _refuse(self, scope: Scope, route: Route) -> Answer | None:
+        method = scope.get("method")
+        if route.drain:
+            if self._may_drain is None or not self._may_drain(scope):
+                return NOT_FOUND
+            return None if method in ("GET", "POST") else POST_ONLY
+        if route.check is not None and not self._allows_details(scope):
+            return NOT_FOUND
+        return None if method in ALLOWED else METHOD_NOT_ALLOWED
+
+    def _answer(self, scope: Scope, route: Route, now: float, stall_of: StallOf) -> Answer:
+        probe = route.probe
+        if route.drain:
+            return DRAINED
+        stall = stall_of(probe)
+        if self._allows_details(scope):
+            options = parse_options(scope.get("query_string"))
+            if route.check is not None:
+                return self._details.check(probe, route.check, options, now, stall) or NOT_FOUND
+            if probe is Probe.HEALTH or options.verbose:
+                return self._details.probe(probe, options, now, stall)
+            if options.exclude:
+                return _minimal(self._engine.report(probe, now, exclude=options.exclude).status, stall)
+        return _minimal(self._engine.probe_status(probe).at(now), stall)
+
+    def _allows_details(self, scope: Scope) -> bool:
+        return self._may_read_details is not None and self._may_read_details(scope)
+
+
+def _minimal(status: Status, stall: Stall | None) -> Answer:
+    return MINIMAL[Status.UNHEALTHY if stall is not None and stall.too_long else status]

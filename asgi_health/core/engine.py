@@ -1,0 +1,407 @@
+"""The engine: the checks of one app, their states, the schedule of their runs and the phase of the app.
+
+Sans-IO, in the manner of h11's Connection: the caller has the event loop and the clock. It asks `due` what to run, runs
+it, and passes the outcome to `record`. Nothing here waits, and `now` is always an argument (monotonic seconds).
+"""
+
+from collections.abc import Callable, Iterable
+from math import inf
+from threading import RLock
+
+from .aggregate import ProbeStatus, is_finished
+from .check import Check
+from .lifecycle import Lifecycle, Phase
+from .logger import logger
+from .probe_statuses import OnChange, ProbeStatuses, Statuses
+from .report import NO_STALLS, Report, build_report
+from .result import Result
+from .schedule import DueRuns, Run, Timers, pause
+from .state import UNKNOWN, CheckState, advance
+from .status import Probe, Status
+from .transition import Transition
+
+MAX_RUNS_LEFT_BEHIND = 2
+"""Unfinished runs of removed checks of one name. From then on a new check of that name waits for the latest of them."""
+
+
+class CheckSlot:
+    """A check, its state, and its present run."""
+
+    __slots__ = ("check", "run", "state")
+
+    def __init__(self, check: Check) -> None:
+        self.check = check
+        self.state: CheckState = UNKNOWN
+        self.run: Run | None = None
+
+
+class Engine:
+    """Decide which checks run when, and what their results make of each probe.
+
+    Every method may be called from any thread, `drain` from a signal handler too.
+
+    Args:
+        clock: The clock (monotonic seconds) from which callers take `now`. The engine itself never reads it.
+        random: A number in [0, 1), asked once per run: it moves the pause before the next run.
+    """
+
+    def __init__(self, clock: Callable[[], float], random: Callable[[], float]) -> None:
+        self.clock = clock
+        self._random = random
+        self._lock = RLock()
+        self._slots: dict[str, CheckSlot] = {}
+        self._start_times = Timers()
+        self._deadlines = Timers()
+        self._to_cancel: list[Run] = []
+        self._left_behind: list[Run] = []
+        self._subscribers: list[Callable[[Transition], object]] = []
+        self._lifecycle = Lifecycle()
+        self._probe_statuses = ProbeStatuses(self._lifecycle)
+        self._stalls = NO_STALLS
+        self.runner: object | None = None
+        """What runs the checks: one runner, however many middlewares share the engine. The engine never uses it."""
+
+    # -- checks
+
+    def add(self, check: Check) -> None:
+        """Add `check`; its first run is due at once. Raises ValueError for a name that is taken."""
+        with self._lock:
+            if check.name in self._slots:
+                raise ValueError(f"check {check.name!r}: the name is taken; names are unique in a Health")
+            slot = CheckSlot(check)
+            slot.run = self._take_run_to_wait_for(check)
+            self._slots[check.name] = slot
+            self._start_times.set(check.name, -inf if slot.run is None else slot.run.deadline)
+            self._probe_statuses.update(check, slot.state)
+            self._probe_statuses.notify()
+
+    def remove(self, name: str) -> None:
+        """Remove the check and cancel its run. Raises KeyError for an unknown name.
+
+        A run that ignores its cancellation goes on, and a new check of the same name has its own runs meanwhile. When
+        `MAX_RUNS_LEFT_BEHIND` of them go on, the next check waits for the latest, so that adding and removing a check
+        again and again does not collect threads.
+        """
+        with self._lock:
+            if name not in self._slots:
+                raise KeyError(f"check {name!r}: there is no check of that name")
+            slot = self._slots.pop(name)
+            self._start_times.set(name, inf)
+            self._deadlines.set(name, inf)
+            if slot.run is not None:
+                slot.run.expired = True
+                self._to_cancel.append(slot.run)
+                self._left_behind.append(slot.run)
+            self._probe_statuses.discard(name)
+            self._probe_statuses.notify()
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """The checks, in the order in which they were added."""
+        return tuple(slot.check for slot in tuple(self._slots.values()))
+
+    # -- reports
+
+    def report(self, probe: Probe, now: float, *, exclude: Iterable[str] = ()) -> Report:
+        """Return everything known about `probe`, without the checks in `exclude`."""
+        # One call into C takes the values, so that a thread may add a check meanwhile.
+        return self._report(probe, tuple(self._slots.values()), self.phase, frozenset(exclude), now)
+
+    def report_check(self, name: str, probe: Probe, now: float) -> Report:
+        """Return the report of one check alone, as it counts for `probe`. Raises KeyError for an unknown name."""
+        slot = self._slots.get(name)
+        if slot is None:
+            raise KeyError(f"check {name!r}: there is no check of that name")
+        return self._report(probe, (slot,), None, frozenset(), now)
+
+    def probe_status(self, probe: Probe) -> ProbeStatus:
+        """Return the status of `probe`, and how it decays while no new result arrives."""
+        return self._probe_statuses.current[probe]
+
+    @property
+    def statuses(self) -> Statuses:
+        """The status of each probe at the present moment."""
+        return self._probe_statuses.current
+
+    def depends_on_runs(self, probe: Probe) -> bool:
+        """Return whether a run could change `probe`: a check counts for it, or startup checks keep it unhealthy."""
+        return self._probe_statuses.depends_on_runs(probe)
+
+    def awaits_first_results(self, probe: Probe) -> bool:
+        """Return whether `probe` is unhealthy only because checks have had no result yet."""
+        return self._probe_statuses.awaits_first_results(probe)
+
+    @property
+    def version(self) -> int:
+        """A number that differs after every change that a report could show."""
+        return self._probe_statuses.version
+
+    # -- callbacks
+
+    def subscribe(self, callback: Callable[[Transition], object]) -> Callable[[], None]:
+        """Call `callback` after each change of a check's status; return a function that ends the subscription."""
+        with self._lock:
+            if callback not in self._subscribers:
+                self._subscribers = [*self._subscribers, callback]
+
+        def unsubscribe() -> None:
+            with self._lock:
+                self._subscribers = [each for each in self._subscribers if each != callback]
+
+        return unsubscribe
+
+    def on_change(self, callback: OnChange) -> None:
+        """Call `callback` with the statuses of all probes after they, the checks or the schedule have changed.
+
+        It is called in the thread that made the change, and must neither block nor raise. A bound method does not keep
+        its object alive.
+        """
+        with self._lock:
+            self._probe_statuses.on_change(callback)
+
+    def notify(self) -> None:
+        """Call the callbacks of `on_change`, after a change outside of the engine: the runner has started or ended."""
+        with self._lock:
+            self._probe_statuses.notify()
+
+    # -- phases
+
+    @property
+    def phase(self) -> Phase:
+        """The present phase of the app."""
+        return self._lifecycle.phase
+
+    @property
+    def phase_since(self) -> float | None:
+        """When the phase began (monotonic seconds), None before the first lifespan."""
+        return self._lifecycle.since
+
+    @property
+    def lifespan(self) -> object:
+        """The identity of the present lifespan, or of the last one when it is over."""
+        return self._lifecycle.lifespan
+
+    @property
+    def in_lifespan(self) -> bool:
+        """Whether a lifespan has begun and is not over."""
+        return self._lifecycle.in_lifespan
+
+    @property
+    def lifespan_count(self) -> int:
+        """Number of lifespans started. 0: the server sends no lifespan, so the first request counts as startup."""
+        return self._lifecycle.lifespan_count
+
+    @property
+    def app_started(self) -> bool:
+        """Whether the app's own startup is complete."""
+        return self._lifecycle.app_started
+
+    def runs_in(self, lifespan: object) -> bool:
+        """Return whether `lifespan` is the present one and is not over."""
+        return self._lifecycle.runs_in(lifespan)
+
+    def start(self, lifespan: object, now: float) -> bool:
+        """Begin a lifespan: every check starts again from no result.
+
+        Only the first call for a lifespan has an effect and returns True.
+        """
+        with self._lock:
+            if not self._lifecycle.start(lifespan, now):
+                return False
+            self._stalls = NO_STALLS
+            for slot in self._slots.values():
+                slot.state = UNKNOWN
+                self._start_times.set(slot.check.name, -inf if slot.run is None else slot.run.deadline)
+                if slot.run is not None:
+                    slot.run.expired = True  # its result belongs to the former lifespan; it ends within its deadline
+                    self._deadlines.set(slot.check.name, inf)
+                self._probe_statuses.update(slot.check, UNKNOWN)
+            self._probe_statuses.refresh()
+        return True
+
+    def serve(self, now: float) -> None:
+        """The app's own startup is complete. A drain that has begun goes on."""
+        with self._lock:
+            self._lifecycle.app_started = True
+            self._lifecycle.enter(Phase.SERVING, now)
+            self._probe_statuses.refresh()
+
+    def stop(self, now: float) -> None:
+        """The app is about to shut down, and its checks before it."""
+        with self._lock:
+            self._lifecycle.enter(Phase.STOPPED, now)
+            self._probe_statuses.refresh_readiness()
+
+    def finish(self, lifespan: object) -> bool:
+        """End a lifespan: the app has shut down, or its lifespan has crashed and it serves on without one.
+
+        Returns False when it is not the present lifespan: a lost loop may be collected at any later moment.
+        """
+        with self._lock:
+            return self._lifecycle.finish(lifespan)
+
+    def drain(self, now: float) -> None:
+        """Make readiness unhealthy until the next lifespan. May be called from a signal handler."""
+        self._lifecycle.drain(now)
+        with self._lock:
+            self._probe_statuses.refresh_readiness()
+
+    def set_temporary_drain(self, active: bool, now: float) -> None:
+        """Make readiness unhealthy while `active` is the last value set: a drain file appears and disappears."""
+        with self._lock:
+            self._lifecycle.set_temporary_drain(active, now)
+            self._probe_statuses.refresh_readiness()
+
+    def record_stall(self, seconds: float) -> None:
+        """Record that the app's event loop was blocked for `seconds`."""
+        with self._lock:
+            self._stalls = self._stalls.plus(seconds)
+            self._probe_statuses.bump_version()
+
+    # -- runs
+
+    def due(self, now: float, *, at_most: int = 1_000_000) -> DueRuns:
+        """Return the runs to start and to cancel at `now`, and record a failure for each run past its deadline.
+
+        A check whose run is past its deadline and has not ended gets no second run. Instead, each time one would have
+        been due counts as one more failure, so that its thresholds are reached as if it had been run.
+        At most `at_most` runs are returned to start; the others stay due.
+        """
+        start: list[Run] = []
+        transitions: list[Transition] = []
+        with self._lock:
+            cancel, self._to_cancel = self._to_cancel, []
+            for name in self._deadlines.pop(now):
+                slot = self._slots[name]
+                if slot.run is not None:
+                    slot.run.expired = True
+                    cancel.append(slot.run)
+                    transitions += self._fail(slot, slot.run, _timed_out(slot.check), now)
+            while len(start) < at_most and (first := self._start_times.pop_first(now)) is not None:
+                slot = self._slots[first]
+                if slot.run is None:
+                    run = slot.run = Run(slot.check, now)
+                    self._deadlines.set(first, run.deadline)
+                    start.append(run)
+                else:
+                    late = f"still running after {now - slot.run.started:.1f} s (timeout {slot.check.timeout:.1f} s)"
+                    transitions += self._fail(slot, slot.run, late, now)
+        self._notify_subscribers(transitions)
+        return DueRuns(tuple(start), tuple(cancel))
+
+    def record(self, run: Run, result: Result, now: float, error: BaseException | None = None) -> None:
+        """Record that `run` has ended with `result`, because of `error` where there was one.
+
+        A result that arrives at its deadline or later is a failure, whatever it says. The result of a run that was
+        given up, or of a check that has been removed, only makes the next run possible.
+        """
+        transitions: list[Transition] = []
+        with self._lock:
+            slot = self._finish_run(run)
+            if slot is None:
+                return
+            self._deadlines.set(run.check.name, inf)
+            if run.expired:
+                if slot.state.time is None:  # a run of another lifespan, or of a check that has been removed
+                    self._start_times.set(slot.check.name, -inf)
+                else:
+                    self._schedule_next(slot, now)
+                return
+            if now >= run.deadline:
+                result, error = Result(Status.UNHEALTHY, _timed_out(run.check)), None
+            transitions = self._apply(slot, result, now, now - run.started, error)
+        self._notify_subscribers(transitions)
+
+    def abandon(self, run: Run) -> None:
+        """Record that `run` has ended because it was given up: that says nothing about its check."""
+        with self._lock:
+            slot = self._finish_run(run)
+            if slot is not None:
+                self._deadlines.set(run.check.name, inf)
+                self._start_times.set(run.check.name, inf if is_finished(run.check, slot.state) else -inf)
+
+    def next_start(self) -> float:
+        """Return when the next run has to start (monotonic seconds), infinity for never."""
+        with self._lock:
+            return self._start_times.next()
+
+    def next_deadline(self) -> float:
+        """Return when the next run in progress will be late (monotonic seconds), infinity for never."""
+        with self._lock:
+            return self._deadlines.next()
+
+    def next_wake(self) -> float:
+        """Return when `due` will return something again (monotonic seconds), infinity for never."""
+        with self._lock:
+            return -inf if self._to_cancel else min(self._start_times.next(), self._deadlines.next())
+
+    # -- private, called with the lock held
+
+    def _apply(
+        self, slot: CheckSlot, result: Result, now: float, duration: float, error: BaseException | None = None
+    ) -> list[Transition]:
+        old = slot.state
+        new = slot.state = advance(slot.check, old, result, now, duration)
+        self._schedule_next(slot, now)
+        self._probe_statuses.update(slot.check, new)
+        if new.status is old.status or new.status is None:
+            return []
+        failures = max(old.failures, new.failures)
+        return [Transition(slot.check.name, old.status, new.status, result, old.since, now, failures, error)]
+
+    def _fail(self, slot: CheckSlot, run: Run, message: str, now: float) -> list[Transition]:
+        return self._apply(slot, Result(Status.UNHEALTHY, message), now, now - run.started)
+
+    def _schedule_next(self, slot: CheckSlot, now: float) -> None:
+        finished = is_finished(slot.check, slot.state)
+        start = inf if finished else now + pause(slot.check, slot.state, self._random())
+        self._start_times.set(slot.check.name, start)
+
+    def _finish_run(self, run: Run) -> CheckSlot | None:
+        """Return the slot whose present run `run` was, None when there is none any more."""
+        if run in self._left_behind:
+            self._left_behind.remove(run)
+        slot = self._slots.get(run.check.name)
+        if slot is None or slot.run is not run:
+            return None
+        slot.run = None
+        return slot
+
+    def _take_run_to_wait_for(self, check: Check) -> Run | None:
+        """Return the run of a removed check that `check` has to wait for, None when there are few."""
+        runs = [run for run in self._left_behind if run.check.name == check.name]
+        if len(runs) < MAX_RUNS_LEFT_BEHIND:
+            return None
+        self._left_behind.remove(runs[-1])
+        return runs[-1]
+
+    # -- private, called without the lock
+
+    def _notify_subscribers(self, transitions: list[Transition]) -> None:
+        for transition in transitions:
+            for callback in self._subscribers:
+                try:
+                    callback(transition)
+                except KeyboardInterrupt:
+                    raise
+                except BaseException:  # a callback that asks a cancelled task for its result raises CancelledError
+                    logger.exception("a subscriber failed on the change of check %r", transition.name)
+
+    def _report(
+        self, probe: Probe, slots: Iterable[CheckSlot], phase: Phase | None, exclude: frozenset[str], now: float
+    ) -> Report:
+        return build_report(
+            probe,
+            [(each.check, each.state) for each in slots if probe is Probe.HEALTH or probe in each.check.probes],
+            phase=phase,
+            since=self._lifecycle.since,
+            stalls=self._stalls,
+            app_started=self._lifecycle.app_started,
+            startup_passed=self._lifecycle.startup_passed,
+            exclude=exclude,
+            now=now,
+        )
+
+
+def _timed_out(check: Check) -> str:
+    return f"timed out after {check.timeout:.1f} s"

@@ -1,0 +1,124 @@
+"""The status of every probe, updated with each change and passed to the callbacks that depend on it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from itertools import count
+from types import MethodType
+from weakref import WeakMethod
+
+from .aggregate import Aggregate, ProbeStatus
+from .check import Check
+from .lifecycle import Lifecycle, Phase
+from .state import CheckState
+from .status import Probe, Status
+
+Statuses = Mapping[Probe, ProbeStatus]
+"""The status of each probe at one moment. Never changed: each update makes a new mapping."""
+
+OnChange = Callable[[Statuses], object]
+"""Called with the new statuses after a change."""
+
+_Callback = Callable[[], OnChange | None]
+"""Returns the callback, None once its object is gone: many apps may come and go around one Health."""
+
+
+class ProbeStatuses:
+    """The status of each probe, from the checks that count for it and the phase of the app.
+
+    One thread at a time makes changes; a signal handler may interrupt it and change the phase. Any thread may read.
+    """
+
+    def __init__(self, lifecycle: Lifecycle) -> None:
+        self._lifecycle = lifecycle
+        self._aggregates = {probe: Aggregate(probe) for probe in Probe}
+        self._callbacks: list[_Callback] = []
+        self._versions = count(1)
+        self.version = 0
+        """A number that differs after every change that a report could show."""
+        self.current: Statuses = {}
+        """The present status of each probe. Replaced as a whole."""
+        self._publish(Probe)
+
+    def update(self, check: Check, state: CheckState) -> None:
+        """Count `check` with `state`, in place of its previous state."""
+        probes = (*check.probes, Probe.HEALTH)
+        for probe in probes:
+            self._aggregates[probe].update(check, state)
+        self._latch_startup_and_publish(probes)
+
+    def discard(self, name: str) -> None:
+        """Stop counting the check of that name."""
+        for aggregate in self._aggregates.values():
+            aggregate.discard(name)
+        self._latch_startup_and_publish(Probe)
+
+    def refresh(self) -> None:
+        """Recompute every probe: a lifespan has begun, or the app has started."""
+        self._latch_startup_and_publish(Probe)
+        self.notify()
+
+    def refresh_readiness(self) -> None:
+        """Recompute the probes that a drain or a shutdown turns. A signal handler may call this at any moment."""
+        self._publish((Probe.READINESS, Probe.HEALTH))
+        self.notify()
+
+    def bump_version(self) -> None:
+        """Change `version`, after a change that a report shows and that no probe depends on."""
+        self.version = next(self._versions)
+
+    def on_change(self, callback: OnChange) -> None:
+        """Call `callback` after each change. A bound method does not keep its object alive."""
+        reference: _Callback = WeakMethod(callback) if isinstance(callback, MethodType) else lambda: callback
+        self._callbacks = [*(each for each in self._callbacks if each() is not None), reference]
+
+    def notify(self) -> None:
+        """Call every callback with the present statuses."""
+        for reference in self._callbacks:
+            callback = reference()
+            if callback is not None:
+                callback(self.current)
+
+    def depends_on_runs(self, probe: Probe) -> bool:
+        """Return whether a run could change `probe`: a check counts for it, or startup checks keep it unhealthy."""
+        return len(self._aggregates[probe]) > 0 or self.current[probe].status is Status.UNHEALTHY
+
+    def awaits_first_results(self, probe: Probe) -> bool:
+        """Return whether `probe` is unhealthy only because checks have had no result yet."""
+        aggregates = [self._aggregates[probe]]
+        if not self._lifecycle.startup_passed and probe is not Probe.LIVENESS:
+            aggregates.append(self._aggregates[Probe.STARTUP])
+        return any(each.awaits_first_result for each in aggregates) and not any(each.has_failed for each in aggregates)
+
+    def _latch_startup_and_publish(self, probes: Iterable[Probe]) -> None:
+        lifecycle = self._lifecycle
+        if lifecycle.app_started and not lifecycle.startup_passed:
+            startup = self._aggregates[Probe.STARTUP].status()
+            lifecycle.startup_passed = startup.status is not Status.UNHEALTHY
+            probes = Probe
+        self._publish(probes)
+
+    def _publish(self, probes: Iterable[Probe]) -> None:
+        again = False
+        while True:
+            # A signal handler may start a drain in the middle of this, in this very thread: what was computed with the
+            # former phase must not overwrite what the handler has published.
+            phase = self._lifecycle.phase
+            statuses = {**self.current, **{probe: self._status_of(probe, phase) for probe in probes}}
+            changed = statuses != self.current
+            self.current = statuses
+            # After the change: a reader that has read half of it under the old number finds a new number. From a
+            # counter: a signal handler could interrupt `+= 1`, and two changes would get the same number.
+            self.version = next(self._versions)
+            if changed or again:
+                self.notify()
+            if phase is self._lifecycle.phase:
+                return
+            probes, again = Probe, True
+
+    def _status_of(self, probe: Probe, phase: Phase) -> ProbeStatus:
+        # The aggregates are not read where the phase decides: a signal handler that starts a drain must not touch a
+        # heap which the code that it interrupted is about to change.
+        if probe is Probe.STARTUP:
+            return ProbeStatus(Status.HEALTHY if self._lifecycle.startup_passed else Status.UNHEALTHY)
+        if probe is not Probe.LIVENESS and not (self._lifecycle.startup_passed and phase is Phase.SERVING):
+            return ProbeStatus(Status.UNHEALTHY)
+        return self._aggregates[probe].status()

@@ -1,0 +1,171 @@
+"""Health: the checks of one app, as an application uses them."""
+
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from random import random as uniform
+from time import monotonic
+from typing import Self, Unpack
+
+from .asgi.paths import Paths
+from .asgi.router import HealthRouter
+from .asgi.types import Scope
+from .core.check import Check, CheckFunction
+from .core.engine import Engine
+from .core.normalize_checks import CheckOptions, F, normalize_checks
+from .core.report import Report
+from .core.status import Probe
+from .core.transition import Transition
+from .core.validate import require_type
+from .formats.service import ServiceInfo
+from .listener.config import Listener
+from .runtime.drain.config import Drain
+from .runtime.lifespan import InUse
+from .runtime.services import Services
+
+
+class Health:
+    """The checks of one app, and their present status.
+
+    Two instances share nothing. Every method may be called from any thread, `drain` from a signal handler too.
+
+    Args:
+        checks: ``{name: function}`` or an iterable of Check.
+        clock: The clock of the checks (monotonic seconds). Tests replace it.
+        random: A number in [0, 1), which varies the pauses between runs. Tests replace it.
+
+    Raises:
+        ValueError: for a duplicate name, or a check that could not work.
+        TypeError: for an argument of another type.
+    """
+
+    def __init__(
+        self,
+        checks: Mapping[str, CheckFunction] | Iterable[Check] = (),
+        *,
+        clock: Callable[[], float] = monotonic,
+        random: Callable[[], float] = uniform,
+    ) -> None:
+        self._engine = Engine(clock, random)
+        for check in normalize_checks(checks):
+            self.add(check)
+
+    def add(self, check: Check) -> None:
+        """Add `check`; its first run is due at once.
+
+        Raises:
+            ValueError: for a name that another check has.
+            TypeError: for an argument that is not a Check.
+        """
+        require_type("health: the check to add", check, Check)
+        self._engine.add(check)
+
+    def remove(self, name: str) -> None:
+        """Remove the check of that name and cancel its run. Raises KeyError for an unknown name.
+
+        A run that ignores its cancellation goes on, and a new check of the same name has its own runs meanwhile. After
+        two of these the next check waits for the latest, so that adding and removing a check again and again does not
+        collect threads.
+        """
+        self._engine.remove(name)
+
+    def check(self, name: str, **options: Unpack[CheckOptions]) -> Callable[[F], F]:
+        """Add the decorated function as a check of that name; the options are those of Check, after `run`."""
+        require_type('health: the name in @health.check("name")', name, str)
+
+        def decorate(function: F) -> F:
+            self.add(Check(name, function, **options))
+            return function
+
+        return decorate
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """The checks, in the order in which they were added."""
+        return self._engine.checks
+
+    def report(self, probe: Probe = Probe.HEALTH, *, exclude: Iterable[str] = (), now: float | None = None) -> Report:
+        """Return everything that is known about `probe`.
+
+        Args:
+            probe: The probe; HEALTH for all checks together.
+            exclude: Names of checks to leave out.
+            now: The moment to report on (seconds of the clock); None for the present one.
+        """
+        require_type("health: probe", probe, Probe)
+        if isinstance(exclude, str):
+            raise TypeError(f"health: exclude takes an iterable of names, not the one string {exclude!r}")
+        return self._engine.report(probe, self._engine.clock() if now is None else now, exclude=exclude)
+
+    def subscribe(self, callback: Callable[[Transition], object]) -> Callable[[], None]:
+        """Call `callback` with a Transition after each change of a check's status.
+
+        It is called where the change was recorded, on the event loop as a rule: it must not block. An exception of the
+        callback is logged and changes nothing. Subscribing the same callback again has no effect.
+
+        Returns a function that ends the subscription.
+        """
+        if not callable(callback):
+            raise TypeError(f"health: subscribe takes a function (transition), not {callback!r}")
+        return self._engine.subscribe(callback)
+
+    def drain(self) -> None:
+        """Make readiness unhealthy until the next lifespan, because the process is about to stop.
+
+        Everything else goes on. A SIGTERM that a Drain delays is passed on when the delay is over, counted from the
+        beginning of the drain.
+        """
+        self._engine.drain(self._engine.clock())
+
+    @asynccontextmanager
+    async def running(
+        self,
+        *,
+        listener: Listener | None = None,
+        drain: Drain | None = None,
+        slow_loop: float = 1.0,
+        paths: Paths = Paths(),  # noqa: B008  frozen, and the default reads as what it is
+        details: bool | Callable[[Scope], bool] = False,
+        service: ServiceInfo | None = None,
+    ) -> AsyncGenerator[Self, None]:
+        """Run the checks of a program without an ASGI server, from here to the end of the block.
+
+        One block at a time: the end of an inner one would end the readiness of the outer one.
+
+        Args:
+            listener: Where the probes are answered.
+            drain: How the program is taken out of the rotation. The program's own handler of SIGTERM, which it sets
+                before, is called when the delay is over.
+            slow_loop: Seconds of lateness of the event loop after which a log record says what blocked it; 0: never.
+            paths: The paths of the probes.
+            details: Who may read more than the status; see HealthMiddleware.
+            service: What the details say about the program itself.
+
+        Raises:
+            TypeError, ValueError: for a configuration that could not work.
+            CannotListen: for an address that cannot be bound.
+            RuntimeError: inside of another such block, or while an app with a HealthMiddleware around this Health runs.
+        """
+        if drain is not None and drain.path is not None and listener is None:
+            raise ValueError(f"drain: path {drain.path!r} needs a listener, because no server answers requests here")
+        router = HealthRouter(self._engine, paths, details=details, service=service, drain=drain)
+        services = Services(self._engine, router, drain=drain, listener=listener, slow_loop=slow_loop, paths=paths.all)
+        try:
+            lifespan = services.start()
+        except InUse:
+            raise RuntimeError(
+                "health: running() inside of another running() block, or of an app with a HealthMiddleware, of the same"
+                " Health; expected one of them, and in it health.add(...) for the checks that belong to it"
+            ) from None
+        try:
+            services.serving(lifespan)
+            try:
+                yield self
+            finally:
+                await services.stop_checks(lifespan)
+        finally:
+            services.close(lifespan)
+
+
+def engine_of(health: Health) -> Engine:
+    """Return the engine of `health`, for the other modules of this package."""
+    return health._engine

@@ -1,0 +1,38 @@
+"""The types of a listener, for the rest of the package. The modules that need h11 are imported only to start one."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Protocol
+
+from ..core.report import Stall
+from ..core.status import Probe
+from ..formats.answer import Answer
+
+StallOf = Callable[[Probe], Stall | None]
+"""Returns the present stall of the app's event loop as a probe sees it, None while the loop is not blocked."""
+
+Respond = Callable[[MutableMapping[str, Any]], Awaitable[Answer]]
+"""Answers a request, given as an ASGI scope."""
+
+
+class RunningListener(Protocol):
+    """A listener that has its address."""
+
+    def start(self) -> None:
+        """Begin to answer."""
+
+    def stop(self) -> None:
+        """End it, without waiting."""
+
+
+class CannotListen(Exception):
+    """The listener cannot start; the text says at which address, and why."""
+
+
+def require_h11() -> None:
+    """Raise ModuleNotFoundError, which says what to install, where h11 is missing."""
+    from importlib.util import find_spec
+
+    if find_spec("h11") is None:
+        raise ModuleNotFoundError(
+            'listener: h11 is not installed; try: pip install "asgi-health[listener]"', name="h11"
+        )

@@ -1,0 +1,189 @@
+"""HealthMiddleware: one line around any ASGI app."""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+
+from .asgi.app_warnings import warn_of_litestar, warn_of_overlaps
+from .asgi.lifespan import Lifespan
+from .asgi.paths import Paths
+from .asgi.prepared import Prepared, PreparedAnswers
+from .asgi.router import HealthRouter, Route
+from .asgi.types import App, Receive, Scope, Send
+from .core.check import Check, CheckFunction
+from .core.lifecycle import Phase
+from .formats.answer import Answer
+from .formats.service import ServiceInfo
+from .health import Health, engine_of
+from .listener.config import Listener
+from .runtime.drain.config import Drain
+from .runtime.services import Services
+
+
+class HealthMiddleware:
+    """Answer the health paths of `app` from prepared bytes, and pass every other request on to it unchanged.
+
+    The checks run in the background, from the end of the app's own startup to the beginning of its shutdown; without
+    lifespan they run on demand. No probe starts a check that runs in the background. None waits for one, except for the
+    first probe right after the start: adapters that run a lifespan around each event probe at once.
+
+    Without lifespan `drain` and `listener` begin with the first request.
+
+    Args:
+        app: The ASGI app.
+        checks: ``{name: function}``, an iterable of Check, or a Health.
+        paths: The paths of the probes.
+        details: Who may read more than the status: False for no client, True for every client, or a function
+            ``(scope) -> bool`` such as ``bearer_token("...")`` or ``client_in("10.0.0.0/8")``.
+        service: What the details say about the app itself.
+        drain: How the app is taken out of the rotation before it stops. None: signals are left alone.
+        listener: Where the same endpoints are answered from a thread, from before the app's startup to its end.
+        slow_loop: Seconds of lateness of the event loop after which one log record says what blocked it; 0: never.
+
+    Raises:
+        TypeError, ValueError: when it is made, for a configuration that could not work.
+        ModuleNotFoundError: for a listener without the package that it needs.
+
+    Attributes:
+        app: The ASGI app.
+        health: The Health.
+        paths: The paths of the probes.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_engine",
+        "_next",
+        "_other_prefixes",
+        "_prepared",
+        "_ready_answers",
+        "_router",
+        "_services",
+        "_starts_with_first_request",
+        "app",
+        "health",
+        "paths",
+    )
+
+    def __init__(
+        self,
+        app: App,
+        checks: Mapping[str, CheckFunction] | Iterable[Check] | Health | None = None,
+        *,
+        paths: Paths = Paths(),  # noqa: B008  frozen, and the default reads as what it is
+        details: bool | Callable[[Scope], bool] = False,
+        service: ServiceInfo | None = None,
+        drain: Drain | None = None,
+        listener: Listener | None = None,
+        slow_loop: float = 1.0,
+    ) -> None:
+        if not callable(app):
+            raise TypeError(f"app must be an ASGI app, not {app!r}")
+        warn_of_litestar(app)
+        self.app = app
+        self.paths = paths
+        self.health = checks if isinstance(checks, Health) else Health(() if checks is None else checks)
+        engine = self._engine = engine_of(self.health)
+        self._clock = engine.clock
+        self._router = HealthRouter(engine, paths, details=details, service=service, drain=drain)
+        self._services = Services(
+            engine,
+            self._router,
+            drain=drain,
+            listener=listener,
+            slow_loop=slow_loop,
+            paths=paths.all,
+            inspect_app=self._inspect_app,
+        )
+        self._prepared = PreparedAnswers(engine, paths, self._services.runner, has_details=self._router.has_details)
+        self._ready_answers = self._prepared.by_path
+        self._other_prefixes = self._router.other_prefixes
+        self._starts_with_first_request = drain is not None or listener is not None
+        self._next: App = self._first_request if self._starts_with_first_request else app
+
+    # The hot path. `async def` with exactly these names on a class: what every server and framework accepts.
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a probe, or pass the identical objects on to the app."""
+        # benchmarks/anatomy.py shows what each of these lines costs, and why they have this order and form.
+        ready: Prepared | None = None
+        try:
+            path = scope["path"]
+            if path in self._ready_answers:
+                ready = self._ready_answers[path]
+                if (
+                    scope["method"] != "GET"
+                    or scope["query_string"]
+                    or scope["type"] != "http"
+                    or self._clock() >= ready[0]
+                ):
+                    ready = None
+                foreign = False
+            else:
+                foreign = not scope["root_path"] and not (
+                    self._other_prefixes and path.startswith(self._other_prefixes)
+                )
+        except (KeyError, TypeError, AttributeError):  # a lifespan, or a scope that no server sends
+            ready, foreign = None, False
+        if foreign:
+            await self._next(scope, receive, send)
+        elif ready is not None:
+            _, start, headers, body = ready
+            message = start.copy()
+            message["headers"] = headers.copy()
+            await send(message)
+            await send(body.copy())
+        else:
+            await self._route(scope, receive, send)
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope.get("type")
+        if kind == "lifespan":
+            self._next = self.app
+            try:
+                await Lifespan(self.app, receive, send, self._services).run(scope)
+            finally:
+                if self._starts_with_first_request:
+                    self._next = self._first_request  # the lifespan may have crashed, and the server still serves
+            return
+        route = self._router.find(scope) if kind == "http" else None
+        if route is None:
+            await self._next(scope, receive, send)
+            return
+        before_answer = partial(self._before_answer, _root_path(scope))
+        await _send_answer(await self._router.respond(scope, route, before_answer), scope, send)
+
+    async def _before_answer(self, root: str, route: Route) -> None:
+        if route.drain:
+            await self._services.drain()
+            return
+        runner = self._services.runner
+        if runner.alive:
+            await runner.first_results.wait(route.probe)
+            return
+        self._services.start_without_lifespan(root)
+        if self._engine.phase in (Phase.SERVING, Phase.DRAINING) and self._engine.depends_on_runs(route.probe):
+            await runner.refresh()
+        self._prepared.prepare(self._engine.statuses)
+
+    async def _first_request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call the app for the first request, which shows that there is no lifespan: start what needs one."""
+        self._next = self.app
+        self._services.start_without_lifespan(_root_path(scope))
+        await self.app(scope, receive, send)
+
+    def _inspect_app(self, may_import: bool) -> None:
+        warn_of_overlaps(self.app, self.health, self.paths, HealthMiddleware, may_import=may_import)
+
+
+def _root_path(scope: Scope) -> str:
+    """Return the path at which the app of this request is mounted, empty for none."""
+    root = scope.get("root_path")
+    return root.rstrip("/") if isinstance(root, str) else ""
+
+
+async def _send_answer(answer: Answer, scope: Scope, send: Send) -> None:
+    """Send `answer`; to a HEAD request without the body.
+
+    The messages are new each time, because middlewares outside of this one change them in place.
+    """
+    await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
+    await send({"type": "http.response.body", "body": b"" if scope.get("method") == "HEAD" else answer.body})

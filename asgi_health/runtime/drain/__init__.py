@@ -1,0 +1,1 @@
+"""Takes the process out of the rotation before its server stops."""

@@ -1,0 +1,193 @@
+"""The services that need one event loop: heartbeat, listener, drain and the detection of stalls."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from math import inf
+from time import monotonic
+from typing import Any, Protocol
+
+from ..core.engine import Engine
+from ..core.report import Stall
+from ..core.status import Probe
+from ..formats.answer import Answer
+from ..listener.config import Listener
+from ..listener.interface import RunningListener, StallOf
+from .drain.config import Drain
+from .drain.controller import DrainController
+from .drain.file import DrainFile
+from .watchdog.loop_heartbeat import LoopHeartbeat
+from .watchdog.monitor_thread import MonitorThread
+from .watchdog.stall_detector import StallDetector
+
+NOTICEABLE = 0.5
+"""Seconds of lateness below which a loop is busy and not blocked."""
+
+
+class Router(Protocol):
+    """Answers the requests that come to the listener."""
+
+    async def answer(
+        self, scope: MutableMapping[str, Any], *, stall_of: StallOf, drain: Callable[[], Awaitable[None]]
+    ) -> Answer:
+        """Return the answer to one request."""
+        ...
+
+
+class LoopServices:
+    """The services of one event loop, from `listen` and `start` to `stop`; they may be started again.
+
+    A service that is not configured does not exist: without `drain`, `listener` and `slow_loop` no thread is started
+    and no signal is touched.
+
+    All methods are called in the thread of the loop. The listener's thread reads attributes once, because the loop's
+    thread may set them to None in between.
+
+    Args:
+        engine: The engine that drains, and that records stalls.
+        drain: Configuration of the drain, if any.
+        listener: Configuration of the listener, if any.
+        slow_loop: Lateness of the loop (seconds) that counts as a stall; 0 turns the detection off.
+        router: Answers the listener's requests.
+        on_beat: Called with every beat of the loop.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        drain: Drain | None,
+        listener: Listener | None,
+        slow_loop: float,
+        router: Router,
+        on_beat: Callable[[], None],
+    ) -> None:
+        self._engine = engine
+        self._drain = drain
+        self._listener = listener
+        self._slow = slow_loop if slow_loop > 0 else inf
+        self._router = router
+        self._on_beat = on_beat
+        self._heartbeat: LoopHeartbeat | None = None
+        self._running_listener: RunningListener | None = None
+        self._detector: StallDetector | None = None
+        self._controller: DrainController | None = None
+        self._drain_file: DrainFile | None = None
+        self._monitor: MonitorThread | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether they have been started and their loop has not ended."""
+        heartbeat = self._heartbeat
+        return heartbeat is not None and heartbeat.alive
+
+    @property
+    def listens(self) -> bool:
+        """Whether there is a listener that has its address."""
+        return self._running_listener is not None
+
+    @property
+    def can_drain(self) -> bool:
+        """Whether `drain` has an effect."""
+        return self._controller is not None
+
+    @property
+    def delays_signal(self) -> bool:
+        """Whether a SIGTERM has come and is not passed on yet."""
+        return self._controller is not None and self._controller.delays_signal
+
+    def listen(self) -> None:
+        """Bind the listener's address. Raises CannotListen."""
+        if self._listener is not None:
+            from ..listener.early import open_listener
+
+            self._running_listener = open_listener(self._listener, self._respond)
+
+    def start(self, *, detect_stalls: bool = True) -> None:
+        """Start everything but the handling of signals, in the present loop.
+
+        Raises OSError without a descriptor, RuntimeError without a thread; `stop` ends what has been started by then.
+        """
+        slow = self._slow if detect_stalls else inf
+        drain = self._drain
+        if drain is None and self._listener is None and slow == inf:
+            return
+        heartbeat = self._heartbeat = LoopHeartbeat(slow, self._beat)
+        heartbeat.start()
+        if self._running_listener is not None:
+            self._running_listener.start()
+        if drain is not None or slow < inf:
+            self._start_monitor(heartbeat, slow)
+        if drain is not None and drain.file is not None:
+            # Waits a moment for the first poll: an app that starts while the file exists must not be ready first.
+            self._drain_file = DrainFile(self._engine, drain.file, lambda: self.running)
+            self._drain_file.start(NOTICEABLE)
+
+    def arm(self) -> None:
+        """The app has started: stalls count from now on, and SIGTERM drains."""
+        if self._detector is not None:
+            self._detector.start(monotonic())
+        if self._controller is not None:
+            self._controller.arm()
+
+    async def drain(self) -> None:
+        """Drain, and return when a signal would no longer be delayed. No effect where no drain is configured."""
+        if self._controller is not None:
+            await self._controller.drain()
+
+    def disarm(self) -> None:
+        """The server has begun to stop: delay no signal any more."""
+        if self._controller is not None:
+            self._controller.disarm()
+
+    def stop(self) -> None:
+        """End everything, without waiting, and pass on a signal that is still delayed."""
+        controller = self._controller
+        self.disarm()
+        if self._drain_file is not None:
+            self._drain_file.stop()
+        if self._monitor is not None and (controller is None or not controller.handles_signals):
+            # Where the handler stays installed the monitor goes on, because signals are still written to it.
+            self._monitor.stop()
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
+        if self._running_listener is not None:
+            self._running_listener.stop()
+        self._monitor = self._controller = self._drain_file = None
+        self._detector = self._heartbeat = self._running_listener = None
+        if controller is not None:  # last: it may be the end of the process
+            controller.pass_on_signal()
+
+    def _start_monitor(self, heartbeat: LoopHeartbeat, slow: float) -> None:
+        monitor = self._monitor = MonitorThread()
+        detector: StallDetector | None = None
+        controller: DrainController | None = None
+        if slow < inf:
+            detector = self._detector = StallDetector(heartbeat, slow, self._engine.record_stall)
+        if self._drain is not None:
+            controller = self._controller = DrainController(self._engine, self._drain, heartbeat, monitor)
+        monitor.start(
+            [each.poll for each in (controller, detector) if each is not None],
+            on_wakeup=_ignore if controller is None else controller.on_wakeup,
+            # A loop may end without stopping its services.
+            is_needed=lambda: heartbeat.alive or (controller is not None and controller.handles_signals),
+        )
+
+    def _beat(self) -> None:
+        if self._controller is not None:
+            self._controller.on_beat()
+        self._on_beat()
+
+    async def _respond(self, scope: MutableMapping[str, Any]) -> Answer:
+        return await self._router.answer(scope, stall_of=self._stall_of, drain=self.drain)
+
+    def _stall_of(self, probe: Probe) -> Stall | None:
+        heartbeat = self._heartbeat
+        if self._listener is None or heartbeat is None:
+            return None
+        lateness = heartbeat.lateness(monotonic())
+        if lateness < min(NOTICEABLE, self._listener.stall_ready):
+            return None
+        return self._listener.stall(probe, lateness)
+
+
+def _ignore(_: bytes) -> None:
+    pass

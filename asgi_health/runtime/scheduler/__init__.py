@@ -1,0 +1,1 @@
+"""Runs the checks on their schedule, each under its deadline."""

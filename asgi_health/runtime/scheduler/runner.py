@@ -1,0 +1,139 @@
+"""The background task that runs the checks on their schedule."""
+
+from math import inf
+
+import anyio
+
+from ...core.engine import Engine
+from ...core.logger import logger
+from ...core.probe_statuses import Statuses
+from ..backends.detection import current_backend
+from ..backends.interface import Backend, Signal, Task
+from .executor import BATCH, Executor
+from .first_results import FirstResults
+from .log import ProbeLog
+from .on_demand import OnDemand
+
+RESTART_PAUSE, MAX_RESTART_PAUSE = 1.0, 60.0
+"""Seconds until a runner that has ended starts again, and between two restarts of one that keeps crashing, at most."""
+
+
+class Runner:
+    """Run the checks of an engine in a task of its own, from `start` to `stop`; on demand while there is no task."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._executor = Executor(engine)
+        self._log = ProbeLog(engine)
+        self._on_demand = OnDemand(engine, self._executor, self._log)
+        self.first_results = FirstResults(engine)
+        self._task: Task | None = None
+        self._signal: Signal | None = None
+        self._sleeps_until = -inf
+        self._ended_at = -inf
+        self._started = False
+        self._stop_waits = False
+        engine.on_change(self._on_change)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the task exists and can go on."""
+        task = self._task  # read once: other threads prepare answers too, and the loop's may set it to None in between
+        return task is not None and task.alive()
+
+    def start(self) -> None:
+        """Begin in the loop that runs at the moment; the first run of every check starts at once."""
+        if self.alive:
+            return
+        backend = current_backend()
+        signal = self._signal = backend.signal()
+        self._executor.attach(self._run_finished)
+        self._started = True
+        self._stop_waits = False
+        self._task = backend.spawn("asgi-health runner", lambda: self._supervise(backend, signal), self._task_ended)
+        self._engine.notify()
+
+    def on_beat(self) -> None:
+        """Notice, between `start` and `stop`, what the task cannot: results that grow stale, and its own end.
+
+        An app that cancels every task of its loop ends it. It starts again, but not at once: the loop may be ending.
+        """
+        if not self._started:
+            return
+        now = self._engine.clock()
+        self._log.log_changes(now)
+        if not self.alive and now >= self._ended_at + RESTART_PAUSE:
+            logger.warning("the runner of the checks was cancelled from outside; it starts again")
+            self.start()
+
+    async def refresh(self) -> None:
+        """Run what is due and return when each run has ended or is late, while there is no task; see `OnDemand`."""
+        if not self.alive:
+            await self._on_demand.refresh()
+
+    async def stop(self) -> None:
+        """End the task and all runs, and give cancelled runs a moment to clean up."""
+        self._stop_waits = True
+        self.cancel()
+        await self._executor.finish(current_backend().signal())
+
+    def cancel(self) -> None:
+        """End the task and all runs, without waiting for them."""
+        self._started = False
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        self._executor.cancel()
+
+    def _task_ended(self) -> None:
+        self._ended_at = self._engine.clock()
+        self._engine.notify()
+
+    def _run_finished(self) -> None:
+        self._log.log_changes(self._engine.clock())
+        self._on_change(self._engine.statuses)
+
+    def _on_change(self, _: Statuses) -> None:
+        self.first_results.on_change()
+        signal = self._signal
+        if signal is not None and self._engine.next_wake() < self._sleeps_until:
+            signal.set()
+
+    async def _supervise(self, backend: Backend, signal: Signal) -> None:
+        clock = self._engine.clock
+        pause = RESTART_PAUSE
+        while self._started:
+            began = clock()
+            try:
+                await self._run(backend, signal)
+            except Exception:
+                if clock() - began > MAX_RESTART_PAUSE:
+                    pause = RESTART_PAUSE
+                logger.exception("the runner of the checks crashed; it starts again in %.0f s", pause)
+                await anyio.sleep(pause)
+                pause = min(2 * pause, MAX_RESTART_PAUSE)
+            except GeneratorExit:  # garbage collected with its loop: there is nothing to wait for
+                raise
+            except BaseException:
+                if not self._stop_waits:  # the loop is ending, and `stop` was not called
+                    await self._executor.finish(signal)
+                raise
+
+    async def _run(self, backend: Backend, signal: Signal) -> None:
+        engine = self._engine
+        while self._started:  # it may have been woken in the very moment in which it was cancelled
+            now = engine.clock()
+            self._executor.apply(engine.due(now, at_most=BATCH), backend)
+            self._log.log_changes(now)
+            self._sleeps_until = inf  # set before the question: a thread may add a check right after it
+            wake = self._sleeps_until = engine.next_wake()
+            # The timers of a loop are coarser than the clock: without a minimum it would wake too early, repeatedly.
+            await signal.wait(0.0 if wake <= now else max(wake - now, 0.001))
+            self._sleeps_until = -inf
+
+
+def runner_of(engine: Engine) -> Runner:
+    """Return the one runner of `engine`, made at the first call."""
+    if not isinstance(engine.runner, Runner):
+        engine.runner = Runner(engine)
+    return engine.runner

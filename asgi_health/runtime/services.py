@@ -1,0 +1,219 @@
+"""Starts and stops the runner and the services of one app: with its lifespan, or with its first request."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..core.engine import Engine
+from ..core.lifecycle import Phase
+from ..core.logger import logger
+from ..core.validate import require_seconds_or_zero, require_short, require_type
+from ..formats.redact import prepare
+from ..listener.config import Listener
+from ..listener.interface import CannotListen, require_h11
+from .drain.config import Drain
+from .last_resort import install_last_resort
+from .lifespan import InUse, LifespanIdentity
+from .loop_services import LoopServices, Router
+from .scheduler.runner import runner_of
+
+IN_USE = (
+    "health: another app, or a running() block, runs with the same Health; expected one at a time: give each a Health"
+    " of its own, or run the second after the first"
+)
+
+
+class Services:
+    """The runner of the checks and the services of the event loop (see `LoopServices`), for one app.
+
+    Raises TypeError or ValueError for a configuration that could not work, ModuleNotFoundError for a listener without
+    the package that it needs.
+
+    Args:
+        engine: The engine.
+        router: Answers the listener's requests.
+        drain: Configuration of the drain, if any.
+        listener: Configuration of the listener, if any.
+        slow_loop: Lateness of the event loop (seconds) that counts as a stall; 0 turns the detection off.
+        paths: The paths at which probes are answered, for the log.
+        inspect_app: Called once, when the app has started or its first request comes: it logs routes that the health
+            paths hide. Its argument says whether it may import modules of the app.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        router: Router,
+        *,
+        drain: Drain | None,
+        listener: Listener | None,
+        slow_loop: float,
+        paths: tuple[str, ...],
+        inspect_app: Callable[[bool], None] | None = None,
+    ) -> None:
+        install_last_resort()
+        if drain is not None:
+            require_type("drain", drain, Drain)
+        if listener is not None:
+            require_type("listener", listener, Listener)
+            require_h11()
+        require_seconds_or_zero("slow_loop", slow_loop)
+        require_short("slow_loop", slow_loop)
+        self._engine = engine
+        self._needs_loop_without_lifespan = drain is not None or listener is not None
+        self._paths = paths
+        self._inspect_app = inspect_app
+        self._prepared = False
+        self._logged_on_demand = False
+        self._lifespan: LifespanIdentity | None = None
+        self.runner = runner_of(engine)
+        self._loop_services = LoopServices(
+            engine, drain=drain, listener=listener, slow_loop=slow_loop, router=router, on_beat=self._on_beat
+        )
+
+    # -- with a lifespan
+
+    def start(self, scope: Mapping[str, Any] | None = None) -> object:
+        """The app is about to start: start the services of its loop. Returns the identity of the lifespan.
+
+        `scope` is the scope of the lifespan, None for a `running()` block. Raises CannotListen, and InUse while another
+        app runs with the same Health.
+        """
+        engine = self._engine
+        former = engine.lifespan if engine.in_lifespan else None
+        # Of several middlewares around one app the first runs the checks and detects stalls.
+        first = not (isinstance(former, LifespanIdentity) and former.owns(scope))
+        if first and isinstance(former, LifespanIdentity) and engine.phase is not Phase.STOPPED:
+            # The same app may start again: its last server may have ended without a shutdown.
+            if former.is_running() and former.owner is not self:
+                raise InUse(IN_USE)
+            logger.warning("a lifespan, or a running() block, of this Health has not ended: the new one replaces it")
+        self._loop_services.stop()
+        self._loop_services.listen()
+        lifespan = self._lifespan = LifespanIdentity(scope, self)
+        if first:
+            engine.start(lifespan, engine.clock())
+            self.runner.cancel()
+        try:
+            self._loop_services.start(detect_stalls=first)
+        except (OSError, RuntimeError) as error:
+            self._loop_services.stop()
+            engine.finish(lifespan)
+            raise CannotListen(f"the services of the event loop cannot start: {error}") from None
+        return lifespan
+
+    def serving(self, lifespan: object) -> None:
+        """The app's own startup is complete: run the checks, and handle signals."""
+        if lifespan is not self._lifespan:
+            return
+        engine = self._engine
+        if engine.runs_in(lifespan):
+            engine.serve(engine.clock())
+            self.runner.start()
+            logger.info("checks run in the background: %s", self._summary())
+        self._logged_on_demand = False
+        self._prepare(may_import=True)  # before stalls count: a framework may import more of the app
+        self._loop_services.arm()
+
+    async def stop_checks(self, lifespan: object) -> None:
+        """The server wants to stop, and the app does not know yet: end the checks, so that none uses a closed pool."""
+        if lifespan is not self._lifespan:
+            return
+        engine = self._engine
+        first = engine.runs_in(lifespan)
+        if first:
+            engine.stop(engine.clock())
+        self._loop_services.disarm()
+        if first:
+            await self.runner.stop()
+
+    def close(self, lifespan: object) -> None:
+        """The lifespan is over, for whatever reason: end everything, without waiting.
+
+        A drain goes on when the lifespan has crashed in the middle of it: the server still serves, until the signal is
+        passed on. A signal that is still delayed when the server stops is passed on here.
+        """
+        if self._engine.finish(lifespan):
+            self.runner.cancel()
+            if isinstance(lifespan, LifespanIdentity):
+                lifespan.release()
+        if lifespan is self._lifespan:  # a lost one may be collected in the middle of the next
+            self._lifespan = None
+            if not self._loop_services.delays_signal:
+                self._loop_services.stop()
+
+    # -- without a lifespan
+
+    def start_without_lifespan(self, root: str = "") -> None:
+        """A request has come, and no lifespan before it: start what is not running yet.
+
+        `root` is the path at which the app is mounted, for the log.
+        """
+        engine = self._engine
+        if engine.phase is Phase.STOPPED and self._called_after_its_lifespan():
+            lifespan = LifespanIdentity(None, self)
+            engine.start(lifespan, engine.clock())
+            engine.finish(lifespan)
+            lifespan.release()
+            engine.serve(engine.clock())
+            self._logged_on_demand = False
+        if not engine.lifespan_count and not engine.app_started:
+            engine.serve(engine.clock())
+        if engine.phase not in (Phase.SERVING, Phase.DRAINING):
+            return
+        loop_services = self._loop_services
+        if self._needs_loop_without_lifespan and not loop_services.running:
+            loop_services.stop()
+            # In the middle of a request, which must not fail when a service cannot start.
+            try:
+                loop_services.listen()
+            except CannotListen as error:
+                logger.error("%s", error)
+            try:
+                loop_services.start()
+            except (OSError, RuntimeError) as error:
+                logger.error("the services of the event loop cannot start: %s", error)
+                return
+            loop_services.arm()
+        if loop_services.listens and not self.runner.alive:
+            # A request to the listener comes in another thread and cannot run checks on demand.
+            self.runner.start()
+            logger.info("checks run in the background: %s", self._summary(root))
+        if not self._logged_on_demand and not self.runner.alive:
+            self._logged_on_demand = True
+            logger.info("checks run on demand, when a probe asks: %s", self._summary(root))
+        self._prepare(may_import=False)
+
+    async def drain(self) -> None:
+        """Drain, and return when a signal would no longer be delayed."""
+        if not self._loop_services.can_drain:
+            self.start_without_lifespan()
+        await self._loop_services.drain()
+
+    # -- private
+
+    def _prepare(self, *, may_import: bool) -> None:
+        if not self._prepared:
+            self._prepared = True
+            prepare()
+            if self._inspect_app is not None:
+                self._inspect_app(may_import)
+
+    def _called_after_its_lifespan(self) -> bool:
+        """Return whether a request belongs to no lifespan although there was one: it comes on another loop.
+
+        A test suite calls an app with a lifespan, and then without. On the same loop the server is shutting down.
+        """
+        lifespan = self._engine.lifespan
+        return (
+            not self._engine.in_lifespan
+            and isinstance(lifespan, LifespanIdentity)
+            and not lifespan.is_in_the_current_loop()
+        )
+
+    def _on_beat(self) -> None:
+        if self._lifespan is not None:  # without one, a runner whose loop ends must not be started again
+            self.runner.on_beat()
+
+    def _summary(self, root: str = "") -> str:
+        names = ", ".join(check.name for check in self._engine.checks) or "none"
+        return f"{names}; answered: {' '.join(root + path for path in self._paths)}"

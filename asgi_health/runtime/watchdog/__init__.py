@@ -1,0 +1,1 @@
+"""Notices an event loop that is blocked, and names the code that blocks it."""
