@@ -1,4 +1,4 @@
-"""The fenced blocks of README.md and docs, and what a comment above a block says about it.
+"""The fenced blocks of the pages, and what a comment above a block says about it.
 
 ``<!-- with: app, database -->`` names what a program takes from the reader's own code (see preambles.py); `async` among
 these says that it stands in an async function. ``<!-- needs: datasette -->`` names modules that the tests do not have.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 FENCED = re.compile(r"^(?:<!-- (?P<comment>[^\n]*) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
 ADDRESS = re.compile(r"\b(?:0\.0\.0\.0|127\.0\.0\.1):9000\b")

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from .blocks import ROOT
+from .blocks import PAGES, ROOT
 
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 NAMED = re.compile(r"(tests/[\w/]+\.py)(?:::(\w+))?")
 FACT = re.compile(r"^- (?:.*\n)(?: {2}.*\n)*", re.MULTILINE)
 
