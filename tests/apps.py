@@ -1,4 +1,4 @@
-"""Small ASGI apps to put the middleware in front of."""
+"""A small ASGI app, to be wrapped by the middleware."""
 
 from asgi_health.asgi.types import Receive, Scope, Send
 

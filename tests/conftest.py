@@ -1,4 +1,4 @@
-"""What holds for all tests."""
+"""Settings and hooks for all tests."""
 
 import os
 import signal
@@ -6,12 +6,12 @@ import signal
 import pytest
 from hypothesis import settings
 
-# The gate judges a change, not the luck of a draw: there the same examples are drawn each time. Elsewhere new ones are.
+# In the gate Hypothesis draws the same examples each time, so that a failure is due to the change.
 settings.register_profile("gate", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("gate")
 
-# A job that a script starts with `&` ignores SIGINT, and so would each process that a test starts and interrupts.
+# A job that a script starts with `&` ignores SIGINT, and its children inherit that: a test could not interrupt them.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -20,7 +20,7 @@ STARTS_PROCESSES = {"benchmarks", "cli", "rolling", "servers", "supervisors"}
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run all tests that share something in one process, so that it is made once."""
+    """Mark the tests that start processes, and group those that share a server, so that it starts once."""
     for item in items:
         if "get_server" in item.fixturenames or item.path.parent.name in STARTS_PROCESSES:  # type: ignore[attr-defined]
             item.add_marker(pytest.mark.processes)
@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def group_of(item: pytest.Item) -> str:
-    """The server of a row or driver of tests/checks; elsewhere the parameters of fixtures that outlive a test."""
+    """Return the server of a row or driver of tests/checks; elsewhere the parameters of fixtures with a wider scope."""
     callspec = getattr(item, "callspec", None)
     if callspec is None:
         return ""
@@ -40,6 +40,6 @@ def group_of(item: pytest.Item) -> str:
         for name in ("driver", "server"):
             if name in callspec.params:
                 return f"checks {callspec.params[name]}"
-    # By these scopes pytest itself puts the tests in order.
+    # pytest orders tests by these scopes too.
     shared = [name for name in callspec.params if callspec._arg2scope[name].value != "function"]
     return " ".join(f"{name} {callspec.params[name]}" for name in shared)

@@ -1,4 +1,4 @@
-"""The helpers for those who test checks and apps of their own: what they take, and what they say to a mistake."""
+"""asgi_health.testing: the arguments of the helpers, and the errors for wrong ones."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -10,11 +10,11 @@ from asgi_health import Check, Health, HealthMiddleware, testing
 from asgi_health.asgi.types import Message, Receive, Scope, Send
 from asgi_health.testing import Response, lifespan, settled
 
-ANY: Any = testing  # untyped: what is tested is what a type checker would not let through
+ANY: Any = testing  # untyped, because a type checker refuses these calls
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with what was asked for."""
+    """Answer with the request line and the headers of the request."""
     headers = b"|".join(b": ".join(pair) for pair in scope["headers"])
     body = f"{scope['method']} {scope['path']} {scope['raw_path'].decode()} {scope['query_string'].decode()} ".encode()
     await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -46,7 +46,7 @@ def probed(*arguments: Any, **options: Any) -> Response:
         ("/a", {"headers": [("X-A", "b"), ("X-A", "c")]}, "GET /a /a  x-a: b|x-a: c"),
     ],
 )
-def test_a_probe_asks_for_what_it_is_given(path: str, options: dict[str, Any], asked: str) -> None:
+def test_a_probe_sends_its_arguments_as_a_request(path: str, options: dict[str, Any], asked: str) -> None:
     assert probed(echo, path, **options).body.decode("latin-1") == asked
 
 
@@ -153,7 +153,7 @@ async def lived(app: Any) -> None:
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_named(name: str) -> None:
+def test_a_wrong_argument_raises_an_error_that_names_it(name: str) -> None:
     call, kind, words = MISTAKES[name]
 
     async def main() -> None:
@@ -166,7 +166,7 @@ def test_a_mistake_is_named(name: str) -> None:
         raise caught.value
 
 
-def test_what_does_not_settle_inside_of_a_lifespan_is_named_alone() -> None:
+def test_settled_inside_a_lifespan_names_only_the_checks_without_a_result() -> None:
     async def hang() -> None:
         await anyio.sleep(60)
 
@@ -186,8 +186,8 @@ def test_what_does_not_settle_inside_of_a_lifespan_is_named_alone() -> None:
         anyio.run(main)
 
 
-def test_a_star_import_brings_the_helpers_alone() -> None:
-    # The Health of this module is not the one that users make: theirs would be shadowed.
+def test_a_star_import_brings_only_the_helpers() -> None:
+    # The Health in asgi_health.testing is another class, and would shadow the public one.
     names: dict[str, Any] = {}
     exec("from asgi_health import *\nfrom asgi_health.testing import *", names)
     assert names["Health"] is Health

@@ -1,4 +1,4 @@
-"""A program without a web server. Its queue is a folder: each file that is moved there is a message.
+"""A program without a web server. Its queue is a folder: each file that is moved into it is a message.
 
 python consumer.py /tmp/queue 127.0.0.1:9000
 """

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from .. import virtual
-from .checks import Clings
+from ..support import virtual_time as virtual
+from ..support.recording_checks import Clings
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import pytest
 
 from asgi_health import HealthMiddleware, healthy, unhealthy
 
-from .caller import Reply, ask_scope, at_once, echo_nothing, get, http_scope
-from .known import Clock, a_check, known
+from ..support.asgi_caller import Reply, ask_scope, at_once, echo_nothing, get, http_scope
+from ..support.known_state import Clock, a_check, known
 
 PASS = HealthMiddleware(echo_nothing, known(Clock(), (a_check("database"), healthy())))
 FAIL = HealthMiddleware(echo_nothing, known(Clock(), (a_check("database"), unhealthy("down"))))

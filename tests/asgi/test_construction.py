@@ -7,8 +7,8 @@ import pytest
 
 from asgi_health import Check, Health, HealthMiddleware, Paths, ServiceInfo, healthy, unhealthy
 
-from .caller import echo_nothing, get
-from .known import Clock, a_check, known, never_run
+from ..support.asgi_caller import echo_nothing, get
+from ..support.known_state import Clock, a_check, known, never_run
 
 
 async def asynchronous() -> None:

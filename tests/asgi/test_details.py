@@ -6,8 +6,8 @@ import pytest
 
 from asgi_health import HealthMiddleware, Probe, ServiceInfo, bearer_token, degraded, healthy, unhealthy
 
-from .caller import Reply, echo_nothing, get, names_in, with_token
-from .known import Clock, a_check, known
+from ..support.asgi_caller import Reply, echo_nothing, get, names_in, with_token
+from ..support.known_state import Clock, a_check, known
 
 SERVICE = ServiceInfo("shop", "2", "2.7.1", "sells things", links={"about": "https://example.org/about"}, notes=("hi",))
 BOTH = (Probe.READINESS, Probe.LIVENESS)

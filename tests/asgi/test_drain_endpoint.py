@@ -11,7 +11,7 @@ from asgi_health.core.lifecycle import Phase
 from asgi_health.testing import Response, lifespan, probe, settled
 
 from ..apps import plain_app
-from ..virtual import BACKENDS, clock_of, run_virtual
+from ..support.virtual_time import BACKENDS, clock_of, run_virtual
 
 TOKEN = [("authorization", "Bearer open-sesame")]
 

@@ -12,11 +12,11 @@ import pytest
 from asgi_health import Check, Health, HealthMiddleware, Probe
 from asgi_health.asgi.types import App, Message
 
-from ..virtual import BACKENDS, clock_of, run_virtual
-from .caller import ask, ask_scope, http_scope
-from .checks import Counted
-from .lives import speaks
-from .server import serving
+from ..support.asgi_caller import ask, ask_scope, http_scope
+from ..support.lifespan_apps import speaks
+from ..support.lifespan_driver import serving
+from ..support.recording_checks import Counted
+from ..support.virtual_time import BACKENDS, clock_of, run_virtual
 
 BOTH = pytest.mark.parametrize("backend", BACKENDS)
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from asgi_health import HealthMiddleware, bearer_token, unhealthy
 from asgi_health.asgi.types import Receive, Scope, Send
 
-from .caller import at_once, http_scope
-from .known import Clock, a_check, known
+from ..support.asgi_caller import at_once, http_scope
+from ..support.known_state import Clock, a_check, known
 
 PATHS = ("/health", "/healthz", "/health/live", "/livez", "/health/ready", "/readyz", "/health/startup", "/startupz")
 PROBES = PATHS[2:]

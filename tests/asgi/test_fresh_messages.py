@@ -5,8 +5,8 @@ import pytest
 from asgi_health import HealthMiddleware, degraded, unhealthy
 from asgi_health.asgi.types import App, Message, Receive, Scope, Send
 
-from .caller import ask_scope, at_once, echo_nothing, get, http_scope
-from .known import Clock, a_check, known
+from ..support.asgi_caller import ask_scope, at_once, echo_nothing, get, http_scope
+from ..support.known_state import Clock, a_check, known
 
 
 def vandal(app: App) -> App:

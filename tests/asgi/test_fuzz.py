@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from asgi_health import HealthMiddleware, Probe, ServiceInfo, bearer_token, client_in, degraded, unhealthy
 
-from .caller import ask_scope, at_once, echo_nothing, http_scope
-from .known import Clock, a_check, known
+from ..support.asgi_caller import ask_scope, at_once, echo_nothing, http_scope
+from ..support.known_state import Clock, a_check, known
 
 SECRET = "qxsecretxq"  # in every name, message, value and unit
 MARK = "wzmarkzw"  # in whatever the request is made of

@@ -19,11 +19,11 @@ from starlette.routing import Mount, Route
 from asgi_health import Check, Health, HealthMiddleware, Paths, Probe
 from asgi_health.asgi.types import App
 
-from ..virtual import BACKENDS, clock_of, run_virtual
-from .caller import ask, echo_nothing
-from .checks import Counted
-from .lives import life, takes_part
-from .server import serving
+from ..support.asgi_caller import ask, echo_nothing
+from ..support.lifespan_apps import life, takes_part
+from ..support.lifespan_driver import serving
+from ..support.recording_checks import Counted
+from ..support.virtual_time import BACKENDS, clock_of, run_virtual
 
 
 def health_of(check: Counted, backend: str) -> Health:

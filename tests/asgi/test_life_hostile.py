@@ -12,13 +12,13 @@ import pytest
 from asgi_health import Check, Health, HealthMiddleware
 from asgi_health.asgi.types import Message, Receive, Scope, Send
 
-from ..virtual import BACKENDS, clock_of, run_virtual
-from . import lives
-from .caller import PATHS, ask, echo_nothing, statuses
-from .checks import logged
-from .known import Clock
-from .lives import ERROR, Hear, Say, Script, life, speaks
-from .server import Server, serving
+from ..support import lifespan_apps as lives
+from ..support.asgi_caller import PATHS, ask, echo_nothing, statuses
+from ..support.known_state import Clock
+from ..support.lifespan_apps import ERROR, Hear, Say, Script, life, speaks
+from ..support.lifespan_driver import Server, serving
+from ..support.recording_checks import logged
+from ..support.virtual_time import BACKENDS, clock_of, run_virtual
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -9,10 +9,10 @@ import pytest
 from asgi_health import Check, Health, HealthMiddleware
 from asgi_health.asgi.types import Message, Receive, Scope, Send
 
-from ..virtual import BACKENDS, clock_of, run_virtual
-from . import lives
-from .lives import ERROR, Script, life
-from .server import Server, alive
+from ..support import lifespan_apps as lives
+from ..support.lifespan_apps import ERROR, Script, life
+from ..support.lifespan_driver import Server, alive
+from ..support.virtual_time import BACKENDS, clock_of, run_virtual
 
 STARTED = ("server: startup", "app hears startup", "app says startup.complete", "server hears startup.complete")
 TAKEN_OVER = ("server: startup", "server hears startup.complete")

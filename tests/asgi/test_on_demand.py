@@ -11,12 +11,12 @@ import trio
 
 from asgi_health import Check, Health, HealthMiddleware, Probe
 
-from ..virtual import BACKENDS, clock_of, run_virtual, stall
-from .caller import ask, echo_nothing, get
-from .checks import Counted
-from .known import Clock
-from .lives import speaks
-from .server import Server
+from ..support.asgi_caller import ask, echo_nothing, get
+from ..support.known_state import Clock
+from ..support.lifespan_apps import speaks
+from ..support.lifespan_driver import Server
+from ..support.recording_checks import Counted
+from ..support.virtual_time import BACKENDS, clock_of, run_virtual, stall
 
 RUNNERS: dict[str, Callable[[HealthMiddleware, str], int]] = {
     "asyncio": lambda app, method: asyncio.run(status(app, method)),

@@ -9,10 +9,10 @@ import pytest
 
 from asgi_health import Check, Health, HealthMiddleware
 
-from ..virtual import BACKENDS, clock_of, run_virtual, stall
-from .caller import ask, at_once, echo_nothing, get
-from .checks import Clings, Counted
-from .known import Clock
+from ..support.asgi_caller import ask, at_once, echo_nothing, get
+from ..support.known_state import Clock
+from ..support.recording_checks import Clings, Counted
+from ..support.virtual_time import BACKENDS, clock_of, run_virtual, stall
 from .test_on_demand import RUNNERS, status
 
 

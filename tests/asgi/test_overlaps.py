@@ -25,9 +25,9 @@ from starlette.routing import Mount, Route, Router, WebSocketRoute
 from asgi_health import Health, HealthMiddleware, Paths
 from asgi_health.asgi.types import App, Receive, Scope, Send
 
-from .caller import ask, echo_nothing
-from .lives import life, speaks, takes_part
-from .server import Server
+from ..support.asgi_caller import ask, echo_nothing
+from ..support.lifespan_apps import life, speaks, takes_part
+from ..support.lifespan_driver import Server
 
 CALLS = pytest.mark.parametrize("lifespan", [True, False], ids=["lifespan", "no lifespan"])
 

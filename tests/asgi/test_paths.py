@@ -4,8 +4,8 @@ import pytest
 
 from asgi_health import HealthMiddleware, Paths, Probe, healthy, unhealthy
 
-from .caller import echo_nothing, get
-from .known import Clock, a_check, known
+from ..support.asgi_caller import echo_nothing, get
+from ..support.known_state import Clock, a_check, known
 
 
 def middleware(paths: Paths = Paths(), *, details: bool = False) -> HealthMiddleware:  # noqa: B008

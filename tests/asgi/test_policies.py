@@ -14,8 +14,8 @@ from starlette.middleware.cors import CORSMiddleware
 from asgi_health import Drain, HealthMiddleware, bearer_token, client_in, unhealthy
 from asgi_health.asgi.types import Scope
 
-from .caller import ask_scope, at_once, echo_nothing, http_scope
-from .known import Clock, a_check, known
+from ..support.asgi_caller import ask_scope, at_once, echo_nothing, http_scope
+from ..support.known_state import Clock, a_check, known
 
 
 def opens(details: object, scope: Scope | None = None, **more: Any) -> bool:

@@ -9,8 +9,8 @@ import pytest
 from asgi_health import HealthMiddleware, Probe, healthy, unhealthy
 from asgi_health.asgi import library
 
-from .caller import echo_nothing, get
-from .known import Clock, a_check, known, record
+from ..support.asgi_caller import echo_nothing, get
+from ..support.known_state import Clock, a_check, known, record
 
 
 class Renderings:

@@ -10,9 +10,9 @@ import pytest
 from asgi_health import Check, Health, HealthMiddleware, Probe, Result, degraded, healthy, unhealthy
 from asgi_health.asgi.types import Receive, Scope, Send
 
-from ..virtual import BACKENDS, clock_of, run_virtual, stall
-from .caller import PATHS, ask, statuses, with_token
-from .server import Server
+from ..support.asgi_caller import PATHS, ask, statuses, with_token
+from ..support.lifespan_driver import Server
+from ..support.virtual_time import BACKENDS, clock_of, run_virtual, stall
 
 LIVE, READY, START = Probe.LIVENESS, Probe.READINESS, Probe.STARTUP
 

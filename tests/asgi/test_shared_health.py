@@ -18,12 +18,12 @@ from asgi_health import Drain, Health, HealthMiddleware, Paths, testing
 from asgi_health.asgi.prepared import Pages
 from asgi_health.asgi.types import App, Receive, Scope, Send
 
-from ..virtual import BACKENDS, clock_of, run_virtual
-from .caller import ask
-from .checks import Counted
-from .known import Clock
-from .lives import speaks
-from .server import Server, serving
+from ..support.asgi_caller import ask
+from ..support.known_state import Clock
+from ..support.lifespan_apps import speaks
+from ..support.lifespan_driver import Server, serving
+from ..support.recording_checks import Counted
+from ..support.virtual_time import BACKENDS, clock_of, run_virtual
 
 REFUSED = "lives with the same Health"
 

@@ -13,12 +13,12 @@ import trio
 
 from asgi_health import Check, Health, HealthMiddleware
 
-from ..virtual import BACKENDS, clock_of, run_virtual
-from . import lives
-from .caller import ask
-from .checks import Clings, logged
-from .lives import life, speaks
-from .server import Server, serving
+from ..support import lifespan_apps as lives
+from ..support.asgi_caller import ask
+from ..support.lifespan_apps import life, speaks
+from ..support.lifespan_driver import Server, serving
+from ..support.recording_checks import Clings, logged
+from ..support.virtual_time import BACKENDS, clock_of, run_virtual
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -7,11 +7,11 @@ import pytest
 
 from asgi_health import Check, Health, HealthMiddleware, Probe, healthy
 
-from ..virtual import BACKENDS, clock_of, run_virtual, stall
-from .caller import ask, at_once, echo_nothing, get
-from .known import Clock, a_check, known
-from .lives import speaks
-from .server import serving
+from ..support.asgi_caller import ask, at_once, echo_nothing, get
+from ..support.known_state import Clock, a_check, known
+from ..support.lifespan_apps import speaks
+from ..support.lifespan_driver import serving
+from ..support.virtual_time import BACKENDS, clock_of, run_virtual, stall
 
 
 async def well() -> None:

@@ -13,7 +13,7 @@ from asgi_health import Check, Health, Result, Status
 from asgi_health.checks.heartbeat import Heartbeat
 from asgi_health.runtime.scheduler.runner import runner_of
 
-from ..virtual import clock_of, run_virtual
+from ..support.virtual_time import clock_of, run_virtual
 from .observe import expect
 
 pytestmark = pytest.mark.anyio

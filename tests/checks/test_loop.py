@@ -9,7 +9,7 @@ import pytest
 
 from asgi_health import Result, Status
 from asgi_health.checks.loop import WATCH, loop_lag
-from tests.virtual import BACKENDS, run_virtual, stall
+from tests.support.virtual_time import BACKENDS, run_virtual, stall
 
 from .observe import expect
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from asgi_health import Check, Probe
 from asgi_health.core.validate import LONGEST, LONGEST_WAIT, SHORTEST
 
-from .cases import passing, patient, refused
+from ..support.core_cases import passing, patient, refused
 
 MAKE: Callable[..., Check] = Check  # untyped: what is tested is what a type checker would not let through
 

@@ -8,7 +8,7 @@ import pytest
 from asgi_health import Drain, Health, Probe, Status, healthy
 from asgi_health.core.lifecycle import Phase
 
-from .cases import check, finish, serving, still
+from ..support.core_cases import check, finish, serving, still
 
 
 class Clock:

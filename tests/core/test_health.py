@@ -13,7 +13,7 @@ from asgi_health.core.check_slot import CheckOptions
 from asgi_health.core.lifecycle import Phase
 from asgi_health.core.schedule import Run
 
-from .cases import PROBES, check, finish, passing, refused, serving, standing, start, still
+from ..support.core_cases import PROBES, check, finish, passing, refused, serving, standing, start, still
 
 MAKE: Callable[..., Health] = Health
 

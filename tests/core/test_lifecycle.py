@@ -8,7 +8,7 @@ import pytest
 from asgi_health import Check, Health, Probe, Result, Status, degraded, healthy, unhealthy
 from asgi_health.core.lifecycle import Phase
 
-from .cases import PROBES, check, finish, serving, standing, start, still
+from ..support.core_cases import PROBES, check, finish, serving, standing, start, still
 
 H, D, U = Status.HEALTHY, Status.DEGRADED, Status.UNHEALTHY
 

@@ -11,7 +11,7 @@ from asgi_health import Check, Health, Probe, Status
 from asgi_health.core.lifecycle import Phase
 from asgi_health.core.schedule import Run
 
-from .cases import PROBES, RESULTS, checks, patient, statuses
+from ..support.core_cases import PROBES, RESULTS, checks, patient, statuses
 
 NAMES = "abcd"
 GOOD = (Status.HEALTHY, Status.DEGRADED)

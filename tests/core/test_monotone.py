@@ -6,11 +6,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from asgi_health import Check, Probe, Result, Status, healthy, unhealthy
+from asgi_health.core.aggregate import finished
 from asgi_health.core.report import report_checks
 from asgi_health.core.state import UNKNOWN, advance
-from asgi_health.core.aggregate import finished
 
-from .cases import PROBES, RESULTS, checks, finish, patient, serving, start, statuses
+from ..support.core_cases import PROBES, RESULTS, checks, finish, patient, serving, start, statuses
 
 UNHEALTHY = Status.UNHEALTHY
 

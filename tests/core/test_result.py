@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from asgi_health import Result, Status, degraded, healthy, unhealthy
 from asgi_health.core.result import MESSAGE_LIMIT, failure, interpret
 
-from .cases import patient, refused
+from ..support.core_cases import patient, refused
 
 MAKE: Callable[..., Result] = Result
 HEALTHY: Callable[..., Result] = healthy

@@ -8,11 +8,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_health import Health, Probe, Result, Status, Transition, healthy, unhealthy
-from asgi_health.core.validate import SHORTEST
 from asgi_health.core.schedule import Orders
 from asgi_health.core.state import CheckState
+from asgi_health.core.validate import SHORTEST
 
-from .cases import RESULTS, check, checks, finish, passing, patient, refused, serving, standing, start, statuses, still
+from ..support.core_cases import (
+    RESULTS,
+    check,
+    checks,
+    finish,
+    passing,
+    patient,
+    refused,
+    serving,
+    standing,
+    start,
+    statuses,
+    still,
+)
 
 NOTHING = Orders((), ())
 

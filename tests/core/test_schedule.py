@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from asgi_health import Check, Status
-from asgi_health.core.validate import LONGEST, SHORTEST
 from asgi_health.core.schedule import Timers, pause
 from asgi_health.core.state import UNKNOWN, CheckState
+from asgi_health.core.validate import LONGEST, SHORTEST
 
-from .cases import check, checks, patient
+from ..support.core_cases import check, checks, patient
 
 jitters = st.floats(0.0, 1.0, exclude_max=True)
 states = st.builds(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from asgi_health import Check, Status
 from asgi_health.core.state import UNKNOWN, CheckState, advance
 
-from .cases import RESULTS, check, checks, patient, results, statuses
+from ..support.core_cases import RESULTS, check, checks, patient, results, statuses
 
 LETTERS = {"h": Status.HEALTHY, "d": Status.DEGRADED, "u": Status.UNHEALTHY}
 

@@ -7,7 +7,7 @@ import pytest
 
 from asgi_health import Health, Result, Status, Transition, degraded, healthy, unhealthy
 
-from .cases import check, finish, serving, standing, start
+from ..support.core_cases import check, finish, serving, standing, start
 
 H, D, U = Status.HEALTHY, Status.DEGRADED, Status.UNHEALTHY
 

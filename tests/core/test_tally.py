@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_health import Check, Probe, Status
+from asgi_health.core.aggregate import Outlook, Tally
 from asgi_health.core.report import report_checks
 from asgi_health.core.state import UNKNOWN, CheckState, advance
 from asgi_health.core.status import worst
-from asgi_health.core.aggregate import Outlook, Tally
 
-from .cases import PROBES, RESULTS, check, checks, patient, results, statuses
+from ..support.core_cases import PROBES, RESULTS, check, checks, patient, results, statuses
 
 quarters = st.integers(0, 240).map(lambda n: n / 4)
 

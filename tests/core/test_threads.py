@@ -10,10 +10,10 @@ from itertools import count
 import pytest
 
 from asgi_health import Health, Probe, Status, healthy, unhealthy
-from asgi_health.core.lifecycle import Phase
 from asgi_health.core.aggregate import Outlook
+from asgi_health.core.lifecycle import Phase
 
-from .cases import PROBES, check, finish, serving, start, still
+from ..support.core_cases import PROBES, check, finish, serving, start, still
 
 
 def at_once(*jobs: Callable[[], object]) -> None:

@@ -1,7 +1,7 @@
-"""The fenced blocks of README.md and docs, and what a comment above a block says about it.
+"""The fenced blocks of the pages, and the comments above them.
 
-``<!-- with: app, database -->`` names what a program takes from the reader's own code (see preambles.py); `async` among
-these says that it stands in an async function. ``<!-- needs: datasette -->`` names modules that the tests do not have.
+``<!-- with: app, database -->`` names what a program takes from the reader's own code (see preambles.py); `async` means
+that the program is the body of an async function. ``<!-- needs: datasette -->`` names modules that the tests lack.
 """
 
 import re
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 FENCED = re.compile(r"^(?:<!-- (?P<comment>[^\n]*) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
 ADDRESS = re.compile(r"\b(?:0\.0\.0\.0|127\.0\.0\.1):9000\b")
@@ -23,22 +23,22 @@ class Block:
     language: str
     text: str
     names: tuple[str, ...]
-    """What it takes from the reader's own code."""
+    """The names that it takes from the reader's own code."""
     needs: tuple[str, ...]
     """The modules that the tests do not have."""
     is_signature: bool
-    """Whether it is how a check is called, below the heading with its name."""
+    """Whether it is the signature of a check, below the heading with its name."""
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
 
     def moved(self, port: int, socket: Path) -> str:
-        """The same with an address and a socket of the test's own."""
+        """Return the text with the port and the socket of a test."""
         return ADDRESS.sub(f"127.0.0.1:{port}", self.text).replace(SOCKET, str(socket))
 
 
 def blocks_of(page: Path) -> list[Block]:
-    """Every block of a page, in their order."""
+    """Return the blocks of a page, in order."""
     text = page.read_text()
     found = []
     for match in FENCED.finditer(text):
@@ -62,5 +62,5 @@ BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 
 
 def blocks(language: str, page: str = "README.md") -> list[str]:
-    """The texts of the blocks of one language."""
+    """Return the texts of the blocks of one language."""
     return [block.text for block in BLOCKS if (block.page, block.language) == (page, language)]

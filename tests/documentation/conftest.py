@@ -1,4 +1,4 @@
-"""Programs with a client talk to a real server."""
+"""Fixtures: programs with a client use a real server."""
 
 from tests.checks.conftest import get_server
 

@@ -1,6 +1,6 @@
-"""What stands above a program of the documentation in the reader's own code, by name; `<!-- with: ... -->` asks for it.
+"""The names that programs of the documentation take from the reader's own code; `<!-- with: ... -->` lists them.
 
-What belongs to a server (`DATABASE`, `CACHE`, `NATS`) comes from the test, which starts one.
+The names of servers (`DATABASE`, `CACHE`, `NATS`) come from the test, which starts one.
 """
 
 import sys
@@ -22,18 +22,18 @@ async def passes() -> None:
 
 
 async def consume(queue: Path, stopping: anyio.Event) -> None:
-    """A program that has nothing left to do."""
+    """Return at once: the queue is empty."""
 
 
 def module(name: str, **members: object) -> ModuleType:
-    """Make a module that can be imported."""
+    """Return a new module that can be imported."""
     made = sys.modules[name] = ModuleType(name)
     made.__dict__.update(members)
     return made
 
 
 def service() -> ModuleType:
-    """An application that is made with a Health of its own."""
+    """Return a module with an application and its Health."""
     health = Health({"database": passes})
     app = HealthMiddleware(Starlette(), checks=health)
     return module("service", app=app, health=health, ping_database=passes)
@@ -45,21 +45,21 @@ PREAMBLES: dict[str, Callable[[], object]] = {
     "app": Starlette,
     "service": service,
     "shop": lambda: module("shop", app=Starlette()),
-    # functions that ask a dependency
+    # functions of checks
     "database": lambda: passes,
     "migrations_done": lambda: passes,
     "ping_database": lambda: passes,
     "ping_search": lambda: passes,
     "free_gigabytes": lambda: lambda: 7,
-    # what a program without a web server has
+    # programs without a web server
     "consume": lambda: consume,
     "queue": lambda: Path(tempfile.gettempdir()),
     "stopping": anyio.Event,
-    # a Health of its own for each program, as it belongs to one app at a time
+    # a new Health for each program, because it belongs to one app at a time
     "health": lambda: Health({"database": passes}),
 }
 
 
 def preamble(name: str) -> object:
-    """Make what `name` stands for: a public name of asgi_health, or one of the above."""
+    """Return the object with that name: a public one of asgi_health, or a new one of the above."""
     return getattr(asgi_health, name) if name in asgi_health.__all__ else PREAMBLES[name]()

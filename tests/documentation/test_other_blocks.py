@@ -1,6 +1,6 @@
-"""What is no program of Python is at least what it says it is: shell, YAML, configuration.
+"""Each block that is not Python parses as the language of its fence: shell, YAML, configuration.
 
-What the blocks do is tested where their subject is: the commands in tests/cli, the supervisors in tests/supervisors.
+Other tests run them: the commands in tests/cli, the supervisors in tests/supervisors.
 """
 
 import configparser
@@ -20,7 +20,7 @@ def is_shell(text: str) -> None:
 
 
 def is_a_session(text: str) -> None:
-    """Commands behind a prompt with what they print, or commands alone."""
+    """Check commands after a prompt, between their output, or commands without a prompt."""
     is_shell("\n".join(re.findall(r"^\$ (.*)$", text, re.MULTILINE)) or text)
 
 
@@ -40,7 +40,7 @@ def is_a_dockerfile(text: str) -> None:
 
 
 def is_shown(text: str) -> None:
-    """What is printed, or read, by something else: it says nothing of its own form."""
+    """Check only that there is a text: output has no syntax."""
     assert text.strip()
 
 
@@ -55,6 +55,6 @@ FORMS: dict[str, Callable[[str], None]] = {
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.language != "python"], ids=str)
-def test_a_block_is_what_its_fence_says(block: Block) -> None:
-    assert block.language in FORMS, f"{block}: a fence of an unknown kind, {block.language!r}"
+def test_a_block_parses_as_the_language_of_its_fence(block: Block) -> None:
+    assert block.language in FORMS, f"{block}: unknown language {block.language!r}"
     FORMS[block.language](block.text)

@@ -1,4 +1,4 @@
-"""Every program of README.md and docs runs as printed, below what its comment says that the reader has already."""
+"""Every Python program of the pages runs as printed, after the names that its comment lists."""
 
 import ast
 import asyncio
@@ -35,7 +35,7 @@ URLS = {
     "DATABASE": ("postgres", f"postgresql://{USER}:{PASSWORD}@127.0.0.1:%d/{DATABASE}"),
     "NATS": ("nats", f"nats://{USER}:{PASSWORD}@127.0.0.1:%d"),
 }
-"""The names that stand for a server, with the server of the tests and its URL."""
+"""The names of servers in programs, with the server of the tests and its URL."""
 WITH_SERVERS = [block for block in RUN if {*URLS} & {*block.names}]
 ALONE = [block for block in RUN if block not in WITH_SERVERS]
 TEST_FILES = [block for block in PROGRAMS if "def test_" in block.text]
@@ -45,7 +45,7 @@ SIGNATURES = [block for block in BLOCKS if block.is_signature]
 
 @pytest.fixture
 def places() -> Iterator[tuple[int, Path]]:
-    """A port and the path of a socket in place of those in the programs."""
+    """Yield a free port and the path of a socket, to replace those in the programs."""
     modules = {*sys.modules}
     with reserved_port() as port, tempfile.TemporaryDirectory(prefix="asgi-health-") as folder:
         yield port, Path(folder) / "s"
@@ -54,7 +54,7 @@ def places() -> Iterator[tuple[int, Path]]:
 
 
 async def run(block: Block, places: tuple[int, Path], given: Mapping[str, object]) -> None:
-    """Run a program, and where it makes an app, have that become ready as under a server."""
+    """Run a program. If it makes an app, start it and wait until it is ready."""
     names: dict[str, Any] = {name: given.get(name) or preamble(name) for name in block.names if name != "async"}
     before = names.get("app")
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if "async" in block.names else 0
@@ -72,12 +72,12 @@ async def run(block: Block, places: tuple[int, Path], given: Mapping[str, object
 
 
 @pytest.mark.parametrize("block", ALONE, ids=str)
-def test_a_program_runs_and_its_app_gets_ready(block: Block, places: tuple[int, Path]) -> None:
+def test_a_program_runs_and_its_app_becomes_ready(block: Block, places: tuple[int, Path]) -> None:
     anyio.run(run, block, places, {})
 
 
 @pytest.mark.parametrize("block", WITH_SERVERS, ids=str)
-def test_a_program_with_a_server_runs_and_its_app_gets_ready(
+def test_a_program_with_a_server_runs_and_its_app_becomes_ready(
     block: Block, places: tuple[int, Path], get_server: GetServer
 ) -> None:
     servers = {name: URLS[name] for name in block.names if name in URLS}
@@ -86,7 +86,7 @@ def test_a_program_with_a_server_runs_and_its_app_gets_ready(
 
 
 @pytest.mark.parametrize("block", TEST_FILES, ids=str)
-def test_a_test_file_passes_with_the_plugins_that_asgi_health_brings(block: Block, tmp_path: Path) -> None:
+def test_a_printed_test_file_passes_with_the_plugin_of_anyio(block: Block, tmp_path: Path) -> None:
     lines = [f"{name} = preamble({name!r})\n" for name in block.names]
     (tmp_path / "conftest.py").write_text("")
     (tmp_path / "test_printed.py").write_text(
@@ -118,7 +118,7 @@ def test_a_test_file_passes_with_the_plugins_that_asgi_health_brings(block: Bloc
 
 
 @pytest.mark.parametrize("block", UNRUN, ids=str)
-def test_a_program_that_needs_another_package_compiles_and_imports_what_there_is(block: Block) -> None:
+def test_a_program_that_needs_another_package_compiles_and_its_names_of_asgi_health_exist(block: Block) -> None:
     tree = ast.parse(block.text, str(block))
     compile(tree, str(block), "exec", dont_inherit=True)
     assert {*block.needs} <= imported(tree)
@@ -132,7 +132,7 @@ def test_a_program_that_needs_another_package_compiles_and_imports_what_there_is
 
 
 @pytest.mark.parametrize("block", PROGRAMS, ids=str)
-def test_the_comment_names_what_the_program_takes_from_elsewhere_and_nothing_more(block: Block) -> None:
+def test_the_comment_lists_exactly_the_names_that_the_program_does_not_define(block: Block) -> None:
     tree = ast.parse(block.text)
     nodes = [*ast.walk(tree)]
     bound = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
@@ -151,7 +151,7 @@ def test_the_comment_names_what_the_program_takes_from_elsewhere_and_nothing_mor
 
 
 def imported(tree: ast.AST) -> set[str]:
-    """The modules that a program imports."""
+    """Return the modules that a program imports."""
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -162,12 +162,12 @@ def imported(tree: ast.AST) -> set[str]:
 
 
 @pytest.mark.parametrize("block", SIGNATURES, ids=str)
-def test_a_signature_is_one(block: Block) -> None:
+def test_a_signature_parses(block: Block) -> None:
     ast.parse(f"def {block.text.strip()}: ...")
 
 
 def test_the_example_in_the_docstring_of_a_heartbeat_beats() -> None:
-    # A comment cannot stand above it: the page is written from the docstring.
+    # It has no comment above it, because the page is generated from the docstring.
     page = (ROOT / "docs" / "checks.md").read_text()
     (example,) = re.findall(r"^ {4}beat = .*\n(?: {4}.*\n|\n)+", page, re.MULTILINE)
     handled: list[str] = []

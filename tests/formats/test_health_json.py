@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from asgi_health import Probe, Result, ServiceInfo, Status, degraded, healthy, unhealthy
 from asgi_health.formats.health_json import health_json
 
-from ..core.cases import check, patient, serving
-from .cases import WALL, one, read, report_of, sound
+from ..support.core_cases import check, patient, serving
+from ..support.format_cases import WALL, one, read, report_of, sound
 
 # Section 3 of the draft, and section 4 with the additional key of ours.
 TOP = {"status", "version", "releaseId", "notes", "output", "checks", "links", "serviceId", "description"}

@@ -13,8 +13,8 @@ from asgi_health.formats.redact import mask, redact, redact_lines
 from asgi_health.formats.text import text
 from benchmarks.redaction import UNITS
 
-from ..core.cases import patient
-from .cases import WALL, both, one
+from ..support.core_cases import patient
+from ..support.format_cases import WALL, both, one
 from .secrets import AROUND_PASSWORD, BARE, KEYS, LINES, QUOTED, READABLE, TOKENS
 
 thorough = settings(patient, max_examples=200)

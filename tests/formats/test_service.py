@@ -8,7 +8,7 @@ import pytest
 
 from asgi_health import ServiceInfo
 
-from ..core.cases import refused
+from ..support.core_cases import refused
 
 MAKE: Callable[..., ServiceInfo] = ServiceInfo
 TEXTS = ("version", "release", "description")

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from asgi_health import Probe, Result, Status, degraded, healthy, unhealthy
 from asgi_health.formats.text import text
 
-from ..core.cases import check, patient, serving
-from .cases import both, one, report_of, sound
+from ..support.core_cases import check, patient, serving
+from ..support.format_cases import both, one, report_of, sound
 
 LIVE = (Probe.LIVENESS, Probe.READINESS, Probe.STARTUP)
 

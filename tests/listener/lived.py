@@ -11,8 +11,8 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from asgi_health.asgi.types import App
 
-from ..asgi.lives import Hear, Say
-from ..asgi.server import Server, serving
+from ..support.lifespan_apps import Hear, Say
+from ..support.lifespan_driver import Server, serving
 
 LOOPS: dict[str, tuple[str, dict[str, Any]]] = {
     "asyncio": ("asyncio", {}),

@@ -5,7 +5,7 @@ import time
 
 from asgi_health import HealthMiddleware, Listener, listen_early
 
-from ..asgi.lives import speaks
+from ..support.lifespan_apps import speaks
 
 listener = listen_early(Listener(os.environ["ADDRESS"]))
 while not os.path.exists(os.environ["GO"]):  # imports that take long

@@ -9,8 +9,8 @@ import socket
 import sys
 
 from asgi_health import Listener
-from asgi_health.listener.sockets import bind
 from asgi_health.listener.interface import CannotListen
+from asgi_health.listener.sockets import bind
 
 RACERS = 4
 

@@ -15,9 +15,9 @@ import pytest
 from asgi_health import Health, HealthMiddleware, Listener, Paths, listen_early
 from asgi_health.listener.interface import CannotListen
 
-from ..asgi.lives import speaks
 from ..servers.process import ROOT, wait_until
 from ..servers.wire import Address, Connection, ask
+from ..support.lifespan_apps import speaks
 from .lived import living, threads
 
 PATHS = ("/livez", "/readyz", "/startupz", "/health")

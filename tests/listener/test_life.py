@@ -17,16 +17,16 @@ import pytest
 
 from asgi_health import Health, HealthMiddleware, Listener
 from asgi_health.asgi.types import Message
-from asgi_health.runtime import addresses
-from asgi_health.listener.sockets import bind
 from asgi_health.listener.interface import CannotListen
+from asgi_health.listener.sockets import bind
+from asgi_health.runtime import addresses
 
-from ..asgi import lives
-from ..asgi.caller import ask as ask_app
-from ..asgi.caller import echo_nothing
-from ..asgi.lives import ERROR, Script, life, speaks
 from ..servers.process import ROOT, wait_until
 from ..servers.wire import Address, ask
+from ..support import lifespan_apps as lives
+from ..support.asgi_caller import ask as ask_app
+from ..support.asgi_caller import echo_nothing
+from ..support.lifespan_apps import ERROR, Script, life, speaks
 from .lived import LOOPS, Blocked, Step, beginning, living, loop_of, starts_when, threads
 
 PATHS = ("/livez", "/readyz", "/startupz", "/health")

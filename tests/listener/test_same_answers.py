@@ -24,11 +24,11 @@ from asgi_health import (
 )
 from asgi_health.asgi.types import App
 
-from ..asgi.caller import Reply, ask, with_token
-from ..asgi.known import Clock
-from ..asgi.lives import speaks
 from ..servers.process import wait_until
 from ..servers.wire import Answer, Connection, request
+from ..support.asgi_caller import Reply, ask, with_token
+from ..support.known_state import Clock
+from ..support.lifespan_apps import speaks
 from .lived import living
 
 TOKEN = "open-sesame"

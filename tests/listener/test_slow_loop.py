@@ -13,10 +13,10 @@ from anyio.from_thread import BlockingPortal
 from asgi_health import Health, HealthMiddleware
 from asgi_health.asgi.types import App
 
-from ..asgi.caller import ask
-from ..asgi.lives import Hear, Say, life, speaks
-from ..asgi.server import alive, hearts, serving
 from ..servers.process import wait_until
+from ..support.asgi_caller import ask
+from ..support.lifespan_apps import Hear, Say, life, speaks
+from ..support.lifespan_driver import alive, hearts, serving
 from .lived import LOOPS, living, loop_of, threads
 
 SLOW = 0.6  # longer than what a busy machine keeps a loop waiting

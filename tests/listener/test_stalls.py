@@ -10,11 +10,11 @@ from anyio.from_thread import BlockingPortal
 
 from asgi_health import Check, Health, HealthMiddleware, Listener, bearer_token
 
-from ..asgi.caller import ask as ask_app
-from ..asgi.caller import echo_nothing
-from ..asgi.lives import speaks
 from ..servers.process import wait_until
 from ..servers.wire import Address, Answer, ask
+from ..support.asgi_caller import ask as ask_app
+from ..support.asgi_caller import echo_nothing
+from ..support.lifespan_apps import speaks
 from .lived import LOOPS, Blocked, living, loop_of
 
 TOKEN = "open-sesame"

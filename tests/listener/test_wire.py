@@ -23,9 +23,9 @@ from asgi_health.asgi.types import Scope
 from asgi_health.core.aggregate import Outlook
 from asgi_health.runtime import listener_connection, listener_places
 
-from ..asgi.lives import speaks
 from ..servers.process import wait_until
 from ..servers.wire import Answer, Connection, Parser, ask, request
+from ..support.lifespan_apps import speaks
 from .lived import living
 
 pytestmark = pytest.mark.usefixtures("silent")

@@ -12,8 +12,8 @@ import pytest
 
 from asgi_health import Drain, Health, Probe, Status
 from asgi_health.core.logger import logger
-from asgi_health.runtime.drain.file import PERIOD, DrainFile
 from asgi_health.runtime.drain.controller import Drainer
+from asgi_health.runtime.drain.file import PERIOD, DrainFile
 
 from ..servers.process import wait_until
 from .hanging import hanging

@@ -9,7 +9,7 @@ from asgi_health.core.lifecycle import Phase
 from asgi_health.core.logger import logger
 from asgi_health.runtime.drain.controller import Drainer
 
-from ..virtual import BACKENDS, clock_of, run_virtual
+from ..support.virtual_time import BACKENDS, clock_of, run_virtual
 
 
 class Lab:

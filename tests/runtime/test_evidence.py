@@ -6,7 +6,7 @@ import pytest
 from asgi_health import Check, Health, HealthMiddleware, Probe, Status, Transition
 from asgi_health.testing import lifespan, probe
 from tests.apps import plain_app
-from tests.virtual import BACKENDS, clock_of, run_virtual, stall
+from tests.support.virtual_time import BACKENDS, clock_of, run_virtual, stall
 
 
 class Dependency:

@@ -10,11 +10,11 @@ import pytest
 
 from asgi_health import Check, Drain, Health, HealthMiddleware, Probe
 from asgi_health.core import logger as logger_module
-from asgi_health.core.logger import logger
 from asgi_health.core.aggregate import Outlook
+from asgi_health.core.logger import logger
 from asgi_health.testing import lifespan, probe
 from tests.apps import plain_app
-from tests.virtual import BACKENDS, clock_of, run_virtual
+from tests.support.virtual_time import BACKENDS, clock_of, run_virtual
 
 FAILING = pytest.mark.usefixtures("failing")
 BOTH = pytest.mark.parametrize("backend", BACKENDS)

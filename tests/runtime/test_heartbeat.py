@@ -14,7 +14,7 @@ import trio
 from asgi_health.runtime import heartbeat
 from asgi_health.runtime.watchdog.loop_heartbeat import PERIOD, Heartbeat
 
-from ..asgi.server import alive
+from ..support.lifespan_driver import alive
 
 Main = Callable[[], Awaitable[None]]
 Run = Callable[[Main], None]

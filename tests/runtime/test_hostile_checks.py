@@ -14,7 +14,7 @@ from asgi_health.asgi.types import Message
 from asgi_health.core.lifecycle import Phase
 from asgi_health.testing import lifespan, probe, settled
 from tests.apps import plain_app
-from tests.virtual import clock_of, run_virtual
+from tests.support.virtual_time import clock_of, run_virtual
 
 CheckFunction = Callable[[], object]
 

@@ -19,12 +19,12 @@ from asgi_health.core.lifecycle import Phase
 from asgi_health.runtime import sigterm
 from asgi_health.runtime.scheduler.runner import runner_of
 
-from ..asgi import lives
-from ..asgi.caller import ask
-from ..asgi.lives import ERROR, Hear, Say, life
-from ..asgi.server import Server, serving
 from ..servers.process import wait_until
 from ..servers.wire import ask as ask_at
+from ..support import lifespan_apps as lives
+from ..support.asgi_caller import ask
+from ..support.lifespan_apps import ERROR, Hear, Say, life
+from ..support.lifespan_driver import Server, serving
 from .hanging import hanging
 
 BACKENDS = pytest.mark.parametrize("backend", ["asyncio", "trio"])

@@ -9,7 +9,7 @@ import pytest
 from asgi_health import Check, Health, HealthMiddleware, degraded, unhealthy
 from asgi_health.testing import lifespan, probe
 from tests.apps import plain_app
-from tests.virtual import clock_of, run_virtual, stall
+from tests.support.virtual_time import clock_of, run_virtual, stall
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -7,7 +7,7 @@ from asgi_health import HealthMiddleware, Listener
 from asgi_health.runtime.watchdog.loop_heartbeat import Heartbeat
 
 from ..apps import plain_app
-from ..asgi.server import Server
+from ..support.lifespan_driver import Server
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])

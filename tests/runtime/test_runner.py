@@ -16,7 +16,7 @@ from asgi_health.core.schedule import Orders
 from asgi_health.runtime.scheduler.runner import Runner, runner_of
 from asgi_health.testing import lifespan, probe, settled
 from tests.apps import plain_app
-from tests.virtual import clock_of, run_virtual, stall
+from tests.support.virtual_time import clock_of, run_virtual, stall
 
 BACKENDS = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 variable = contextvars.ContextVar("variable", default="nothing")

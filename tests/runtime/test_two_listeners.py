@@ -11,10 +11,10 @@ import pytest
 from asgi_health import Health, HealthMiddleware, Listener
 from asgi_health.listener.interface import CannotListen
 
-from ..asgi.caller import ask, echo_nothing
-from ..asgi.lives import speaks
-from ..asgi.server import Server, serving
 from ..servers.wire import ask as ask_at
+from ..support.asgi_caller import ask, echo_nothing
+from ..support.lifespan_apps import speaks
+from ..support.lifespan_driver import Server, serving
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="the system refuses it by itself")
 

@@ -11,7 +11,7 @@ import trio
 from asgi_health import Health, HealthMiddleware, Probe, Transition
 from asgi_health.core.lifecycle import Phase
 
-from ..virtual import BACKENDS, clock_of, run_virtual, stall
+from ..support.virtual_time import BACKENDS, clock_of, run_virtual, stall
 from .dependencies import SLACK, Dependency
 from .moods import some_checks
 from .server import Inner, Life, get

@@ -1,6 +1,6 @@
 """Event loops whose time jumps to the next timer instead of passing: hours of sleep in milliseconds.
 
-For async code alone. A loop that waits for a thread has nothing else to do, so its time jumps to the next timer at
+For async code only. While a loop waits for a thread it has nothing else to do, so its time jumps to the next timer at
 once: tests with threads need a real loop.
 """
 
@@ -17,11 +17,11 @@ T = TypeVar("T")
 BACKENDS = ("asyncio", "trio")
 
 DEADLOCK = 10.0
-"""Real seconds without any timer to jump to after which a virtual loop calls it a deadlock."""
+"""Real seconds that a virtual loop without a timer waits for an event before it reports a deadlock."""
 
 
 class _Time:
-    """The time of the loop that runs, or of the last that ran."""
+    """The time of the running loop, or of the last one."""
 
     now = 0.0
     mock = trio.testing.MockClock()
@@ -30,7 +30,7 @@ class _Time:
 def run_virtual(backend: str, main: Callable[[], Awaitable[T]], *, start: float = 0.0) -> T:
     """Run `main` to its end in a new loop of `backend` ("asyncio", "trio") whose time begins at `start`.
 
-    For a second loop whose time continues that of the first: ``start=clock_of(backend)()``.
+    To continue the time of an earlier loop: ``start=clock_of(backend)()``.
     """
 
     async def run() -> T:
@@ -48,13 +48,13 @@ def run_virtual(backend: str, main: Callable[[], Awaitable[T]], *, start: float 
 def clock_of(backend: str) -> Callable[[], float]:
     """Return the clock of the virtual loops of `backend`, for ``Health(clock=...)``. It can be read at any moment.
 
-    Outside of `run_virtual` it stands where the last loop left it.
+    Outside of `run_virtual` it keeps the time at which the last loop ended.
     """
     return _trio_now if backend == "trio" else _asyncio_now
 
 
 def stall(backend: str, seconds: float) -> None:
-    """Let the time pass while nothing else happens: a loop that is blocked by somebody's computation."""
+    """Advance the time by `seconds` while no task runs, as when a computation blocks the loop."""
     if backend == "trio":
         _Time.mock.jump(seconds)
     else:
@@ -80,7 +80,7 @@ class _JumpingSelector(selectors.DefaultSelector):
             return events
         events = super().select(DEADLOCK)
         if not events:
-            raise RuntimeError("deadlock: the virtual loop has no timer, and nothing has woken it")
+            raise RuntimeError("deadlock: the virtual loop has no timer, and no event has woken it")
         return events
 
 

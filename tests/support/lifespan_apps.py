@@ -6,7 +6,7 @@ import anyio
 
 from asgi_health.asgi.types import App, Receive, Scope, Send
 
-from .caller import echo_nothing
+from .asgi_caller import echo_nothing
 
 ERROR = ValueError("the app's own")
 Hear = Callable[[], Awaitable[str]]

@@ -9,7 +9,7 @@ from asgi_health.formats.answer import Answer
 from asgi_health.formats.health_json import health_json
 from asgi_health.formats.text import text
 
-from ..core.cases import check, serving
+from .core_cases import check, serving
 
 WALL = 1_800_000_000.5
 """2027-01-15T08:00:00.500Z"""

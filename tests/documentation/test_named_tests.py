@@ -1,0 +1,47 @@
+"""The pages name tests as evidence: each of these exists."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from .blocks import PAGES, ROOT
+
+NAMED = re.compile(r"(tests/[\w/]+\.py)(?:::(\w+))?")
+FACT = re.compile(r"^- (?:.*\n)(?: {2}.*\n)*", re.MULTILINE)
+
+
+def definitions_in(file: Path) -> set[str]:
+    """Return the names of the functions and classes of `file`."""
+    return {
+        node.name
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+    }
+
+
+def missing(text: str) -> list[str]:
+    """Return the tests, and files of tests, that `text` names and that do not exist."""
+    return [
+        match[0]
+        for match in NAMED.finditer(text)
+        if not (ROOT / match[1]).is_file() or (match[2] and match[2] not in definitions_in(ROOT / match[1]))
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_each_test_that_a_page_names_exists(page: Path) -> None:
+    assert missing(page.read_text()) == []
+
+
+def test_a_test_that_does_not_exist_is_found() -> None:
+    here = "tests/documentation/test_named_tests.py"
+    text = f"{here}::test_each_test_that_a_page_names_exists {here}::test_gone tests/test_gone.py"
+    assert missing(text) == [f"{here}::test_gone", "tests/test_gone.py"]
+
+
+def test_each_fact_about_a_server_names_its_test_or_says_that_it_has_none() -> None:
+    facts = FACT.findall((ROOT / "docs" / "servers.md").read_text())
+    assert len(facts) > 50
+    assert [fact for fact in facts if "Test: `tests/" not in fact and "No test" not in fact] == []
