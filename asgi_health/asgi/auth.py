@@ -3,10 +3,13 @@
 import inspect
 from collections.abc import Callable
 from functools import lru_cache, partial
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TYPE_CHECKING
 
 from ..core.logger import logger
 from .types import Scope
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
 
 Policy = Callable[[Scope], bool]
 """Returns whether the client that sent this request may read the details."""
@@ -53,6 +56,8 @@ def client_in(*networks: str) -> Policy:
         ValueError: for a string that is not a network, or for no network at all.
         TypeError: for a network that is not a string.
     """
+    from ipaddress import IPv6Address, ip_address  # not at the top: 2 ms that only apps with this policy need
+
     if not networks:
         raise ValueError("client_in: no network is given")
     allowed = tuple(_network(each) for each in networks)
@@ -152,7 +157,9 @@ def _token(token: object) -> bytes:
     return token.encode()
 
 
-def _network(text: object) -> IPv4Network | IPv6Network:
+def _network(text: object) -> "IPv4Network | IPv6Network":
+    from ipaddress import ip_network
+
     if not isinstance(text, str):
         raise TypeError(f"client_in: a network must be a string such as '10.0.0.0/8', not {type(text).__name__}")
     try:

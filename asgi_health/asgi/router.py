@@ -73,6 +73,8 @@ class HealthRouter:
             require_type("drain", drain, Drain)
         self._engine = engine
         self._may_read_details = normalize_policy(details)
+        if self._may_read_details is not None:
+            parse_options(b"verbose")  # imports its modules now: later the process may have no descriptor left
         self._details = DetailsCache(engine, service)
         self._routes = {path: Route(probe) for probe in Probe for path in paths.of(probe)}
         # Single checks are found below a probe, and not below `health`, because apps have pages of their own there.
