@@ -69,7 +69,7 @@ class Health:
         self._engine.remove(name)
 
     def check(self, name: str, **options: Unpack[CheckOptions]) -> Callable[[F], F]:
-        """Add the decorated function as a check of that name; the options are those of Check, after `run`."""
+        """Add the decorated function as the check `name`; the options are those of Check, after `run`."""
         require_type('health: the name in @health.check("name")', name, str)
 
         def decorate(function: F) -> F:

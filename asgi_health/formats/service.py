@@ -1,4 +1,4 @@
-"""What an app says of itself in its details."""
+"""What the details say about the app itself."""
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
@@ -9,18 +9,23 @@ from ..core.validate import require_type
 
 @dataclass(frozen=True, slots=True)
 class ServiceInfo:
-    """The service behind the endpoints, in the fields of draft-inadarei-api-health-check-06; empty ones are left out.
+    """What the details say about the app, in the fields of draft-inadarei-api-health-check-06; empty ones are left out.
 
-    Shown to authorised readers only: a version tells a stranger which hole to try. Raises TypeError for a field that
-    is not a string (`links`: a mapping of strings, `notes`: a tuple of strings).
+    Only authorised readers see it: a version tells an attacker which vulnerabilities to try. Raises TypeError for a
+    field of another type, ValueError for an empty name.
+
+    Attributes:
+        name: ``serviceId``.
+        version: ``version``: the version of the public interface.
+        release: ``releaseId``: the build, such as a commit.
+        description: ``description``.
+        links: ``links`` as ``{relation: URL}``.
+        notes: ``notes``: free text.
     """
 
     name: str
-    """``serviceId``."""
     version: str = ""
-    """``version``: of the public interface."""
     release: str = ""
-    """``releaseId``: of the build, such as a commit."""
     description: str = ""
     _: KW_ONLY
     links: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
