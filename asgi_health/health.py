@@ -168,4 +168,4 @@ class Health:
 
 def engine_of(health: Health) -> Engine:
     """Return the engine of `health`, for the other modules of this package."""
-    return health._engine
+    return health._engine  # pyright: ignore[reportPrivateUsage]  of the same module
