@@ -73,8 +73,8 @@ Print the script that completes this command in a shell."""
 
 _COMPLETION_EXAMPLES = """\
 examples:
-  bash: source <(asgi-health completion bash)
-  zsh:  source <(asgi-health completion zsh)
+  bash: eval "$(asgi-health completion bash)"
+  zsh:  eval "$(asgi-health completion zsh)"
   fish: asgi-health completion fish | source"""
 
 

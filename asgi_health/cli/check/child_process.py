@@ -33,7 +33,7 @@ class ChildProcess:
     def __init__(self, options: Mapping[str, Any]) -> None:
         self.messages: Queue[bytes | None] = Queue()
         arguments = {**options, "path": [os.fspath(entry) for entry in sys.path], "argv": sys.argv}
-        # Private, but the only way to pass on -W, -X and the other flags of the interpreter. multiprocessing uses it too.
+        # Private, but the only way to pass on -W, -X and other flags of the interpreter. multiprocessing does so too.
         flags = cast("list[str]", subprocess._args_from_interpreter_flags())  # type: ignore[attr-defined]
         reader, writer = os.pipe()
         try:
