@@ -1,4 +1,4 @@
-"""A program without a web server, in a process of its own."""
+"""Run a program without a web server in a process of its own."""
 
 import os
 import signal
@@ -15,9 +15,9 @@ from .guard import guarded
 
 EXAMPLES = ROOT / "docs" / "examples"
 ADDRESS, QUEUE = "health.sock", "queue"
-RELEASE = "release"  # the file for which a message waits that blocks the loop
-STALL_READY, STALL_LIVE = 0.5, 3.0  # so far apart that there is a time between them on a busy machine too
-EXIT = 10.0  # seconds in which it must be gone
+RELEASE = "release"  # the file that ends a block of the loop
+STALL_READY, STALL_LIVE = 0.5, 3.0  # far enough apart for a busy machine
+EXIT_TIMEOUT = 10.0  # seconds in which it must exit
 
 
 def note(folder: Path, event: str) -> None:
@@ -27,6 +27,8 @@ def note(folder: Path, event: str) -> None:
 
 @dataclass(frozen=True)
 class Program:
+    """A running program and its folder."""
+
     folder: Path
     process: subprocess.Popen[bytes]
 
@@ -46,14 +48,14 @@ class Program:
         wait_until(lambda: event in self.events, f"{event}\n{self.log}", 30.0)
 
     def status(self, target: str) -> int | None:
-        """What is answered, None for nothing."""
+        """Return the status of the answer, None without an answer."""
         try:
             return ask(str(self.folder / ADDRESS), "GET", target).status
         except OSError:
             return None
 
     def send(self, message: str) -> None:
-        """Put a message into its queue."""
+        """Put a message into the queue."""
         outside = self.folder / message
         outside.write_text(message)
         outside.rename(self.folder / QUEUE / message)
@@ -65,9 +67,9 @@ class Program:
         self.process.send_signal(signal.SIGTERM)
 
     def assert_quiet_exit(self) -> None:
-        """It ends in time and well, with nothing to complain of in all its life."""
+        """Assert that it exits in time with code 0, and has logged no errors."""
         try:
-            code = self.process.wait(EXIT)
+            code = self.process.wait(EXIT_TIMEOUT)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"it still runs\n{self.log}") from None
         assert code == 0, self.log
@@ -77,7 +79,7 @@ class Program:
 
 @contextmanager
 def program(*command: str) -> Iterator[Program]:
-    """The Python program that `command` starts, `{folder}` in it stands for its own; it has a queue and answers."""
+    """Start a Python program and wait until it is ready. `{folder}` in `command` is its folder, which has a queue."""
     with guarded() as folder:
         (folder / QUEUE).mkdir()
         with (folder / "log").open("wb") as log:
