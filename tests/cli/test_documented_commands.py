@@ -1,4 +1,4 @@
-"""Every command line of docs/command.md, and those that README.md repeats, print what the page shows below them.
+"""Every command line of docs/command.md prints what the page shows below it.
 
 They run as written, except that they use a free port and a socket in a temporary folder.
 """
@@ -28,16 +28,15 @@ PORT, SOCKET = "127.0.0.1:8000", "/run/app.sock"
 
 
 def blocks(name: str) -> list[str]:
-    """Return the blocks of that name: of docs/command.md, which has each of them, and of README.md."""
-    block = re.compile(rf"^<!-- command: {name} -->\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-    found: list[str] = block.findall(PAGE)
+    """Return the blocks of docs/command.md that have this name."""
+    found = re.findall(rf"^<!-- command: {name} -->\n```\w+\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     assert found, name
-    return list(dict.fromkeys([*found, *block.findall(README)]))
+    return found
 
 
 @dataclass(frozen=True)
 class Place:
-    """The address and the socket of a server, in place of those in the pages."""
+    """The address and the socket of a server, in place of those in the page."""
 
     address: str
     path: Path
@@ -132,8 +131,8 @@ def test_an_exec_probe_follows_readiness(healthy: Place, unhealthy: Place, comma
     assert "answered 503" in printed
 
 
-@pytest.mark.parametrize("block", blocks("wait"), ids=["page", "README"][: len(blocks("wait"))])
-def test_wait_prints_what_is_shown(block: str, healthy: Place, tmp_path: Path) -> None:
+def test_wait_prints_what_is_shown(healthy: Place, tmp_path: Path) -> None:
+    (block,) = blocks("wait")
     late = Place(healthy.address, tmp_path / "late")
     target = f"{__package__}.apps:healthy"
     # The second server starts after the first round.
@@ -192,8 +191,6 @@ def test_the_demo_prints_what_is_shown(demo: Demo) -> None:
     (block,) = blocks("demo")
     printed = demo.out.replace(demo.url, f"http://{PORT}")
     assert block == f"$ asgi-health demo\n{printed}"
-    if "The shop is running" in README:
-        assert f"```text\n{printed}```" in README
 
 
 def test_the_version_is_printed_as_shown(healthy: Place) -> None:

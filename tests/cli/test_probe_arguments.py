@@ -121,7 +121,7 @@ def test_the_common_form_needs_no_argparse(
         ("http://a_b-c.d/:@", "a_b-c.d", 80, "/:@", "a_b-c.d", False),
     ],
 )
-def test_a_url_says_whom_to_ask_for_what(
+def test_a_url_is_split_into_host_port_and_path(
     url: str, host: str, port: int, path: str, authority: str, secure: bool
 ) -> None:
     target = parse_url(url)

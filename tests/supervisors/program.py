@@ -1,4 +1,4 @@
-"""Run a program without a web server in a process of its own."""
+"""A program without a web server, in a process of its own."""
 
 import os
 import signal
@@ -15,9 +15,9 @@ from .guard import guarded
 
 EXAMPLES = ROOT / "docs" / "examples"
 ADDRESS, QUEUE = "health.sock", "queue"
-RELEASE = "release"  # the file that ends a block of the loop
-STALL_READY, STALL_LIVE = 0.5, 3.0  # far enough apart for a busy machine
-EXIT_TIMEOUT = 10.0  # seconds in which it must exit
+RELEASE = "release"  # the file for which a message waits that blocks the loop
+STALL_READY, STALL_LIVE = 0.5, 3.0  # so far apart that there is a time between them on a busy machine too
+EXIT = 10.0  # seconds in which it must be gone
 
 
 def note(folder: Path, event: str) -> None:
@@ -27,8 +27,6 @@ def note(folder: Path, event: str) -> None:
 
 @dataclass(frozen=True)
 class Program:
-    """A running program and its folder."""
-
     folder: Path
     process: subprocess.Popen[bytes]
 
@@ -48,14 +46,14 @@ class Program:
         wait_until(lambda: event in self.events, f"{event}\n{self.log}", 30.0)
 
     def status(self, target: str) -> int | None:
-        """Return the status of the answer, None without an answer."""
+        """What is answered, None for nothing."""
         try:
             return ask(str(self.folder / ADDRESS), "GET", target).status
         except OSError:
             return None
 
     def send(self, message: str) -> None:
-        """Put a message into the queue."""
+        """Put a message into its queue."""
         outside = self.folder / message
         outside.write_text(message)
         outside.rename(self.folder / QUEUE / message)
@@ -67,9 +65,9 @@ class Program:
         self.process.send_signal(signal.SIGTERM)
 
     def assert_quiet_exit(self) -> None:
-        """Assert that it exits in time with code 0, and has logged no errors."""
+        """It ends in time and well, with nothing to complain of in all its life."""
         try:
-            code = self.process.wait(EXIT_TIMEOUT)
+            code = self.process.wait(EXIT)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"it still runs\n{self.log}") from None
         assert code == 0, self.log
@@ -79,7 +77,7 @@ class Program:
 
 @contextmanager
 def program(*command: str) -> Iterator[Program]:
-    """Start a Python program and wait until it is ready. `{folder}` in `command` is its folder, which has a queue."""
+    """The Python program that `command` starts, `{folder}` in it stands for its own; it has a queue and answers."""
     with guarded() as folder:
         (folder / QUEUE).mkdir()
         with (folder / "log").open("wb") as log:

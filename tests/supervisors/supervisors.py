@@ -12,7 +12,7 @@ from .work import Supervised, write_script
 
 @dataclass(frozen=True)
 class Question:
-    """The request of a supervisor and the socket that it goes to."""
+    """What the supervisor asks, and whom."""
 
     name: str
     socket: str = LISTENER
@@ -25,23 +25,23 @@ class Question:
 @dataclass(frozen=True)
 class Supervisor:
     name: str
-    package: str  # its name in Debian
+    package: str  # as Debian calls it
     programs: tuple[str, ...]
     configure: Callable[[Path, Question], list[str]]
-    """Write its configuration into the folder and return the command that starts it."""
+    """Write into the folder what it reads and return the command that starts it."""
     good_answers: Callable[[Supervised], int]
-    """Return the number of good answers so far."""
+    """How many it has had."""
 
     def __str__(self) -> str:
         return self.name
 
     @property
     def missing(self) -> list[str]:
-        """Return the programs that are not installed."""
+        """What of it is not installed."""
         return [name for name in self.programs if shutil.which(name) is None]
 
 
-# The configuration apart from the lines for the app. Monit's cycles are two minutes long by default.
+# What each of them reads besides the lines for the app. Monit's cycles are two minutes long by default.
 MONITRC = """
 set daemon 1
 set pidfile {folder}/monit.pid
@@ -64,7 +64,7 @@ serverurl=unix://{folder}/supervisor.sock
 [include]
 files=app.conf
 """
-# Shorter times for the loop that asks.
+# The program beside the app that asks.
 LOOP = {"sleep 10": "sleep 0.2", "--timeout 30": "--timeout 10"}
 
 
@@ -73,7 +73,7 @@ def monit(folder: Path, question: Question) -> list[str]:
         printed("/etc/monit/conf.d/app"),
         folder,
         question,
-        # Monit sends its first request when its timeout for the start is over.
+        # Its timeout for the start is how long it waits before it asks for the first time.
         {
             "with timeout 60 seconds\n    stop": "with timeout 10 seconds\n    stop",
             "with timeout 5 seconds": "with timeout 2 seconds",
@@ -83,7 +83,7 @@ def monit(folder: Path, question: Question) -> list[str]:
     (folder / "monit.app").write_text(lines)
     control = folder / "monitrc"
     control.write_text(MONITRC.format(folder=folder))
-    control.chmod(0o600)  # monit refuses other modes
+    control.chmod(0o600)  # anything else it refuses
     return ["monit", "-I", "-v", "-c", str(control)]
 
 
@@ -93,7 +93,7 @@ def supervisord(folder: Path, question: Question) -> list[str]:
     )
     (folder / "app.conf").write_text(lines)
     (folder / "liveness.sh").write_text(_adapted(printed("/srv/app/liveness.sh"), folder, question, LOOP))
-    # supervisorctl reads the file in its working directory by default.
+    # supervisorctl, without being told where, looks into the folder that it is called in.
     (folder / "supervisord.conf").write_text(SUPERVISORD_CONF.format(folder=folder))
     return ["supervisord", "-c", str(folder / "supervisord.conf")]
 
@@ -108,7 +108,7 @@ def runit(folder: Path, question: Question) -> list[str]:
 
 
 def _adapted(text: str, folder: Path, question: Question, times: dict[str, str]) -> str:
-    """Return `text` with the folder, the times and the request of the test."""
+    """The same with the folder of the test, shorter times, and another question where the test has one."""
     for old, new in times.items():
         assert text.count(old) == 1, f"{old!r} is not there once\n{text}"
         text = text.replace(old, new)
@@ -116,14 +116,14 @@ def _adapted(text: str, folder: Path, question: Question, times: dict[str, str])
     return moved(text, folder)
 
 
-def _good_answers_in_log(app: Supervised) -> int:
+def _by_its_log(app: Supervised) -> int:
     return app.log.count("succeeded testing protocol [HTTP]")
 
 
-def _good_probes(app: Supervised) -> int:
+def _by_the_command(app: Supervised) -> int:
     return sum(probe.startswith("0 probe ") for probe in app.probes)
 
 
-MONIT = Supervisor("monit", "monit", ("monit", "/sbin/start-stop-daemon"), monit, _good_answers_in_log)
-SUPERVISORD = Supervisor("supervisord", "supervisor", ("supervisord", "supervisorctl"), supervisord, _good_probes)
-RUNIT = Supervisor("runit", "runit", ("runsvdir", "sv"), runit, _good_probes)
+MONIT = Supervisor("monit", "monit", ("monit", "/sbin/start-stop-daemon"), monit, _by_its_log)
+SUPERVISORD = Supervisor("supervisord", "supervisor", ("supervisord", "supervisorctl"), supervisord, _by_the_command)
+RUNIT = Supervisor("runit", "runit", ("runsvdir", "sv"), runit, _by_the_command)

@@ -22,7 +22,7 @@ def as_printed(example: str) -> AbstractContextManager[Program]:
 
 
 def driven(backend: str, delay: str) -> AbstractContextManager[Program]:
-    """Start an example whose messages say what happens while they are handled."""
+    """One of them, whose messages say what is to happen while they are handled."""
     return program("-m", f"{__package__}.drive_consumer", backend, "{folder}", delay)
 
 
@@ -35,7 +35,7 @@ def test_the_lines_that_the_readme_shows_are_those_of_the_example() -> None:
 
 
 @each_example
-def test_sigterm_drains_the_program_and_then_ends_it(example: str) -> None:
+def test_sigterm_drains_and_then_ends_it(example: str) -> None:
     with as_printed(example) as consumer:
         assert [consumer.status(target) for target in ("/livez", "/startupz", "/health")] == [200, 200, 200]
         consumer.send("hello")
@@ -57,7 +57,7 @@ def test_readiness_follows_a_dependency_and_liveness_does_not(example: str) -> N
 
 
 @each_backend
-def test_the_first_sigterm_starts_the_drain_and_the_second_one_ends_the_program(backend: str) -> None:
+def test_the_first_sigterm_announces_and_the_second_one_ends_it(backend: str) -> None:
     with driven(backend, LATER) as consumer:
         consumer.terminate()
         consumer.wait_for_status("/readyz", 503)
@@ -69,7 +69,7 @@ def test_the_first_sigterm_starts_the_drain_and_the_second_one_ends_the_program(
 
 
 @each_backend
-def test_the_current_message_is_finished_before_the_exit(backend: str) -> None:
+def test_the_message_in_hand_is_finished(backend: str) -> None:
     with driven(backend, "2") as consumer:
         consumer.send("stops")
         consumer.wait_for_event("begins stops")
@@ -77,12 +77,12 @@ def test_the_current_message_is_finished_before_the_exit(backend: str) -> None:
         consumer.wait_for_status("/readyz", 503)
         assert consumer.status("/livez") == 200
         consumer.assert_quiet_exit()
-        assert consumer.events == ["begins stops", "sees stopping", "ends stops"]
+        assert consumer.events == ["begins stops", "is told to stop", "ends stops"]
         assert not list((consumer.folder / QUEUE).iterdir())
 
 
 @each_backend
-def test_a_blocked_loop_turns_readiness_then_liveness_503_and_its_end_turns_both_200(backend: str) -> None:
+def test_a_blocked_loop_is_seen_first_by_readiness_then_by_liveness_and_its_end_by_both(backend: str) -> None:
     with driven(backend, LATER) as consumer:
         consumer.send("blocks")
         consumer.wait_for_status("/readyz", 503)

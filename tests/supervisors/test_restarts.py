@@ -1,4 +1,4 @@
-"""Supervisors that ask liveness restart an app whose loop is blocked, and not one whose database is gone."""
+"""Supervisors that ask liveness restart an app whose loop is blocked for good, and not one whose database is gone."""
 
 import os
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ import pytest
 from .guard import guarded
 from .shop import BLOCKS, GONE, OWN
 from .supervisors import MONIT, RUNIT, SUPERVISORD, Question, Supervisor
-from .work import Supervised, install_app, supervised
+from .work import Supervised, settle, supervised
 
-# All cases run at the same time, once: the tests look at their results.
+# All cases go on side by side, once: the tests look at what came of them.
 pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("restarts by supervisors")]
 
-CYCLES = 5  # of the supervisor, during which it must not restart the app
+CYCLES = 5  # of the supervisor, through which an app has to be left alone
 
 LISTENER, APP = Question("listener"), Question("app", socket=OWN)
 READINESS = Question("readiness", target="/readyz")
@@ -24,40 +24,40 @@ READINESS = Question("readiness", target="/readyz")
 @dataclass(frozen=True)
 class Case:
     supervisor: Supervisor
-    fault: str  # what the app does to itself
-    question: Question
+    order: str  # what the app is told to do to itself
+    asked: Question
 
     def __str__(self) -> str:
-        return f"{self.supervisor}-{self.fault}-{self.question}"
+        return f"{self.supervisor}-{self.order}-{self.asked}"
 
 
 BLOCKED = [
-    *(Case(MONIT, fault, question) for fault in BLOCKS for question in (LISTENER, APP)),
+    *(Case(MONIT, order, asked) for order in BLOCKS for asked in (LISTENER, APP)),
     *(
-        Case(each, fault, question)
+        Case(each, order, asked)
         for each in (SUPERVISORD, RUNIT)
-        for fault, question in (("computes", LISTENER), ("sleeps", APP))
+        for order, asked in (("computes", LISTENER), ("sleeps", APP))
     ),
 ]
-NOT_RESTARTED = [Case(MONIT, GONE, APP), *(Case(each, GONE, LISTENER) for each in (MONIT, SUPERVISORD, RUNIT))]
-ASKING_READINESS = [Case(each, GONE, READINESS) for each in (MONIT, SUPERVISORD, RUNIT)]
+LEFT_ALONE = [Case(MONIT, GONE, APP), *(Case(each, GONE, LISTENER) for each in (MONIT, SUPERVISORD, RUNIT))]
+MISLED = [Case(each, GONE, READINESS) for each in (MONIT, SUPERVISORD, RUNIT)]
 
 
 @pytest.fixture(scope="module")
 def broken() -> Iterator[dict[Case, Supervised]]:
-    """Run one app for each case under its supervisor, all at the same time: healthy at first, then broken."""
+    """One app for each case, all of them under supervision side by side: well at first, and then broken."""
     with guarded() as place, ExitStack() as stack:
         apps = {}
-        for case in (*BLOCKED, *NOT_RESTARTED, *ASKING_READINESS):
+        for case in (*BLOCKED, *LEFT_ALONE, *MISLED):
             if not case.supervisor.missing:
                 folder = place / str(case)
-                install_app(folder)
-                apps[case] = stack.enter_context(supervised(folder, case.supervisor.configure(folder, case.question)))
+                settle(folder)
+                apps[case] = stack.enter_context(supervised(folder, case.supervisor.configure(folder, case.asked)))
         for case, app in apps.items():
             app.wait_for_status("/readyz", 200)
-            app.wait_until(lambda: case.supervisor.good_answers(app) > 0, f"{case}: the supervisor has asked")  # noqa: B023
+            app.wait_until(lambda: case.supervisor.good_answers(app) > 0, f"{case}: it has asked")  # noqa: B023
         for case, app in apps.items():
-            app.begin(case.fault)
+            app.order(case.order)
         yield apps
 
 
@@ -73,34 +73,34 @@ def app(request: pytest.FixtureRequest, broken: dict[Case, Supervised]) -> Super
 
 
 @pytest.mark.parametrize("case", BLOCKED, ids=str)
-def test_an_app_with_a_blocked_loop_is_restarted(case: Case, app: Supervised) -> None:
-    app.wait_until(lambda: len(app.pids) > 1, "the app is restarted")
+def test_an_app_whose_loop_is_blocked_for_good_is_restarted(case: Case, app: Supervised) -> None:
+    app.wait_until(lambda: len(app.pids) > 1, "it is restarted")
     app.wait_for_status("/livez", 200)
     first, second = app.pids
     app.wait_until(lambda: not _is_alive(first), "the first process is gone")
     assert _is_alive(second)
 
 
-@pytest.mark.parametrize("case", NOT_RESTARTED, ids=str)
-def test_an_app_without_its_database_is_not_restarted(case: Case, app: Supervised) -> None:
+@pytest.mark.parametrize("case", LEFT_ALONE, ids=str)
+def test_an_app_whose_database_is_gone_is_left_alone(case: Case, app: Supervised) -> None:
     app.wait_for_status("/readyz", 503)
-    required = case.supervisor.good_answers(app) + CYCLES
+    wanted = case.supervisor.good_answers(app) + CYCLES
 
-    def not_restarted() -> bool:
+    def left_alone_so_far() -> bool:
         assert len(app.pids) == 1
-        return case.supervisor.good_answers(app) >= required
+        return case.supervisor.good_answers(app) >= wanted
 
-    app.wait_until(not_restarted, f"{CYCLES} more cycles")
+    app.wait_until(left_alone_so_far, f"{CYCLES} more cycles")
     assert (app.status("/readyz"), app.status("/livez")) == (503, 200)
-    app.repair(GONE)
+    app.mend(GONE)
     app.wait_for_status("/readyz", 200)
     (pid,) = app.pids
     assert _is_alive(pid)
 
 
-@pytest.mark.parametrize("case", ASKING_READINESS, ids=str)
-def test_a_supervisor_that_asks_readiness_restarts_an_app_without_its_database(case: Case, app: Supervised) -> None:
-    app.wait_until(lambda: len(app.pids) > 1, "the app is restarted")
+@pytest.mark.parametrize("case", MISLED, ids=str)
+def test_it_would_be_restarted_if_readiness_were_asked(case: Case, app: Supervised) -> None:
+    app.wait_until(lambda: len(app.pids) > 1, "it is restarted")
 
 
 def _is_alive(pid: int) -> bool:

@@ -1,4 +1,4 @@
-"""Run an app under a supervisor, in a folder of its own. Tests break and repair the app through files in it."""
+"""What a supervisor has started: an app in a folder of its own, which is asked and told through that folder."""
 
 import os
 import signal
@@ -16,14 +16,14 @@ from . import reap
 from .shop import LISTENER, STARTS
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
-WAIT_TIMEOUT = 60.0  # seconds
-PROBES = "probes"  # the file with the exit code and arguments of each `asgi-health` that has run, one per line
+PATIENCE = 60.0
+PROBES = "probes"  # the file with how each `asgi-health` that was run has ended, one to a line
 
 APP = """
 import sys
 from pathlib import Path
 
-sys.path.insert(0, {root!r})  # a supervisor does not pass on its environment
+sys.path.insert(0, {root!r})  # a supervisor passes no environment on
 
 from {package}.shop import shop
 
@@ -45,13 +45,13 @@ class Supervised:
 
     @property
     def pids(self) -> list[int]:
-        """The pids of all processes of the app so far, the current one last."""
+        """Of every process of the app so far, the present one last."""
         file = self.folder / STARTS
         return [int(line) for line in file.read_text().split()] if file.exists() else []
 
     @property
     def log(self) -> str:
-        """The log of the supervisor."""
+        """What the supervisor has written."""
         return (self.folder / "log").read_text()
 
     @property
@@ -59,15 +59,15 @@ class Supervised:
         file = self.folder / PROBES
         return file.read_text().splitlines() if file.exists() else []
 
-    def begin(self, fault: str) -> None:
-        """Make the app fail in this way."""
-        (self.folder / fault).touch()
+    def order(self, name: str) -> None:
+        """Break it in the way of that name."""
+        (self.folder / name).touch()
 
-    def repair(self, fault: str) -> None:
-        (self.folder / fault).unlink()
+    def mend(self, name: str) -> None:
+        (self.folder / name).unlink()
 
     def status(self, target: str, socket: str = LISTENER) -> int | None:
-        """Return the status of the answer, None without an answer."""
+        """What is answered, None for nothing."""
         try:
             return ask(str(self.folder / socket), "GET", target).status
         except OSError:
@@ -75,9 +75,9 @@ class Supervised:
 
     def wait_until(self, condition: Callable[[], bool], what: str) -> None:
         try:
-            wait_until(condition, what, WAIT_TIMEOUT)
+            wait_until(condition, what, PATIENCE)
         except AssertionError as error:
-            # In each cycle monit logs which processes it may not read.
+            # Monit tells in each cycle which processes of the machine it may not look at.
             lines = [line for line in self.log.splitlines() if "cannot read" not in line.lower()]
             raise AssertionError("\n".join([str(error), *lines[-40:]])) from None
 
@@ -85,8 +85,8 @@ class Supervised:
         self.wait_until(lambda: self.status(target) == status, f"{target} is {status}")
 
 
-def install_app(folder: Path) -> None:
-    """Create `folder` with the app and its environment."""
+def settle(folder: Path) -> None:
+    """Put an app and its environment there."""
     folder.mkdir()
     (folder / "app.py").write_text(APP.format(root=str(ROOT), package=__package__))
     commands = folder / ".venv" / "bin"
@@ -100,7 +100,7 @@ def install_app(folder: Path) -> None:
 
 @contextmanager
 def supervised(folder: Path, command: list[str]) -> Iterator[Supervised]:
-    """Run the supervisor of `command` in `folder`. The app may outlive the block."""
+    """The app that is settled there, under the supervisor of that command. The app may outlive the block."""
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-I", reap.__file__, *command],
