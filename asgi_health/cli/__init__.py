@@ -1,9 +1,10 @@
-"""The command line.
+"""The command `asgi-health`.
 
-`start` is where a process begins. `main` reads the arguments, but for the common form of `probe`: `arguments` has a
-reader for that which costs nothing. Each command has a room: `probe`, `wait`, `check`, `demo`. A probe goes through
-`target` (the URL), `connection` (addresses, TLS, the deadline) and `answer` (HTTP).
+`start` is the entry point. It reads the common form of `probe` with `arguments`, and everything else with `parser`
+(argparse) and `main`. The commands are `probe`, `wait`, `check` and `demo`; `completion` holds the scripts that the
+command of that name prints. A probe uses `target` (the URL), `connection` (addresses, TLS, the deadline) and
+`http_response`.
 
-It does so every few seconds in every container, so the modules on its way import next to nothing: no argparse, no re,
-no socket, no typing. On CPython 3.11 each of these takes longer than all the rest of the probe.
+Containers run `probe` every few seconds, so the modules that it uses import almost nothing: no argparse, re, socket or
+typing. On CPython 3.11 each of these takes longer to import than the rest of the probe takes to run.
 """

@@ -1,7 +1,7 @@
-"""What the arguments of `probe` and its relatives mean, and a reader for the common form of `probe`.
+"""The arguments of `probe` and `wait`, and a fast parser for the common form of `probe`.
 
-The full reader is argparse (in `main`), which costs more than a probe. The quick one here knows no help, no
-abbreviations and no errors: whatever is not plainly right it leaves to the full one.
+The full parser is argparse (see `parser`), whose import costs more than a probe. The fast one knows no help, no
+abbreviations and no error messages. It returns None for everything that is not plainly right, and argparse takes over.
 """
 
 import os
@@ -9,21 +9,30 @@ import sys
 
 from .target import Target, parse_url
 
-TIMEOUT = 2.0
-"""Seconds that `probe` takes unless it is told otherwise."""
+DEFAULT_PROBE_TIMEOUT = 2.0
+"""Default of `--timeout` for `probe`, in seconds; `wait` gives each of its requests the same."""
 
-LONGEST = 86400.0
-"""Seconds that anything here may take at most: a day."""
+MAX_TIMEOUT = 86400.0
+"""Largest `--timeout` of any command, in seconds: one day."""
 
-LONGEST_PROBE = 300.0
-"""Seconds that `probe` may take at most. A larger number is one of milliseconds."""
+MAX_PROBE_TIMEOUT = 300.0
+"""Largest `--timeout` of `probe`, in seconds. A larger number was probably meant as milliseconds."""
 
-_VALUED = ("--timeout", "--header", "--expect-status")
+_OPTIONS_WITH_VALUE = ("--timeout", "--header", "--expect-status")
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")  # RFC 9110, 5.6.2
 
 
-class Wanted:
-    """What a probe is to do."""
+class ProbeRequest:
+    """One request of a probe: where it goes, what it sends, and which answer is healthy.
+
+    Attributes:
+        target: The server and the path.
+        timeout: Seconds for name look-up, connection, TLS, request and answer together.
+        headers: Headers to send, in addition to the usual ones or in place of them.
+        expected: The statuses that are healthy. Empty: 200 to 299.
+        insecure: Whether any TLS certificate is accepted.
+        verbose: Whether the body of the answer is printed.
+    """
 
     __slots__ = ("expected", "headers", "insecure", "target", "timeout", "verbose")
 
@@ -31,7 +40,7 @@ class Wanted:
         self,
         target: Target,
         *,
-        timeout: float = TIMEOUT,
+        timeout: float = DEFAULT_PROBE_TIMEOUT,
         headers: tuple[tuple[str, str], ...] = (),
         expected: tuple[int, ...] = (),
         insecure: bool = False,
@@ -39,19 +48,16 @@ class Wanted:
     ) -> None:
         self.target = target
         self.timeout = timeout
-        """Seconds for all of it together."""
         self.headers = headers
         self.expected = expected
-        """The statuses that are healthy; none: 200 to 299."""
         self.insecure = insecure
-        """Whether any certificate will do."""
         self.verbose = verbose
 
 
-def quick(arguments: list[str]) -> Wanted | None:
-    """Return what `arguments`, those after ``probe``, ask for; None when argparse has to look at them."""
+def parse_fast(arguments: list[str]) -> ProbeRequest | None:
+    """Return the request in `arguments`, which follow the word ``probe``; None when argparse has to read them."""
     url = ""
-    timeout = TIMEOUT
+    timeout = DEFAULT_PROBE_TIMEOUT
     headers: list[tuple[str, str]] = []
     expected: list[int] = []
     verbose = insecure = False
@@ -63,10 +69,10 @@ def quick(arguments: list[str]) -> Wanted | None:
             elif word == "--insecure":
                 insecure = True
             elif word.startswith("--"):
-                name, given, value = word.partition("=")
-                if not given:
+                name, equals, value = word.partition("=")
+                if not equals:
                     value = next(words, "-")
-                if name not in _VALUED or (not given and value.startswith("-")):
+                if name not in _OPTIONS_WITH_VALUE or (not equals and value.startswith("-")):
                     return None
                 if name == "--timeout":
                     timeout = parse_timeout(value)
@@ -78,7 +84,7 @@ def quick(arguments: list[str]) -> Wanted | None:
                 return None
             else:
                 url = word
-        return Wanted(
+        return ProbeRequest(
             parse_url(url),
             timeout=timeout,
             headers=tuple(headers),
@@ -90,42 +96,42 @@ def quick(arguments: list[str]) -> Wanted | None:
         return None
 
 
-def parse_seconds(text: str, longest: float = LONGEST) -> float:
+def parse_seconds(text: str, maximum: float = MAX_TIMEOUT) -> float:
     """Return `text` as seconds. Raises ValueError."""
     try:
         seconds = float(text)
     except ValueError:
         seconds = 0.0
-    if not 0 < seconds <= longest:
-        raise ValueError(f"{text!r} is not a number of seconds (more than 0, at most {longest:.0f})")
+    if not 0 < seconds <= maximum:
+        raise ValueError(f"{text!r} is not a number of seconds (more than 0, at most {maximum:.0f})")
     return seconds
 
 
 def parse_timeout(text: str) -> float:
-    """Return `text` as the seconds of one probe. Raises ValueError."""
-    return parse_seconds(text, LONGEST_PROBE)
+    """Return `text` as the timeout of one probe in seconds. Raises ValueError."""
+    return parse_seconds(text, MAX_PROBE_TIMEOUT)
 
 
 def parse_header(text: str) -> tuple[str, str]:
-    """Return name and value of ``Name: value``. Raises ValueError, which does not repeat what may be a secret."""
+    """Return name and value of ``Name: value``. Raises ValueError, which omits the value: it may be a secret."""
     name, colon, value = text.partition(":")
     if not colon or not name or not _TOKEN.issuperset(name):
         raise ValueError("expected 'Name: value'")
     value = value.strip(" \t")
-    # A line break would begin another header, or another request.
+    # A line break would start another header, or another request.
     if not value.isascii() or not value.replace("\t", " ").isprintable():
         raise ValueError(f"{name}: the value has a control character or one that is not ASCII")
     return name, value
 
 
 def parse_status(text: str) -> int:
-    """Return `text` as a status that can end an answer. Raises ValueError."""
+    """Return `text` as the status of a final answer. Raises ValueError."""
     if not (len(text) == 3 and text.isascii() and text.isdecimal() and 200 <= int(text) <= 599):
         raise ValueError(f"{text!r} is not a status (200 to 599)")
     return int(text)
 
 
 def program() -> str:
-    """Return what the person has typed to start this."""
+    """Return the name under which the user has started this program."""
     name = os.path.basename(sys.argv[0])
     return "asgi-health" if name.startswith("asgi-health") else "python -m asgi_health"

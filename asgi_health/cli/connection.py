@@ -1,7 +1,7 @@
-"""A connection to where a probe goes, under the one deadline of the probe."""
+"""Connect to the target of a probe, within the deadline of the probe."""
 
 import _socket
-from _thread import allocate_lock, start_new_thread
+import _thread
 from time import monotonic, sleep
 
 from .target import Target
@@ -12,30 +12,30 @@ if TYPE_CHECKING:
 
     Connection = _socket.socket | SSLSocket
     Address = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
-    Found = tuple[int, Address]
+    FamilyAndAddress = tuple[int, Address]
 
-PAUSE = 0.01
-"""Seconds between two tries on a unix socket whose queue is full."""
+RETRY_DELAY = 0.01
+"""Seconds between two attempts to connect to a unix socket whose backlog is full."""
 
 
 class Unreachable(Exception):
-    """There is nobody to talk to, and why."""
+    """No address of the target accepts a connection; the text says why."""
 
 
 class Deadline:
-    """The moment at which everything must be over."""
+    """The monotonic time at which the probe ends."""
 
     __slots__ = ("_end",)
 
     def __init__(self, seconds: float) -> None:
         self._end = monotonic() + seconds
 
-    def left(self) -> float:
-        """Return the seconds that are left, more than 0. Raises TimeoutError when there are none."""
-        left = self._end - monotonic()
-        if left <= 0:
+    def remaining(self) -> float:
+        """Return the remaining seconds, more than 0. Raises TimeoutError when the deadline has passed."""
+        remaining = self._end - monotonic()
+        if remaining <= 0:
             raise TimeoutError
-        return left
+        return remaining
 
 
 def connect(target: Target, deadline: Deadline) -> "_socket.socket":
@@ -43,19 +43,19 @@ def connect(target: Target, deadline: Deadline) -> "_socket.socket":
     if target.socket:
         return _connect_unix(target.socket, deadline)
     addresses = _addresses(target.host, target.port, deadline)
-    troubles: dict[str, None] = {}
+    reasons: dict[str, None] = {}  # a set that keeps its order
     for number, (family, address) in enumerate(addresses):
-        # An equal share for each that is left, so that a silent address does not use up the time of one that answers.
-        share = deadline.left() / (len(addresses) - number)
+        # Each remaining address gets an equal share, so that one that is silent leaves time for one that answers.
+        share = deadline.remaining() / (len(addresses) - number)
         try:
             return _connect(family, address, share)
         except OSError as error:
-            troubles[words(error)] = None
-    raise Unreachable("; ".join(troubles) or "the name has no address")
+            reasons[explain(error)] = None
+    raise Unreachable("; ".join(reasons) or "the name has no address")
 
 
-def secure(plain: "_socket.socket", host: str, *, insecure: bool, deadline: Deadline) -> "SSLSocket":
-    """Return `plain` with TLS around it. Raises OSError; whatever happens, `plain` is used up."""
+def start_tls(plain: "_socket.socket", host: str, *, insecure: bool, deadline: Deadline) -> "SSLSocket":
+    """Return a TLS connection over `plain`. Raises OSError. In either case `plain` must not be used any more."""
     import socket
     import ssl
 
@@ -65,23 +65,23 @@ def secure(plain: "_socket.socket", host: str, *, insecure: bool, deadline: Dead
         context.verify_mode = ssl.CERT_NONE
     else:
         context = ssl.create_default_context()
-    with socket.socket(fileno=plain.detach()) as whole:  # wrap_socket takes it over and leaves nothing to close
-        whole.settimeout(deadline.left())
-        return context.wrap_socket(whole, server_hostname=host.partition("%")[0])
+    with socket.socket(fileno=plain.detach()) as tcp:  # wrap_socket detaches it, so nothing is left to close
+        tcp.settimeout(deadline.remaining())
+        return context.wrap_socket(tcp, server_hostname=host.partition("%")[0])
 
 
-def words(error: OSError) -> str:
-    """Return what `error` says, in a few words on one line."""
+def explain(error: OSError) -> str:
+    """Return the reason of `error` in a few words on one line."""
     if isinstance(error, TimeoutError) and not error.errno:
         return "timed out"
-    told = getattr(error, "verify_message", None)  # of ssl, which is not imported for this
-    if told:
-        return f"the certificate is not accepted: {told.rstrip('.')}"
+    verify_message = getattr(error, "verify_message", None)  # of ssl.SSLError, without importing ssl
+    if verify_message:
+        return f"the certificate is not accepted: {verify_message.rstrip('.')}"
     reason = getattr(error, "reason", None)
     if isinstance(reason, str):
         return f"TLS failed: {reason.lower().replace('_', ' ')}"
-    told = error.strerror or str(error) or type(error).__name__
-    return told[0].lower() + told[1:] if told[1:2].islower() else told
+    text = error.strerror or str(error) or type(error).__name__
+    return text[0].lower() + text[1:] if text[1:2].islower() else text
 
 
 def _connect_unix(path: str, deadline: Deadline) -> "_socket.socket":
@@ -90,9 +90,9 @@ def _connect_unix(path: str, deadline: Deadline) -> "_socket.socket":
         raise Unreachable("this system has no unix sockets")
     while True:
         try:
-            return _connect(family, path, deadline.left())
-        except BlockingIOError:  # its queue is full, and Linux does not wait for a place where there is a timeout
-            sleep(min(PAUSE, deadline.left()))
+            return _connect(family, path, deadline.remaining())
+        except BlockingIOError:  # its backlog is full; on a socket with a timeout, Linux does not wait
+            sleep(min(RETRY_DELAY, deadline.remaining()))
 
 
 def _connect(family: int, address: "Address | str", seconds: float) -> "_socket.socket":
@@ -106,37 +106,37 @@ def _connect(family: int, address: "Address | str", seconds: float) -> "_socket.
     return connection
 
 
-def _addresses(host: str, port: int, deadline: Deadline) -> "list[Found]":
+def _addresses(host: str, port: int, deadline: Deadline) -> "list[FamilyAndAddress]":
     try:
         return _look_up(host, port, _socket.AI_NUMERICHOST)
     except _socket.gaierror:
         pass
-    # The system's resolver takes no deadline, so it works in a thread that is left behind if need be.
-    found: list[Found] = []
-    failed: list[OSError] = []
-    over = allocate_lock()
-    over.acquire()
+    # The system's resolver takes no timeout, so it runs in a thread, which the probe abandons at its deadline.
+    addresses: list[FamilyAndAddress] = []
+    errors: list[OSError] = []
+    done = _thread.allocate_lock()
+    done.acquire()
 
     def look_up() -> None:
         try:
-            found.extend(_look_up(host, port, 0))
+            addresses.extend(_look_up(host, port, 0))
         except OSError as error:
-            failed.append(error)
+            errors.append(error)
         finally:
-            over.release()
+            done.release()
 
     try:
-        start_new_thread(look_up, ())
-    except RuntimeError:  # no more threads in this container: better late than not at all
+        _thread.start_new_thread(look_up, ())
+    except RuntimeError:  # the container allows no more threads; a look-up without a deadline is better than none
         look_up()
-    if not over.acquire(timeout=deadline.left()):
+    if not done.acquire(timeout=deadline.remaining()):
         raise TimeoutError
-    if failed:
-        raise failed[0]
-    return found
+    if errors:
+        raise errors[0]
+    return addresses
 
 
-def _look_up(host: str, port: int, flags: int) -> "list[Found]":
-    # As bytes, for a string would import the codec of international names.
+def _look_up(host: str, port: int, flags: int) -> "list[FamilyAndAddress]":
+    # As bytes: for a str, getaddrinfo imports the codec of international names.
     found = _socket.getaddrinfo(host.encode(), port, 0, _socket.SOCK_STREAM, 0, flags)
     return [(each[0], each[4]) for each in found]

@@ -1,11 +1,11 @@
-"""Ask one URL once, and say by the exit code how that went."""
+"""Send one request, and report by the exit code whether the answer is healthy."""
 
 import os
 import sys
 
-from .answer import BadAnswer, read_answer
-from .arguments import Wanted, program
-from .connection import Deadline, Unreachable, connect, secure, words
+from .arguments import ProbeRequest, program
+from .connection import Deadline, Unreachable, connect, explain, start_tls
+from .http_response import BadResponse, read_response
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,114 +13,120 @@ if TYPE_CHECKING:
 
 
 class Outcome:
-    """How it went."""
+    """The outcome of one request.
 
-    __slots__ = ("body", "healthy", "why")
+    Attributes:
+        healthy: Whether the answer has an expected status.
+        reason: Why the target is not healthy; empty when it is.
+        body: The beginning of the body of the answer.
+    """
 
-    def __init__(self, *, healthy: bool = False, why: str = "", body: bytes = b"") -> None:
+    __slots__ = ("body", "healthy", "reason")
+
+    def __init__(self, *, healthy: bool = False, reason: str = "", body: bytes = b"") -> None:
         self.healthy = healthy
-        self.why = why
-        """Why it is not healthy; empty when it is."""
+        self.reason = reason
         self.body = body
 
 
-def probe(wanted: Wanted) -> int:
-    """Return 0 when what is asked is healthy, 1 when it is not; then a line on stderr says why."""
-    outcome = ask(wanted)
-    if wanted.verbose:
-        _show(outcome.body)
+def probe(request: ProbeRequest) -> int:
+    """Return 0 when the target is healthy; otherwise print the reason on stderr and return 1."""
+    outcome = send(request)
+    if request.verbose:
+        _print_body(outcome.body)
     if outcome.healthy:
         return 0
-    if sys.stderr is None:  # pyright: ignore[reportUnnecessaryComparison]  it is None where it was closed
+    if sys.stderr is None:  # pyright: ignore[reportUnnecessaryComparison]  it is None if it was closed
         return 1
     try:
-        print(f"{program()} probe: {wanted.target.shown}: {outcome.why}", file=sys.stderr)
-    except OSError:  # nobody reads it; the exit code still tells
+        print(f"{program()} probe: {request.target.display_url}: {outcome.reason}", file=sys.stderr)
+    except OSError:  # the reader has gone; the exit code reports the outcome
         pass
     return 1
 
 
-def ask(wanted: Wanted) -> Outcome:
-    """Return what came of one request. Never raises, and never takes longer than `wanted` allows."""
-    exchange = _Exchange(wanted)
+def send(request: ProbeRequest) -> Outcome:
+    """Return the outcome of `request`, at the latest after its timeout. Never raises."""
+    exchange = _Exchange(request)
     try:
         return exchange.run()
-    except (BadAnswer, Unreachable) as error:
-        return Outcome(why=str(error))
+    except (BadResponse, Unreachable) as error:
+        return Outcome(reason=str(error))
     except OSError as error:
         if isinstance(error, TimeoutError) and not error.errno:
-            return Outcome(why=f"timed out after {round(wanted.timeout, 2):g} s {exchange.doing}")
-        return Outcome(why=words(error))
+            return Outcome(reason=f"timed out after {round(request.timeout, 2):g} s {exchange.progress}")
+        return Outcome(reason=explain(error))
 
 
 class _Exchange:
-    """One request, and how far it has come."""
+    """One request and its answer, under one deadline; `progress` says how far it has come."""
 
-    def __init__(self, wanted: Wanted) -> None:
-        self.doing = "while connecting"
-        self._wanted = wanted
-        self._deadline = Deadline(wanted.timeout)
+    def __init__(self, request: ProbeRequest) -> None:
+        self.progress = "while connecting"
+        self._request = request
+        self._deadline = Deadline(request.timeout)
 
     def run(self) -> Outcome:
-        wanted = self._wanted
-        connection: Connection = connect(wanted.target, self._deadline)
+        request = self._request
+        target = request.target
+        connection: Connection = connect(target, self._deadline)
         try:
-            if wanted.target.secure:
-                self.doing = "in the TLS handshake"
-                connection = secure(connection, wanted.target.host, insecure=wanted.insecure, deadline=self._deadline)
-            self.doing = "without an answer"
-            return self._judged(connection)
+            if target.secure:
+                self.progress = "in the TLS handshake"
+                connection = start_tls(connection, target.host, insecure=request.insecure, deadline=self._deadline)
+            self.progress = "without an answer"
+            return self._send_and_judge(connection)
         finally:
             connection.close()
 
-    def _judged(self, connection: "Connection") -> Outcome:
+    def _send_and_judge(self, connection: "Connection") -> Outcome:
         try:
-            connection.settimeout(self._deadline.left())
-            connection.sendall(_request(self._wanted))
+            connection.settimeout(self._deadline.remaining())
+            connection.sendall(_http_request(self._request))
         except (BrokenPipeError, ConnectionResetError):
-            pass  # it may have answered all the same: that it wants no request
+            pass  # the server may have answered before it read the request, for example 503 because it is busy
 
         def receive() -> bytes:
-            connection.settimeout(self._deadline.left())
+            connection.settimeout(self._deadline.remaining())
             data = connection.recv(16384)
-            self.doing = "in the middle of the answer"
+            self.progress = "in the middle of the answer"
             return data
 
-        answer = read_answer(receive)
-        expected = self._wanted.expected
-        if answer.status in expected if expected else 200 <= answer.status <= 299:
-            return Outcome(healthy=True, body=answer.body)
-        told = " or ".join(map(str, expected)) if expected else "200-299"
-        note = ", a redirect, which is not followed" if 300 <= answer.status <= 399 else ""
-        return Outcome(why=f"answered {answer.status}{note}; expected {told}", body=answer.body)
+        response = read_response(receive)
+        expected = self._request.expected
+        if response.status in expected if expected else 200 <= response.status <= 299:
+            return Outcome(healthy=True, body=response.body)
+        statuses = " or ".join(map(str, expected)) if expected else "200-299"
+        note = ", a redirect, which is not followed" if 300 <= response.status <= 399 else ""
+        return Outcome(reason=f"answered {response.status}{note}; expected {statuses}", body=response.body)
 
 
-def _request(wanted: Wanted) -> bytes:
-    given = {name.lower() for name, _ in wanted.headers}
-    ours = (
-        ("Host", wanted.target.authority),
+def _http_request(request: ProbeRequest) -> bytes:
+    given = {name.lower() for name, _ in request.headers}
+    defaults = (
+        ("Host", request.target.authority),
         ("User-Agent", "asgi-health"),
         ("Accept", "*/*"),
         ("Connection", "close"),
     )
-    headers = [*(each for each in ours if each[0].lower() not in given), *wanted.headers]
-    lines = [f"GET {wanted.target.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers), "", ""]
+    headers = [*(header for header in defaults if header[0].lower() not in given), *request.headers]
+    lines = [f"GET {request.target.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers), "", ""]
     return "\r\n".join(lines).encode("ascii")
 
 
-def _show(body: bytes) -> None:
-    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]  it is None where it was closed
+def _print_body(body: bytes) -> None:
+    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]  it is None if it was closed
         return
     try:
         if os.isatty(1):
-            body = _printable(body)
-        while body:  # not through sys.stdout, which would complain at the end about a reader that has gone
+            body = _without_control_characters(body)
+        while body:  # not through sys.stdout, which reports a reader that has gone when the interpreter exits
             body = body[os.write(1, body) :]
     except OSError:
         pass
 
 
-def _printable(body: bytes) -> bytes:
-    """Return `body` without what a terminal would obey instead of showing it."""
+def _without_control_characters(body: bytes) -> bytes:
+    """Return `body` without characters that a terminal would execute instead of showing them."""
     text = body.decode("utf-8", "replace")
     return "".join(char if char.isprintable() or char in "\n\t" else "�" for char in text).encode()

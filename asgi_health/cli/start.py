@@ -1,4 +1,4 @@
-"""Where the process begins and ends."""
+"""The entry point of the process."""
 
 import os
 import sys
@@ -11,36 +11,37 @@ if TYPE_CHECKING:
 def start() -> "NoReturn":
     """Run the command in `sys.argv` and end the process with its exit code."""
     if sys.argv[1:2] != ["probe"]:
-        sys.exit(_guarded())
-    code = _guarded()
-    # Nothing is left that the teardown of the interpreter would have to close, and it takes a tenth of the whole time.
+        sys.exit(_run_until_interrupted())
+    code = _run_until_interrupted()
+    # A probe leaves nothing open that the teardown of the interpreter has to close, and the teardown takes a tenth of
+    # the whole time.
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (AttributeError, OSError):  # None where it was closed; or nobody reads any more
+        except (AttributeError, OSError):  # the stream was closed (None), or its reader has gone
             pass
     os._exit(code)
 
 
-def _guarded() -> int:
+def _run_until_interrupted() -> int:
     try:
-        return _command()
+        return _run()
     except KeyboardInterrupt:
         return 130
 
 
-def _command() -> int:
+def _run() -> int:
     if sys.argv[1:2] == ["probe"]:
-        from .arguments import quick
+        from .arguments import parse_fast
 
-        wanted = quick(sys.argv[2:])
-        if wanted is not None:
+        request = parse_fast(sys.argv[2:])
+        if request is not None:
             from .probe import probe
 
-            return probe(wanted)
+            return probe(request)
     from .main import main
 
     try:
         return main()
-    except SystemExit as end:  # how argparse ends
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except SystemExit as exit:  # argparse ends the process this way
+        return exit.code if isinstance(exit.code, int) else int(exit.code is not None)

@@ -1,18 +1,28 @@
-"""Where a probe goes: what a URL says, refused when it could not work."""
+"""Parse the URL of a probe, and refuse one that cannot work."""
 
-import _socket  # `socket` costs as much as the rest of the probe
+import _socket  # importing `socket` costs as much as the rest of the probe
 
-_NAME = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._")
+_HOST_CHARACTERS = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._")
 
 
 class Target:
-    """A server and what to ask it for."""
+    """A server and the path to request.
 
-    __slots__ = ("authority", "host", "path", "port", "secure", "shown", "socket")
+    Attributes:
+        display_url: The URL for messages. It has no query, because a query may contain a secret.
+        path: The path and query of the request line.
+        authority: The value of the Host header.
+        host: The host name or address, for TCP.
+        port: The TCP port.
+        secure: Whether to use TLS.
+        socket: The path of a unix socket. Empty: TCP to `host` and `port`.
+    """
+
+    __slots__ = ("authority", "display_url", "host", "path", "port", "secure", "socket")
 
     def __init__(
         self,
-        shown: str,
+        display_url: str,
         path: str,
         authority: str,
         *,
@@ -21,83 +31,80 @@ class Target:
         secure: bool = False,
         socket: str = "",
     ) -> None:
-        self.shown = shown
-        """The URL as a message may show it: without its query, in which there may be a secret."""
+        self.display_url = display_url
         self.path = path
-        """What stands in the request line."""
         self.authority = authority
-        """What stands in the Host header."""
         self.host = host
         self.port = port
         self.secure = secure
         self.socket = socket
-        """The path of a unix socket; empty: `host` and `port` say where."""
 
 
 def parse_url(url: str) -> Target:
-    """Return what `url` says: ``http://host/path``, ``https://host/path`` or, as in nginx, ``unix:/socket:/path``.
+    """Return the target of ``http://host/path``, ``https://host/path`` or, as in nginx, ``unix:/socket:/path``.
 
-    Raises ValueError, which does not repeat a password, for anything else.
+    Raises ValueError for any other URL. The message does not repeat a password.
     """
-    shown = _shown(url)
+    display_url = _without_secrets(url)
     if url.startswith("unix:"):
-        return _unix(url, shown)
+        return _unix(url, display_url)
     for scheme, port in (("http://", 80), ("https://", 443)):
         if url[: len(scheme)].lower() == scheme:
-            return _tcp(url[len(scheme) :], shown, port)
-    raise ValueError(f"{shown!r}: expected http://host/path, https://host/path or unix:/socket:/path")
+            return _tcp(url[len(scheme) :], display_url, port)
+    raise ValueError(f"{display_url!r}: expected http://host/path, https://host/path or unix:/socket:/path")
 
 
-def _unix(url: str, shown: str) -> Target:
+def _unix(url: str, display_url: str) -> Target:
     path, _, rest = url.removeprefix("unix:").partition(":/")
     if not path:
-        raise ValueError(f"{shown!r} names no socket: expected unix:/socket:/path")
+        raise ValueError(f"{display_url!r} names no socket; expected unix:/socket:/path")
     if not path.isprintable():
-        raise ValueError(f"{shown!r}: the path of the socket has a control character")
-    return Target(shown, _requested("/" + rest, shown), "localhost", socket=path)
+        raise ValueError(f"{display_url!r}: the path of the socket has a control character")
+    return Target(display_url, _request_path("/" + rest, display_url), "localhost", socket=path)
 
 
-def _tcp(rest: str, shown: str, port: int) -> Target:
-    end = min((place for place in map(rest.find, "/?#") if place >= 0), default=len(rest))
-    authority, path = rest[:end], _requested(rest[end:], shown)
+def _tcp(rest: str, display_url: str, default_port: int) -> Target:
+    end = min((index for index in map(rest.find, "/?#") if index >= 0), default=len(rest))
+    authority, path = rest[:end], _request_path(rest[end:], display_url)
     if "@" in authority:
-        raise ValueError("user:password@ in a URL is not taken; write --header 'Authorization: ...'")
+        raise ValueError("user:password@ in a URL is not supported; use --header 'Authorization: ...'")
     if authority.startswith("["):
-        host, closed, given = authority[1:].partition("]")
-        host, zoned, zone = host.partition("%")
+        host, closed, port_text = authority[1:].partition("]")
+        host, percent, zone = host.partition("%")
         zone = zone.removeprefix("25")
-        if not closed or not _is_ipv6(host) or not _NAME.issuperset(zone) or bool(zoned) != bool(zone):
-            raise ValueError(f"{shown!r}: what is in brackets is no IPv6 address")
-        shared = f"[{host}]"
+        if not closed or not _is_ipv6(host) or not _HOST_CHARACTERS.issuperset(zone) or bool(percent) != bool(zone):
+            raise ValueError(f"{display_url!r}: the text in brackets is not an IPv6 address")
+        authority = f"[{host}]"
         host = f"{host}%{zone}" if zone else host
     else:
-        host, colon, given = authority.partition(":")
-        if ":" in given:
-            raise ValueError(f"{shown!r}: an IPv6 address goes in brackets, as in http://[::1]:8000/")
-        given = colon + given
-        shared = host
-        # Whoever looks a name up, or compares it with a certificate, may raise something odd for a longer label.
+        host, colon, port_text = authority.partition(":")
+        if ":" in port_text:
+            raise ValueError(f"{display_url!r}: an IPv6 address goes in brackets, as in http://[::1]:8000/")
+        port_text = colon + port_text
+        authority = host
+        # For a label that is empty or longer than 63 bytes (RFC 1035, 2.3.4) the resolver and ssl raise UnicodeError.
         labels = host.removesuffix(".").split(".")
-        if not _NAME.issuperset(host) or not all(0 < len(label) <= 63 for label in labels):
-            raise ValueError(f"{shown!r} names no host (letters, digits, '-' and '.')")
-    if given:
-        digits = given[1:]
+        if not _HOST_CHARACTERS.issuperset(host) or not all(0 < len(label) <= 63 for label in labels):
+            raise ValueError(f"{display_url!r} names no host (letters, digits, '-' and '.')")
+    if port_text:
+        digits = port_text[1:]
         if not (
-            given[0] == ":"
+            port_text[0] == ":"
             and digits.isascii()
             and digits.isdecimal()
             and len(digits) <= 5
             and 0 < int(digits) <= 65535
         ):
-            raise ValueError(f"{shown!r}: expected a port (1 to 65535) behind the host")
-        shared += f":{int(digits)}"
-    return Target(shown, path, shared, host=host, port=int(given[1:]) if given else port, secure=port == 443)
+            raise ValueError(f"{display_url!r}: expected a port (1 to 65535) after the host")
+        authority += f":{int(digits)}"
+    port = int(port_text[1:]) if port_text else default_port
+    return Target(display_url, path, authority, host=host, port=port, secure=default_port == 443)
 
 
-def _requested(path: str, shown: str) -> str:
+def _request_path(path: str, display_url: str) -> str:
     path = path.partition("#")[0]
     if not all("!" <= char <= "~" for char in path):
-        raise ValueError(f"{shown!r}: a space, a control character or one that is not ASCII has to be written as %XX")
+        raise ValueError(f"{display_url!r}: write spaces, control characters and characters that are not ASCII as %XX")
     return path if path.startswith("/") else f"/{path}"
 
 
@@ -109,6 +116,6 @@ def _is_ipv6(host: str) -> bool:
     return True
 
 
-def _shown(url: str) -> str:
+def _without_secrets(url: str) -> str:
     url = url.partition("?")[0].partition("#")[0]
     return f"***{url[url.rindex('@') :]}" if "@" in url else url

@@ -1,4 +1,4 @@
-"""Ask URLs again and again until all of them are healthy at once."""
+"""Ask URLs repeatedly until all of them are healthy at the same time."""
 
 import os
 import sys
@@ -8,21 +8,21 @@ from itertools import zip_longest
 from threading import Thread
 from typing import Protocol, TextIO
 
-from .arguments import TIMEOUT, Wanted, program
-from .probe import Outcome, ask
+from .arguments import DEFAULT_PROBE_TIMEOUT, ProbeRequest, program
+from .probe import Outcome, send
 
 FIRST_PAUSE = 0.1
-"""Seconds between the first round of questions and the second. Each pause is half as long again as the one before."""
+"""Seconds between the first and the second round of requests. Each further pause is 1.5 times the one before."""
 
-LONGEST_PAUSE = 1.0
-"""Seconds between two rounds at most."""
+MAX_PAUSE = 1.0
+"""Maximum seconds between two rounds."""
 
-LAST_ROUND = 0.2
-"""Seconds that must be left for a round to begin: in less than that many a server gives no answer."""
+MIN_ROUND = 0.2
+"""Seconds that must remain for another round: in less time a server may not be able to answer."""
 
 
-class World(Protocol):
-    """What waiting needs of the world."""
+class Environment(Protocol):
+    """The clock and the requests of `wait`; tests replace them."""
 
     def now(self) -> float:
         """Return monotonic seconds."""
@@ -31,67 +31,75 @@ class World(Protocol):
     def sleep(self, seconds: float) -> None:
         """Return after `seconds`."""
 
-    def ask(self, round: Sequence[Wanted]) -> list[Outcome]:
-        """Return what each answers, all asked at the same time."""
+    def send(self, requests: Sequence[ProbeRequest]) -> list[Outcome]:
+        """Send all requests at the same time and return their outcomes in the same order."""
         ...
 
 
-def wait(wanted: Sequence[Wanted], seconds: float) -> int:
-    """Return 0 when all are healthy in one and the same round, 1 when that has not come about in `seconds`."""
+def wait(requests: Sequence[ProbeRequest], seconds: float) -> int:
+    """Return 0 as soon as all requests of one round are healthy, 1 if there is no such round within `seconds`."""
     progress = Progress(sys.stderr)
     try:
-        return wait_in(RealWorld(), wanted, seconds, progress)
+        return wait_in(SystemEnvironment(), requests, seconds, progress)
     except KeyboardInterrupt:
         progress.end([])
         return 130
 
 
-def wait_in(world: World, wanted: Sequence[Wanted], seconds: float, progress: "Progress") -> int:
-    """Do what `wait` does, with that clock and those answers."""
-    began = world.now()
-    end = began + seconds
+def wait_in(environment: Environment, requests: Sequence[ProbeRequest], seconds: float, progress: "Progress") -> int:
+    """Do the work of `wait` with the clock and the answers of `environment`."""
+    start = environment.now()
+    end = start + seconds
     pause = FIRST_PAUSE
     while True:
-        limit = max(min(TIMEOUT, end - world.now()), 0.01)  # a machine may have slept for longer than it was told
-        outcomes = world.ask([_within(each, limit) for each in wanted])
-        news = [(each.target.shown, outcome.why) for each, outcome in zip(wanted, outcomes, strict=True)]
-        now = world.now()
+        # At least 0.01: a suspended machine may have slept past the end.
+        limit = max(min(DEFAULT_PROBE_TIMEOUT, end - environment.now()), 0.01)
+        outcomes = environment.send([_with_timeout(request, limit) for request in requests])
+        reasons = [
+            (request.target.display_url, outcome.reason) for request, outcome in zip(requests, outcomes, strict=True)
+        ]
+        now = environment.now()
         if all(outcome.healthy for outcome in outcomes):
-            progress.end([f"ready after {now - began:.1f} s"])
+            progress.end([f"ready after {now - start:.1f} s"])
             return 0
-        pause = min(pause, end - LAST_ROUND - now)
+        pause = min(pause, end - MIN_ROUND - now)
         if pause <= 0:
-            progress.end([f"not ready after {now - began:.1f} s: {url}: {why}" for url, why in news if why])
+            progress.end([f"not ready after {now - start:.1f} s: {url}: {reason}" for url, reason in reasons if reason])
             return 1
-        progress.show(news, now - began)
-        world.sleep(pause)
-        pause = min(1.5 * pause, LONGEST_PAUSE)
+        progress.show(reasons, now - start)
+        environment.sleep(pause)
+        pause = min(1.5 * pause, MAX_PAUSE)
 
 
 class Progress:
-    """A line that is rewritten in place on a terminal; elsewhere a line for each change."""
+    """Prints one line per change, or on a terminal a single line that is rewritten in place."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
         self._on_terminal = stream is not None and stream.isatty()
-        self._known: list[str] = []
+        self._last_reasons: list[str] = []
 
-    def show(self, news: Sequence[tuple[str, str]], seconds: float) -> None:
-        """Tell how each URL stands, after `seconds`."""
+    def show(self, reasons: Sequence[tuple[str, str]], seconds: float) -> None:
+        """Show the state of each URL.
+
+        Args:
+            reasons: Pairs of a URL and the reason why it is not healthy; the reason is empty when it is.
+            seconds: Seconds since the start.
+        """
         if self._on_terminal:
-            lacking = [(url, why) for url, why in news if why]
-            url, why = lacking[0]
-            more = f" (+{len(lacking) - 1} more)" if len(lacking) > 1 else ""
-            line = f"{seconds:.0f} s, waiting for {url}: {why}{more}"
-            self._write(f"\r\x1b[2K{line[: _columns() - 1]}")
+            unhealthy = [(url, reason) for url, reason in reasons if reason]
+            url, reason = unhealthy[0]
+            more = f" (+{len(unhealthy) - 1} more)" if len(unhealthy) > 1 else ""
+            line = f"{seconds:.0f} s, waiting for {url}: {reason}{more}"
+            self._write(f"\r\x1b[2K{line[: _terminal_columns() - 1]}")
             return
-        for (url, why), known in zip_longest(news, self._known):
-            if why != known:
-                self._write(f"{program()} wait: {url}: {why or 'ready'}\n")
-        self._known = [why for _, why in news]
+        for (url, reason), last in zip_longest(reasons, self._last_reasons):
+            if reason != last:
+                self._write(f"{program()} wait: {url}: {reason or 'ready'}\n")
+        self._last_reasons = [reason for _, reason in reasons]
 
     def end(self, lines: Sequence[str]) -> None:
-        """Tell how it ended."""
+        """Print the last lines."""
         start = "\r\x1b[2K" if self._on_terminal else ""
         self._write(start + "".join(f"{program()} wait: {line}\n" for line in lines))
 
@@ -101,12 +109,12 @@ class Progress:
         try:
             self._stream.write(text)
             self._stream.flush()
-        except OSError:  # whoever read it has gone; the exit code still tells
+        except OSError:  # the reader has gone; the exit code reports the outcome
             self._stream = None
 
 
-class RealWorld:
-    """This one."""
+class SystemEnvironment:
+    """The system's clock, and requests over the network."""
 
     def now(self) -> float:
         return time.monotonic()
@@ -114,33 +122,33 @@ class RealWorld:
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
 
-    def ask(self, round: Sequence[Wanted]) -> list[Outcome]:
-        outcomes = [Outcome(why="not asked") for _ in round]
+    def send(self, requests: Sequence[ProbeRequest]) -> list[Outcome]:
+        outcomes = [Outcome(reason="not asked") for _ in requests]
 
-        def fetch(place: int, wanted: Wanted) -> None:
-            outcomes[place] = ask(wanted)
+        def send_one(index: int, request: ProbeRequest) -> None:
+            outcomes[index] = send(request)
 
-        # Daemons, so that Ctrl-C does not wait for an answer. Each ends by itself in the time that it was given.
-        threads = [Thread(target=fetch, args=item, daemon=True) for item in enumerate(round)]
+        # Daemon threads, so that Ctrl-C does not wait for them. Each ends by itself at the timeout of its request.
+        threads = [Thread(target=send_one, args=item, daemon=True) for item in enumerate(requests)]
         started: list[Thread] = []
-        for place, thread in enumerate(threads):
+        for index, thread in enumerate(threads):
             try:
                 thread.start()
                 started.append(thread)
-            except RuntimeError as error:  # no more threads in this container, for now
-                outcomes[place] = Outcome(why=str(error))
+            except RuntimeError as error:  # the container allows no more threads at the moment
+                outcomes[index] = Outcome(reason=str(error))
         for thread in started:
             thread.join()
         return outcomes
 
 
-def _within(wanted: Wanted, seconds: float) -> Wanted:
-    return Wanted(
-        wanted.target, timeout=seconds, headers=wanted.headers, expected=wanted.expected, insecure=wanted.insecure
+def _with_timeout(request: ProbeRequest, seconds: float) -> ProbeRequest:
+    return ProbeRequest(
+        request.target, timeout=seconds, headers=request.headers, expected=request.expected, insecure=request.insecure
     )
 
 
-def _columns() -> int:
+def _terminal_columns() -> int:
     try:
         return os.get_terminal_size(2).columns or 80
     except OSError:

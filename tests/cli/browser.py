@@ -1,4 +1,4 @@
-"""A headless Chromium, driven by its own chromedriver in the words of the W3C's WebDriver protocol."""
+"""Drive a headless Chromium with its chromedriver over the WebDriver protocol of the W3C."""
 
 import os
 import re
@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 
 NEEDED = ("chromium", "chromedriver")
-PACKAGES = "chromium chromium-driver"  # as Debian calls them
-PATIENCE = 30.0  # seconds for the answer to one command; the first one starts the browser
+PACKAGES = "chromium chromium-driver"  # the names in Debian
+COMMAND_TIMEOUT = 30.0  # seconds for one command; the first one starts the browser
 
 
 @dataclass(frozen=True)
@@ -32,23 +32,23 @@ class Browser:
         return self._command("execute/sync", script=script, args=arguments)
 
     def click(self, selector: str) -> None:
-        """Click as a person does: refused for what is hidden, or covered by something else."""
+        """Click as a user does. Fails if the element is hidden or covered."""
         found = self._command("element", using="css selector", value=selector)
         (element,) = found.values()
         self._command(f"element/{element}/click")
 
     def prefer(self, scheme: str) -> None:
-        """Ask pages for their "light" or "dark" colours."""
+        """Prefer the "light" or the "dark" colours of a page."""
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self._command("goog/cdp/execute", cmd="Emulation.setEmulatedMedia", params={"features": features})
 
     def resize(self, width: int, height: int) -> None:
-        """Have a screen of that many CSS pixels, of a phone where it is narrow; 0 and 0: the window's own again."""
+        """Set the screen size in CSS pixels; a narrow screen is a phone. 0 and 0 reset it."""
         screen = {"width": width, "height": height, "deviceScaleFactor": 0, "mobile": 0 < width < 600}
         self._command("goog/cdp/execute", cmd="Emulation.setDeviceMetricsOverride", params=screen)
 
-    def complaints(self) -> list[str]:
-        """What is in the console since the last look, but for the failed answers that it lists too."""
+    def console_errors(self) -> list[str]:
+        """Return the new entries of the console, without those for failed requests."""
         entries = self._command("se/log", type="browser")
         return [entry["message"] for entry in entries if entry["source"] != "network"]
 
@@ -60,18 +60,18 @@ class Browser:
 
 
 def missing() -> list[str]:
-    """What of the browser is not installed."""
+    """Return the programs that are not installed."""
     return [name for name in NEEDED if shutil.which(name) is None]
 
 
 @contextmanager
-def browser(folder: Path) -> Iterator[Browser]:
-    """A window of a browser that keeps its files in `folder` and is gone after the block."""
-    with _driver(folder) as address, httpx.Client(base_url=address, timeout=PATIENCE) as client:
-        answer = client.post("session", json={"capabilities": {"alwaysMatch": _wishes(folder)}}).json()["value"]
+def open_browser(folder: Path) -> Iterator[Browser]:
+    """Open a window of a browser that keeps its files in `folder`; close it after the block."""
+    with _driver(folder) as address, httpx.Client(base_url=address, timeout=COMMAND_TIMEOUT) as client:
+        answer = client.post("session", json={"capabilities": {"alwaysMatch": _capabilities(folder)}}).json()["value"]
         assert "sessionId" in answer, answer
         session = f"{address}/session/{answer['sessionId']}"
-        with httpx.Client(base_url=session, timeout=PATIENCE) as window:
+        with httpx.Client(base_url=session, timeout=COMMAND_TIMEOUT) as window:
             try:
                 yield Browser(window)
             finally:
@@ -89,22 +89,22 @@ def _driver(folder: Path) -> Iterator[str]:
         start_new_session=True,
     )
     assert driver.stdout is not None
-    said = ""
+    output = ""
     try:
         for line in driver.stdout:
-            said += line
+            output += line
             if found := re.search(r"successfully on port (\d+)", line):
                 yield f"http://127.0.0.1:{found[1]}"
                 break
         else:
-            raise AssertionError(f"chromedriver did not start\n{said}")
+            raise AssertionError(f"chromedriver did not start\n{output}")
     finally:
-        os.killpg(driver.pid, signal.SIGKILL)  # the browser too, should it not have closed
+        os.killpg(driver.pid, signal.SIGKILL)  # kills the browser too if it has not closed
         driver.stdout.close()
         driver.wait()
 
 
-def _wishes(folder: Path) -> dict[str, object]:
+def _capabilities(folder: Path) -> dict[str, object]:
     arguments = [
         "--headless=new",
         "--disable-dev-shm-usage",
@@ -112,7 +112,7 @@ def _wishes(folder: Path) -> dict[str, object]:
         f"--user-data-dir={folder}/profile",
     ]
     if os.geteuid() == 0:
-        arguments.append("--no-sandbox")  # as root, as in many a container, there is none to be had
+        arguments.append("--no-sandbox")  # Chromium refuses its sandbox to root, the user in many containers
     return {
         "browserName": "chrome",
         "goog:chromeOptions": {"binary": shutil.which("chromium"), "args": arguments},

@@ -1,4 +1,4 @@
-"""The command in a process of its own, and servers for it that say what a test wants."""
+"""Run the command in a process of its own, and serve it scripted answers."""
 
 import os
 import signal
@@ -16,16 +16,16 @@ from ..servers.process import BOOT, ROOT, wait_until
 
 SCRIPT = Path(sys.executable).with_name("asgi-health")
 
-# What is not written out at the end must be seen to be missing.
+# Without PYTHONUNBUFFERED, so that a test sees if the command does not flush its output at the end.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 
 Handler = Callable[[socket.socket], None]
-"""What a server does with one connection; it is closed afterwards."""
+"""Handles one connection of a server, which closes it afterwards."""
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a process has ended."""
+class Completed:
+    """The exit code and the output of a process that has ended."""
 
     code: int
     out: str
@@ -33,7 +33,7 @@ class Ended:
 
     @property
     def line(self) -> str:
-        """The one line on stderr."""
+        """The only line on stderr."""
         (line,) = self.err.splitlines()
         assert self.err == f"{line}\n"
         return line
@@ -44,8 +44,8 @@ def run(
     command: tuple[str, ...] = (sys.executable, "-m", "asgi_health"),
     cwd: Path = ROOT,
     env: Mapping[str, str] | None = None,
-) -> Ended:
-    """Run the command to its end."""
+) -> Completed:
+    """Run the command until it ends."""
     done = subprocess.run(
         [*command, *arguments],
         cwd=cwd,
@@ -56,14 +56,15 @@ def run(
         timeout=60,
         check=False,
     )
-    return Ended(done.returncode, done.stdout, done.stderr)
+    return Completed(done.returncode, done.stdout, done.stderr)
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """What is started in the block can be interrupted, also where these tests cannot.
+    """Make processes that are started in the block react to SIGINT, even if the tests ignore it.
 
-    A shell makes what it starts with `&` ignore SIGINT, as nohup does, and that is inherited; a handler is not.
+    A shell makes a job that it starts with `&` ignore SIGINT, and child processes inherit that. They do not inherit a
+    handler.
     """
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -74,7 +75,7 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def listening(handle: Handler, listener: socket.socket | None = None) -> Iterator[socket.socket]:
-    """A server in a thread that gives its connections to `handle`, one after the other."""
+    """Run a server in a thread. It passes its connections to `handle`, one after the other."""
     with listener or socket.create_server(("127.0.0.1", 0)) as opened:
 
         def serve() -> None:
@@ -87,7 +88,7 @@ def listening(handle: Handler, listener: socket.socket | None = None) -> Iterato
                     connection.settimeout(10.0)
                     try:
                         handle(connection)
-                    except OSError:  # the probe has had enough
+                    except OSError:  # the probe has closed the connection
                         pass
 
         thread = threading.Thread(target=serve)
@@ -101,23 +102,23 @@ def listening(handle: Handler, listener: socket.socket | None = None) -> Iterato
 
 @contextmanager
 def scripted(handle: Handler) -> Iterator[str]:
-    """The URL of a server that gives each connection to `handle`."""
+    """Run such a server and return its URL."""
     with listening(handle) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
 
 
-def saying(answer: bytes) -> Handler:
-    """Read the request and answer with these bytes."""
+def respond_with(response: bytes) -> Handler:
+    """Return a handler that reads the request and sends `response`."""
 
     def handle(connection: socket.socket) -> None:
-        request(connection)
-        connection.sendall(answer)
+        read_request(connection)
+        connection.sendall(response)
 
     return handle
 
 
-def request(connection: socket.socket) -> bytes:
-    """Read a request to its end."""
+def read_request(connection: socket.socket) -> bytes:
+    """Return the head of the request."""
     data = b""
     while b"\r\n\r\n" not in data:
         piece = connection.recv(65536)
@@ -127,11 +128,11 @@ def request(connection: socket.socket) -> bytes:
     return data
 
 
-def trickling(head: bytes, piece: bytes) -> Handler:
-    """Answer with `head` and then with one `piece` after the other, slower than anybody wants to wait."""
+def respond_slowly(head: bytes, piece: bytes) -> Handler:
+    """Return a handler that sends `head` and then `piece` again and again, for 20 seconds."""
 
     def handle(connection: socket.socket) -> None:
-        request(connection)
+        read_request(connection)
         connection.sendall(head)
         for _ in range(1000):
             connection.sendall(piece)
@@ -141,8 +142,8 @@ def trickling(head: bytes, piece: bytes) -> Handler:
 
 
 @contextmanager
-def served(app: str, *arguments: str, listener: socket.socket | None = None) -> Iterator[None]:
-    """A uvicorn that answers with `app`, on `listener` or where the arguments say."""
+def uvicorn(app: str, *arguments: str, listener: socket.socket | None = None) -> Iterator[None]:
+    """Run uvicorn with `app`, on `listener` or on the address in `arguments`."""
     inherited = () if listener is None else ("--fd", str(listener.fileno()))
     with subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "--log-level", "warning", *inherited, *arguments, app],
@@ -159,5 +160,5 @@ def served(app: str, *arguments: str, listener: socket.socket | None = None) -> 
 
 
 def wait_for_socket(path: Path) -> None:
-    """Return when somebody listens there."""
+    """Return when the socket exists."""
     wait_until(path.exists, f"{path} exists", BOOT)

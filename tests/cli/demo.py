@@ -1,4 +1,4 @@
-"""The demo in a process of its own."""
+"""Run the demo in a process of its own."""
 
 import os
 import re
@@ -18,16 +18,16 @@ from ..servers.process import wait_until
 from .command import interruptible
 
 ROOT = Path(__file__).parents[2]
-BOOT = 30.0  # seconds in which it must say where it is
-EXIT = 10.0  # seconds in which it must be gone after a signal
-LAST_LINE = "Ctrl-C closes it.\n"
+START_TIMEOUT = 30.0  # seconds in which it must print where it is
+EXIT_TIMEOUT = 10.0  # seconds in which it must exit after a signal
+LAST_LINE = "Press Ctrl-C to stop it.\n"
 
-RUN = "from asgi_health.cli.main import main; raise SystemExit(main())"
+PROGRAM = "from asgi_health.cli.main import main; raise SystemExit(main())"
 
 
 @dataclass(frozen=True)
 class Demo:
-    """One that is being started, is open, or has ended."""
+    """A demo that is starting, running, or has ended."""
 
     folder: Path
     process: subprocess.Popen[bytes]
@@ -42,12 +42,12 @@ class Demo:
 
     @property
     def left_behind(self) -> list[Path]:
-        """What is in the folder that it takes for the one of temporary files."""
+        """The temporary files of the demo."""
         return list((self.folder / "tmp").iterdir())
 
     @property
-    def noise(self) -> list[str]:
-        """What it wrote to its terminal besides its log."""
+    def unexpected_errors(self) -> list[str]:
+        """The lines on stderr that are not log lines of asgi-health."""
         return [line for line in self.err.splitlines() if " asgi_health: " not in line]
 
     @property
@@ -56,51 +56,51 @@ class Demo:
         assert found, self.out
         return found[0]
 
-    def ask(self, target: str, method: str = "GET", patience: float = 10.0) -> httpx.Response:
-        """One request on a connection of its own."""
-        return httpx.request(method, f"{self.url}{target}", timeout=patience)
+    def request(self, target: str, method: str = "GET", timeout: float = 10.0) -> httpx.Response:
+        """Send one request on a new connection."""
+        return httpx.request(method, f"{self.url}{target}", timeout=timeout)
 
     def status(self, target: str) -> int:
-        return self.ask(target).status_code
+        return self.request(target).status_code
 
     @property
     def silent(self) -> bool:
-        """Whether it gives no answer."""
+        """Whether it does not answer."""
         try:
-            self.ask("/livez", patience=0.5)
+            self.request("/livez", timeout=0.5)
         except httpx.ReadTimeout:
             return True
         return False
 
-    def word(self, target: str) -> str:
-        """The status as the body says it."""
-        word: str = self.ask(target).json()["status"]
+    def status_word(self, target: str) -> str:
+        """Return the status in the body of the answer."""
+        word: str = self.request(target).json()["status"]
         return word
 
     def check(self, name: str) -> dict[str, Any]:
-        """The details of one check."""
-        (entry,) = self.ask("/health").json()["checks"][name]
+        """Return the details of one check."""
+        (entry,) = self.request("/health").json()["checks"][name]
         found: dict[str, Any] = entry
         return found
 
-    def wait_for_word(self, target: str, word: str) -> None:
-        wait_until(lambda: self.word(target) == word, f"{target} says {word}\n{self.err}")
+    def wait_for_status_word(self, target: str, word: str) -> None:
+        wait_until(lambda: self.status_word(target) == word, f"{target} answers {word}\n{self.err}")
 
     def end(self, sig: signal.Signals) -> None:
-        """Send the signal and wait for the end."""
+        """Send a signal and wait until the demo has exited."""
         self.process.send_signal(sig)
-        self.process.wait(EXIT)
+        self.process.wait(EXIT_TIMEOUT)
 
 
 @contextmanager
-def launched(prelude: str = "", port: int = 0) -> Iterator[Demo]:
-    """A demo that was started, but may not be open yet; `prelude` runs in its process before anything else does."""
+def starting_demo(prelude: str = "", port: int = 0) -> Iterator[Demo]:
+    """Start a demo, which may not answer yet. `prelude` is code that runs first in its process."""
     with tempfile.TemporaryDirectory(prefix="asgi-health-") as name:
         folder = Path(name)
         (folder / "tmp").mkdir()
         with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err, interruptible():
             process = subprocess.Popen(
-                [sys.executable, "-c", f"{prelude}\n{RUN}", "demo", "--port", str(port)],
+                [sys.executable, "-c", f"{prelude}\n{PROGRAM}", "demo", "--port", str(port)],
                 cwd=ROOT,
                 env=os.environ | {"TMPDIR": str(folder / "tmp"), "PYTHONWARNINGS": "always::ResourceWarning"},
                 stdin=subprocess.DEVNULL,
@@ -115,16 +115,16 @@ def launched(prelude: str = "", port: int = 0) -> Iterator[Demo]:
 
 
 @contextmanager
-def opened(prelude: str = "") -> Iterator[Demo]:
-    """A demo that has said where it is."""
-    with launched(prelude) as demo:
-        wait_for_opening(demo)
+def running_demo(prelude: str = "") -> Iterator[Demo]:
+    """Start a demo and wait until it has printed where it is."""
+    with starting_demo(prelude) as demo:
+        wait_until_running(demo)
         yield demo
 
 
-def wait_for_opening(demo: Demo) -> None:
-    def is_open() -> bool:
+def wait_until_running(demo: Demo) -> None:
+    def is_running() -> bool:
         assert demo.process.poll() is None, f"ended with {demo.process.returncode}\n{demo.err}"
         return demo.out.endswith(LAST_LINE)
 
-    wait_until(is_open, f"the demo is open\n{demo.err}", BOOT)
+    wait_until(is_running, f"the demo is running\n{demo.err}", START_TIMEOUT)

@@ -1,4 +1,4 @@
-"""What a probe is told to do: read in two ways that must agree, and refused when it could not work."""
+"""The arguments of a probe: two parsers that must agree, and values that are refused."""
 
 import contextlib
 import io
@@ -9,21 +9,29 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from asgi_health.cli.arguments import Wanted, parse_header, parse_seconds, parse_status, parse_timeout, quick
-from asgi_health.cli.main import main, parser, wanted
+from asgi_health.cli.arguments import (
+    ProbeRequest,
+    parse_fast,
+    parse_header,
+    parse_seconds,
+    parse_status,
+    parse_timeout,
+)
+from asgi_health.cli.main import main, probe_request
+from asgi_health.cli.parser import build_parser
 from asgi_health.cli.target import Target, parse_url
 
 
-def told(thing: Wanted | Target) -> dict[str, Any]:
-    values = {name: getattr(thing, name) for name in type(thing).__slots__}
-    return {name: told(value) if isinstance(value, Target) else value for name, value in values.items()}
+def fields(value: ProbeRequest | Target) -> dict[str, Any]:
+    values = {name: getattr(value, name) for name in type(value).__slots__}
+    return {name: fields(each) if isinstance(each, Target) else each for name, each in values.items()}
 
 
-def full(arguments: list[str]) -> Wanted | None:
-    """What argparse makes of it; None where it ends the process."""
+def parse_with_argparse(arguments: list[str]) -> ProbeRequest | None:
+    """Return the request that argparse reads; None if it ends the process."""
     with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
         try:
-            return wanted(parser().parse_args(["probe", *arguments]))
+            return probe_request(build_parser().parse_args(["probe", *arguments]))
         except SystemExit:
             return None
 
@@ -48,7 +56,7 @@ VALUES = [
     "-",
     "--",
 ]
-words = st.lists(
+arguments = st.lists(
     st.one_of(
         st.sampled_from([*OPTIONS, *VALUES, "-h", "--help", "--time", "--verb", "--json", "-v", "--version"]),
         st.builds(
@@ -60,7 +68,7 @@ words = st.lists(
 )
 
 
-@given(words)
+@given(arguments)
 @example(["--timeout", "-1", "http://a/"])
 @example(["--header", "-A:b", "http://a/"])
 @example(["--header=", "http://a/"])
@@ -71,15 +79,15 @@ words = st.lists(
 @example(["http://a/", "--header"])
 @example(["http://a/", "--header", "--verbose"])
 @example(["-h", "http://a/"])
-def test_what_the_quick_reader_understands_argparse_understands_in_the_same_way(arguments: list[str]) -> None:
-    understood = quick(arguments)
-    if understood is not None:
-        thorough = full(arguments)
-        assert thorough is not None
-        assert told(understood) == told(thorough)
+def test_arguments_that_the_fast_parser_accepts_mean_the_same_to_argparse(arguments: list[str]) -> None:
+    fast = parse_fast(arguments)
+    if fast is not None:
+        full = parse_with_argparse(arguments)
+        assert full is not None
+        assert fields(fast) == fields(full)
 
 
-RIGHT = st.lists(
+VALID_OPTIONS = st.lists(
     st.sampled_from(
         [("--timeout", "3"), ("--header", "A: b"), ("--expect-status", "503"), ("--verbose",), ("--insecure",)]
     ),
@@ -87,13 +95,13 @@ RIGHT = st.lists(
 )
 
 
-@given(RIGHT, RIGHT, st.booleans())
+@given(VALID_OPTIONS, VALID_OPTIONS, st.booleans())
 def test_the_common_form_needs_no_argparse(
     before: list[tuple[str, ...]], after: list[tuple[str, ...]], joined: bool
 ) -> None:
     shape = (lambda option: ["=".join(option)]) if joined else list
     options = [[part for option in side for part in shape(option)] for side in (before, after)]
-    assert quick([*options[0], "http://127.0.0.1:8000/readyz", *options[1]]) is not None
+    assert parse_fast([*options[0], "http://127.0.0.1:8000/readyz", *options[1]]) is not None
 
 
 @pytest.mark.parametrize(
@@ -113,7 +121,7 @@ def test_the_common_form_needs_no_argparse(
         ("http://a_b-c.d/:@", "a_b-c.d", 80, "/:@", "a_b-c.d", False),
     ],
 )
-def test_a_url_says_whom_to_ask_for_what(
+def test_a_url_is_split_into_host_port_and_path(
     url: str, host: str, port: int, path: str, authority: str, secure: bool
 ) -> None:
     target = parse_url(url)
@@ -136,7 +144,7 @@ def test_a_unix_socket_is_written_as_in_nginx(url: str, socket: str, path: str) 
     assert (target.socket, target.path, target.authority) == (socket, path, "localhost")
 
 
-NO_URLS = [
+INVALID_URLS = [
     "", "a", "/a", "localhost:8000", "ftp://a/", "http:/a", "http:///a", "http://", "http://:80/", "http://a:/",
     "http://a:b/", "http://a:0/", "http://a:65536/", "http://a:99999999999999999999/", "http://a:+80/", "http://a:٨/",
     "http://::1/", "http://[::1/", "http://[]/", "http://[1]/", "http://[::1]8/", "http://[::1%]/", "http://[::1%25 ]/",
@@ -147,14 +155,14 @@ NO_URLS = [
 ]  # fmt: skip
 
 
-def test_what_is_no_url_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    for url in NO_URLS:
-        assert quick([url]) is None, url
+def test_an_invalid_url_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    for url in INVALID_URLS:
+        assert parse_fast([url]) is None, url
         with pytest.raises(SystemExit) as end:
             main(["probe", url])
-        said = capsys.readouterr()
-        assert (end.value.code, said.out) == (2, ""), url
-        assert "error: argument URL: " in said.err, url
+        printed = capsys.readouterr()
+        assert (end.value.code, printed.out) == (2, ""), url
+        assert "error: argument URL: " in printed.err, url
 
 
 @pytest.mark.parametrize("url", ["http://me:sesame@a/", "ftp://me:sesame@a/", "htp//me:sesame@a/?b=@", "x?key=sesame"])
@@ -166,7 +174,7 @@ def test_a_refusal_does_not_repeat_a_password(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["http://a/b?token=sesame", "unix:/a:/b?token=sesame", "http://a?token=sesame"])
 def test_a_message_shows_the_url_without_its_query(url: str) -> None:
-    assert parse_url(url).shown == url.partition("?")[0]
+    assert parse_url(url).display_url == url.partition("?")[0]
 
 
 @pytest.mark.parametrize(
@@ -177,21 +185,21 @@ def test_a_header_is_a_name_and_a_value(text: str, header: tuple[str, str]) -> N
     assert parse_header(text) == header
 
 
-NO_HEADERS = [
+INVALID_HEADERS = [
     "", "sesame", ": sesame", "A b: sesame", "A\r: sesame", "A: sesame\r\nX: y", "A: sesame\n", "Ä: sesame",
     "A: sesameä", "A: sesame\0", "A : sesame", "A: sesame\x7f",
 ]  # fmt: skip
 
 
 def test_a_header_that_would_break_the_request_is_refused_without_its_value() -> None:
-    for text in NO_HEADERS:
+    for text in INVALID_HEADERS:
         with pytest.raises(ValueError) as refusal:
             parse_header(text)
         assert "sesame" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(
-    ("parse", "texts", "words"),
+    ("parse", "texts", "error"),
     [
         (parse_seconds, ["", "0", "-1", "nan", "inf", "1e9", "2s", "1,5", "one"], "is not a number of seconds"),
         (parse_timeout, ["0", "300.1", "2000"], "is not a number of seconds"),
@@ -202,7 +210,7 @@ def test_a_header_that_would_break_the_request_is_refused_without_its_value() ->
         ),
     ],
 )
-def test_what_is_no_number_of_the_kind_is_refused(parse: Callable[[str], object], texts: list[str], words: str) -> None:
+def test_a_number_out_of_range_is_refused(parse: Callable[[str], object], texts: list[str], error: str) -> None:
     for text in texts:
-        with pytest.raises(ValueError, match=words):
+        with pytest.raises(ValueError, match=error):
             parse(text)

@@ -1,4 +1,4 @@
-"""`wait` in a process of its own, for servers that come and servers that do not."""
+"""`wait` in a process of its own, for servers that start and servers that do not."""
 
 import os
 import pty
@@ -12,86 +12,86 @@ from pathlib import Path
 import pytest
 
 from ..servers.process import ROOT
-from .command import Ended, interruptible, listening, request, run, saying, scripted, served
+from .command import Completed, interruptible, listening, read_request, respond_with, run, scripted, uvicorn
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
-def wait(*arguments: str) -> Ended:
+def wait(*arguments: str) -> Completed:
     return run("wait", *arguments)
 
 
-def test_a_server_that_is_being_started_is_waited_for(tmp_path: Path) -> None:
+def test_a_server_that_is_starting_is_waited_for(tmp_path: Path) -> None:
     url = f"unix:{tmp_path}/s:/readyz"
-    with served(f"{__package__}.target:well", "--uds", f"{tmp_path}/s"):
-        ended = wait(url, "--timeout", "30")
-    assert (ended.code, ended.out) == (0, "")
-    first, *_, last = ended.err.splitlines()
+    with uvicorn(f"{__package__}.apps:healthy", "--uds", f"{tmp_path}/s"):
+        completed = wait(url, "--timeout", "30")
+    assert (completed.code, completed.out) == (0, "")
+    first, *_, last = completed.err.splitlines()
     assert first == f"python -m asgi_health wait: {url}: no such file or directory"
     assert last.startswith("python -m asgi_health wait: ready after ")
 
 
-def test_all_of_them_are_waited_for() -> None:
-    turns = iter([b"HTTP/1.1 503 A\r\nContent-Length: 0\r\n\r\n"] * 2)
+def test_all_servers_are_waited_for() -> None:
+    first_answers = iter([b"HTTP/1.1 503 A\r\nContent-Length: 0\r\n\r\n"] * 2)
 
     def late(connection: socket.socket) -> None:
-        saying(next(turns, OK))(connection)
+        respond_with(next(first_answers, OK))(connection)
 
-    with scripted(saying(OK)) as ready, scripted(late) as later:
-        ended = wait(ready, later, "--timeout", "30")
-    assert (ended.code, ended.out) == (0, "")
-    assert f"{ready}: ready" in ended.err
-    assert f"{later}: answered 503; expected 200-299" in ended.err
+    with scripted(respond_with(OK)) as ready, scripted(late) as later:
+        completed = wait(ready, later, "--timeout", "30")
+    assert (completed.code, completed.out) == (0, "")
+    assert f"{ready}: ready" in completed.err
+    assert f"{later}: answered 503; expected 200-299" in completed.err
 
 
-def test_who_does_not_come_is_told_and_who_has_come_is_not() -> None:
-    with scripted(saying(OK)) as ready, socket.socket() as taken:
+def test_only_the_server_that_is_not_ready_is_named_at_the_end() -> None:
+    with scripted(respond_with(OK)) as ready, socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         missing = f"http://127.0.0.1:{taken.getsockname()[1]}/"
-        ended = wait(ready, missing, "--timeout", "2")
-    assert (ended.code, ended.out) == (1, "")
-    (last,) = [line for line in ended.err.splitlines() if "not ready" in line]
+        completed = wait(ready, missing, "--timeout", "2")
+    assert (completed.code, completed.out) == (1, "")
+    (last,) = [line for line in completed.err.splitlines() if "not ready" in line]
     assert last.endswith(f" s: {missing}: connection refused")
 
 
-def test_one_that_hangs_does_not_keep_the_others_from_being_asked() -> None:
+def test_a_server_that_hangs_does_not_delay_the_other_requests() -> None:
     asked = threading.Event()
 
     def hang(connection: socket.socket) -> None:
-        request(connection)
+        read_request(connection)
         connection.recv(1)
 
     def answer(connection: socket.socket) -> None:
         asked.set()
-        saying(OK)(connection)
+        respond_with(OK)(connection)
 
     with scripted(hang) as silent, scripted(answer) as ready:
-        ended = wait(silent, ready, "--timeout", "2")
-    assert ended.code == 1
+        completed = wait(silent, ready, "--timeout", "2")
+    assert completed.code == 1
     assert asked.is_set()
-    assert f"{silent}: timed out after " in ended.err
+    assert f"{silent}: timed out after " in completed.err
 
 
-def test_headers_and_expected_statuses_are_those_of_probe() -> None:
+def test_headers_and_expected_statuses_apply_to_each_request() -> None:
     asked: list[bytes] = []
 
     def handle(connection: socket.socket) -> None:
-        asked.append(request(connection))
+        asked.append(read_request(connection))
         connection.sendall(b"HTTP/1.1 418 A\r\nContent-Length: 0\r\n\r\n")
 
     with scripted(handle) as url:
-        ended = wait(url, "--timeout", "30", "--header", "X-A: b", "--expect-status", "418")
-    assert ended.code == 0
+        completed = wait(url, "--timeout", "30", "--header", "X-A: b", "--expect-status", "418")
+    assert completed.code == 0
     assert b"\r\nX-A: b\r\n" in asked[0]
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_an_interrupt_ends_it_without_a_traceback(terminal: bool) -> None:
+def test_ctrl_c_ends_wait_with_130_and_without_a_traceback(terminal: bool) -> None:
     reader, writer = pty.openpty() if terminal else os.pipe()
     asked = threading.Event()
 
     def refuse(connection: socket.socket) -> None:
-        saying(b"HTTP/1.1 503 A\r\nContent-Length: 0\r\n\r\n")(connection)
+        respond_with(b"HTTP/1.1 503 A\r\nContent-Length: 0\r\n\r\n")(connection)
         asked.set()
 
     with listening(refuse) as listener, os.fdopen(reader, "rb", buffering=0) as err:
@@ -103,14 +103,14 @@ def test_an_interrupt_ends_it_without_a_traceback(terminal: bool) -> None:
         with waiting as process:
             os.close(writer)
             assert asked.wait(30.0)
-            said = err.read(1)  # so that it is past its first round
+            output = err.read(1)  # so that the first round is over
             process.send_signal(signal.SIGINT)
             assert process.wait(10.0) == 130
         try:
             while piece := err.read(4096):
-                said += piece
-        except OSError:  # how a terminal says that nobody is at the other end
+                output += piece
+        except OSError:  # a terminal raises this once its other end is closed
             pass
-    assert b"503" in said
-    assert b"Traceback" not in said
-    assert (b"\x1b[2K" in said) == terminal
+    assert b"503" in output
+    assert b"Traceback" not in output
+    assert (b"\x1b[2K" in output) == terminal

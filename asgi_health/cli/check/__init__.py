@@ -1,10 +1,12 @@
-"""`check`: every check of an app once, for deploy gates.
+"""`check`: run every check of an app once, for deploy gates.
 
-The app runs in a process of its own, because it may end that process at any moment. A result that has not been written
-by then is not known, and what is not known is no success. `command` starts that process, reads what it writes and
-prints it; `table` has the forms. In the process, `child` puts the steps together: `load` imports what is named, `find`
-sees the Healths in it, `startup` runs the app's lifespan, `run` runs the checks; `output` keeps what the app prints
-apart from the results.
+The app runs in a child process, because it may end its process at any moment. Only results that the child has written
+by then count: an app whose results are unknown does not pass. `command` starts the child, reads its messages and prints
+the outcome; `child_process` is the child as the parent sees it, with its exit deadline; `table` formats the results.
+
+In the child, `child_main` runs the steps: `load_app` imports the app, `find_health` finds its Health objects,
+`lifespan_client` starts it and shuts it down, `run_checks` runs the checks; `message_writer` keeps stdout for the
+messages to the parent.
 """
 
 from .command import check

@@ -1,5 +1,6 @@
-"""A shop to play with.
+"""A small shop to try asgi-health with.
 
-`shop` is the example: an app, its checks, and one line around it. `dependencies` is what it needs, `catalogue` what it
-loads when it starts, `faults` breaks it, `controls` lets people do so by button and by URL, `serve` opens and closes.
+`shop` is the example: an app, its checks, and one line around it. `dependencies` holds what the shop depends on,
+`catalogue` what it loads at its start, `faults` the ways to break it. `controls` offers the faults as buttons and URLs,
+and `serve` runs the server.
 """

@@ -1,4 +1,4 @@
-"""The slow part of starting: the shelves are filled one product after the other."""
+"""The slow part of the startup: the shop loads its products one after the other."""
 
 import asyncio
 import sqlite3
@@ -17,20 +17,21 @@ PRODUCTS = (
     ("Tea towel", 6.5),
     ("Whisk", 9.8),
 )
-PAUSE = 0.2
+LOAD_INTERVAL = 0.2
+"""Seconds between two products."""
 
 
 class Catalogue:
-    """Fills the database, and knows how far it is."""
+    """Loads the products into the database, and reports its progress."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._loaded = 0
 
     async def load(self) -> None:
-        """Return when every product is in; a database that is gone meanwhile only makes it take longer."""
+        """Return when every product is loaded. While the database is missing, try again."""
         while self._loaded < len(PRODUCTS):
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(LOAD_INTERVAL)
             try:
                 await asyncio.to_thread(self._database.add, *PRODUCTS[self._loaded])
             except sqlite3.OperationalError:
@@ -38,6 +39,6 @@ class Catalogue:
             self._loaded += 1
 
     async def loaded(self) -> Result:
-        """The check: pass once everything is in."""
+        """Return healthy once every product is loaded: the startup check."""
         progress = f"{self._loaded} of {len(PRODUCTS)} products are loaded"
         return healthy(progress) if self._loaded == len(PRODUCTS) else unhealthy(progress)

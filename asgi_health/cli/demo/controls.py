@@ -1,4 +1,4 @@
-"""The page with the buttons, and the plain URLs behind them."""
+"""The page with the buttons, and the URLs that they request."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,12 +12,12 @@ from asgi_health import Check, Health
 
 from .faults import Fault
 
-# The page brings everything that it needs; the browser is told to fetch nothing from anywhere else.
+# The page contains everything that it needs, so the browser may fetch nothing from elsewhere.
 POLICY = "default-src 'none'; connect-src 'self'; img-src data:; script-src 'unsafe-inline'; style-src 'unsafe-inline'"
 
 
 def controls(faults: list[Fault], health: Health) -> list[Route]:
-    """Return the routes through which people break and mend the shop and look on."""
+    """Return the routes that show the page, and that break and repair the shop."""
     named = {fault.name: fault for fault in faults}
     html = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
 
@@ -29,31 +29,31 @@ def controls(faults: list[Fault], health: Health) -> list[Route]:
             {"faults": [_fault(fault) for fault in faults], "checks": [_check(check) for check in health.checks]}
         )
 
-    async def break_it(request: Request) -> PlainTextResponse:
+    async def break_fault(request: Request) -> PlainTextResponse:
         fault = named.get(request.path_params["name"])
         if fault is None:
             return _unknown(named)
         try:
-            said = fault.begin(request.query_params)
+            message = fault.begin(request.query_params)
         except ValueError as error:
             return PlainTextResponse(f"{error}\n", status_code=400)
-        return PlainTextResponse(f"{said}\n{fault.expect}\n")
+        return PlainTextResponse(f"{message}\n{fault.expect}\n")
 
-    async def mend_it(request: Request) -> PlainTextResponse:
+    async def repair_fault(request: Request) -> PlainTextResponse:
         fault = named.get(request.path_params["name"])
         return _unknown(named) if fault is None else PlainTextResponse(f"{fault.end()}\n")
 
-    # GET changes something here, for the sake of address bars and of a short curl.
+    # GET changes state here, so that an address bar and a short curl are enough.
     return [
         Route("/", page),
         Route("/state", state),
-        Route("/break/{name}", break_it, methods=["GET", "POST"]),
-        Route("/mend/{name}", mend_it, methods=["GET", "POST"]),
+        Route("/break/{name}", break_fault, methods=["GET", "POST"]),
+        Route("/repair/{name}", repair_fault, methods=["GET", "POST"]),
     ]
 
 
 def _unknown(named: Mapping[str, Fault]) -> PlainTextResponse:
-    return PlainTextResponse(f"there are: {', '.join(named)}\n", status_code=404)
+    return PlainTextResponse(f"unknown fault; the faults are: {', '.join(named)}\n", status_code=404)
 
 
 def _fault(fault: Fault) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What can go wrong in the shop, on request."""
+"""The faults that the shop can have on request."""
 
 import asyncio
 import math
@@ -11,23 +11,29 @@ from .dependencies import Database, Payments, Recommendations
 
 @dataclass(frozen=True)
 class Fault:
-    """One way to break something, and to mend it."""
+    """One way to break the shop and to repair it.
+
+    Attributes:
+        name: The name in the URLs.
+        title: The name on the page.
+        expect: What the probes answer while it lasts.
+        begin: Break it, with the options of a query, and return what happened. Raises ValueError for a wrong option.
+        end: Repair it and return what happened.
+        broken: Return whether it lasts.
+    """
 
     name: str
     title: str
     expect: str
-    """What the probes will make of it."""
     begin: Callable[[Mapping[str, str]], str]
-    """Break it, with the options out of a query, and say what happened. Raises ValueError for a wrong option."""
     end: Callable[[], str]
-    """Mend it and say what happened."""
     broken: Callable[[], bool]
 
 
 class LoopBlocker:
-    """Does to the event loop what a slow call in an async function does."""
+    """Blocks the event loop, as a slow call in an async function does."""
 
-    LONGEST = 15.0
+    MAX_SECONDS = 15.0
 
     def __init__(self) -> None:
         self._until = -math.inf
@@ -37,7 +43,7 @@ class LoopBlocker:
         return time.monotonic() < self._until
 
     def block(self, options: Mapping[str, str]) -> str:
-        """Block the loop for `seconds`, a moment from now, so that whoever asked still gets an answer."""
+        """Block the loop for `seconds` after a short delay, so that this request still gets an answer."""
         text = options.get("seconds", "5")
         try:
             seconds = float(text)
@@ -45,15 +51,15 @@ class LoopBlocker:
             seconds = math.nan
         if not seconds > 0:
             raise ValueError("seconds must be a number above 0")
-        seconds = min(seconds, self.LONGEST)
-        asyncio.get_running_loop().call_later(0.1, self._sit, seconds)
-        return f"the event loop is blocked for {seconds:g} s (at most {self.LONGEST:g})"
+        seconds = min(seconds, self.MAX_SECONDS)
+        asyncio.get_running_loop().call_later(0.1, self._block_now, seconds)
+        return f"the event loop is blocked for {seconds:g} s (at most {self.MAX_SECONDS:g})"
 
     def release(self) -> None:
-        """Let the loop go on, from a signal handler: a demo must end when it is told to."""
+        """Unblock the loop. The signal handler calls this, so that the demo can exit at once."""
         self._until = -math.inf
 
-    def _sit(self, seconds: float) -> None:
+    def _block_now(self, seconds: float) -> None:
         self._until = time.monotonic() + seconds
         while self.blocked:
             time.sleep(0.02)
@@ -62,31 +68,31 @@ class LoopBlocker:
 def make_faults(
     database: Database, payments: Payments, recommendations: Recommendations, blocker: LoopBlocker
 ) -> list[Fault]:
-    """Return everything that can be broken."""
+    """Return all faults."""
 
-    def lose_database(_: Mapping[str, str]) -> str:
+    def remove_database(_: Mapping[str, str]) -> str:
         database.move_away()
-        return "the file of the database has been moved away"
+        return "the database file has been moved away"
 
-    def find_database() -> str:
+    def restore_database() -> str:
         database.bring_back()
-        return "the file of the database is back"
+        return "the database file is back"
 
     def hang_payments(_: Mapping[str, str]) -> str:
         payments.hangs = True
-        return "payments give no answer"
+        return "payments do not answer"
 
-    def answer_payments() -> str:
+    def resume_payments() -> str:
         payments.hangs = False
-        return "payments do not hang"
+        return "payments answer again"
 
-    def harden_payments(_: Mapping[str, str]) -> str:
+    def begin_stubborn_payments(_: Mapping[str, str]) -> str:
         payments.stubborn = True
-        return "payments give no answer, and a check that waits for one ignores its cancellation"
+        return "payments do not answer, and a check that waits for them ignores its cancellation"
 
-    def soften_payments() -> str:
+    def end_stubborn_payments() -> str:
         payments.stubborn = False
-        return "payments do not ignore cancellation"
+        return "checks of payments can be cancelled again"
 
     def stop_recommendations(_: Mapping[str, str]) -> str:
         recommendations.down = True
@@ -99,33 +105,33 @@ def make_faults(
     return [
         Fault(
             "database",
-            "The database is gone",
-            "Ready turns 503 after 2 failed runs, and /products fails honestly. "
-            "Live stays 200: a restart mends no database.",
-            lose_database,
-            find_database,
-            lambda: database.gone,
+            "The database is missing",
+            "Ready turns 503 after 2 failed runs, and /products answers 503. "
+            "Live stays 200: a restart does not repair a database.",
+            remove_database,
+            restore_database,
+            lambda: database.missing,
         ),
         Fault(
             "payments-hang",
             "Payments hang",
-            "Each run fails at its deadline and ready turns 503. The probes answer as fast as before.",
+            "Each run fails at its timeout and ready turns 503. The probes answer as fast as before.",
             hang_payments,
-            answer_payments,
+            resume_payments,
             lambda: payments.hangs,
         ),
         Fault(
             "payments-stubborn",
             "Payments ignore cancellation",
-            "Ready turns 503. The run that cannot be stopped is reported with its age, and never started twice.",
-            harden_payments,
-            soften_payments,
+            "Ready turns 503. The run that cannot be stopped is reported with its age, and no second one is started.",
+            begin_stubborn_payments,
+            end_stubborn_payments,
             lambda: payments.stubborn,
         ),
         Fault(
             "recommendations",
             "Recommendations are down",
-            "Not critical: ready says warn and stays 200, and the shop sells on.",
+            "Not critical: ready stays 200 and says warn, and the shop works without them.",
             stop_recommendations,
             start_recommendations,
             lambda: recommendations.down,
@@ -133,9 +139,9 @@ def make_faults(
         Fault(
             "loop",
             "The event loop is blocked",
-            "Nothing can answer meanwhile, live neither. Afterwards no probe is green on old results.",
+            "Nothing answers until it ends, not even live. Afterwards no probe is healthy on old results.",
             blocker.block,
-            lambda: "the event loop goes on by itself",
+            lambda: "the event loop unblocks by itself",
             lambda: blocker.blocked,
         ),
     ]

@@ -1,4 +1,4 @@
-"""Open the shop, say where it is, and close it without a trace."""
+"""Run the shop, print where it is, and leave nothing behind."""
 
 import logging
 import os
@@ -12,18 +12,18 @@ import uvicorn
 
 from .dependencies import Database, Payments, Recommendations
 from .faults import Fault, LoopBlocker, make_faults
-from .shop import open_shop
+from .shop import create_shop
 
 HOST = "127.0.0.1"
-STARTUP_FAILED = 3  # the exit code that newer releases of uvicorn give it themselves
+STARTUP_FAILED = 3  # the exit code of newer releases of uvicorn for a failed startup
 
 
 class CannotListen(Exception):
-    """The port cannot be had; the text says which one, and why."""
+    """The port is not available; the text says which one, and why."""
 
 
 def serve(port: int) -> int:
-    """Keep the shop open until SIGINT or SIGTERM, which come out as KeyboardInterrupt; return an exit code.
+    """Run the shop until SIGINT or SIGTERM, which raise KeyboardInterrupt; return an exit code if its startup fails.
 
     Raises CannotListen.
     """
@@ -33,7 +33,7 @@ def serve(port: int) -> int:
         recommendations = Recommendations()
         blocker = LoopBlocker()
         faults = make_faults(database, payments, recommendations, blocker)
-        app = open_shop(database, payments, recommendations, faults)
+        app = create_shop(database, payments, recommendations, faults)
         url = f"http://{HOST}:{listener.getsockname()[1]}"
         _log_to_the_terminal()
         config = uvicorn.Config(
@@ -54,7 +54,7 @@ def _listener(port: int) -> socket.socket:
     try:
         return socket.create_server((HOST, port), backlog=128)
     except OSError as error:
-        # create_server adds to the text what this line says already.
+        # create_server adds the address to the text, which this message already contains.
         reason = os.strerror(error.errno) if error.errno else error
         raise CannotListen(f"cannot listen on {HOST}:{port}: {reason}") from None
 
@@ -77,16 +77,16 @@ class _Server(uvicorn.Server):
 
 def _welcome(url: str, faults: Iterable[Fault]) -> str:
     lines = [
-        f"The shop is open: {url}/",
+        f"The shop is running at {url}/",
         "",
-        "What a prober reads",
+        "What a probe reads",
         *(f"  curl -i {url}{path}" for path in ("/livez", "/readyz", "/startupz", "/health")),
         "What the shop itself answers",
         f"  curl -i {url}/products",
-        "Break something; /mend/... in place of /break/... mends it",
+        "Break a dependency (/repair/... instead of /break/... repairs it)",
         *(f"  curl {url}/break/{fault.name}" for fault in faults),
         "",
-        "Ctrl-C closes it.",
+        "Press Ctrl-C to stop it.",
     ]
     return "\n".join(lines)
 
@@ -102,7 +102,7 @@ def _log_to_the_terminal() -> None:
 
 
 def _one_line(record: logging.LogRecord) -> bool:
-    """One line for each change: tracebacks and stacks are for a log that somebody keeps."""
+    """Cut `record` to its first line, without traceback: on the terminal each change is one line."""
     record.msg, record.args = record.getMessage().partition("\n")[0], ()
     record.exc_info = record.exc_text = None
     return True

@@ -1,4 +1,4 @@
-"""The shop: a Starlette app, the checks of what it depends on, and one line around it."""
+"""The shop: a Starlette app, the checks of its dependencies, and one line around it."""
 
 import asyncio
 import sqlite3
@@ -18,13 +18,13 @@ from .dependencies import Database, Payments, Recommendations
 from .faults import Fault
 
 
-def open_shop(
+def create_shop(
     database: Database, payments: Payments, recommendations: Recommendations, faults: list[Fault]
 ) -> HealthMiddleware:
-    """Return the ASGI app, ready for a server."""
+    """Return the ASGI app."""
     catalogue = Catalogue(database)
 
-    # The seconds are small so that a change shows while one looks on. An app in earnest is well served by the defaults.
+    # The intervals are short, so that a change shows at once. For a real app the defaults are right.
     health = Health(
         [
             Check(
@@ -54,7 +54,7 @@ def open_shop(
         try:
             found = database.products()
         except sqlite3.OperationalError as error:
-            return JSONResponse({"error": f"the shelves cannot be read: {error}"}, status_code=503)
+            return JSONResponse({"error": f"cannot read the products: {error}"}, status_code=503)
         return JSONResponse({"products": found, "recommended": recommendations.pick(found)})
 
     @asynccontextmanager
@@ -65,7 +65,7 @@ def open_shop(
 
     shop = Starlette(routes=[Route("/products", products), *controls(faults, health)], lifespan=lifespan)
 
-    # details=True shows names and errors to everybody: right for a demo, for anything else see bearer_token, client_in.
+    # details=True shows names and errors to every client. Outside of a demo use bearer_token or client_in.
     return HealthMiddleware(
         shop,
         checks=health,

@@ -1,4 +1,4 @@
-"""Servers that misbehave: one line that says so, exit code 1, and all of it in time."""
+"""Servers that misbehave: exit code 1 and one line that says how, within the timeout."""
 
 import os
 import re
@@ -12,24 +12,24 @@ import pytest
 
 from asgi_health.cli.main import main
 
-from .command import Handler, listening, request, run, saying, scripted, trickling
+from .command import Handler, listening, read_request, respond_slowly, respond_with, run, scripted
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
 def probe(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
-    """The exit code, and the one line that was written, if any."""
+    """Return the exit code of a probe and its line on stderr, which only an unhealthy target has."""
     capsys.readouterr()
     code = main(["probe", *arguments])
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.count("\n") == (code != 0)
-    return code, said.err.removesuffix("\n")
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == (code != 0)
+    return code, printed.err.removesuffix("\n")
 
 
 def silent(connection: socket.socket) -> None:
-    request(connection)
-    connection.recv(1)  # until the probe has gone
+    read_request(connection)
+    connection.recv(1)  # until the probe closes the connection
 
 
 def close_at_once(connection: socket.socket) -> None:
@@ -37,7 +37,7 @@ def close_at_once(connection: socket.socket) -> None:
 
 
 def reset(connection: socket.socket) -> None:
-    request(connection)
+    read_request(connection)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
@@ -45,49 +45,49 @@ def answer_before_the_request(connection: socket.socket) -> None:
     connection.sendall(b"HTTP/1.1 503 Too Busy\r\nContent-Length: 0\r\n\r\n")
 
 
-HOSTILE: dict[str, tuple[Handler, str]] = {
-    "closes at once": (close_at_once, "(the connection was closed unanswered|connection reset by peer)"),
-    "closes after the request": (saying(b""), "the connection was closed unanswered"),
+BAD_SERVERS: dict[str, tuple[Handler, str]] = {
+    "closes at once": (close_at_once, "(the connection was closed without an answer|connection reset by peer)"),
+    "closes after the request": (respond_with(b""), "the connection was closed without an answer"),
     "resets": (reset, "connection reset by peer"),
-    "no status line": (saying(b"hello\r\n\r\n"), "expected an HTTP/1.1 answer, got 'hello'"),
-    "garbage": (saying(bytes(range(256))), "expected an HTTP/1.1 answer, got "),
-    "escapes": (saying(b"\x1b[2J\x07\r\n"), r"got '\\x1b\[2J\\x07'"),
-    "headers without end": (saying(OK + b"A: b\r\n" * 100_000), "more than 65536 bytes of headers"),
-    "a body that is cut": (saying(OK + b"Content-Length: 9\r\n\r\nabc"), "in the middle of the answer"),
-    "an interim answer alone": (saying(b"HTTP/1.1 100 Continue\r\n\r\n"), "in the middle of the answer"),
-    "an answer that it did not wait with": (answer_before_the_request, "answered 503; expected 200-299"),
+    "no status line": (respond_with(b"hello\r\n\r\n"), "expected an HTTP/1.1 answer, got 'hello'"),
+    "garbage": (respond_with(bytes(range(256))), "expected an HTTP/1.1 answer, got "),
+    "escapes": (respond_with(b"\x1b[2J\x07\r\n"), r"got '\\x1b\[2J\\x07'"),
+    "headers without end": (respond_with(OK + b"A: b\r\n" * 100_000), "more than 65536 bytes of headers"),
+    "a body that is cut off": (respond_with(OK + b"Content-Length: 9\r\n\r\nabc"), "in the middle of the answer"),
+    "an interim response alone": (respond_with(b"HTTP/1.1 100 Continue\r\n\r\n"), "in the middle of the answer"),
+    "an answer before the request": (answer_before_the_request, "answered 503; expected 200-299"),
     "silence": (silent, r"timed out after 0\.3 s without an answer"),
-    "headers that trickle": (trickling(OK, b"A: b\r\n"), r"timed out after 0\.3 s in the middle of the answer"),
-    "one header that trickles": (trickling(OK, b"A"), r"timed out after 0\.3 s in the middle of the answer"),
-    "a status that trickles": (trickling(b"", b"H"), r"timed out after 0\.3 s in the middle of the answer"),
-    "interim answers that trickle": (
-        trickling(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "slow headers": (respond_slowly(OK, b"A: b\r\n"), r"timed out after 0\.3 s in the middle of the answer"),
+    "one slow header": (respond_slowly(OK, b"A"), r"timed out after 0\.3 s in the middle of the answer"),
+    "a slow status line": (respond_slowly(b"", b"H"), r"timed out after 0\.3 s in the middle of the answer"),
+    "slow interim responses": (
+        respond_slowly(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
         r"timed out after 0\.3 s in the middle of the answer",
     ),
-    "a body that trickles": (
-        trickling(OK + b"Content-Length: 5000\r\n\r\n", b"x"),
+    "a slow body": (
+        respond_slowly(OK + b"Content-Length: 5000\r\n\r\n", b"x"),
         r"timed out after 0\.3 s in the middle of the answer",
     ),
-    "chunks that trickle": (
-        trickling(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+    "slow chunks": (
+        respond_slowly(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
         r"timed out after 0\.3 s in the middle of the answer",
     ),
 }
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_server_that_misbehaves_is_unhealthy_and_one_line_says_how(
+@pytest.mark.parametrize("name", BAD_SERVERS)
+def test_a_server_that_misbehaves_is_unhealthy_and_one_line_says_why(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    handle, why = HOSTILE[name]
-    # The bound is long where it is not the point.
-    timeout = "0.3" if "timed out" in why else "20"
+    handle, reason = BAD_SERVERS[name]
+    # The timeout is long where it is not what the test is about.
+    timeout = "0.3" if "timed out" in reason else "20"
     with scripted(handle) as url:
-        began = time.monotonic()
+        start = time.monotonic()
         code, line = probe(capsys, url, "--timeout", timeout)
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - start < 10
     assert code == 1
-    assert re.fullmatch(f"python -m asgi_health probe: {re.escape(url)}: .*{why}.*", line), line
+    assert re.fullmatch(f"python -m asgi_health probe: {re.escape(url)}: .*{reason}.*", line), line
 
 
 @pytest.mark.parametrize(
@@ -104,18 +104,18 @@ def test_a_server_that_misbehaves_is_unhealthy_and_one_line_says_how(
     ],
     ids=lambda answer: ascii(answer[:60].decode()),
 )
-def test_a_healthy_answer_of_any_shape_is_healthy_and_nothing_is_said(
+def test_a_valid_response_of_any_framing_is_healthy_and_prints_nothing(
     answer: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with scripted(saying(answer)) as url:
+    with scripted(respond_with(answer)) as url:
         assert probe(capsys, url, "--timeout", "20") == (0, "")
 
 
-def test_an_answer_that_says_its_length_is_whole_though_the_connection_stays_open(
+def test_a_response_with_a_length_is_complete_while_the_connection_is_open(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def handle(connection: socket.socket) -> None:
-        saying(OK + b"Content-Length: 2\r\n\r\nok")(connection)
+        respond_with(OK + b"Content-Length: 2\r\n\r\nok")(connection)
         connection.recv(1)
 
     with scripted(handle) as url:
@@ -124,40 +124,40 @@ def test_an_answer_that_says_its_length_is_whole_though_the_connection_stays_ope
 
 @pytest.mark.parametrize("status", [200, 204, 299])
 def test_200_to_299_is_healthy(status: int, capsys: pytest.CaptureFixture[str]) -> None:
-    with scripted(saying(b"HTTP/1.1 %d A\r\n\r\n" % status)) as url:
+    with scripted(respond_with(b"HTTP/1.1 %d A\r\n\r\n" % status)) as url:
         assert probe(capsys, url) == (0, "")
 
 
 @pytest.mark.parametrize("status", [300, 307, 400, 404, 500, 503])
-def test_everything_else_is_not_and_a_redirect_is_not_followed(status: int, capsys: pytest.CaptureFixture[str]) -> None:
-    asked: list[bytes] = []
+def test_other_statuses_are_unhealthy_and_redirects_not_followed(
+    status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    requests: list[bytes] = []
 
     def handle(connection: socket.socket) -> None:
-        asked.append(request(connection))
+        requests.append(read_request(connection))
         connection.sendall(b"HTTP/1.1 %d A\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n" % status)
 
     with scripted(handle) as url:
         code, line = probe(capsys, url)
     note = ", a redirect, which is not followed" if status < 400 else ""
     assert (code, line) == (1, f"python -m asgi_health probe: {url}: answered {status}{note}; expected 200-299")
-    assert len(asked) == 1
+    assert len(requests) == 1
 
 
 @pytest.mark.parametrize(("status", "code"), [(200, 1), (307, 0), (503, 0), (500, 1)])
-def test_expected_statuses_take_the_place_of_the_usual_ones(
-    status: int, code: int, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with scripted(saying(b"HTTP/1.1 %d A\r\nContent-Length: 0\r\n\r\n" % status)) as url:
+def test_expected_statuses_replace_200_to_299(status: int, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    with scripted(respond_with(b"HTTP/1.1 %d A\r\nContent-Length: 0\r\n\r\n" % status)) as url:
         found, line = probe(capsys, url, "--expect-status", "307", "--expect-status", "503")
     assert found == code
     assert line.endswith("; expected 307 or 503") or code == 0
 
 
-def test_the_request_is_what_a_prober_sends(capsys: pytest.CaptureFixture[str]) -> None:
-    asked: list[bytes] = []
+def test_the_request_has_the_given_headers_and_a_host(capsys: pytest.CaptureFixture[str]) -> None:
+    requests: list[bytes] = []
 
     def handle(connection: socket.socket) -> None:
-        asked.append(request(connection))
+        requests.append(read_request(connection))
         connection.sendall(b"HTTP/1.1 200 A\r\nContent-Length: 0\r\n\r\n")
 
     with scripted(handle) as url:
@@ -172,24 +172,24 @@ def test_the_request_is_what_a_prober_sends(capsys: pytest.CaptureFixture[str]) 
         "GET / HTTP/1.1\r\nUser-Agent: asgi-health\r\nConnection: close\r\n"
         "host: shop.example\r\nX-A: 1\r\nX-A: 2\r\naccept: \r\n\r\n",
     ]
-    assert [each.decode() for each in asked] == lines
+    assert [each.decode() for each in requests] == lines
 
 
-def test_a_proxy_of_the_environment_is_not_used() -> None:
+def test_proxies_of_the_environment_are_not_used() -> None:
     used = threading.Event()
 
     def proxy(connection: socket.socket) -> None:
         used.set()
 
-    with scripted(proxy) as elsewhere, scripted(saying(OK + b"Content-Length: 0\r\n\r\n")) as url:
+    with scripted(proxy) as elsewhere, scripted(respond_with(OK + b"Content-Length: 0\r\n\r\n")) as url:
         names = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
-        ended = run("probe", url, "--timeout", "20", env=dict.fromkeys(names, elsewhere) | {"no_proxy": ""})
-    assert (ended.code, ended.out, ended.err) == (0, "", "")
+        completed = run("probe", url, "--timeout", "20", env=dict.fromkeys(names, elsewhere) | {"no_proxy": ""})
+    assert (completed.code, completed.out, completed.err) == (0, "", "")
     assert not used.is_set()
 
 
-def test_nobody_there_is_unreachable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with socket.socket() as taken:  # bound, and never listening
+def test_a_target_without_a_server_is_unreachable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:  # bound, but not listening
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/"
         assert probe(capsys, url) == (1, f"python -m asgi_health probe: {url}: connection refused")
@@ -199,14 +199,14 @@ def test_nobody_there_is_unreachable(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert probe(capsys, url) == (1, f"python -m asgi_health probe: {url}: AF_UNIX path too long")
 
 
-def answer_the_second(listener: socket.socket) -> None:
-    time.sleep(0.2)  # so that the probe meets a full queue; were it later, it would only prove less
+def answer_the_second_connection(listener: socket.socket) -> None:
+    time.sleep(0.2)  # so that the probe finds the backlog full; if the probe is later, the test proves less but passes
     listener.accept()[0].close()
     with listener.accept()[0] as connection:
-        saying(OK + b"\r\n")(connection)
+        respond_with(OK + b"\r\n")(connection)
 
 
-def test_a_unix_socket_whose_queue_is_full_is_waited_for_until_the_deadline(
+def test_a_unix_socket_with_a_full_backlog_is_tried_until_the_deadline(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "s"
@@ -216,17 +216,17 @@ def test_a_unix_socket_whose_queue_is_full_is_waited_for_until_the_deadline(
         first.connect(os.fspath(path))
         code, line = probe(capsys, f"unix:{path}:/", "--timeout", "0.3")
         assert (code, line.rpartition(": ")[2]) == (1, "timed out after 0.3 s while connecting")
-        answering = threading.Thread(target=answer_the_second, args=(listener,))
+        answering = threading.Thread(target=answer_the_second_connection, args=(listener,))
         answering.start()
         assert probe(capsys, f"unix:{path}:/", "--timeout", "20") == (0, "")
         answering.join()
 
 
-def test_a_unix_socket_answers_like_any_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unhealthy_answer_over_a_unix_socket_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(f"{tmp_path}/s")
     listener.listen()
-    with listening(saying(b"HTTP/1.1 503 A\r\nContent-Length: 0\r\n\r\n"), listener):
+    with listening(respond_with(b"HTTP/1.1 503 A\r\nContent-Length: 0\r\n\r\n"), listener):
         code, line = probe(capsys, f"unix:{tmp_path}/s:/livez?secret")
     assert code == 1
     assert line == f"python -m asgi_health probe: unix:{tmp_path}/s:/livez: answered 503; expected 200-299"

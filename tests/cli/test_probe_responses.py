@@ -1,4 +1,4 @@
-"""Reading an answer: right for every framing, bounded and safe for everything else."""
+"""Reading a response: correct for every framing, bounded and safe for everything else."""
 
 from collections.abc import Callable
 
@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_health.cli.answer import BODY_LIMIT, HEAD_LIMIT, BadAnswer, read_answer
+from asgi_health.cli.http_response import BODY_LIMIT, HEAD_LIMIT, BadResponse, read_response
 
 
 def pieces(data: bytes, sizes: list[int] | None = None) -> Callable[[], bytes]:
-    """Give `data` in pieces of these sizes, the rest in one."""
+    """Return a function that returns `data` in pieces of `sizes`, and the rest in one piece."""
     left, wanted = [data], iter(sizes or [])
 
     def receive() -> bytes:
@@ -23,10 +23,10 @@ def pieces(data: bytes, sizes: list[int] | None = None) -> Callable[[], bytes]:
 
 def read(data: bytes, sizes: list[int] | None = None) -> tuple[int, bytes] | str:
     try:
-        answer = read_answer(pieces(data, sizes))
-    except BadAnswer as error:
+        response = read_response(pieces(data, sizes))
+    except BadResponse as error:
         return str(error)
-    return answer.status, answer.body
+    return response.status, response.body
 
 
 def chunked(body: bytes, sizes: list[int]) -> bytes:
@@ -50,7 +50,7 @@ bodies = st.one_of(st.binary(max_size=200), st.integers(0, 3 * BODY_LIMIT).map(l
     sizes,
     sizes,
 )
-def test_status_and_body_are_found_however_they_are_framed_and_cut(
+def test_status_and_body_are_read_for_every_framing_and_every_split(
     status: int, body: bytes, framing: str, interim: bytes, chunks: list[int], cuts: list[int]
 ) -> None:
     headers, framed = {
@@ -84,33 +84,33 @@ def test_status_and_body_are_found_however_they_are_framed_and_cut(
     ),
     sizes,
 )
-def test_nonsense_is_a_bad_answer_or_none_and_how_it_is_cut_makes_no_difference(data: bytes, cuts: list[int]) -> None:
+def test_random_bytes_give_the_same_result_for_every_split(data: bytes, cuts: list[int]) -> None:
     assert read(data, cuts) == read(data)
 
 
 @pytest.mark.parametrize("status", [204, 304])
-def test_an_answer_that_has_no_body_is_not_waited_for(status: int) -> None:
-    asked = pieces(b"HTTP/1.1 %d\r\nContent-Length: 5\r\n\r\n" % status)
-    answer = read_answer(asked)
-    assert (answer.status, answer.body) == (status, b"")
+def test_a_status_without_a_body_ends_the_response_at_its_headers(status: int) -> None:
+    receive = pieces(b"HTTP/1.1 %d\r\nContent-Length: 5\r\n\r\n" % status)
+    response = read_response(receive)
+    assert (response.status, response.body) == (status, b"")
 
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
 @pytest.mark.parametrize(
-    ("data", "why"),
+    ("data", "reason"),
     [
-        (b"", "the connection was closed unanswered"),
+        (b"", "the connection was closed without an answer"),
         (b"HTTP/1.1 2", "in the middle of the answer"),
         (OK, "in the middle of the answer"),
         (OK + b"Content-Length: 5\r\n\r\nabcd", "in the middle of the answer"),
         (OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nabc", "in the middle of the answer"),
         (OK + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", "in the middle of the answer"),
-        (OK + b"Transfer-Encoding: chunked\r\n\r\n\r\n", "a chunk without a size"),
-        (OK + b"Transfer-Encoding: chunked\r\n\r\n-1\r\n", "a chunk without a size"),
-        (OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 17 + b"\r\n", "a chunk without a size"),
-        (OK + b"Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n", "a chunk that is longer than its size"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n\r\n", "a chunk has no size"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n-1\r\n", "a chunk has no size"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 17 + b"\r\n", "a chunk has no size"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n", "a chunk is longer than its size"),
         (OK + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef", "not one number"),
         (OK + b"Content-Length: 5, 6\r\n\r\nabcdef", "not one number"),
         (OK + b"Content-Length: -5\r\n\r\n", "not one number"),
@@ -129,47 +129,47 @@ OK = b"HTTP/1.1 200 OK\r\n"
         (b"HTTP/1.1 101 Switching Protocols\r\n\r\n\x00\n", "expected an HTTP/1.1 answer"),
     ],
 )
-def test_what_is_no_whole_answer_is_told(data: bytes, why: str) -> None:
-    told = read(data)
-    assert isinstance(told, str)
-    assert why in told
+def test_an_incomplete_or_invalid_response_has_a_reason(data: bytes, reason: str) -> None:
+    result = read(data)
+    assert isinstance(result, str)
+    assert reason in result
 
 
 @pytest.mark.parametrize(
     "same", [b"Content-Length: 2\r\nContent-Length: 2\r\n\r\nok", b"Content-Length: 2, 2\r\n\r\nok"]
 )
-def test_a_length_that_is_told_twice_is_still_that_length(same: bytes) -> None:
+def test_a_repeated_equal_content_length_is_accepted(same: bytes) -> None:
     assert read(OK + same) == (200, b"ok")
 
 
-def test_a_folded_header_is_not_taken_for_one() -> None:
+def test_a_folded_line_is_not_read_as_a_header() -> None:
     assert read(OK + b"A: b\r\n Content-Length: 9\r\nContent-Length: 2\r\n\r\nok") == (200, b"ok")
 
 
 @pytest.mark.parametrize(
     "forever", [OK + b"A" * 100_000, OK + b"A: b\r\n" * 20_000, b"HTTP/1.1 100 Continue\r\n\r\n" * 5_000]
 )
-def test_headers_without_end_are_given_up(forever: bytes) -> None:
-    taken: list[bytes] = []
-    give = pieces(forever, [4096] * 100)
+def test_endless_headers_are_refused(forever: bytes) -> None:
+    received: list[bytes] = []
+    next_piece = pieces(forever, [4096] * 100)
 
     def receive() -> bytes:
-        taken.append(give())
-        return taken[-1]
+        received.append(next_piece())
+        return received[-1]
 
-    with pytest.raises(BadAnswer, match=f"more than {HEAD_LIMIT} bytes of headers"):
-        read_answer(receive)
-    assert sum(map(len, taken)) <= HEAD_LIMIT + 2 * 4096
+    with pytest.raises(BadResponse, match=f"more than {HEAD_LIMIT} bytes of headers"):
+        read_response(receive)
+    assert sum(map(len, received)) <= HEAD_LIMIT + 2 * 4096
 
 
 @pytest.mark.parametrize("headers", [b"", b"Content-Length: 999999999999\r\n"])
-def test_of_a_body_without_end_the_beginning_is_read(headers: bytes) -> None:
-    given = 0
+def test_an_endless_body_is_read_up_to_the_limit(headers: bytes) -> None:
+    sent = 0
 
     def receive() -> bytes:
-        nonlocal given
-        given += 4096
-        return OK + headers + b"\r\n" if given == 4096 else b"x" * 4096
+        nonlocal sent
+        sent += 4096
+        return OK + headers + b"\r\n" if sent == 4096 else b"x" * 4096
 
-    assert read_answer(receive).body == b"x" * BODY_LIMIT
-    assert given <= BODY_LIMIT + 2 * 4096
+    assert read_response(receive).body == b"x" * BODY_LIMIT
+    assert sent <= BODY_LIMIT + 2 * 4096

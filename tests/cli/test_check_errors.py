@@ -1,4 +1,4 @@
-"""Whatever keeps the checks from being run is told in one line, with exit code 1, and in time."""
+"""An error that keeps the checks from running: one line, exit code 1, within the timeout."""
 
 import json
 import sys
@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from asgi_health.cli.check.find import require_app
-from asgi_health.cli.check.load import load
-from asgi_health.cli.check.trouble import Trouble
+from asgi_health.cli.check.check_error import CheckError
+from asgi_health.cli.check.find_health import require_app
+from asgi_health.cli.check.load_app import load_app
 from asgi_health.cli.main import main
 
-from .test_check_find import FASTAPI, PRELUDE, STARLETTE, check
+from .test_check_find_health import FASTAPI, PRELUDE, STARLETTE, check
 
 AROUND = "app = HealthMiddleware({app}, checks)\n"
 
 
 def starting(body: str) -> str:
-    """An app whose startup does this."""
+    """Return an app whose startup runs `body`."""
     return (
         PRELUDE
         + STARLETTE
@@ -33,12 +33,12 @@ async def raw(scope, receive, send):
 """
 
 
-def slow(body: str) -> str:
-    """The same without a framework, whose import could take longer than the test waits for it."""
+def starting_without_framework(body: str) -> str:
+    """Return the same without a framework, whose import may take longer than the timeout of the test."""
     return PRELUDE + "import asyncio, time\n" + RAW.format(body=body) + AROUND.format(app="raw")
 
 
-MISNAMED = {
+INVALID_APPS = {
     "no module": ("", "nope:app", "importing nope failed: ModuleNotFoundError: No module named 'nope'"),
     "no package": ("", "nope.web:app", "importing nope.web failed: ModuleNotFoundError: No module named 'nope'"),
     "no attribute": ("", "shop:app", "shop has no attribute 'app'"),
@@ -54,24 +54,24 @@ MISNAMED = {
     "a factory": (
         "def app(): pass",
         "shop:app",
-        "shop:app is a function, not an ASGI app; if it makes one, write shop:app()",
+        "shop:app is a function, not an ASGI app; if it returns one, write shop:app()",
     ),
     "a factory that fails": ("def app(): 1/0", "shop:app()", "shop:app() failed: ZeroDivisionError: division by zero"),
     "a factory with arguments": ("def app(a): pass", "shop:app()", "shop:app() failed: TypeError: "),
     "no factory": ("app = 1", "shop:app()", "shop:app cannot be called: it is of type int"),
 }
 
-TROUBLES = {
+ERRORS = {
     "raises": ("raise RuntimeError('no\\nsettings')", "shop:app", "importing shop failed: RuntimeError: no settings"),
     "no health": (
         FASTAPI + "app = FastAPI()",
         "shop:app",
-        "shop:app has no HealthMiddleware, around it or anywhere in it",
+        "shop:app has no HealthMiddleware, neither around it nor inside it",
     ),
     "a check that cannot work": (
         PRELUDE + FASTAPI + "app = FastAPI()\napp.add_middleware(HealthMiddleware, checks={'A B': database})",
         "shop:app",
-        "shop:app: its middleware cannot be made: ValueError: check 'A B': name must be 1-63 of",
+        "shop:app: its middleware cannot be created: ValueError: check 'A B': name must be 1-63 of",
     ),
     "startup raises": (
         starting("raise RuntimeError('no pool')"),
@@ -128,42 +128,43 @@ TROUBLES = {
 }
 
 
-@pytest.mark.parametrize("name", MISNAMED)
-def test_what_cannot_be_imported_or_is_no_app_is_told(
+@pytest.mark.parametrize("name", INVALID_APPS)
+def test_an_app_that_cannot_be_imported_or_is_not_an_app_is_reported(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, app, why = MISNAMED[name]
+    source, app, error = INVALID_APPS[name]
     (tmp_path / "shop.py").write_text(source)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.delitem(sys.modules, "shop", raising=False)
-    with pytest.raises(Trouble) as trouble:
-        require_app(load(*app.split(":")), app)
-    assert str(trouble.value).startswith(why)
+    with pytest.raises(CheckError) as raised:
+        require_app(load_app(*app.split(":")), app)
+    assert str(raised.value).startswith(error)
     sys.modules.pop("shop", None)
 
 
-@pytest.mark.parametrize("name", TROUBLES)
-def test_a_mistake_is_told_in_one_line_and_in_the_json(name: str, tmp_path: Path) -> None:
-    source, app, why = TROUBLES[name]
-    ended = check(tmp_path, source, app, "--json")
-    assert ended.code == 1
-    assert ended.line.startswith(f"python -m asgi_health check: {why}")
-    told = json.loads(ended.out)
-    assert (told["status"], told["checks"]) == ("fail", [])
-    assert ended.line == f"python -m asgi_health check: {told['error']}"
+@pytest.mark.parametrize("name", ERRORS)
+def test_an_error_is_reported_in_one_line_and_in_the_json(name: str, tmp_path: Path) -> None:
+    source, app, error = ERRORS[name]
+    completed = check(tmp_path, source, app, "--json")
+    assert completed.code == 1
+    assert completed.line.startswith(f"python -m asgi_health check: {error}")
+    document = json.loads(completed.out)
+    assert (document["status"], document["checks"]) == ("fail", [])
+    assert completed.line == f"python -m asgi_health check: {document['error']}"
 
 
-def test_where_there_is_no_table_nothing_is_printed(tmp_path: Path) -> None:
-    ended = check(tmp_path, "", "nope:app")
-    assert (ended.code, ended.out) == (1, "")
+def test_without_results_no_table_is_printed(tmp_path: Path) -> None:
+    completed = check(tmp_path, "", "nope:app")
+    assert (completed.code, completed.out) == (1, "")
     assert (
-        ended.line == "python -m asgi_health check: importing nope failed: ModuleNotFoundError: No module named 'nope'"
+        completed.line
+        == "python -m asgi_health check: importing nope failed: ModuleNotFoundError: No module named 'nope'"
     )
 
 
-NAMES = {
+INVALID_NAMES = {
     **dict.fromkeys(["", ":app", "shop:app(1)", "shop:app[0]", "sh op:app", "shop:()", "a-b.py:app"], ""),
     "shop": ", such as shop:app",
     "shop:": ", such as shop:app",
@@ -176,51 +177,51 @@ NAMES = {
 }
 
 
-def test_what_names_no_app_is_a_wrong_argument_and_a_file_is_told_how_it_is_named(
+def test_an_invalid_name_is_refused_and_for_a_file_the_name_of_its_app_is_suggested(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for app, hint in NAMES.items():
+    for app, hint in INVALID_NAMES.items():
         with pytest.raises(SystemExit) as end:
             main(["check", app])
-        said = capsys.readouterr()
-        assert (end.value.code, said.out) == (2, "")
-        assert said.err.endswith(f"{app!r}: expected module:app or module:factory(){hint}\n")
+        printed = capsys.readouterr()
+        assert (end.value.code, printed.out) == (2, "")
+        assert printed.err.endswith(f"{app!r}: expected module:app or module:factory(){hint}\n")
 
 
 CREDENTIALS = "raise RuntimeError('cannot reach postgres://shop:sesame@db/shop, password=sesame')"
 
 
 @pytest.mark.parametrize("source", [CREDENTIALS, starting(CREDENTIALS)], ids=["import", "startup"])
-def test_verbose_shows_the_traceback_and_nothing_shows_credentials(source: str, tmp_path: Path) -> None:
+def test_verbose_prints_the_traceback_and_credentials_are_always_masked(source: str, tmp_path: Path) -> None:
     for arguments in (["--verbose"], ["--json"]):
-        ended = check(tmp_path, source, "shop:app", *arguments)
-        assert ended.code == 1
-        assert "cannot reach postgres://***@db/shop" in ended.err
-        assert ("Traceback (most recent call last):" in ended.err) == ("--verbose" in arguments)
-        assert "RuntimeError: cannot reach" in ended.err.splitlines()[-1]
-        assert "sesame" not in ended.out + ended.err
+        completed = check(tmp_path, source, "shop:app", *arguments)
+        assert completed.code == 1
+        assert "cannot reach postgres://***@db/shop" in completed.err
+        assert ("Traceback (most recent call last):" in completed.err) == ("--verbose" in arguments)
+        assert "RuntimeError: cannot reach" in completed.err.splitlines()[-1]
+        assert "sesame" not in completed.out + completed.err
 
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("unit", ['{"a":1,"b":[2]},', "://", "password='"])
-def test_a_text_of_any_length_keeps_no_one_waiting(unit: str, tmp_path: Path) -> None:
-    ended = check(tmp_path, f"raise ImportError({unit!r} * {200_000 // len(unit)})", "shop:app", "--verbose")
-    assert ended.code == 1
-    assert "importing shop failed: ImportError: " in ended.err
-    assert max(map(len, ended.err.splitlines())) < 1100
+def test_a_long_error_is_shortened_quickly(unit: str, tmp_path: Path) -> None:
+    completed = check(tmp_path, f"raise ImportError({unit!r} * {200_000 // len(unit)})", "shop:app", "--verbose")
+    assert completed.code == 1
+    assert "importing shop failed: ImportError: " in completed.err
+    assert max(map(len, completed.err.splitlines())) < 1100
 
 
 @pytest.mark.parametrize(
     ("source", "doing"),
     [
         ("import time; time.sleep(60)", "importing shop"),
-        (slow("await asyncio.sleep(60)"), "starting the app"),
-        (slow("time.sleep(60)"), "starting the app"),
+        (starting_without_framework("await asyncio.sleep(60)"), "starting the app"),
+        (starting_without_framework("time.sleep(60)"), "starting the app"),
     ],
     ids=["import blocks", "startup waits", "startup blocks"],
 )
-def test_an_app_that_does_not_come_is_given_up(source: str, doing: str, tmp_path: Path) -> None:
-    ended = check(tmp_path, source, "shop:app", "--timeout", "1", "--json")
-    assert ended.code == 1
-    assert ended.line == f"python -m asgi_health check: timed out after 1 s while {doing}"
-    assert json.loads(ended.out)["status"] == "fail"
+def test_an_app_that_does_not_start_in_time_is_stopped(source: str, doing: str, tmp_path: Path) -> None:
+    completed = check(tmp_path, source, "shop:app", "--timeout", "1", "--json")
+    assert completed.code == 1
+    assert completed.line == f"python -m asgi_health check: timed out after 1 s while {doing}"
+    assert json.loads(completed.out)["status"] == "fail"

@@ -1,4 +1,4 @@
-"""The catalogue fills the database, however long that takes."""
+"""The catalogue loads all products, even if the database is missing for a while."""
 
 import asyncio
 import sqlite3
@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from asgi_health import Status
-from asgi_health.cli.demo import catalogue as room
+from asgi_health.cli.demo import catalogue as catalogue_module
 from asgi_health.cli.demo.catalogue import PRODUCTS, Catalogue
 from asgi_health.cli.demo.dependencies import Database
 
 
 class Observed(Database):
-    """Tells when a product could not be put on the shelf."""
+    """Sets an event when a product cannot be added."""
 
     def __init__(self, path: Path, failed: asyncio.Event) -> None:
         super().__init__(path)
@@ -28,8 +28,9 @@ class Observed(Database):
             raise
 
 
-def test_a_database_that_is_gone_meanwhile_only_delays_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "PAUSE", 0.001)
+def test_a_missing_database_delays_the_catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The demo needs no option for this constant, and a test must not wait for it.
+    monkeypatch.setattr(catalogue_module, "LOAD_INTERVAL", 0.001)
 
     async def load() -> None:
         failed = asyncio.Event()

@@ -1,0 +1,255 @@
+"""The argparse parser of all commands and their help texts."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, TypeVar
+
+from .arguments import DEFAULT_PROBE_TIMEOUT, parse_header, parse_seconds, parse_status, parse_timeout, program
+from .target import parse_url
+
+T = TypeVar("T")
+
+DEFAULT_WAIT_TIMEOUT = 60.0
+"""Default of `--timeout` for `wait`, in seconds."""
+
+DEFAULT_CHECK_TIMEOUT = 30.0
+"""Default of `--timeout` for `check`, in seconds."""
+
+SHELLS = ("bash", "zsh", "fish")
+"""The shells that `completion` supports."""
+
+# Completion scripts show the first line of each description, so it is a sentence of its own.
+_URL = """\
+URL is http://host/path, https://host/path, or unix:/socket:/path for a unix
+socket."""
+
+_PROBE = f"""\
+Ask a URL once whether it is healthy.
+
+Exit code 0: healthy; 1: unhealthy or unreachable, and one line on stderr says
+why; 2: wrong arguments.
+
+{_URL} Redirects are not followed, and proxies of the environment are not
+used."""
+
+_PROBE_EXAMPLES = """\
+examples:
+  asgi-health probe http://127.0.0.1:8000/readyz
+  asgi-health probe unix:/run/app.sock:/livez --timeout 1
+  asgi-health probe --header 'Host: shop.example' http://127.0.0.1:8000/readyz"""
+
+_WAIT = f"""\
+Wait until all URLs are healthy at the same time.
+
+Each URL is asked about once a second, and each request may take 2 s. Progress
+goes to stderr. Exit code 0: all are healthy; 1: not in time, and stderr says
+which URL and why; 2: wrong arguments.
+
+{_URL}"""
+
+_CHECK = """\
+Start an app, run each of its checks once, and print the results.
+
+The app is imported, started and shut down in a process of its own. It serves
+no requests, and what it prints goes to stderr. Exit code 0: no critical check
+fails; 1: a critical check fails, the app has no checks, cannot be imported or
+started, or ends its process before all checks have ended; 2: wrong arguments."""
+
+_CHECK_EXAMPLES = """\
+examples:
+  asgi-health check shop.main:app
+  asgi-health check 'shop.main:create_app()' --json"""
+
+_DEMO = """\
+Run a small shop whose dependencies fail on request.
+
+The shop listens on 127.0.0.1. Its page shows what the probes answer, and its
+buttons break and repair what it depends on."""
+
+_COMPLETION = """\
+Print the script that completes this command in a shell."""
+
+_COMPLETION_EXAMPLES = """\
+examples:
+  bash: eval "$(asgi-health completion bash)"
+  zsh:  eval "$(asgi-health completion zsh)"
+  fish: asgi-health completion fish | source"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands. It sets `command` to the name of the command."""
+    parser = _Parser(prog=program(), description="Health endpoints for any ASGI app.", allow_abbrev=False)
+    parser.add_argument("--version", action=_Version, help="print the version and exit")
+    commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
+
+    def add_command(name: str, help: str, description: str, epilog: str = "") -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name,
+            help=help,
+            description=description,
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    probe = add_command("probe", "ask a URL once whether it is healthy", _PROBE, _PROBE_EXAMPLES)
+    probe.add_argument("url", metavar="URL", type=_argument_type(parse_url), help="the URL to ask")
+    _add_timeout(
+        probe,
+        DEFAULT_PROBE_TIMEOUT,
+        "seconds for name look-up, connection, TLS, request and answer together",
+        parse_timeout,
+    )
+    _add_request_options(probe)
+    probe.add_argument("--verbose", action="store_true", help="print the first 10 KiB of the answer's body on stdout")
+
+    wait = add_command("wait", "wait until URLs are healthy", _WAIT)
+    wait.add_argument("urls", metavar="URL", type=_argument_type(parse_url), nargs="+", help="the URLs to ask")
+    _add_timeout(wait, DEFAULT_WAIT_TIMEOUT, "seconds after which to give up")
+    _add_request_options(wait)
+
+    check = add_command("check", "run every check of an app once", _CHECK, _CHECK_EXAMPLES)
+    check.add_argument(
+        "app",
+        metavar="MODULE:APP",
+        type=_argument_type(_parse_app),
+        help="the app, named as for a server; MODULE:APP() calls a factory",
+    )
+    check.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    check.add_argument("--allow-empty", action="store_true", help="accept an app without checks")
+    _add_timeout(check, DEFAULT_CHECK_TIMEOUT, "seconds for import, startup, checks and shutdown together")
+    check.add_argument("--verbose", action="store_true", help="print tracebacks and the log of failures on stderr")
+
+    demo = add_command("demo", "run a small shop whose dependencies fail on request", _DEMO)
+    demo.add_argument("--port", type=_parse_port, default=8000, help="the port; 0 picks a free one (default: 8000)")
+
+    completion = add_command("completion", "print the completion script for a shell", _COMPLETION, _COMPLETION_EXAMPLES)
+    completion.add_argument("shell", choices=SHELLS, help="the shell")
+    return parser
+
+
+def _add_timeout(
+    command: argparse.ArgumentParser, default: float, meaning: str, parse: Callable[[str], float] = parse_seconds
+) -> None:
+    command.add_argument(
+        "--timeout",
+        metavar="S",
+        type=_argument_type(parse),
+        default=default,
+        help=f"{meaning} (default: {default:g})",
+    )
+
+
+def _add_request_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--header",
+        dest="headers",
+        metavar="'K: V'",
+        type=_argument_type(parse_header),
+        action="append",
+        default=[],
+        help="also send this header; may be repeated",
+    )
+    command.add_argument(
+        "--expect-status",
+        dest="expected",
+        metavar="N",
+        type=_argument_type(parse_status),
+        action="append",
+        default=[],
+        help="a status that is healthy; may be repeated (default: 200 to 299)",
+    )
+    command.add_argument(
+        "--insecure",
+        action="store_true",
+        help="accept any certificate, as a kubelet does: for an app that is asked by its address",
+    )
+
+
+def _argument_type(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """Return `parse` for argparse, which hides the message of a ValueError."""
+
+    def parse_or_explain(text: str) -> T:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parse_or_explain
+
+
+def _parse_app(text: str) -> tuple[str, str]:
+    module, colon, attribute = text.partition(":")
+    is_file = module.endswith(".py") or "/" in module or os.sep in module
+    if is_file or not colon or not _is_dotted_name(module) or not _is_dotted_name(attribute.removesuffix("()")):
+        raise ValueError(f"{text!r}: expected module:app or module:factory(){_suggest_app(module, attribute)}")
+    return module, attribute
+
+
+def _suggest_app(module: str, attribute: str) -> str:
+    """Return how to name the app in the file `module`, for the end of an error message; empty if that is unclear."""
+    parts = [part for part in module.removesuffix(".py").replace(os.sep, "/").split("/") if part not in ("", ".")]
+    module = ".".join(parts)
+    attribute = attribute or "app"
+    if _is_dotted_name(module) and _is_dotted_name(attribute.removesuffix("()")):
+        return f", such as {module}:{attribute}"
+    return ""
+
+
+def _is_dotted_name(text: str) -> bool:
+    return all(part.isidentifier() for part in text.split("."))
+
+
+def _parse_port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port (0 to 65535)")
+    return int(text)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that names the unknown option.
+
+    argparse takes the value of an unknown option for a positional argument, and complains about that one instead.
+    argparse makes the parsers of the commands from the same class.
+    """
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  one of three overloads
+        words = list(sys.argv[1:] if args is None else args)
+        for word in words[: words.index("--") if "--" in words else None]:
+            name = word.partition("=")[0]
+            if self._subparsers is not None and not word.startswith("-"):
+                break  # the command: the parser of the command reads the options after it
+            # The rules of argparse: a word with a space in it is a value, and so is a negative number.
+            is_option = word[:1] == "-" and word != "-" and " " not in word and not word[1:2].isdigit()
+            if is_option and name not in self._option_string_actions and not word.startswith("-h"):
+                self.error(f"unknown option {name}{self._suggest_option(name)}")
+        return super().parse_known_args(words, namespace)
+
+    def _suggest_option(self, name: str) -> str:
+        from difflib import get_close_matches
+
+        options = [option for option in self._option_string_actions if option.startswith("--")]
+        close = [option for option in options if name.startswith("--") and option.startswith(name)]
+        if not close and self._subparsers is not None:
+            return "; the options of a command go after its name"
+        close = close or get_close_matches(name, options, 1)
+        return f"; did you mean {close[0]}?" if close else f"; the options are {', '.join(options)}"
+
+
+class _Version(argparse.Action):
+    """Print the version. It is read only on request, because reading package metadata is slow."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        import asgi_health
+
+        try:
+            version = asgi_health.__version__
+        except AttributeError as error:
+            parser.exit(1, f"{program()}: {error}\n")
+        print(f"asgi-health {version} (Python {sys.version.split()[0]})")
+        parser.exit()
