@@ -4,7 +4,6 @@ import argparse
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from .arguments import ProbeRequest, program
 from .parser import build_parser
@@ -68,24 +67,28 @@ def _demo(arguments: argparse.Namespace) -> int:
             missing = (error.name or "").partition(".")[0]
             if missing not in ("starlette", "uvicorn"):
                 raise
-            return _fail_demo(f'{missing} is not installed; try: pip install "asgi-health[demo]"', 2)
+            return _fail("demo", f'{missing} is not installed; try: pip install "asgi-health[demo]"', 2)
         try:
             return serve(arguments.port)
         except CannotListen as error:
-            return _fail_demo(f"{error}; choose another port with --port", 1)
+            return _fail("demo", f"{error}; choose another port with --port", 1)
     except KeyboardInterrupt:
         return 0
 
 
-def _fail_demo(reason: str, code: int) -> int:
-    print(f"{program()} demo: {reason}", file=sys.stderr)
+def _fail(command: str, reason: str, code: int) -> int:
+    print(f"{program()} {command}: {reason}", file=sys.stderr)
     return code
 
 
 def _completion(arguments: argparse.Namespace) -> int:
-    # shtab has written these files (see tests/cli/test_completion.py), so the command works without shtab.
-    script = Path(__file__).with_name("completion") / f"asgi-health.{arguments.shell}"
-    print(script.read_text(encoding="utf-8"), end="")
+    try:
+        import shtab
+    except ModuleNotFoundError:
+        return _fail("completion", 'shtab is not installed; try: pip install "asgi-health[completion]"', 2)
+    parser = build_parser()
+    parser.prog = "asgi-health"  # the command that the shell completes, however this process was started
+    print(shtab.complete(parser, arguments.shell))
     return 0
 
 
