@@ -1,11 +1,11 @@
-"""The supervisors, each with what README.md prints for it: in the folder of a test and with shorter times."""
+"""The supervisors, each with what docs/supervisors.md prints for it: in the folder of a test and with shorter times."""
 
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .readme import moved, printed
+from .documented import moved, printed
 from .shop import LISTENER
 from .work import Supervised, write_script
 

@@ -1,13 +1,13 @@
-"""Programs without ASGI: the examples of README.md, on every loop."""
+"""Programs without ASGI: the examples of docs/programs.md, on every loop."""
 
 import textwrap
 from contextlib import AbstractContextManager
 
 import pytest
 
+from ..documentation.blocks import blocks
 from ..servers.process import wait_until
 from .program import ADDRESS, EXAMPLES, QUEUE, Program, program
-from .readme import BLOCKS
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -26,8 +26,8 @@ def driven(backend: str, delay: str) -> AbstractContextManager[Program]:
     return program("-m", f"{__package__}.drive_consumer", backend, "{folder}", delay)
 
 
-def test_the_lines_that_the_readme_shows_are_those_of_the_example() -> None:
-    (shown,) = [block for block in BLOCKS if ".running(" in block]
+def test_the_lines_that_the_page_shows_are_those_of_the_example() -> None:
+    (shown,) = blocks("python", "programs.md")
     options = 'listener=Listener("127.0.0.1:9000"), drain=Drain(delay=2.0)'
     assert options in shown
     lines = textwrap.indent(shown.replace(options, "listener=listener, drain=drain"), "    ")

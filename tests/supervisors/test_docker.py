@@ -1,4 +1,4 @@
-"""The line of README.md for Docker, run as Docker would."""
+"""The line of docs/supervisors.md for Docker, run as Docker would."""
 
 import os
 import subprocess
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from .documented import docker_command, moved, printed
 from .guard import guarded
-from .readme import docker_command, moved, printed
 from .shop import GONE
 from .work import Supervised, settle, supervised
 

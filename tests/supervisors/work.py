@@ -39,7 +39,7 @@ exit $code
 
 @dataclass(frozen=True)
 class Supervised:
-    """An app and its supervisor. Both live in one folder, which is /srv/app and /run/app of README.md."""
+    """An app and its supervisor. Both live in one folder, which is /srv/app and /run/app of docs/supervisors.md."""
 
     folder: Path
 
