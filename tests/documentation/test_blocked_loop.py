@@ -1,4 +1,4 @@
-"""docs/blocked-loop.md shows the record of a blocked event loop as it is in the log, without the frames of the server."""
+"""docs/blocked-loop.md shows the record of a blocked loop as it is in the log, without the frames of the server."""
 
 import linecache
 import re
