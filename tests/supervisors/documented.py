@@ -1,4 +1,4 @@
-"""What the documentation prints to be copied."""
+"""The configurations and commands of docs/supervisors.md."""
 
 import json
 import re

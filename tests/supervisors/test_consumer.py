@@ -11,7 +11,7 @@ from .program import ADDRESS, EXAMPLES, QUEUE, Program, program
 
 pytestmark = pytest.mark.timeout(120)
 
-LATER = "300"  # seconds of a drain that no test waits for
+LONG_DELAY = "300"  # seconds: no test waits for the end of this drain
 
 each_example = pytest.mark.parametrize("example", ["consumer", "consumer_trio"])
 each_backend = pytest.mark.parametrize("backend", ["asyncio", "uvloop", "trio"])
@@ -22,7 +22,7 @@ def as_printed(example: str) -> AbstractContextManager[Program]:
 
 
 def driven(backend: str, delay: str) -> AbstractContextManager[Program]:
-    """One of them, whose messages say what is to happen while they are handled."""
+    """Return an example whose messages say what happens while they are handled."""
     return program("-m", f"{__package__}.drive_consumer", backend, "{folder}", delay)
 
 
@@ -58,7 +58,7 @@ def test_readiness_follows_a_dependency_and_liveness_does_not(example: str) -> N
 
 @each_backend
 def test_the_first_sigterm_announces_and_the_second_one_ends_it(backend: str) -> None:
-    with driven(backend, LATER) as consumer:
+    with driven(backend, LONG_DELAY) as consumer:
         consumer.terminate()
         consumer.wait_for_status("/readyz", 503)
         consumer.send("hello")
@@ -69,7 +69,7 @@ def test_the_first_sigterm_announces_and_the_second_one_ends_it(backend: str) ->
 
 
 @each_backend
-def test_the_message_in_hand_is_finished(backend: str) -> None:
+def test_the_message_that_is_being_handled_is_finished(backend: str) -> None:
     with driven(backend, "2") as consumer:
         consumer.send("stops")
         consumer.wait_for_event("begins stops")
@@ -77,13 +77,13 @@ def test_the_message_in_hand_is_finished(backend: str) -> None:
         consumer.wait_for_status("/readyz", 503)
         assert consumer.status("/livez") == 200
         consumer.assert_quiet_exit()
-        assert consumer.events == ["begins stops", "is told to stop", "ends stops"]
+        assert consumer.events == ["begins stops", "sees the stop", "ends stops"]
         assert not list((consumer.folder / QUEUE).iterdir())
 
 
 @each_backend
-def test_a_blocked_loop_is_seen_first_by_readiness_then_by_liveness_and_its_end_by_both(backend: str) -> None:
-    with driven(backend, LATER) as consumer:
+def test_a_blocked_loop_fails_readiness_first_then_liveness_and_both_recover(backend: str) -> None:
+    with driven(backend, LONG_DELAY) as consumer:
         consumer.send("blocks")
         consumer.wait_for_status("/readyz", 503)
         assert consumer.status("/livez") == 200
