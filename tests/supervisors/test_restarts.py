@@ -82,7 +82,7 @@ def test_an_app_whose_loop_is_blocked_forever_is_restarted(case: Case, app: Supe
 
 
 @pytest.mark.parametrize("case", LEFT_ALONE, ids=str)
-def test_an_app_whose_database_is_down_is_left_alone(case: Case, app: Supervised) -> None:
+def test_an_app_whose_database_is_gone_is_left_alone(case: Case, app: Supervised) -> None:
     app.wait_for_status("/readyz", 503)
     wanted = case.supervisor.good_answers(app) + CYCLES
 
