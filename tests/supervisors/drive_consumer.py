@@ -1,4 +1,4 @@
-"""Run one of the examples on a backend, with messages that say what is to happen while they are handled.
+"""Run one of the examples on a backend. Its messages say what happens while they are handled.
 
 python -m tests.supervisors.drive_consumer asyncio|uvloop|trio FOLDER DELAY
 """
@@ -30,22 +30,22 @@ def run(backend: str, folder: Path, delay: float) -> None:
     example: Any = load("consumer_trio" if backend == "trio" else "consumer")
     consume = example.consume
 
-    async def consume_and_know(queue: Path, stopping: Any) -> None:
+    async def consume_and_note(queue: Path, stopping: Any) -> None:
         async def handle(message: str) -> None:
             note(folder, f"begins {message}")
             if message == "stops":
                 while not stopping.is_set():  # noqa: ASYNC110  an event of asyncio or of trio
                     await anyio.sleep(0.01)
-                note(folder, "is told to stop")
+                note(folder, "sees the stop")
                 await anyio.sleep(0.2)
             while message == "blocks" and not (folder / RELEASE).exists():
-                time.sleep(0.01)  # noqa: ASYNC251  the loop is to be blocked
+                time.sleep(0.01)  # noqa: ASYNC251  to block the loop is the purpose
             note(folder, f"ends {message}")
 
         example.handle = handle
         await consume(queue, stopping)
 
-    example.consume = consume_and_know
+    example.consume = consume_and_note
     anyio.run(
         example.main,
         folder / QUEUE,

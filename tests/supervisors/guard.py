@@ -1,7 +1,7 @@
-"""A process that clears up after a test in whatever way that ends, a kill -9 of pytest included.
+"""A process that cleans up after a test however the test ends, also by a kill -9 of pytest.
 
-Supervisors and what they start outlive those who started them: that is what they are for. So this waits until its
-standard input is closed, kills all processes that work in the folder or name it in their command line, and removes it.
+Supervisors and their processes outlive the process that started them. So this one waits until its standard input is
+closed, kills all processes that work in the folder or have it in their command line, and removes the folder.
 """
 
 import os
@@ -15,12 +15,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PATIENCE = 10.0
+TIMEOUT = 10.0  # seconds
 
 
 @contextmanager
 def guarded() -> Iterator[Path]:
-    """A folder that is gone after the block, with all who work in it."""
+    """Yield a folder. After the block it is removed, and all processes that work in it are killed."""
     folder = tempfile.mkdtemp(prefix="asgi-health-")
     command = [sys.executable, "-I", __file__, folder]
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as guard:
@@ -30,11 +30,11 @@ def guarded() -> Iterator[Path]:
 
 def main(folder: Path) -> None:
     sys.stdin.read()
-    end = time.monotonic() + PATIENCE
-    while inmates := _inmates(folder):  # once more, for what a supervisor has started before its own end
+    end = time.monotonic() + TIMEOUT
+    while pids := _pids_in(folder):  # again, because a supervisor may start a process just before it is killed
         if time.monotonic() > end:
-            raise SystemExit(f"still in {folder}: {inmates}")
-        for pid in inmates:
+            raise SystemExit(f"still in {folder}: {pids}")
+        for pid in pids:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -43,17 +43,17 @@ def main(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def _inmates(folder: Path) -> list[int]:
+def _pids_in(folder: Path) -> list[int]:
     found = (each for each in Path("/proc").iterdir() if each.name.isdecimal() and int(each.name) != os.getpid())
-    return [int(each.name) for each in found if _is_inmate(each, folder)]
+    return [int(each.name) for each in found if _works_in(each, folder)]
 
 
-def _is_inmate(process: Path, folder: Path) -> bool:
+def _works_in(process: Path, folder: Path) -> bool:
     try:
         if str(folder).encode() in (process / "cmdline").read_bytes():
             return True
         return (process / "cwd").readlink().is_relative_to(folder)
-    except OSError:  # it has ended, or is somebody else's
+    except OSError:  # it has ended, or belongs to another user
         return False
 
 

@@ -15,9 +15,9 @@ from .guard import guarded
 
 EXAMPLES = ROOT / "docs" / "examples"
 ADDRESS, QUEUE = "health.sock", "queue"
-RELEASE = "release"  # the file for which a message waits that blocks the loop
-STALL_READY, STALL_LIVE = 0.5, 3.0  # so far apart that there is a time between them on a busy machine too
-EXIT = 10.0  # seconds in which it must be gone
+RELEASE = "release"  # a message that blocks the loop waits for this file
+STALL_READY, STALL_LIVE = 0.5, 3.0  # far enough apart for a busy machine
+EXIT = 10.0  # seconds until it must have ended
 
 
 def note(folder: Path, event: str) -> None:
@@ -46,14 +46,14 @@ class Program:
         wait_until(lambda: event in self.events, f"{event}\n{self.log}", 30.0)
 
     def status(self, target: str) -> int | None:
-        """What is answered, None for nothing."""
+        """Return the status of the answer, None if there is none."""
         try:
             return ask(str(self.folder / ADDRESS), "GET", target).status
         except OSError:
             return None
 
     def send(self, message: str) -> None:
-        """Put a message into its queue."""
+        """Put a message into the queue."""
         outside = self.folder / message
         outside.write_text(message)
         outside.rename(self.folder / QUEUE / message)
@@ -65,7 +65,7 @@ class Program:
         self.process.send_signal(signal.SIGTERM)
 
     def assert_quiet_exit(self) -> None:
-        """It ends in time and well, with nothing to complain of in all its life."""
+        """Assert that it ends in time, with exit code 0, and without a complaint in its log."""
         try:
             code = self.process.wait(EXIT)
         except subprocess.TimeoutExpired:
@@ -77,7 +77,7 @@ class Program:
 
 @contextmanager
 def program(*command: str) -> Iterator[Program]:
-    """The Python program that `command` starts, `{folder}` in it stands for its own; it has a queue and answers."""
+    """Start a Python program and yield it when it is ready. `{folder}` in `command` is the folder with its queue."""
     with guarded() as folder:
         (folder / QUEUE).mkdir()
         with (folder / "log").open("wb") as log:

@@ -1,6 +1,6 @@
-"""Run a command and wait for all processes that it leaves behind, as process 1 of a container often does not.
+"""Run a command and wait for all processes that it leaves behind, which process 1 of a container often does not do.
 
-Not waited for they would stay as zombies when they end, and start-stop-daemon takes a zombie for alive.
+Otherwise they stay as zombies when they end, and start-stop-daemon takes a zombie for a running process.
 """
 
 import ctypes

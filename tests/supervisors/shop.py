@@ -1,4 +1,4 @@
-"""The app under the supervisors: it does to itself what the files in its folder say."""
+"""The app under the supervisors. Files in its folder make it fail."""
 
 import asyncio
 import os
@@ -9,9 +9,9 @@ from pathlib import Path
 from asgi_health import Check, HealthMiddleware, Listener
 from asgi_health.asgi.types import App, Receive, Scope, Send
 
-STARTS = "starts"  # the file with the pid of each process that has started, one to a line
+STARTS = "starts"  # the file with the pid of each process that has started, one per line
 GONE = "gone"  # while it exists the database is down
-LISTENER, OWN = "health.sock", "app.sock"  # where the listener and where the app itself is asked
+LISTENER, OWN = "health.sock", "app.sock"  # the sockets of the listener and of the app itself
 
 STALL_READY, STALL_LIVE = 1.0, 3.0
 
@@ -27,11 +27,11 @@ def _sleep() -> None:
 
 
 BLOCKS: dict[str, Callable[[], None]] = {"computes": _compute, "sleeps": _sleep}
-"""Ways of blocking the loop for good, each by the name of the file that asks for it."""
+"""Ways to block the loop forever, by the name of the file that starts them."""
 
 
 def shop(folder: Path) -> HealthMiddleware:
-    """The app, in front of it the health layer, beside it the listener."""
+    """Return the app with its health layer and its listener."""
     database = Check("database", _ping(folder), interval=0.2, retry_interval=0.2, failure_threshold=1)
     listener = Listener(str(folder / LISTENER), stall_ready=STALL_READY, stall_live=STALL_LIVE)
     return HealthMiddleware(_app(folder), [database], listener=listener)
@@ -46,11 +46,11 @@ def _ping(folder: Path) -> Callable[[], None]:
 
 
 def _app(folder: Path) -> App:
-    async def obey() -> None:
+    async def watch_files() -> None:
         while True:
             for name, block in BLOCKS.items():
                 if (folder / name).exists():
-                    (folder / name).unlink()  # what is started next is not to block
+                    (folder / name).unlink()  # the process that is started next does not block
                     block()
             await asyncio.sleep(0.02)
 
@@ -59,10 +59,10 @@ def _app(folder: Path) -> App:
         await receive()
         with (folder / STARTS).open("a") as file:
             file.write(f"{os.getpid()}\n")
-        servant = asyncio.create_task(obey())
+        watcher = asyncio.create_task(watch_files())
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        servant.cancel()
+        watcher.cancel()
         await send({"type": "lifespan.shutdown.complete"})
 
     return app

@@ -1,18 +1,18 @@
-"""The supervisors, each with what README.md prints for it: in the folder of a test and with shorter times."""
+"""The supervisors, each with what docs/supervisors.md prints for it: in the folder of a test and with shorter times."""
 
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .readme import moved, printed
+from .documented import moved, printed
 from .shop import LISTENER
 from .work import Supervised, write_script
 
 
 @dataclass(frozen=True)
 class Question:
-    """What the supervisor asks, and whom."""
+    """The socket and the path that the supervisor asks."""
 
     name: str
     socket: str = LISTENER
@@ -25,23 +25,23 @@ class Question:
 @dataclass(frozen=True)
 class Supervisor:
     name: str
-    package: str  # as Debian calls it
+    package: str  # its name in Debian
     programs: tuple[str, ...]
     configure: Callable[[Path, Question], list[str]]
-    """Write into the folder what it reads and return the command that starts it."""
+    """Write its configuration into the folder and return the command that starts it."""
     good_answers: Callable[[Supervised], int]
-    """How many it has had."""
+    """Return the number of good answers so far."""
 
     def __str__(self) -> str:
         return self.name
 
     @property
     def missing(self) -> list[str]:
-        """What of it is not installed."""
+        """The programs that are not installed."""
         return [name for name in self.programs if shutil.which(name) is None]
 
 
-# What each of them reads besides the lines for the app. Monit's cycles are two minutes long by default.
+# The configuration of the supervisors themselves. Monit's cycles are two minutes long by default.
 MONITRC = """
 set daemon 1
 set pidfile {folder}/monit.pid
@@ -64,7 +64,7 @@ serverurl=unix://{folder}/supervisor.sock
 [include]
 files=app.conf
 """
-# The program beside the app that asks.
+# The times of the program that asks liveness.
 LOOP = {"sleep 10": "sleep 0.2", "--timeout 30": "--timeout 10"}
 
 
@@ -73,7 +73,7 @@ def monit(folder: Path, question: Question) -> list[str]:
         printed("/etc/monit/conf.d/app"),
         folder,
         question,
-        # Its timeout for the start is how long it waits before it asks for the first time.
+        # Monit asks for the first time after its timeout for the start.
         {
             "with timeout 60 seconds\n    stop": "with timeout 10 seconds\n    stop",
             "with timeout 5 seconds": "with timeout 2 seconds",
@@ -83,7 +83,7 @@ def monit(folder: Path, question: Question) -> list[str]:
     (folder / "monit.app").write_text(lines)
     control = folder / "monitrc"
     control.write_text(MONITRC.format(folder=folder))
-    control.chmod(0o600)  # anything else it refuses
+    control.chmod(0o600)  # monit refuses any other mode
     return ["monit", "-I", "-v", "-c", str(control)]
 
 
@@ -93,7 +93,7 @@ def supervisord(folder: Path, question: Question) -> list[str]:
     )
     (folder / "app.conf").write_text(lines)
     (folder / "liveness.sh").write_text(_adapted(printed("/srv/app/liveness.sh"), folder, question, LOOP))
-    # supervisorctl, without being told where, looks into the folder that it is called in.
+    # supervisorctl finds this file in its working directory.
     (folder / "supervisord.conf").write_text(SUPERVISORD_CONF.format(folder=folder))
     return ["supervisord", "-c", str(folder / "supervisord.conf")]
 
@@ -108,9 +108,9 @@ def runit(folder: Path, question: Question) -> list[str]:
 
 
 def _adapted(text: str, folder: Path, question: Question, times: dict[str, str]) -> str:
-    """The same with the folder of the test, shorter times, and another question where the test has one."""
+    """Return the text with the folder of the test, its shorter times and its question."""
     for old, new in times.items():
-        assert text.count(old) == 1, f"{old!r} is not there once\n{text}"
+        assert text.count(old) == 1, f"{old!r} does not occur exactly once\n{text}"
         text = text.replace(old, new)
     text = text.replace(f"/run/app/{LISTENER}", f"/run/app/{question.socket}").replace("/livez", question.target)
     return moved(text, folder)

@@ -1,4 +1,4 @@
-"""The line of README.md for Docker, run as Docker would."""
+"""The line of docs/supervisors.md for Docker, run as Docker would."""
 
 import os
 import subprocess
@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from .documented import docker_command, moved, printed
 from .guard import guarded
-from .readme import docker_command, moved, printed
 from .shop import GONE
-from .work import Supervised, settle, supervised
+from .work import Supervised, install_app, supervised
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -18,13 +18,13 @@ pytestmark = pytest.mark.timeout(120)
 @pytest.fixture
 def folder() -> Iterator[Path]:
     with guarded() as place:
-        settle(place / "app")
+        install_app(place / "app")
         yield place / "app"
 
 
 @pytest.fixture
 def app(folder: Path) -> Iterator[Supervised]:
-    """With nobody who would restart it."""
+    """Yield the app without a supervisor."""
     command = printed("/etc/service/app/run").split("exec ")[1].split()
     with supervised(folder, [moved(word, folder) for word in command]) as running:
         running.wait_for_status("/readyz", 200)
@@ -32,7 +32,7 @@ def app(folder: Path) -> Iterator[Supervised]:
 
 
 def outcome(folder: Path) -> tuple[int, int]:
-    """The exit code, and how many lines say why."""
+    """Return the exit code and the number of lines on stderr."""
     end = subprocess.run(
         [moved(word, folder) for word in docker_command()],
         env=os.environ | {"PATH": f"{folder}/.venv/bin:{os.environ['PATH']}"},
@@ -45,17 +45,17 @@ def outcome(folder: Path) -> tuple[int, int]:
     return end.returncode, len(end.stderr.splitlines())
 
 
-def test_it_fails_where_nothing_answers(folder: Path) -> None:
+def test_it_fails_while_no_app_answers(folder: Path) -> None:
     assert outcome(folder) == (1, 1)
 
 
-def test_it_passes_while_all_is_well_and_while_the_database_is_gone(folder: Path, app: Supervised) -> None:
+def test_it_passes_also_while_the_database_is_down(folder: Path, app: Supervised) -> None:
     assert outcome(folder) == (0, 0)
-    app.order(GONE)
+    app.cause(GONE)
     app.wait_for_status("/readyz", 503)
     assert outcome(folder) == (0, 0)
 
 
 def test_it_fails_when_the_loop_is_blocked(folder: Path, app: Supervised) -> None:
-    app.order("sleeps")
+    app.cause("sleeps")
     app.wait_until(lambda: outcome(folder) == (1, 1), "it fails")

@@ -1,4 +1,4 @@
-"""Supervisors that ask liveness restart an app whose loop is blocked for good, and not one whose database is gone."""
+"""Supervisors that ask liveness restart an app whose loop is blocked forever, and not one whose database is down."""
 
 import os
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ import pytest
 from .guard import guarded
 from .shop import BLOCKS, GONE, OWN
 from .supervisors import MONIT, RUNIT, SUPERVISORD, Question, Supervisor
-from .work import Supervised, settle, supervised
+from .work import Supervised, install_app, supervised
 
-# All cases go on side by side, once: the tests look at what came of them.
+# All cases run once, at the same time; each test looks at the outcome of one.
 pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("restarts by supervisors")]
 
-CYCLES = 5  # of the supervisor, through which an app has to be left alone
+CYCLES = 5  # of the supervisor, in which it must not restart the app
 
 LISTENER, APP = Question("listener"), Question("app", socket=OWN)
 READINESS = Question("readiness", target="/readyz")
@@ -24,19 +24,19 @@ READINESS = Question("readiness", target="/readyz")
 @dataclass(frozen=True)
 class Case:
     supervisor: Supervisor
-    order: str  # what the app is told to do to itself
+    fault: str  # the file that makes the app fail
     asked: Question
 
     def __str__(self) -> str:
-        return f"{self.supervisor}-{self.order}-{self.asked}"
+        return f"{self.supervisor}-{self.fault}-{self.asked}"
 
 
 BLOCKED = [
-    *(Case(MONIT, order, asked) for order in BLOCKS for asked in (LISTENER, APP)),
+    *(Case(MONIT, fault, asked) for fault in BLOCKS for asked in (LISTENER, APP)),
     *(
-        Case(each, order, asked)
+        Case(each, fault, asked)
         for each in (SUPERVISORD, RUNIT)
-        for order, asked in (("computes", LISTENER), ("sleeps", APP))
+        for fault, asked in (("computes", LISTENER), ("sleeps", APP))
     ),
 ]
 LEFT_ALONE = [Case(MONIT, GONE, APP), *(Case(each, GONE, LISTENER) for each in (MONIT, SUPERVISORD, RUNIT))]
@@ -45,19 +45,19 @@ MISLED = [Case(each, GONE, READINESS) for each in (MONIT, SUPERVISORD, RUNIT)]
 
 @pytest.fixture(scope="module")
 def broken() -> Iterator[dict[Case, Supervised]]:
-    """One app for each case, all of them under supervision side by side: well at first, and then broken."""
+    """Start one supervised app for each case, and make all of them fail once they are ready."""
     with guarded() as place, ExitStack() as stack:
         apps = {}
         for case in (*BLOCKED, *LEFT_ALONE, *MISLED):
             if not case.supervisor.missing:
                 folder = place / str(case)
-                settle(folder)
+                install_app(folder)
                 apps[case] = stack.enter_context(supervised(folder, case.supervisor.configure(folder, case.asked)))
         for case, app in apps.items():
             app.wait_for_status("/readyz", 200)
             app.wait_until(lambda: case.supervisor.good_answers(app) > 0, f"{case}: it has asked")  # noqa: B023
         for case, app in apps.items():
-            app.order(case.order)
+            app.cause(case.fault)
         yield apps
 
 
@@ -73,7 +73,7 @@ def app(request: pytest.FixtureRequest, broken: dict[Case, Supervised]) -> Super
 
 
 @pytest.mark.parametrize("case", BLOCKED, ids=str)
-def test_an_app_whose_loop_is_blocked_for_good_is_restarted(case: Case, app: Supervised) -> None:
+def test_an_app_whose_loop_is_blocked_forever_is_restarted(case: Case, app: Supervised) -> None:
     app.wait_until(lambda: len(app.pids) > 1, "it is restarted")
     app.wait_for_status("/livez", 200)
     first, second = app.pids
@@ -86,20 +86,20 @@ def test_an_app_whose_database_is_gone_is_left_alone(case: Case, app: Supervised
     app.wait_for_status("/readyz", 503)
     wanted = case.supervisor.good_answers(app) + CYCLES
 
-    def left_alone_so_far() -> bool:
+    def is_left_alone() -> bool:
         assert len(app.pids) == 1
         return case.supervisor.good_answers(app) >= wanted
 
-    app.wait_until(left_alone_so_far, f"{CYCLES} more cycles")
+    app.wait_until(is_left_alone, f"{CYCLES} more cycles")
     assert (app.status("/readyz"), app.status("/livez")) == (503, 200)
-    app.mend(GONE)
+    app.repair(GONE)
     app.wait_for_status("/readyz", 200)
     (pid,) = app.pids
     assert _is_alive(pid)
 
 
 @pytest.mark.parametrize("case", MISLED, ids=str)
-def test_it_would_be_restarted_if_readiness_were_asked(case: Case, app: Supervised) -> None:
+def test_a_supervisor_that_asks_readiness_restarts_an_app_whose_database_is_down(case: Case, app: Supervised) -> None:
     app.wait_until(lambda: len(app.pids) > 1, "it is restarted")
 
 

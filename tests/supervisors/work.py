@@ -1,4 +1,4 @@
-"""What a supervisor has started: an app in a folder of its own, which is asked and told through that folder."""
+"""An app that a supervisor has started. The test asks it, and makes it fail, through files in its folder."""
 
 import os
 import signal
@@ -16,14 +16,14 @@ from . import reap
 from .shop import LISTENER, STARTS
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
-PATIENCE = 60.0
-PROBES = "probes"  # the file with how each `asgi-health` that was run has ended, one to a line
+TIMEOUT = 60.0  # seconds
+PROBES = "probes"  # the file with the exit code of each run of `asgi-health`, one per line
 
 APP = """
 import sys
 from pathlib import Path
 
-sys.path.insert(0, {root!r})  # a supervisor passes no environment on
+sys.path.insert(0, {root!r})  # a supervisor does not pass the environment on
 
 from {package}.shop import shop
 
@@ -39,19 +39,19 @@ exit $code
 
 @dataclass(frozen=True)
 class Supervised:
-    """An app and its supervisor. Both live in one folder, which is /srv/app and /run/app of README.md."""
+    """An app and its supervisor. Both live in one folder, which is /srv/app and /run/app of docs/supervisors.md."""
 
     folder: Path
 
     @property
     def pids(self) -> list[int]:
-        """Of every process of the app so far, the present one last."""
+        """The pids of all processes of the app so far, the present one last."""
         file = self.folder / STARTS
         return [int(line) for line in file.read_text().split()] if file.exists() else []
 
     @property
     def log(self) -> str:
-        """What the supervisor has written."""
+        """The output of the supervisor."""
         return (self.folder / "log").read_text()
 
     @property
@@ -59,15 +59,15 @@ class Supervised:
         file = self.folder / PROBES
         return file.read_text().splitlines() if file.exists() else []
 
-    def order(self, name: str) -> None:
-        """Break it in the way of that name."""
+    def cause(self, name: str) -> None:
+        """Make the app fail in the way of that name."""
         (self.folder / name).touch()
 
-    def mend(self, name: str) -> None:
+    def repair(self, name: str) -> None:
         (self.folder / name).unlink()
 
     def status(self, target: str, socket: str = LISTENER) -> int | None:
-        """What is answered, None for nothing."""
+        """Return the status of the answer, None if there is none."""
         try:
             return ask(str(self.folder / socket), "GET", target).status
         except OSError:
@@ -75,9 +75,9 @@ class Supervised:
 
     def wait_until(self, condition: Callable[[], bool], what: str) -> None:
         try:
-            wait_until(condition, what, PATIENCE)
+            wait_until(condition, what, TIMEOUT)
         except AssertionError as error:
-            # Monit tells in each cycle which processes of the machine it may not look at.
+            # Monit reports in each cycle which processes it is not allowed to read.
             lines = [line for line in self.log.splitlines() if "cannot read" not in line.lower()]
             raise AssertionError("\n".join([str(error), *lines[-40:]])) from None
 
@@ -85,8 +85,8 @@ class Supervised:
         self.wait_until(lambda: self.status(target) == status, f"{target} is {status}")
 
 
-def settle(folder: Path) -> None:
-    """Put an app and its environment there."""
+def install_app(folder: Path) -> None:
+    """Write an app and its environment into `folder`."""
     folder.mkdir()
     (folder / "app.py").write_text(APP.format(root=str(ROOT), package=__package__))
     commands = folder / ".venv" / "bin"
@@ -100,7 +100,7 @@ def settle(folder: Path) -> None:
 
 @contextmanager
 def supervised(folder: Path, command: list[str]) -> Iterator[Supervised]:
-    """The app that is settled there, under the supervisor of that command. The app may outlive the block."""
+    """Run the app of `folder` under the supervisor that `command` starts. The app may outlive the block."""
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-I", reap.__file__, *command],

@@ -1,0 +1,42 @@
+"""The details in docs/endpoints.md are what the demo answers, but for the times."""
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+
+from ..cli.demo import Demo, running_demo
+from .blocks import blocks
+
+TIMES = re.compile(r'("time": )"[^"]*"|("responseTime": )[\d.]+')
+
+
+def without_times(text: str) -> str:
+    return TIMES.sub(r"\1\2-", text)
+
+
+def details(demo: Demo) -> str:
+    return json.dumps(demo.request("/health").json(), indent=4) + "\n"
+
+
+def text_of_readiness(demo: Demo) -> str:
+    return demo.request("/readyz?format=text").text
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        ("curl -s http://127.0.0.1:8000/health | python3 -m json.tool", details),
+        ("curl -s 'http://127.0.0.1:8000/readyz?format=text'", text_of_readiness),
+    ],
+    ids=["json", "text"],
+)
+def test_the_demo_answers_what_is_shown(command: str, answer: Callable[[Demo], str]) -> None:
+    (block,) = blocks("console", "endpoints.md")
+    shown = dict(re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE))
+    with running_demo() as demo:
+        demo.wait_for_status_word("/health", "pass")
+        demo.request("/break/recommendations")
+        demo.wait_for_status_word("/health", "warn")
+        assert without_times(answer(demo)) == without_times(shown[command])
