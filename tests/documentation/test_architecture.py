@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/architecture.md"
 
-PRELUDE = """
+PRELUDE = '''
 import asyncio, os, signal, sys, time, urllib.request
 from asgi_health import Drain, HealthMiddleware, Listener
 from asgi_health.testing import lifespan, settled
@@ -26,12 +26,24 @@ async def app(scope, receive, send):
 async def ping():
     pass
 
+APP = """
+async def app(scope, receive, send):
+    for kind in ("startup", "shutdown"):
+        await receive()
+        await send({"type": f"lifespan.{kind}.complete"})
+
+async def ping():
+    pass
+
+health_app = HealthMiddleware(app, {"database": ping})
+"""
+
 async def send_nothing(message):
     pass
 
 def mark(name):
     os.write(int(os.environ["MARKS"]), f"{name}\\n".encode())
-"""
+'''
 
 PROGRAMS = {
     "A probe": """
@@ -77,6 +89,19 @@ async def main():
         mark("end")
 asyncio.run(main())
 """,
+    "asgi-health check": """
+from pathlib import Path
+from asgi_health.cli.start import start
+
+Path("shop.py").write_text("from asgi_health import HealthMiddleware\\n" + APP)
+sys.argv = ["asgi-health", "check", "shop:health_app"]
+mark("begin")
+try:
+    start()
+except SystemExit as exit:
+    assert exit.code == 0
+mark("end")
+""",
 }
 
 
@@ -100,6 +125,7 @@ def calls_of(program: str, folder: Path, *arguments: str) -> list[str]:
         subprocess.run(
             [sys.executable, "-c", PRELUDE + program, *arguments],
             env=environment,
+            cwd=folder,
             pass_fds=[descriptor],
             timeout=60,
             check=True,
