@@ -41,8 +41,6 @@ class Samples:
 def measure(plan: Plan, progress: Progress) -> Results:
     """Measure each contender under uvicorn, and the most important ones under all servers."""
     results = Results()
-    if load.tool() != "wrk":
-        results.skip("served: wrk is not installed; a client in Python makes the load and is the bottleneck itself")
     for server in ("uvicorn",) if plan.quick else COMMANDS:
         if lacking := missing(server):
             results.skip(f"served: {server} is not measured, {', '.join(lacking)} is not installed")

@@ -36,7 +36,7 @@ HEADINGS = {  # of measures; what follows a comma in the name of a measure stays
     "simulated": "Memory in a simulated clock",
     "redaction": "Masking of credentials in a text of such parts",
     "redaction grows": "How masking grows: the text that grows most, against half of it",
-    "import": "Import",
+    "import": "Processor time of a process that imports",
     "start": "Start of a probe command, as a whole process",
 }
 
@@ -119,11 +119,11 @@ def cell(figure: Figure | None) -> str:
 
 
 def targets(results: Results) -> str:
-    """Return the table of what is aimed at beside what was measured."""
+    """Return the table of the targets and what was measured."""
     rows = []
     for bound in BOUNDS:
         figure = bound.find(results)
-        if figure is None:
+        if figure is None or bound.target is None:
             continue
         value = bound.value(figure)
         met = "met" if bound.keeps(value, bound.target) else "missed"
