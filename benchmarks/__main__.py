@@ -13,10 +13,10 @@ from . import (
     anatomy,
     attack,
     bounds,
+    heartbeat,
     in_process,
     load,
     machine,
-    pulse,
     redaction,
     report,
     served,
@@ -27,14 +27,14 @@ from . import (
 )
 from .contenders import CONTENDERS
 from .figures import Results
-from .pages import RESULTS
+from .pages import ANSWER, RESULTS, ROOT, insert
 from .plan import Plan, Progress
 
 MEASUREMENTS: dict[str, tuple[Callable[[Plan, Progress], Results], str]] = {
     "in-process": (in_process.measure, "ns and bytes per answer, ns added to other pages, runs that probes cause"),
     "anatomy": (anatomy.measure, "the parts of an answer, added one after the other"),
     "served": (served.measure, "probes per second and latencies under uvicorn, hypercorn, granian"),
-    "heartbeat": (pulse.measure, "probes per second with and without the heartbeat of the loop and the watchdog"),
+    "heartbeat": (heartbeat.measure, "probes per second with and without the heartbeat of the loop and the watchdog"),
     "tail": (tail.measure, "the longest wait of a probe, and calls of the dependency, under faults"),
     "attack": (attack.measure, "the longest wait of an honest probe at the listener while others attack it"),
     "watching": (watching.measure, "processor and memory of checks without probes, cost of a result, growth"),
@@ -64,10 +64,10 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(reason)
     described = machine.describe(["python", "-m", "benchmarks", *(sys.argv[1:] if arguments is None else arguments)])
     results = Results()
-    for who in CONTENDERS:
-        if who.missing:
-            reason = f"; {held}" if (held := who.held_back(sys.version_info[:2])) else ""
-            results.skip(f"{who.name}: {', '.join(who.missing)} is not installed{reason}")
+    for contender in CONTENDERS:
+        if contender.missing:
+            reason = f"; {held}" if (held := contender.held_back(sys.version_info[:2])) else ""
+            results.skip(f"{contender.name}: {', '.join(contender.missing)} is not installed{reason}")
     began = time.monotonic()
     failed: list[str] = []
     for name in chosen:
@@ -86,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
     folder = options.out or (RESULTS if complete else RESULTS / "partial")
     files = report.write(folder, described, results)
     if complete and options.out is None:
-        report.publish()
+        insert(ANSWER, (folder / ANSWER).read_text(), root=ROOT)
     print(f"{described['seconds']} s; written: {', '.join(str(file) for file in files)}", file=sys.stderr)
     if options.json:
         options.json.write_text(json.dumps({"machine": described, **results.plain()}, indent=1) + "\n")
@@ -113,13 +113,13 @@ def _list() -> None:
     for name, (_, text) in MEASUREMENTS.items():
         print(f"{name:12} {text}")
     print()
-    for who in CONTENDERS:
-        missing = f"   NOT INSTALLED: {', '.join(who.missing)}" if who.missing else ""
-        print(f"{who.name:24} {who.title}{missing}")
+    for contender in CONTENDERS:
+        missing = f"   NOT INSTALLED: {', '.join(contender.missing)}" if contender.missing else ""
+        print(f"{contender.name:24} {contender.title}{missing}")
 
 
 if __name__ == "__main__":
-    # keeper.py cleans up after any end of this process. Python loses the exception of a handler during a fork.
+    # cleanup.py cleans up after any end of this process. Python loses the exception of a handler during a fork.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(main())

@@ -36,8 +36,8 @@ def write(folder: Path, described: dict[str, Any], results: Results) -> list[Pat
     return written
 
 
-def publish(folder: Path = RESULTS) -> None:
-    """Write every file again from results.json, and the table into the page that shows it."""
+def rewrite(folder: Path = RESULTS) -> None:
+    """Write every other file again from results.json, and the table into the page that shows it."""
     plain = json.loads((folder / "results.json").read_text())
     write(folder, plain["machine"], Results.of_plain(plain))
     insert(ANSWER, (folder / ANSWER).read_text())
@@ -53,19 +53,23 @@ def readme_table(described: dict[str, Any], results: Results) -> str:
         "runs of the check by 100,000 probes",
     ]
     rows = []
-    for who in CONTENDERS:
+    for contender in CONTENDERS:
         figures = (
-            results.find("answer", "GET ready", who.name),
-            results.find("processor, uvicorn", "16 kept", who.name),
-            results.find("served, uvicorn", "16 kept", who.name),
-            results.find("tail", "dependency hangs", who.name),
-            results.find("load", "100,000 probes", who.name),
+            results.find("answer", "GET ready", contender.name),
+            results.find("processor, uvicorn", "16 kept", contender.name),
+            results.find("served, uvicorn", "16 kept", contender.name),
+            results.find("tail", "dependency hangs", contender.name),
+            results.find("load", "100,000 probes", contender.name),
         )
-        if figures[0] is None or (who.ours and who.name != "asgi-health+fastapi"):
+        if figures[0] is None or (contender.ours and contender.name != "asgi-health+fastapi"):
             continue
         texts = (_ratio, _ratio, _ratio, _wait, lambda figure: tables.number(figure.value.median))
         cells = ["–" if figure is None else text(figure) for figure, text in zip(figures, texts, strict=True)]
-        title = f"{who.title} {described['versions'][who.needs[0]]}" if _kind(who.name) == "peer" else who.title
+        title = (
+            f"{contender.title} {described['versions'][contender.needs[0]]}"
+            if _kind(contender.name) == "peer"
+            else contender.title
+        )
         rows.append([title, *cells])
     if not rows:
         return ""
@@ -90,9 +94,9 @@ def _held_back(described: dict[str, Any]) -> str:
     """Return which peers did not run in their newest release, and why."""
     older: list[str] = []
     absent: list[str] = []
-    for who in CONTENDERS:
-        if because := who.held_back(machine.python_of(described)):
-            (older if described["versions"][who.needs[0]] else absent).append(f"{who.title} ({because})")
+    for contender in CONTENDERS:
+        if because := contender.held_back(machine.python_of(described)):
+            (older if described["versions"][contender.needs[0]] else absent).append(f"{contender.title} ({because})")
     parts = [f"On {described['python']}"]
     if older:
         parts.append(f"not in its newest release: {', '.join(older)}")
@@ -181,16 +185,16 @@ def _bars(
     results: Results, measure: str, case: str, *, ratio: bool, wanted: tuple[str, ...] | None = README
 ) -> list[plots.Bar]:
     bars = []
-    for who in CONTENDERS:
-        figure = results.find(measure, case, who.name)
-        if figure is None or (wanted is not None and who.name not in wanted and _kind(who.name) != "peer"):
+    for contender in CONTENDERS:
+        figure = results.find(measure, case, contender.name)
+        if figure is None or (wanted is not None and contender.name not in wanted and _kind(contender.name) != "peer"):
             continue
         if ratio:
             if figure.ratio is not None:
                 median = figure.ratio.median
-                bars.append(plots.Bar(who.title, median, f"{tables.number(median)}×", _kind(who.name)))
+                bars.append(plots.Bar(contender.title, median, f"{tables.number(median)}×", _kind(contender.name)))
         else:
-            bars.append(plots.Bar(who.title, figure.value.median, _wait(figure), _kind(who.name)))
+            bars.append(plots.Bar(contender.title, figure.value.median, _wait(figure), _kind(contender.name)))
     return bars
 
 
@@ -214,4 +218,4 @@ def _wait(figure: Figure) -> str:
 
 
 if __name__ == "__main__":
-    publish()
+    rewrite()

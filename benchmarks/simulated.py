@@ -1,4 +1,4 @@
-"""asgi-health under a clock that jumps, and the costs that no clock is needed for."""
+"""asgi-health in simulated time, and the cost of one result."""
 
 import asyncio
 import gc
@@ -18,7 +18,7 @@ from .setup import Setup
 
 
 class _Jumping(selectors.DefaultSelector):
-    """A selector that does not wait: it moves the clock to the moment that would have been waited for."""
+    """A selector that does not wait: it sets the clock to the end of the wait."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class _JumpingLoop(asyncio.SelectorEventLoop):
 
 
 def simulate(hours: int) -> dict[str, Any]:
-    """Let ten checks, some of them restless, run for so many hours, and look at the memory after the first and last."""
+    """Run ten checks for `hours` of simulated time; return the memory after the first and after the last hour."""
     loop = _JumpingLoop()
     try:
         with _without_log():
@@ -78,7 +78,7 @@ async def _hours(loop: asyncio.AbstractEventLoop, hours: int) -> dict[str, Any]:
         return Check(f"check-{number}", run, critical=number != 8)
 
     health = Health(map(check, range(10)), clock=loop.time)
-    # Time jumps here, and the heartbeat of the loop is about real time.
+    # slow_loop=0: the heartbeat of the loop measures real time, and here time is simulated.
     app = HealthMiddleware(limit.app(Setup(bare=True)), health, details=True, slow_loop=0)
     blocks = []
     started = process_time()
@@ -95,7 +95,7 @@ async def _hours(loop: asyncio.AbstractEventLoop, hours: int) -> dict[str, Any]:
 
 
 def change(checks: int, *, turns: int = 2000) -> dict[str, float]:
-    """Return the ns that one result costs among so many checks: one that changes the status, and one that does not."""
+    """Return the ns that one result costs among `checks` checks: when it changes the status, and when it does not."""
     with _without_log():
         return _change(checks, turns)
 
@@ -104,12 +104,12 @@ def _change(checks: int, turns: int) -> dict[str, float]:
     now = 0.0
 
     async def never() -> None:
-        raise AssertionError("nothing is run here")
+        raise AssertionError("no check runs here")
 
     still = [Check(f"check-{number}", never, interval=1e6, max_age=2e6) for number in range(checks - 1)]
-    restless = Check("restless", never, interval=1.0, retry_interval=1.0, failure_threshold=1)
-    health = Health([*still, restless], clock=lambda: now)
-    HealthMiddleware(limit.app(Setup(bare=True)), health)  # so that its answers are prepared with each change
+    changing = Check("changing", never, interval=1.0, retry_interval=1.0, failure_threshold=1)
+    health = Health([*still, changing], clock=lambda: now)
+    HealthMiddleware(limit.app(Setup(bare=True)), health)  # it prepares its answers at each change
     health.begin()
     health.serve()
     for run in health.due(now, at_most=checks).start:

@@ -6,7 +6,7 @@ import sys
 import time
 from contextlib import ExitStack
 
-from .contenders import LIMIT, contender, installed
+from .contenders import LIMIT, find_contender, installed
 from .figures import Figure, Results
 from .plan import Plan, Progress
 from .processes import ROOT, environment
@@ -42,7 +42,7 @@ def measure(plan: Plan, progress: Progress) -> Results:
     imports = {
         statement: [sys.executable, "-c", statement]
         for statement, name in IMPORTS.items()
-        if not contender(name).missing and (not plan.quick or contender(name).ours)
+        if not find_contender(name).missing and (not plan.quick or find_contender(name).ours)
     }
     commands = {PASS: [sys.executable, "-c", "pass"]}
     with ExitStack() as stack:
