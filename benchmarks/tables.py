@@ -158,8 +158,8 @@ def document(described: dict[str, Any], results: Results) -> str:
         f"{described['load before']}, wrk {described['wrk'] or 'not installed'}. {versions}."
     )
     parts = ["# Benchmarks", "\n".join(f"- {caveat}" for caveat in CAVEATS), facts]
-    if told := targets(results):
-        parts.append(told)
+    if judged := targets(results):
+        parts.append(judged)
     parts.append(contenders(described))
     measures = dict.fromkeys(figure.measure for figure in results.figures)
     parts += [section(measure, results.of(measure)) for measure in measures]
