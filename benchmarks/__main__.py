@@ -37,7 +37,7 @@ MEASUREMENTS: dict[str, tuple[Callable[[Plan, Progress], Results], str]] = {
     "heartbeat": (heartbeat.measure, "probes per second with and without the heartbeat of the loop and the watchdog"),
     "tail": (tail.measure, "the longest wait of a probe, and calls of the dependency, under faults"),
     "attack": (attack.measure, "the longest wait of an honest probe at the listener while others attack it"),
-    "watching": (watching.measure, "processor and memory of checks without probes, cost of a result, growth"),
+    "watching": (watching.measure, "processor and memory of checks without probes, cost of a run, growth"),
     "redaction": (redaction.measure, "masking of credentials in hostile texts: how the time grows with the size"),
     "start": (start.measure, "probe commands and imports, as whole processes"),
 }

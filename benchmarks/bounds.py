@@ -139,7 +139,7 @@ BOUNDS = (
         ratio=False,
     ),
     Bound(
-        "one result among 1,000 checks, × among 1",
+        "one run among 1,000 checks, × among 1",
         "watching",
         "a result that changes a status",
         "among 1,000",

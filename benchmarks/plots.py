@@ -110,7 +110,7 @@ def lines(title: str, note: str, chosen: Sequence[Line], places: Sequence[str], 
             axes.plot(across, up, color=COLOURS[line.kind], label=line.label, linewidth=2)
         axes.set_yscale("log")
         values = [value for line in chosen for _, value in line.points]
-        axes.set_ylim(10.0 ** floor(log10(min(values))), 10.0 ** ceil(log10(max(values))))
+        axes.set_ylim(10.0 ** floor(log10(min(values))), 10.0 ** ceil(log10(max(values)) + 1e-9))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:g} {unit}"))
         axes.yaxis.set_minor_locator(NullLocator())
         axes.set_xticks(range(len(places)), places)

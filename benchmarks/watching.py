@@ -17,7 +17,7 @@ PEER = "fastapi-watch"
 
 
 def measure(plan: Plan, progress: Progress) -> Results:
-    """Measure processor and memory of idle processes, and the cost of a result."""
+    """Measure processor and memory of idle processes, and the cost of a run."""
     results = Results()
     if not plan.quick:
         _idle(progress, results)
