@@ -120,7 +120,7 @@ BOUNDS = (
         "import of HealthMiddleware, × import of asyncio, anyio and orjson",
         "start",
         "import",
-        "whole process",
+        "processor time",
         start.OURS,
         1.25,
         2.0,

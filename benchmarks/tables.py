@@ -36,7 +36,7 @@ HEADINGS = {  # of measures; what follows a comma in the name of a measure stays
     "simulated": "Memory in a simulated clock",
     "redaction": "Masking of credentials in a text of such parts",
     "redaction grows": "How masking grows: the text that grows most, against half of it",
-    "import": "Processor time of a process that imports",
+    "import": "Import, as a whole process",
     "start": "Start of a probe command, as a whole process",
 }
 
