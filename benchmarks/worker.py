@@ -141,9 +141,9 @@ async def _simulated() -> None:
     from .simulated import change, simulate  # not at the top: the worker of the limit runs without asgi-health
 
     async def answer(question: Question) -> Answer:
+        # In a thread, because each has an event loop of its own.
         if question["do"] == "change":
-            return dict(change(question["checks"]))
-        # In a thread, because it has an event loop of its own.
+            return dict(await asyncio.to_thread(change, question["checks"]))
         return await asyncio.to_thread(simulate, question["hours"])
 
     await serve_questions(answer)

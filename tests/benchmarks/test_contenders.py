@@ -100,6 +100,12 @@ def test_django_health_check_answers_in_a_process_of_its_own() -> None:
         assert worker.ask(do="status", case="GET live")["status"] == 200
 
 
+def test_a_worker_simulates_time_next_to_its_own_event_loop() -> None:
+    with Worker("simulated") as worker:
+        assert worker.ask(do="change", checks=2)["change"] > 0
+        assert worker.ask(do="hours", hours=1)["runs"] > 0
+
+
 def test_a_worker_that_fails_gives_the_reason() -> None:
     with Worker("in-process", "no-contender") as worker, pytest.raises(RuntimeError, match="no-contender: KeyError"):
         worker.ask(do="status", case="GET ready")
