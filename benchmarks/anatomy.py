@@ -1,7 +1,7 @@
-"""What an answer is made of: the same answer, taken apart until nothing but constant messages is left.
+"""The parts of an answer: each stage adds to the one before it one duty that an answer has.
 
-Each stage adds one thing that an honest answer needs to the stage before. The last but one knows everything that the
-hot path of asgi-health has to know; what lies between the first and it is the price of the promises, not of the code.
+The first stage sends two constant messages. The last has all duties of the hot path of asgi-health, so the difference
+between the two is the price of the duties, and asgi-health is compared with the last.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ async def constant(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 class Stage:
-    """A middleware that knows so much and no more."""
+    """A middleware; each subclass has one duty more."""
 
     __slots__ = ("app", "clock", "ready")
 
@@ -108,10 +108,10 @@ class ByTime(Stage):
 
 ANSWERS: dict[str, Callable[[App], App]] = {
     "the same from a method": Method,
-    "+ messages of its own, for outer middlewares write into them": Fresh,
+    "+ messages of its own, because outer middlewares write into them": Fresh,
     "+ found by its path": ByPath,
     "+ GET, no query, HTTP": ByRequest,
-    "+ the clock, for evidence grows old": ByTime,
+    "+ the clock, because results grow old": ByTime,
 }
 OTHERS: dict[str, Callable[[App], App]] = {"a middleware that does nothing": InFront, "+ one look at the path": ByPath}
 
@@ -120,15 +120,15 @@ PARTS = {
     "of an answer": (READY, ANSWERS, "an answer"),
     "of another page": (OTHER, OTHERS, "a request for another page"),
 }
-"""What is taken apart -> the path, the stages, and what it is called in the comparison with the last of them."""
+"""Part -> the path, the stages, and the name of the comparison with the last stage."""
 LIMIT = "the limit"
 OURS = "asgi-health"
 
 
 def measure(plan: Plan, progress: Progress) -> Results:
-    """Take an answer, and a request for another page, apart."""
+    """Measure each stage of an answer, and of a request for another page."""
     taken: dict[str, dict[str, list[float]]] = {part: {} for part in PARTS}
-    # Each generation is a new process: the layout of one process's memory is a sample of one.
+    # Each generation is a new process, because the memory layout of one process is a sample of one.
     for generation in range(plan.times(4, 2)):
         with Worker("anatomy") as worker:
             for turn in range(plan.times(6, 4)):

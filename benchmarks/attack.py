@@ -1,6 +1,6 @@
-"""How long an honest probe waits while others attack: our listener against the app's own port.
+"""The wait of an honest probe while other clients attack: the listener against the app's own port.
 
-`python -m benchmarks.attack` prints the same with uvicorn in a thread too, in the place of our own server.
+`python -m benchmarks.attack` also prints the wait at two servers that could replace the listener: uvicorn in a thread.
 """
 
 import asyncio
@@ -30,10 +30,10 @@ TITLES = {
     "thread, httptools": "uvicorn (httptools) in a thread",
 }
 LEAST = 0.05
-"""Seconds of a wait that is none: twenty times less than what the kubelet waits, and what a busy machine takes."""
+"""Seconds up to which all waits count as the same: a busy machine takes as long, and a kubelet waits for 1 s."""
 
 GIVEN_UP = 2.0
-"""Seconds of a probe; four times what is aimed at."""
+"""Seconds after which a probe gives up; four times the target."""
 
 CASES = (*ATTACKS, f"40 pipeline{UNIX}", f"300 pipeline{UNIX}")
 
@@ -55,7 +55,7 @@ def _measure(kinds: Sequence[str], cases: Sequence[str], turns: int, progress: P
             for kind in reversed(kinds) if turn % 2 else kinds:
                 progress.step(f"attack: {case}, {turn + 1}, {TITLES[kind]}")
                 try:
-                    probes[kind].append(_under_attack(kind, case))
+                    probes[kind].append(under_attack(kind, case))
                 except RuntimeError as error:
                     results.skip(f"attack: {case}, {TITLES[kind]}: {error}")
         _add(results, case, probes)
@@ -78,11 +78,12 @@ def _add(results: Results, case: str, probes: dict[str, list[list[Probe]]]) -> N
 
 
 def _wait_of(probe: Probe) -> float:
-    """Return how long it waited; one that was refused has waited in vain, however soon it learned that."""
+    """Return the seconds that a probe waited. One that failed counts as given up, however early it failed."""
     return probe.seconds if probe.status == 200 else GIVEN_UP
 
 
-def _under_attack(kind: str, case: str) -> list[Probe]:
+def under_attack(kind: str, case: str) -> list[Probe]:
+    """Return what became of the probes at a server of that kind during an attack."""
     with ExitStack() as stack:
         temporary = stack.enter_context(TemporaryDirectory(dir=folder()))
         address = f"{temporary}/socket" if case.endswith(UNIX) else f"{HOST}:{free_port()}"
@@ -90,13 +91,13 @@ def _under_attack(kind: str, case: str) -> list[Probe]:
         _wait(address)
         attackers = stack.enter_context(_running("benchmarks.attackers", case.removesuffix(UNIX), address, first=False))
         assert attackers.stdout is not None
-        if attackers.stdout.readline() != b"begun\n":
-            raise RuntimeError("the attackers have not begun")
+        if attackers.stdout.readline() != b"started\n":
+            raise RuntimeError("the attackers did not start")
         return asyncio.run(_probes(address))
 
 
 async def _probes(address: str) -> list[Probe]:
-    """Probe twenty times in a second, whether or not the probes before were answered."""
+    """Send twenty probes in a second, without waiting for the answers of the earlier ones."""
     probes = []
     for _ in range(20):
         probes.append(asyncio.create_task(probe_at(address, "/livez", GIVEN_UP)))
@@ -108,7 +109,7 @@ def _wait(address: str) -> None:
     end = time.monotonic() + 15.0
     while asyncio.run(probe_at(address, "/livez")).status != 200:
         if time.monotonic() > end:
-            raise RuntimeError("it does not come up")
+            raise RuntimeError(f"no answer from {address} within 15 s")
         time.sleep(0.05)
 
 
@@ -123,7 +124,7 @@ def _running(module: str, *arguments: str, first: bool) -> Iterator[subprocess.P
 
 
 def main() -> None:
-    """Print the attacks with everything that could serve in the place of the listener."""
+    """Print the attacks with every server that could replace the listener."""
     progress = Progress()
     results = _measure(tuple(KINDS), CASES, 2, progress)
     progress.done()

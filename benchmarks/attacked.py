@@ -1,4 +1,4 @@
-"""What is attacked: `python -m benchmarks.attacked KIND ADDRESS`, until the process is ended."""
+"""A server under attack: `python -m benchmarks.attacked KIND ADDRESS` serves until the process is killed."""
 
 import asyncio
 import socket
@@ -20,12 +20,12 @@ def _listener(address: str) -> None:
 
 
 def _own_port(address: str) -> None:
-    """The app's own port, as it is served by default."""
+    """Serve the app's own port with the defaults of uvicorn[standard]."""
     _uvicorn(address, http="httptools", loop="uvloop")
 
 
 def _in_a_thread(http: str) -> Callable[[str], None]:
-    """uvicorn in the place of the listener: its limits set as ours are, without lifespan, one worker."""
+    """Return a server that runs uvicorn instead of the listener: with the same limits, no lifespan, one worker."""
 
     def serve(address: str) -> None:
         options = {"http": http, "loop": "asyncio", "limit_concurrency": 256, "timeout_keep_alive": 10}

@@ -1,4 +1,4 @@
-"""Clients that mean harm: `python -m benchmarks.attackers NAME ADDRESS`, until the process is ended."""
+"""Hostile clients: `python -m benchmarks.attackers NAME ADDRESS` attacks until the process is killed."""
 
 import asyncio
 import itertools
@@ -18,14 +18,15 @@ HEAD = b"GET /readyz HTTP/1.1\r\nHost: x\r\n" + b"a:b\r\n" * 3000 + b"\r\n"
 
 @dataclass(frozen=True)
 class Attack:
-    """So many connections, each opened again as soon as it is closed."""
+    """Clients that open a new connection as soon as the old one is closed."""
 
     connections: int
+    """Number of clients, each with one connection at a time."""
     talk: Talk
 
 
 def _sends(data: bytes, times: int) -> Talk:
-    """Send it in one piece, and read what comes."""
+    """Return a client that sends `data` `times` times in one piece, then reads all answers."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(data * times)
@@ -36,7 +37,7 @@ def _sends(data: bytes, times: int) -> Talk:
 
 
 async def _does_not_read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    # asyncio reads ahead, up to its limit: paused, it leaves everything to the system.
+    # asyncio reads ahead up to its limit; paused, it reads nothing.
     writer.transport.pause_reading()  # type: ignore[attr-defined]
     while True:
         writer.write(SMALL * 100)
@@ -98,9 +99,9 @@ async def _attack(attack: Attack, address: str) -> None:
     async with asyncio.TaskGroup() as group:
         for _ in range(attack.connections):
             group.create_task(client())
-        # A server that takes no more of them in is under attack already.
+        # A server that accepts no more of them is under attack already.
         await asyncio.wait([asyncio.ensure_future(all_are_in.wait())], timeout=2.0)
-        print("begun", flush=True)
+        print("started", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,39 +1,41 @@
-"""What is aimed at, and what a run in CI must not leave by a wide margin."""
+"""The targets of the report, and the limits that a run in CI must keep."""
 
 from dataclasses import dataclass
 
+from . import start
 from .figures import Figure, Results
 
 
 @dataclass(frozen=True)
 class Bound:
-    """One promise, as a figure can keep or break it."""
+    """The target and the limit of one figure."""
 
     promise: str
     measurement: str
-    """Which of the measurements finds it out."""
+    """The measurement that has the figure."""
     measure: str
     case: str
     contender: str
-    target: float
+    target: float | None
+    """What the report compares it with. None: the report does not judge it."""
     limit: float | None
-    """What `--check` accepts: so far from the target that noise does not reach it. None: a quiet machine is needed, or
-    a full run."""
+    """What `--check` accepts, so far from the target that noise does not reach it. None: only a quiet machine or a full
+    run gives the figure."""
     ratio: bool = True
-    """Whether the ratio counts, or the value itself."""
+    """Whether the ratio of the figure is compared, or its value."""
 
     def find(self, results: Results) -> Figure | None:
         return results.find(self.measure, self.case, self.contender)
 
     def value(self, figure: Figure) -> float:
-        """Return the number that counts. Raises ValueError for a figure that has none."""
+        """Return the number that is compared. Raises ValueError for a figure that has none."""
         spread = figure.ratio if self.ratio else figure.value
         if spread is None:
-            raise ValueError(f"{self.promise}: nothing to compare with")
+            raise ValueError(f"{self.promise}: the figure has no ratio")
         return spread.median
 
     def keeps(self, value: float, than: float) -> bool:
-        return round(value, 2) <= than  # what a reader sees
+        return round(value, 2) <= than  # as the report shows it
 
 
 OURS = "asgi-health"
@@ -51,8 +53,6 @@ BOUNDS = (
         1.1,
         1.4,
     ),
-    Bound("bytes that an answer holds", "in-process", "allocated", "GET ready", OURS, 800, 1500, ratio=False),
-    Bound("runs that 100,000 probes cause", "in-process", "load", "100,000 probes", OURS, 0, 0, ratio=False),
     Bound(
         "processor time of the server per probe, × the constant app",
         "served",
@@ -69,10 +69,6 @@ BOUNDS = (
             ("among 1,000 checks", "1,000 checks at 10 s, 16 connections"),
             ("of 256 connections among 1,000 checks", "1,000 checks at 10 s, 256 connections"),
         )
-    ),
-    Bound("longest wait while a dependency hangs, ms", "tail", "tail", "dependency hangs", FULL, 100, 900, ratio=False),
-    Bound(
-        "runs that 50 probes at once cause", "tail", "runs", "50 probes as the cache expires", FULL, 1, 5, ratio=False
     ),
     Bound(
         "longest wait at the listener while 40 connections pipeline, × uvicorn's own port",
@@ -103,6 +99,7 @@ BOUNDS = (
             ("40 pipeline, unix socket", None),
         )
     ),
+    Bound("runs that 100,000 probes cause", "in-process", "load", "100,000 probes", OURS, 0, 0, ratio=False),
     *(
         Bound(
             f"processor time of a run among 1,000 checks at {interval}, × a bare asyncio loop",
@@ -116,35 +113,46 @@ BOUNDS = (
         for interval, target, limit in (("10 s", 1.0, None), ("1 s", 1.4, 5.0))
     ),
     Bound(
-        "one result among 1,000 checks, × among 1",
+        "memory blocks after 24 h, × after 1 h", "watching", "simulated", "memory blocks", OURS, 1.02, 1.2, ratio=False
+    ),
+    Bound("asgi-health probe, × python -c pass", "start", "start", "whole process", "asgi-health probe", 1.7, 4.0),
+    Bound(
+        "import of HealthMiddleware, × import of asyncio, anyio and orjson",
+        "start",
+        "import",
+        "processor time",
+        start.OURS,
+        1.25,
+        2.0,
+    ),
+    # Without a target: the report shows them, and `--check` finds what has grown out of proportion.
+    Bound("bytes that an answer holds", "in-process", "allocated", "GET ready", OURS, None, 1500, ratio=False),
+    Bound("wait while a dependency hangs, ms", "tail", "tail", "dependency hangs", FULL, None, 900, ratio=False),
+    Bound(
+        "runs that 50 probes at once cause",
+        "tail",
+        "runs",
+        "50 probes as the cache expires",
+        FULL,
+        None,
+        5,
+        ratio=False,
+    ),
+    Bound(
+        "one run among 1,000 checks, × among 1",
         "watching",
         "a result that changes a status",
         "among 1,000",
         OURS,
-        1.5,
+        None,
         4.0,
     ),
-    Bound(
-        "growth of the cost of a result, exponent",
-        "watching",
-        "growth",
-        "a result that changes a status",
-        OURS,
-        0.1,
-        0.4,
-        ratio=False,
-    ),
-    Bound(
-        "memory blocks after 24 h, × after 1 h", "watching", "simulated", "memory blocks", OURS, 1.02, 1.2, ratio=False
-    ),
-    Bound("masking 1 MB of the worst text, × half of it", "redaction", "redaction grows", "worst text", OURS, 2.2, 3.2),
-    Bound("import asgi_health, × python -c pass", "start", "import", "whole process", "import asgi_health", 1.2, 3.0),
-    Bound("asgi-health probe, × python -c pass", "start", "start", "whole process", "asgi-health probe", 1.7, 4.0),
+    Bound("masking the worst text, × half of it", "redaction", "redaction grows", "worst text", OURS, None, 3.2),
 )
 
 
 def broken(results: Results, measurements: list[str]) -> list[str]:
-    """Return what `--check` objects to: bounds that are left, and those that should have been measured and were not."""
+    """Return the limits that `--check` finds exceeded, or not measured although their measurement ran."""
     objections = []
     for bound in BOUNDS:
         if bound.limit is None or bound.measurement not in measurements:

@@ -10,29 +10,29 @@ from .setup import App, Setup
 
 @dataclass(frozen=True)
 class Contender:
-    """One way to answer a probe."""
+    """One way to answer a probe, of asgi-health or of another project."""
 
     name: str
     title: str
     factory: str
     """``module:function`` in benchmarks.apps; the function takes a Setup and returns an ASGI app."""
     needs: tuple[str, ...] = ()
-    """Distributions without which it cannot take part."""
+    """Distributions that it requires."""
     base: str | None = None
-    """The factory of the same app without health paths, None where there is none to compare with."""
+    """The factory of the same app without health paths, None where it is not compared with one."""
     ready: str = "/health/ready"
     live: str = "/health/live"
     verbose: str | None = None
-    """Where its details are read, None where it has none."""
+    """The path of its details, None where it has none."""
     checks: bool = True
-    """Whether it looks at its dependency at all."""
+    """Whether it checks its dependency at all."""
     caches: str = "nothing"
-    """What stands between a probe and the dependency."""
+    """What keeps a probe from calling the dependency."""
     since: tuple[int, int] = (3, 11)
     before: tuple[int, int] = (4, 0)
-    """The Pythons that its newest release runs on."""
+    """The range of Pythons that its newest release supports."""
     because: str = ""
-    """What to say on another Python."""
+    """What the tables say on another Python."""
 
     @property
     def ours(self) -> bool:
@@ -44,7 +44,7 @@ class Contender:
         return tuple(name for name in self.needs if not installed(name))
 
     def held_back(self, python: tuple[int, int]) -> str:
-        """Return why this Python does not run its newest release, "" when it does."""
+        """Return why its newest release does not support this Python, "" where it does."""
         return "" if self.since <= python < self.before else self.because
 
     def make(self, setup: Setup) -> App:
@@ -59,7 +59,7 @@ class Contender:
 LIMIT = Contender("limit", "constant messages (the limit)", "limit:app", base="limit:app", checks=False)
 
 LOOPS = Contender("loops", "bare asyncio loops", "loops:app", caches="runs on a schedule of its own")
-"""Only for what it costs to run checks: it answers nothing about them."""
+"""Only to compare the cost of running checks: its answers do not depend on them."""
 
 CONTENDERS = (
     LIMIT,
@@ -166,7 +166,7 @@ CONTENDERS = (
 )
 
 
-def contender(name: str) -> Contender:
+def find_contender(name: str) -> Contender:
     """Return the contender of that name. Raises KeyError."""
     return {each.name: each for each in (*CONTENDERS, LOOPS)}[name]
 
@@ -178,7 +178,7 @@ def _factory(reference: str) -> Callable[[Setup], App]:
 
 
 def installed(distribution: str) -> bool:
-    """Tell whether a distribution is there."""
+    """Return whether a distribution is installed."""
     try:
         version(distribution)
     except PackageNotFoundError:

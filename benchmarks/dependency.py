@@ -1,4 +1,4 @@
-"""The dependency that every contender checks: counted, and made to misbehave, from another process."""
+"""The dependency of every contender. Another process reads how often it was called, and sets how it behaves."""
 
 import asyncio
 import mmap
@@ -13,20 +13,20 @@ _SIZE = 16
 
 
 class Mode(IntEnum):
-    """How the dependency behaves."""
+    """The behaviour of the dependency."""
 
-    WELL = 0
-    """It answers at once."""
+    HEALTHY = 0
+    """It answers immediately."""
     SLOW = 1
     """It answers after 50 ms."""
     HANGS = 2
     """It never answers, but a check that waits for it can be cancelled."""
-    DEAF = 3
+    IGNORES_CANCELLATION = 3
     """It never answers, and the check ignores its cancellation."""
 
 
-class Board:
-    """A few bytes of shared memory: how often the dependency was asked, and how it is to behave."""
+class SharedState:
+    """A few bytes of shared memory: the number of calls of the dependency, and its mode."""
 
     def __init__(self, path: Path) -> None:
         if not path.exists():
@@ -53,29 +53,29 @@ class Board:
 
 
 class Dependency:
-    """One dependency, asked by as many checks as are wanted."""
+    """One dependency, which any number of checks call."""
 
-    def __init__(self, board: Board | None = None) -> None:
-        self._board = board
+    def __init__(self, state: SharedState | None = None) -> None:
+        self._state = state
         self.runs = 0
 
     async def ping(self) -> bool:
-        """Ask it."""
+        """Call it once."""
         self.runs += 1
-        if self._board is None:
+        if self._state is None:
             return True
-        self._board.count()
-        match self._board.mode:
+        self._state.count()
+        match self._state.mode:
             case Mode.SLOW:
                 await asyncio.sleep(0.05)
             case Mode.HANGS:
                 await asyncio.sleep(3600)
-            case Mode.DEAF:
+            case Mode.IGNORES_CANCELLATION:
                 await _ignore_cancellation(3600)
         return True
 
     def checks(self, count: int) -> tuple[tuple[str, Callable[[], Awaitable[bool]]], ...]:
-        """Return `count` checks of different names that all ask this dependency."""
+        """Return `count` checks of different names that all call this dependency."""
         return tuple((f"check-{number}", _named(self.ping, number)) for number in range(count))
 
 
@@ -93,6 +93,6 @@ async def _ignore_cancellation(seconds: float) -> None:
         try:
             await asyncio.sleep(left)
         except asyncio.CancelledError:
-            # What a `finally` that waits for a dead server, or a broad except, amounts to. A short pause, because
-            # some runners cancel again and again.
+            # As a `finally` that waits for a dead server, or a broad except. At most 6 s, because some runners
+            # cancel again and again.
             end = min(end, asyncio.get_running_loop().time() + 6.0)

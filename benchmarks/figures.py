@@ -1,4 +1,4 @@
-"""What a measurement hands over."""
+"""The results of a measurement."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
@@ -16,18 +16,18 @@ class Figure:
     unit: str
     value: Spread
     ratio: Spread | None = None
-    """Against what `against` says, pair by pair; None where there is nothing to compare with."""
+    """To what `against` names, pair by pair; None where it is compared with nothing."""
     against: str = ""
     note: str = ""
 
 
 @dataclass
 class Results:
-    """Everything that one measurement found out."""
+    """The figures of one or more measurements."""
 
     figures: list[Figure] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
-    """What could not be measured, and why."""
+    """What was not measured, and why."""
 
     def add(self, figure: Figure) -> None:
         self.figures.append(figure)
@@ -52,12 +52,12 @@ class Results:
         return [each for each in self.figures if each.measure == measure]
 
     def plain(self) -> dict[str, Any]:
-        """Return it as JSON can carry it."""
+        """Return the results in types that JSON has."""
         return {"figures": [asdict(each) for each in self.figures], "skipped": self.skipped}
 
     @classmethod
     def of_plain(cls, plain: dict[str, Any]) -> Self:
-        """Return what `plain` was made of."""
+        """Return the results that `plain` was made from."""
         return cls([_figure(**each) for each in plain["figures"]], list(plain["skipped"]))
 
 

@@ -1,4 +1,4 @@
-"""An ASGI server without sockets: the lifespan and the requests that a server would send."""
+"""An ASGI server without sockets: it sends an app the lifespan and the requests that a server would send."""
 
 import asyncio
 import tracemalloc
@@ -10,9 +10,9 @@ from .setup import App, Message, Receive, Scope
 
 
 def scope(path: str, method: str = "GET") -> Scope:
-    """Return the scope that uvicorn makes of a kubelet's request."""
+    """Return the scope that uvicorn makes from a request of the kubelet."""
     path, _, query = path.partition("?")
-    path = path.encode().decode()  # a string that no dict has as its key, as a server decodes it
+    path = path.encode().decode()  # a new string, as a server decodes one: no dict has it as its key
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -36,19 +36,19 @@ def scope(path: str, method: str = "GET") -> Scope:
 
 
 class _Body:
-    """The receive of one request: an empty body, then nothing until the client goes away."""
+    """The receive of one request: an empty body, then nothing until the client disconnects."""
 
-    __slots__ = ("_told",)
+    __slots__ = ("_sent",)
 
     def __init__(self) -> None:
-        self._told = False
+        self._sent = False
 
     async def __call__(self) -> Message:
-        if not self._told:
-            self._told = True
+        if not self._sent:
+            self._sent = True
             return {"type": "http.request", "body": b"", "more_body": False}
         await asyncio.get_running_loop().create_future()
-        raise AssertionError("the client of this harness never goes away")
+        raise AssertionError("the client of this harness never disconnects")
 
 
 async def _drop(message: Message) -> None:
@@ -56,7 +56,7 @@ async def _drop(message: Message) -> None:
 
 
 async def ask(app: App, path: str, method: str = "GET") -> tuple[int, bytes]:
-    """Send one request, return the status and the body."""
+    """Send one request; return the status and the body."""
     status = 0
     body = b""
 
@@ -70,14 +70,14 @@ async def ask(app: App, path: str, method: str = "GET") -> tuple[int, bytes]:
 
 
 BATCH = 16
-"""Requests prepared at a time, outside of the clock: servers make a new scope for each, and apps write into it."""
+"""Requests prepared at a time, before the clock starts: each needs a scope of its own, because apps write into it."""
 
 
 ALTERNATIONS = 4
 
 
 async def side_by_side(cases: dict[str, tuple[App, str, str]], seconds: float) -> dict[str, float]:
-    """Return the ns that one request (app, path, method) costs in each case, measured in short turns."""
+    """Return the ns that one request (app, path, method) takes in each case. The cases take turns."""
     took: dict[str, list[float]] = {name: [] for name in cases}
     for _ in range(ALTERNATIONS):
         for name, (app, path, method) in cases.items():
@@ -85,7 +85,7 @@ async def side_by_side(cases: dict[str, tuple[App, str, str]], seconds: float) -
     answer = {}
     for name, values in took.items():
         values.sort()
-        # What disturbs a batch only ever adds: the fastest tenth shows what the code costs.
+        # Every disturbance makes a batch slower, so the fastest tenth is closest to the cost of the code.
         fastest = values[: max(1, len(values) // 10)]
         answer[name] = fastest[len(fastest) // 2]
     return answer
@@ -108,18 +108,18 @@ async def _batches(app: App, path: str, method: str, seconds: float) -> list[flo
 
 
 class Lifespan:
-    """The lifespan of an app, held open while it is measured."""
+    """The lifespan of an app, from its startup to the end of the block."""
 
     def __init__(self, app: App) -> None:
         self._app = app
         self._messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._told = asyncio.Event()
+        self._sent = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> None:
         self._messages.put_nowait({"type": "lifespan.startup"})
         self._task = asyncio.create_task(self._run())
-        await self._told.wait()
+        await self._sent.wait()
 
     async def __aexit__(self, *error: object) -> None:
         self._messages.put_nowait({"type": "lifespan.shutdown"})
@@ -131,20 +131,20 @@ class Lifespan:
             await self._app(
                 {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, self._messages.get, self._send
             )
-        except Exception:  # it does not speak lifespan, as a server in auto mode takes it
+        except Exception:  # it does not support lifespan; a server in auto mode goes on without it too
             pass
         finally:
-            self._told.set()
+            self._sent.set()
 
     async def _send(self, message: Message) -> None:
         if message["type"].startswith("lifespan.startup"):
-            self._told.set()
+            self._sent.set()
 
 
 async def allocated(app: App, path: str, method: str) -> float:
-    """Return the bytes that one answer holds at its largest moment, as tracemalloc sees them."""
+    """Return the peak of the bytes that one answer allocates, as tracemalloc counts them."""
     requests = [(scope(path, method), _Body()) for _ in range(50)]
-    for request, receive in requests[:25]:  # caches fill, code warms up
+    for request, receive in requests[:25]:  # to fill caches
         await app(request, receive, _drop)
     peaks = []
     tracemalloc.start()

@@ -1,4 +1,4 @@
-"""What an answer costs without sockets, and what a contender adds to the other pages of an app."""
+"""The cost of an answer without sockets, and what a contender adds to other requests of its app."""
 
 from collections import defaultdict
 from contextlib import ExitStack
@@ -11,7 +11,7 @@ from .stats import ratios, spread
 
 CASES = ("GET ready", "HEAD ready", "GET live", "GET verbose")
 LOAD = 100_000
-"""Probes sent to see how many runs of the check they cause; a hundredth of it where an answer costs more."""
+"""Probes sent to count the runs of the check that they cause; a hundredth of it where an answer costs more."""
 
 
 def measure(plan: Plan, progress: Progress) -> Results:
@@ -23,42 +23,42 @@ def measure(plan: Plan, progress: Progress) -> Results:
     loads: dict[str, tuple[int, int]] = {}
     cases = CASES if not plan.quick else ("GET ready", "GET verbose")
     contenders = plan.contenders("fastapi-awaits", "asgi-health", "asgi-health+fastapi", "probirka")
-    # Each generation is a new set of processes: the layout of one process's memory is a sample of one.
+    # Each generation is a new set of processes, because the memory layout of one process is a sample of one.
     for generation in range(plan.times(3, 1)):
         with ExitStack() as stack:
             workers = {}
-            for who in contenders:
-                progress.step(f"in-process: starting {who.name}")
-                workers[who] = stack.enter_context(Worker("in-process", who.name))
-            for who in list(workers):
+            for contender in contenders:
+                progress.step(f"in-process: starting {contender.name}")
+                workers[contender] = stack.enter_context(Worker("in-process", contender.name))
+            for contender in list(workers):
                 try:
                     for case in cases:
-                        statuses[who.name, case] = workers[who].ask(do="status", case=case)["status"]
+                        statuses[contender.name, case] = workers[contender].ask(do="status", case=case)["status"]
                 except RuntimeError as error:
                     results.skip(f"in-process: {error}")
-                    del workers[who]
+                    del workers[contender]
             for turn in range(plan.times(4, 3)):
                 order = list(workers.items())
                 if turn % 2:
                     order.reverse()
-                for who, worker in order:
-                    progress.step(f"in-process: {generation + 1}.{turn + 1} {who.name}")
+                for contender, worker in order:
+                    progress.step(f"in-process: {generation + 1}.{turn + 1} {contender.name}")
                     for case in cases:
-                        if statuses[who.name, case] == 200:
+                        if statuses[contender.name, case] == 200:
                             answer = worker.ask(do="answer", case=case, seconds=plan.pick(0.02, 0.015))
-                            samples.setdefault((who.name, case), []).append(dict(answer))
-                    if who.base is not None:
+                            samples.setdefault((contender.name, case), []).append(dict(answer))
+                    if contender.base is not None:
                         answer = worker.ask(do="other", seconds=plan.pick(0.02, 0.015))
-                        samples.setdefault((who.name, "other"), []).append(dict(answer))
+                        samples.setdefault((contender.name, "other"), []).append(dict(answer))
             if generation == 0:
-                for who, worker in workers.items():
-                    progress.step(f"in-process: allocations and load, {who.name}")
+                for contender, worker in workers.items():
+                    progress.step(f"in-process: allocations and load, {contender.name}")
                     for case in cases:
-                        if statuses[who.name, case] == 200:
-                            allocations[who.name, case] = [worker.ask(do="allocated", case=case)["bytes"]]
-                    if who.checks:
-                        probes = int(plan.pick(LOAD, LOAD // 10)) if who.ours else LOAD // 100
-                        loads[who.name] = probes, worker.ask(do="load", probes=probes)["runs"]
+                        if statuses[contender.name, case] == 200:
+                            allocations[contender.name, case] = [worker.ask(do="allocated", case=case)["bytes"]]
+                    if contender.checks:
+                        probes = int(plan.pick(LOAD, LOAD // 10)) if contender.ours else LOAD // 100
+                        loads[contender.name] = probes, worker.ask(do="load", probes=probes)["runs"]
     _report_answers(results, samples, statuses, allocations)
     _report_others(results, samples)
     for name, (probes, runs) in loads.items():

@@ -1,4 +1,4 @@
-"""What the figures were measured with and on."""
+"""The versions and the machine of a run."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""What a run is allowed to take, and how it tells how far it is."""
+"""The extent of a run, and the display of its progress."""
 
 import sys
 import time
@@ -20,12 +20,12 @@ class Plan:
         return quick if self.quick else full
 
     def contenders(self, *quick: str) -> list[Contender]:
-        """Return those that can take part; of a quick run only the named ones."""
+        """Return the contenders that are installed; in a quick run only those of the given names, if any."""
         return [each for each in CONTENDERS if not each.missing and (not self.quick or not quick or each.name in quick)]
 
 
 class Progress:
-    """One line on the terminal that is overwritten, or a line per step where there is none."""
+    """One line that is overwritten on a terminal; elsewhere a line per measurement."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
@@ -33,7 +33,7 @@ class Progress:
         self._last = ""
 
     def step(self, text: str) -> None:
-        """Say what is being done now."""
+        """Show the present step."""
         seconds = int(time.monotonic() - self._started)
         if self._tty:
             sys.stderr.write(f"\r\x1b[2K{seconds // 60:2d}:{seconds % 60:02d}  {text[:100]}")

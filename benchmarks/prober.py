@@ -1,4 +1,4 @@
-"""A prober as the kubelet is one: a new connection for each probe, and its patience."""
+"""A prober like the kubelet: a new connection for each probe, and a timeout."""
 
 import asyncio
 import time
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from .servers import HOST
 
 PATIENCE = 5.0
-"""Seconds after which a probe is given up. The kubelet's default is 1."""
+"""Seconds after which a probe gives up. The kubelet's default is 1."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What became of one probe."""
+    """The outcome of one probe."""
 
     seconds: float
     status: int
-    """0 when it was given up or refused."""
+    """0 when it gave up or was refused."""
 
 
 async def probe(port: int, path: str, patience: float = PATIENCE) -> Probe:
@@ -25,7 +25,7 @@ async def probe(port: int, path: str, patience: float = PATIENCE) -> Probe:
 
 
 async def probe_at(address: str, path: str, patience: float = PATIENCE) -> Probe:
-    """Send one probe to host:port, or to a unix socket, whose path has a slash in it."""
+    """Send one probe to host:port or to a unix socket; an address with a slash is the path of one."""
     started = time.perf_counter()
     status = 0
     writer: asyncio.StreamWriter | None = None
@@ -55,7 +55,7 @@ async def burst(port: int, path: str, count: int) -> list[Probe]:
 
 
 async def stream(port: int, path: str, every: float, seconds: float, patience: float = PATIENCE) -> list[Probe]:
-    """Send a probe every so often, whether or not the ones before were answered."""
+    """Send a probe each `every` seconds, without waiting for the answers of the earlier ones."""
     probes = []
     end = asyncio.get_running_loop().time() + seconds
     while asyncio.get_running_loop().time() < end:

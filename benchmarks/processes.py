@@ -1,4 +1,4 @@
-"""Processes of our own, which end when we do."""
+"""Child processes that end when this process does."""
 
 import json
 import os
@@ -20,8 +20,8 @@ _alive: set[int] = set()
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Return the environment of a contender: ours, this repository importable, nothing that slows Python down."""
-    # The last: an installation has its bytecode, and without it each process would compile this source tree anew.
+    """Return the environment of a contender: that of this process, this repository importable, no debug options."""
+    # PYTHONDONTWRITEBYTECODE: an installation has bytecode; without it each process would compile this source tree.
     unwanted = (
         "PYTHONDEVMODE",
         "PYTHONASYNCIODEBUG",
@@ -35,24 +35,25 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def cores() -> Sequence[int]:
-    """Return the processors that this process may use; nothing where the system does not tell."""
+    """Return the processors that this process may use; none where the system does not list them."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else ()
 
 
 def start(
     command: Sequence[str], *, first: bool | None = None, env: Mapping[str, str] | None = None, **options: Any
 ) -> subprocess.Popen[Any]:
-    """Start a process in a group of its own, which lives no longer than this process, however this one ends.
+    """Start a process in a group of its own, which is killed when this process ends in any way.
 
-    `first`: on the first processor, or on all the others; servers and load keep apart.
+    `first`: True for the first processor, False for the others, so that servers and load do not share one; None for
+    any.
     """
-    keeper, _ = _keeper()
+    pipe, _ = _cleanup()
     available = cores()
     chosen = None if first is None or len(available) < 2 else available[:1] if first else available[1:]
 
     def in_child() -> None:
-        # Not by the parent when this has returned: it may be killed before. The pipe does not end before it is written.
-        os.write(keeper, b"%d\n" % os.getpid())
+        # The child writes it: the parent may be killed between the fork and its own write.
+        os.write(pipe, b"%d\n" % os.getpid())
         if chosen is not None:
             os.sched_setaffinity(0, chosen)
 
@@ -61,7 +62,7 @@ def start(
         cwd=ROOT,
         env=environment() if env is None else env,
         start_new_session=True,
-        preexec_fn=in_child,  # noqa: PLW1509  no thread of ours runs yet
+        preexec_fn=in_child,  # noqa: PLW1509  this process has started no thread
         **options,
     )
     _alive.add(process.pid)
@@ -69,15 +70,15 @@ def start(
 
 
 def end(process: subprocess.Popen[Any]) -> None:
-    """Kill a process and what it has started: nothing is measured of its end, and some wait for their hung checks."""
+    """Kill a process and its children. A shutdown is not measured, and some servers would wait for hung checks."""
     if process.pid not in _alive:
-        return  # its number may be another's by now
+        return  # another process may have its number by now
     _alive.remove(process.pid)
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     with suppress(OSError):
-        os.write(_keeper()[0], b"-%d\n" % process.pid)
+        os.write(_cleanup()[0], b"-%d\n" % process.pid)
     for stream in (process.stdin, process.stdout):
         if stream is not None:
             with suppress(BrokenPipeError):
@@ -85,28 +86,28 @@ def end(process: subprocess.Popen[Any]) -> None:
 
 
 def folder() -> str:
-    """Return the folder for temporary files, which is removed however this process ends."""
-    return _keeper()[1]
+    """Return the folder for temporary files; it is removed when this process ends in any way."""
+    return _cleanup()[1]
 
 
 @cache
-def _keeper() -> tuple[int, str]:
-    """Start keeper.py, once for this process, and return the pipe that it reads and the folder that it removes."""
+def _cleanup() -> tuple[int, str]:
+    """Start cleanup.py, once for this process, and return the pipe that it reads and the folder that it removes."""
     removed = mkdtemp(prefix="benchmark-")
     read, write = os.pipe()
-    command = [sys.executable, "-IS", str(Path(__file__).with_name("keeper.py")), removed]
-    # Not a Popen, which complains when it is thrown away before the process has ended.
+    command = [sys.executable, "-IS", str(Path(__file__).with_name("cleanup.py")), removed]
+    # Not Popen, which warns when it is collected before its process has ended.
     os.posix_spawn(command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, read, 0)], setsid=True)
     os.close(read)
     return write, removed
 
 
 class Worker:
-    """A contender's own process, which is asked in JSON, a line each way."""
+    """The process of one contender. Questions and answers are lines of JSON."""
 
     def __init__(self, *arguments: str) -> None:
         self.arguments = arguments
-        self._said = TemporaryFile("w+")  # noqa: SIM115  a pipe that nobody reads would fill up and stop the process
+        self._said = TemporaryFile("w+")  # noqa: SIM115  a pipe that no process reads would fill up and block the worker
         self._process = start(
             [sys.executable, "-m", "benchmarks.worker", *arguments],
             stdin=subprocess.PIPE,
@@ -128,12 +129,12 @@ class Worker:
         return self._process.poll() is None
 
     def ask(self, **question: Any) -> Mapping[str, Any]:
-        """Return the answer. Raises RuntimeError, with what the process wrote to stderr, when it gives none."""
+        """Return the answer. Raises RuntimeError, with the last line of stderr, when the process ends without one."""
         self.send(**question)
         return self.read()
 
     def send(self, **question: Any) -> None:
-        """Ask without waiting for the answer."""
+        """Send a question without waiting for the answer."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(question) + "\n")
@@ -156,9 +157,9 @@ class Worker:
         self._said.close()
 
     def _dead(self) -> RuntimeError:
-        with suppress(subprocess.TimeoutExpired):  # it has closed its end of the pipe, and may not have said why yet
+        with suppress(subprocess.TimeoutExpired):  # it has closed its pipe, and may still be writing the reason
             self._process.wait(3.0)
         end(self._process)
         self._said.seek(0)
-        last = self._said.read().strip().splitlines()[-1:] or ["no word"]
+        last = self._said.read().strip().splitlines()[-1:] or ["it wrote nothing"]
         return RuntimeError(f"{' '.join(self.arguments)}: {last[0]}")

@@ -1,4 +1,4 @@
-"""The time that it takes to mask credentials in a text: how it grows, in texts that make careless patterns slow."""
+"""The growth of the time to mask credentials, in texts that make careless patterns slow."""
 
 import time
 
@@ -73,11 +73,11 @@ UNITS = (
     "…",
     "@",
 )
-"""What the texts are made of, over and over."""
+"""Each text repeats one of these."""
 
 
 def measure(plan: Plan, progress: Progress) -> Results:
-    """Measure each text whole and by half: twice the time is linear, four times is quadratic."""
+    """Measure each text and half of it: twice the time is linear, four times is quadratic."""
     results = Results()
     size = plan.times(SIZE, SIZE // 16)
     growth: dict[str, tuple[float, float]] = {}
@@ -88,8 +88,8 @@ def measure(plan: Plan, progress: Progress) -> Results:
         case = f"{size:,} characters"
         milliseconds = [1000 * each for each in whole]
         results.add(Figure("redaction", case, name, "ms", spread(milliseconds), ratios(whole, half), "half of them"))
-        # The least of each, because everything else that the machine does only adds; and what takes less than the clock
-        # of a busy machine can tell apart says nothing about growth.
+        # The minimum of each, because a disturbance only adds. Times too short for the clock of a busy machine say
+        # nothing about growth.
         if min(whole) > 0.05 * size / SIZE:
             growth[name] = min(whole), min(half)
     worst = max(growth, key=lambda name: growth[name][0] / growth[name][1])
@@ -100,7 +100,7 @@ def measure(plan: Plan, progress: Progress) -> Results:
 
 
 def seconds(unit: str, size: int, times: int = 1) -> list[float]:
-    """Return what it takes, each time, to mask a text of `size` characters."""
+    """Return the seconds of processor time to mask a text of `size` characters, for each of `times` runs."""
     text = unit * (size // len(unit))
     taken: list[float] = []
     for _ in range(times):

@@ -1,28 +1,28 @@
-"""What is written to the disk: results.json, results.md, the table and the plots.
+"""Write results.json, results.md, the table of the README and the plots.
 
-`python -m benchmarks.report` writes them anew from the tracked results.json, and the table into the README.
+`python -m benchmarks.report` writes all but the first again from the tracked results.json, without a measurement.
 """
 
 import json
 from pathlib import Path
 from typing import Any
 
-from . import machine, svg, tables
+from . import machine, plots, tables
 from .contenders import CONTENDERS, LIMIT
 from .figures import Figure, Results
+from .pages import ANSWER, RESULTS, insert
 
-FOLDER = Path(__file__).parent / "results"
 README = ("limit", "starlette", "fastapi-awaits", "asgi-health+fastapi")
-"""Whom the README compares, besides the peers."""
+"""The contenders in the table of the README, next to the peers."""
 
 
 def write(folder: Path, described: dict[str, Any], results: Results) -> list[Path]:
-    """Write everything that the results are enough for, return the files."""
+    """Write every file for which the results have the figures, and return the files."""
     folder.mkdir(parents=True, exist_ok=True)
     files = {
         "results.json": json.dumps({"machine": described, **results.plain()}, indent=1, ensure_ascii=False) + "\n",
         "results.md": tables.document(described, results),
-        "README-table.md": readme_table(described, results),
+        ANSWER: readme_table(described, results),
         "README.svg": readme_plot(results),
         "answer.svg": answer_plot(results),
         "latency.svg": latency_plot(results),
@@ -36,55 +36,55 @@ def write(folder: Path, described: dict[str, Any], results: Results) -> list[Pat
     return written
 
 
-def rewrite(folder: Path, readme: Path) -> None:
-    """Write everything anew from results.json, and the table into the README."""
+def rewrite(folder: Path = RESULTS) -> None:
+    """Write every other file again from results.json, and the table into the page that shows it."""
     plain = json.loads((folder / "results.json").read_text())
     write(folder, plain["machine"], Results.of_plain(plain))
-    table = (folder / "README-table.md").read_text()
-    head, begin, rest = readme.read_text().partition("<!-- benchmarks: benchmarks/results/README-table.md -->\n")
-    _, end, tail = rest.partition("<!-- /benchmarks -->")
-    if not end:
-        raise ValueError(f"{readme} has no place for the table")
-    readme.write_text(head + begin + table + end + tail)
+    insert(ANSWER, (folder / ANSWER).read_text())
 
 
 def readme_table(described: dict[str, Any], results: Results) -> str:
-    """Return the one table of the README, empty when something for it was not measured."""
-    versions = described["versions"]
-    rows = []
-    for who in CONTENDERS:
-        answer = results.find("answer", "GET ready", who.name)
-        served = results.find("served, uvicorn", "16 kept", who.name)
-        hang = results.find("tail", "dependency hangs", who.name)
-        runs = results.find("load", "100,000 probes", who.name)
-        if who.ours and who.name != "asgi-health+fastapi":
-            continue
-        if answer is None or served is None:
-            continue
-        rows.append(
-            [
-                f"{who.title} {versions[who.needs[0]]}" if _kind(who.name) == "peer" else who.title,
-                _ratio(answer),
-                _ratio(served),
-                "–" if hang is None else _wait(hang),
-                "–" if runs is None else tables.number(runs.value.median),
-            ]
-        )
-    if not rows:
-        return ""
+    """Return the table of the README, without the columns that were not measured; empty when no answer was."""
     headings = [
-        "",
         "one answer in process, × the limit",
+        "processor time of the server per probe, × the limit",
         "probes/s under uvicorn, × the limit",
         "longest wait while the dependency hangs",
         "runs of the check by 100,000 probes",
     ]
+    rows = []
+    for contender in CONTENDERS:
+        figures = (
+            results.find("answer", "GET ready", contender.name),
+            results.find("processor, uvicorn", "16 kept", contender.name),
+            results.find("served, uvicorn", "16 kept", contender.name),
+            results.find("tail", "dependency hangs", contender.name),
+            results.find("load", "100,000 probes", contender.name),
+        )
+        if figures[0] is None or (contender.ours and contender.name != "asgi-health+fastapi"):
+            continue
+        texts = (_ratio, _ratio, _ratio, _wait, lambda figure: tables.number(figure.value.median))
+        cells = ["–" if figure is None else text(figure) for figure, text in zip(figures, texts, strict=True)]
+        title = (
+            f"{contender.title} {described['versions'][contender.needs[0]]}"
+            if _kind(contender.name) == "peer"
+            else contender.title
+        )
+        rows.append([title, *cells])
+    if not rows:
+        return ""
+    measured = [0, *(place for place in range(1, len(rows[0])) if any(row[place] != "–" for row in rows))]
     caveat = (
         f"Medians of ratios measured side by side on one machine ({described['cores']} × {described['processor']}, "
         f"{described['python']}, {described['date'][:10]}); the check costs nothing, the limit is an app that sends "
         "two constant messages. `python -m benchmarks` measures yours."
     )
-    parts = [caveat, tables.table(headings, rows)]
+    parts = [
+        caveat,
+        tables.table(
+            [["", *headings][place] for place in measured], [[row[place] for place in measured] for row in rows]
+        ),
+    ]
     if held := _held_back(described):
         parts.append(held)
     return "\n\n".join(parts) + "\n"
@@ -94,9 +94,9 @@ def _held_back(described: dict[str, Any]) -> str:
     """Return which peers did not run in their newest release, and why."""
     older: list[str] = []
     absent: list[str] = []
-    for who in CONTENDERS:
-        if because := who.held_back(machine.python_of(described)):
-            (older if described["versions"][who.needs[0]] else absent).append(f"{who.title} ({because})")
+    for contender in CONTENDERS:
+        if because := contender.held_back(machine.python_of(described)):
+            (older if described["versions"][contender.needs[0]] else absent).append(f"{contender.title} ({because})")
     parts = [f"On {described['python']}"]
     if older:
         parts.append(f"not in its newest release: {', '.join(older)}")
@@ -106,20 +106,20 @@ def _held_back(described: dict[str, Any]) -> str:
 
 
 def readme_plot(results: Results) -> str:
-    """Return the one plot of the README: throughput against the limit, and the wait for a hanging dependency."""
-    served = _bars(results, "served, uvicorn", "16 kept", ratio=True)
+    """Return the plot of the README: what a probe costs the server, and the wait for a dependency that hangs."""
+    spent = _bars(results, "processor, uvicorn", "16 kept", ratio=True)
     hang = _bars(results, "tail", "dependency hangs", ratio=False)
-    if not served or not hang:
+    if not spent or not hang:
         return ""
-    return svg.panels(
-        svg.Panel(
-            "Probes per second, against an app of two constant messages",
-            "uvicorn, 16 connections; longer is better",
-            served,
+    return plots.bars(
+        plots.Panel(
+            "Processor time of the server per probe, times the constant app",
+            "uvicorn, 16 connections; shorter is better",
+            spent,
         ),
-        svg.Panel(
-            "The longest a probe waits while a dependency hangs",
-            "logarithmic; shorter is better; given up after 5 s",
+        plots.Panel(
+            "The longest wait of a probe while a dependency hangs",
+            "logarithmic; shorter is better; a probe gives up after 5 s",
             hang,
             logarithmic=True,
         ),
@@ -129,51 +129,49 @@ def readme_plot(results: Results) -> str:
 def answer_plot(results: Results) -> str:
     """Return the plot of what an answer costs in process."""
     bars = _bars(results, "answer", "GET ready", ratio=True, wanted=None)
-    panel = svg.Panel(
+    panel = plots.Panel(
         "One answer in process, times the constant app", "logarithmic; shorter is better", bars, logarithmic=True
     )
-    return svg.panels(panel) if bars else ""
+    return plots.bars(panel) if bars else ""
 
 
 def latency_plot(results: Results) -> str:
     """Return the plot of the latency distribution with a new connection per probe."""
     figures = results.of("latency, uvicorn, 16 new")
-    order = list(dict.fromkeys(figure.case for figure in figures))
-    lines = []
-    colours = _colours(list(dict.fromkeys(figure.contender for figure in figures)))
-    for name in colours:
-        points = [(float(order.index(f.case)), f.value.median / 1000) for f in figures if f.contender == name]
-        lines.append(svg.Line(tables.title(name), points, colours[name]))
-    if not lines:
-        return ""
-    ticks = [(float(place), case) for place, case in enumerate(order)]
-    note = "uvicorn, 16 connections at a time, a new one for each probe; logarithmic"
-    return svg.chart("Latency of a probe", note, lines, ticks, unit="ms")
+    percentiles = list(dict.fromkeys(figure.case for figure in figures))
+    points: dict[str, list[tuple[int, float]]] = {}
+    for figure in figures:
+        point = percentiles.index(figure.case), figure.value.median / 1000
+        points.setdefault(figure.contender, []).append(point)
+    note = "16 connections at a time, each probe on a new one"
+    return plots.lines("Latency of a probe", note, _lines(points), percentiles, unit="ms") if points else ""
 
 
 def watching_plot(results: Results) -> str:
     """Return the plot of the processor time against the number of checks."""
     figures = [f for f in results.of("watching") if f.unit == "% of a core"]
-    lines = []
     sizes = sorted({_size(f) for f in figures})
-    colours = _colours(list(dict.fromkeys(figure.contender for figure in figures)))
-    for name in colours:
-        points = [(float(sizes.index(_size(f))), f.value.median) for f in figures if f.contender == name]
-        lines.append(svg.Line(tables.title(name), sorted(points), colours[name]))
-    if not lines or len(sizes) < 2:
+    if len(sizes) < 2:
         return ""
-    ticks = [(float(place), f"{size:,} checks") for place, size in enumerate(sizes)]
-    return svg.chart(
-        "What watching costs while nobody asks", "every 10 s; both scales logarithmic", lines, ticks, unit="%"
-    )
+    points: dict[str, list[tuple[int, float]]] = {}
+    for figure in sorted(figures, key=_size):
+        points.setdefault(figure.contender, []).append((sizes.index(_size(figure)), figure.value.median))
+    places = [f"{size:,} checks" for size in sizes]
+    note = "checks every 10 s; both scales logarithmic"
+    return plots.lines("Processor time of an idle process", note, _lines(points), places, unit="%")
+
+
+def _lines(points: dict[str, list[tuple[int, float]]]) -> list[plots.Line]:
+    colours = _colours(list(points))
+    return [plots.Line(tables.title(name), taken, colours[name]) for name, taken in points.items()]
 
 
 def _colours(names: list[str]) -> dict[str, str]:
-    """Return a colour for each, no two alike in one chart."""
+    """Return a colour for each contender, no two alike in one chart."""
     colours: dict[str, str] = {}
     for name in names:
         kind = _kind(name)
-        same = [known for known in svg.COLOURS if known == kind or known.startswith(f"{kind}-")]
+        same = [known for known in plots.COLOURS if known == kind or known.startswith(f"{kind}-")]
         free = [known for known in same if known not in colours.values()]
         colours[name] = (free or same)[0]
     return colours
@@ -185,18 +183,18 @@ def _size(figure: Figure) -> int:
 
 def _bars(
     results: Results, measure: str, case: str, *, ratio: bool, wanted: tuple[str, ...] | None = README
-) -> list[svg.Bar]:
+) -> list[plots.Bar]:
     bars = []
-    for who in CONTENDERS:
-        figure = results.find(measure, case, who.name)
-        if figure is None or (wanted is not None and who.name not in wanted and _kind(who.name) != "peer"):
+    for contender in CONTENDERS:
+        figure = results.find(measure, case, contender.name)
+        if figure is None or (wanted is not None and contender.name not in wanted and _kind(contender.name) != "peer"):
             continue
         if ratio:
             if figure.ratio is not None:
                 median = figure.ratio.median
-                bars.append(svg.Bar(who.title, median, f"{tables.number(median)}×", _kind(who.name)))
+                bars.append(plots.Bar(contender.title, median, f"{tables.number(median)}×", _kind(contender.name)))
         else:
-            bars.append(svg.Bar(who.title, figure.value.median, _wait(figure), _kind(who.name)))
+            bars.append(plots.Bar(contender.title, figure.value.median, _wait(figure), _kind(contender.name)))
     return bars
 
 
@@ -220,4 +218,4 @@ def _wait(figure: Figure) -> str:
 
 
 if __name__ == "__main__":
-    rewrite(FOLDER, FOLDER.parent.parent / "README.md")
+    rewrite()

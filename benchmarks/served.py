@@ -11,13 +11,13 @@ from .servers import COMMANDS, Server, missing, start
 from .stats import ratios, spread
 
 CORE = ("limit", "fastapi-awaits", "asgi-health", "asgi-health+fastapi")
-"""Those who are measured under every server and with every number of connections."""
+"""The contenders that are measured under every server and with every number of connections."""
 QUICK = ("limit", "fastapi-awaits", "asgi-health")
 
 
 @dataclass(frozen=True)
 class Shape:
-    """How many connections, and whether each probe makes its own."""
+    """The number of connections, and whether each probe opens a new one."""
 
     connections: int
     close: bool = False
@@ -41,15 +41,13 @@ class Samples:
 def measure(plan: Plan, progress: Progress) -> Results:
     """Measure each contender under uvicorn, and the most important ones under all servers."""
     results = Results()
-    if load.tool() != "wrk":
-        results.skip("served: wrk is not installed; a client in Python makes the load and is the bottleneck itself")
     for server in ("uvicorn",) if plan.quick else COMMANDS:
         if lacking := missing(server):
             results.skip(f"served: {server} is not measured, {', '.join(lacking)} is not installed")
             continue
         chosen = plan.contenders(*QUICK)
         if server != "uvicorn":
-            chosen = [who for who in chosen if who.name in CORE]
+            chosen = [contender for contender in chosen if contender.name in CORE]
         _measure_server(server, chosen, plan, progress, results)
     return results
 
@@ -58,25 +56,25 @@ def _measure_server(server: str, chosen: list[Contender], plan: Plan, progress: 
     samples: dict[tuple[str, Shape], Samples] = {}
     with ExitStack() as stack:
         progress.step(f"served: starting {server}")
-        up = start(stack, [Server(who, server) for who in chosen], results.skip)
+        up = start(stack, [Server(contender, server) for contender in chosen], results.skip)
         shapes = (Shape(16),) if plan.quick else SHAPES
         for turn in range(plan.times(4 if server == "uvicorn" else 3, 4)):
             for shape in shapes:
-                order = [each for each in up if shape in MIDDLE or each.who.name in CORE]
+                order = [each for each in up if shape in MIDDLE or each.contender.name in CORE]
                 for each in reversed(order) if turn % 2 else order:
-                    progress.step(f"served: {server} {turn + 1}, {shape}, {each.who.name}")
+                    progress.step(f"served: {server} {turn + 1}, {shape}, {each.contender.name}")
                     try:
                         before = each.cpu
                         result = load.run(each.url, shape.connections, 0.5, close=shape.close)
                         spent = each.cpu - before
                     except RuntimeError as error:
-                        results.skip(f"served: {server}, {shape}, {each.who.name}: {error}")
+                        results.skip(f"served: {server}, {shape}, {each.contender.name}: {error}")
                         continue
                     if result.bad or result.errors > 0.001 * result.per_second:
-                        results.skip(f"served: {server}, {shape}, {each.who.name}: NOT CLEAN, some probes failed")
-                    taken = samples.setdefault((each.who.name, shape), Samples())
+                        results.skip(f"served: {server}, {shape}, {each.contender.name}: NOT CLEAN, some probes failed")
+                    taken = samples.setdefault((each.contender.name, shape), Samples())
                     taken.per_second.append(result.per_second)
-                    # Not of granian: its workers are processes of their own.
+                    # Of uvicorn only: the workers of granian are other processes.
                     if server == "uvicorn" and spent:
                         taken.processor.append(1e6 * spent / result.requests)
                     for name, values in taken.latency.items():

@@ -1,4 +1,4 @@
-"""The servers, each in a process of its own on a port of its own."""
+"""Real servers, each in a process of its own on a port of its own."""
 
 import http.client
 import json
@@ -14,7 +14,7 @@ from typing import Self
 
 from . import processes
 from .contenders import Contender, installed
-from .dependency import Board
+from .dependency import SharedState
 
 HOST = "127.0.0.1"
 APP = "benchmarks.served_app:app"
@@ -34,7 +34,7 @@ NEEDS = {
 
 
 def missing(server: str) -> list[str]:
-    """Return the distributions that a server lacks here."""
+    """Return the distributions that a server needs and that are not installed."""
     return [name for name in NEEDS[server] if not installed(name)]
 
 
@@ -43,7 +43,7 @@ class Server:
 
     def __init__(
         self,
-        who: Contender,
+        contender: Contender,
         server: str = "uvicorn",
         *,
         checks: int = 1,
@@ -51,15 +51,15 @@ class Server:
         timeout: float = 2.0,
         slow_loop: float = 1.0,
     ) -> None:
-        self.who = who
+        self.contender = contender
         self.name = server
         self._resources = ExitStack()
         folder = Path(self._resources.enter_context(TemporaryDirectory(dir=processes.folder())))
-        self.board = Board(folder / "board")
+        self.state = SharedState(folder / "state")
         self.port = free_port()
         described = {
-            "contender": who.name,
-            "board": str(self.board.path),
+            "contender": contender.name,
+            "state": str(self.state.path),
             "checks": checks,
             "interval": interval,
             "timeout": timeout,
@@ -84,24 +84,24 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"http://{HOST}:{self.port}{self.who.ready}"
+        return f"http://{HOST}:{self.port}{self.contender.ready}"
 
     @property
     def cpu(self) -> float:
-        """The seconds that its process has kept a processor busy; 0 where the system does not tell."""
+        """The seconds of processor time of its process; 0 on other systems than Linux."""
         if sys.platform != "linux":
             return 0.0
-        # So Linux numbers the processor clock of another process. It counts nanoseconds, /proc ticks of 10 ms.
+        # The number that Linux gives the processor clock of another process. It has nanoseconds; /proc has 10 ms.
         return time.clock_gettime((~self._process.pid << 3) | 2)
 
     def wait(self, seconds: float = 15.0) -> None:
-        """Return when it answers 200. Raises RuntimeError when it does not."""
+        """Wait until it answers 200. Raises RuntimeError when it does not."""
         end = time.monotonic() + seconds
         answer = "no answer"
         while time.monotonic() < end and self._process.poll() is None:
             try:
                 connection = http.client.HTTPConnection(HOST, self.port, timeout=5.0)
-                connection.request("GET", self.who.ready)
+                connection.request("GET", self.contender.ready)
                 status = connection.getresponse().status
                 connection.close()
                 if status == 200:
@@ -112,17 +112,17 @@ class Server:
             time.sleep(0.05)
         self._said.seek(0)
         last = self._said.read().strip().splitlines()[-1:] or [answer]
-        raise RuntimeError(f"{self.who.name} under {self.name} does not come up: {last[0]}")
+        raise RuntimeError(f"{self.contender.name} under {self.name} does not answer: {last[0]}")
 
     def close(self) -> None:
-        """End the server and what it has started."""
+        """Kill the server and its children."""
         processes.end(self._process)
         self._said.close()
         self._resources.close()
 
 
 def start(servers: ExitStack, wanted: Sequence[Server], skip: Callable[[str], None]) -> list[Server]:
-    """Return those that came up; the others are reported."""
+    """Return the servers that answer; report the others to `skip`."""
     for server in wanted:
         servers.enter_context(server)
     up = []

@@ -1,4 +1,4 @@
-"""What every contender is given, so that all of them are asked for the same."""
+"""The configuration that every contender gets, so that all of them do the same."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
@@ -12,28 +12,28 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 CheckFunction = Callable[[], Awaitable[bool]]
 
 OTHER = "/items"
-"""A page of the app itself, the same few bytes everywhere."""
+"""A page of the app itself, the same few bytes in every app."""
 WORK = "/work"
 """A page that computes for about a millisecond, to keep an app busy with requests of its own."""
 
 
 @dataclass(frozen=True)
 class Setup:
-    """The checks a contender looks after, and how."""
+    """The checks of a contender, and their options."""
 
     checks: tuple[tuple[str, CheckFunction], ...] = ()
     interval: float = 10.0
-    """Seconds between two runs of a check, or for which a cached result holds: whichever the contender offers."""
+    """Seconds between two runs of a check, or for which a cached result is valid, as the contender offers it."""
     timeout: float = 2.0
-    """Seconds that a check may take, where the contender can be told."""
+    """Seconds that a check may take, where the contender has such an option."""
     slow_loop: float = 1.0
-    """Seconds of lateness of the loop that are logged; 0: asgi-health has neither heartbeat nor watchdog."""
+    """The option of asgi-health, in seconds; 0 turns the loop's heartbeat and the watchdog off."""
     details: bool = False
-    """Whether the contender is going to be asked for its verbose answer."""
+    """Whether the contender shows its verbose answer."""
     bare: bool = False
-    """Whether the limit is to be the limit: two constant messages, without lifespan or a page that computes."""
+    """Whether the limit sends two constant messages and does nothing else: no lifespan, no page that computes."""
 
 
 def work() -> bytes:
-    """Keep the processor busy as a small request does."""
+    """Compute for about a millisecond."""
     return b"%d" % sum(number * number for number in range(20_000))

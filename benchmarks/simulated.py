@@ -1,4 +1,4 @@
-"""asgi-health under a clock that jumps, and the costs that no clock is needed for."""
+"""asgi-health in simulated time: its memory after a day, and the cost of one run."""
 
 import asyncio
 import gc
@@ -7,6 +7,8 @@ import selectors
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import cycle, pairwise
+from statistics import median
 from time import perf_counter_ns, process_time
 from typing import Any
 
@@ -18,7 +20,7 @@ from .setup import Setup
 
 
 class _Jumping(selectors.DefaultSelector):
-    """A selector that does not wait: it moves the clock to the moment that would have been waited for."""
+    """A selector that does not wait: it sets the clock to the end of the wait."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,11 +43,17 @@ class _JumpingLoop(asyncio.SelectorEventLoop):
 
 
 def simulate(hours: int) -> dict[str, Any]:
-    """Let ten checks, some of them restless, run for so many hours, and look at the memory after the first and last."""
+    """Run ten checks for `hours` of simulated time; return the memory after the first and after the last hour."""
+    with _simulated_loop() as loop:
+        return loop.run_until_complete(_hours(loop, hours))
+
+
+@contextmanager
+def _simulated_loop() -> Iterator[asyncio.AbstractEventLoop]:
     loop = _JumpingLoop()
     try:
         with _without_log():
-            return loop.run_until_complete(_hours(loop, hours))
+            yield loop
     finally:
         loop.close()
 
@@ -78,7 +86,7 @@ async def _hours(loop: asyncio.AbstractEventLoop, hours: int) -> dict[str, Any]:
         return Check(f"check-{number}", run, critical=number != 8)
 
     health = Health(map(check, range(10)), clock=loop.time)
-    # Time jumps here, and the heartbeat of the loop is about real time.
+    # slow_loop=0: the heartbeat of the loop measures real time, and here time is simulated.
     app = HealthMiddleware(limit.app(Setup(bare=True)), health, details=True, slow_loop=0)
     blocks = []
     started = process_time()
@@ -95,35 +103,32 @@ async def _hours(loop: asyncio.AbstractEventLoop, hours: int) -> dict[str, Any]:
 
 
 def change(checks: int, *, turns: int = 2000) -> dict[str, float]:
-    """Return the ns that one result costs among so many checks: one that changes the status, and one that does not."""
-    with _without_log():
-        return _change(checks, turns)
+    """Return the ns that one run costs among `checks` checks: when it changes the status, and when it does not."""
+    results = {"change": (unhealthy("down"), healthy()), "repeat": (healthy(),)}
+    answer = {}
+    for name, alternating in results.items():
+        with _simulated_loop() as loop:
+            answer[name] = median(loop.run_until_complete(_turns(loop, checks, turns, cycle(alternating))))
+    return answer
 
 
-def _change(checks: int, turns: int) -> dict[str, float]:
-    now = 0.0
+async def _turns(loop: asyncio.AbstractEventLoop, checks: int, turns: int, results: Iterator[Result]) -> list[int]:
+    """Return the ns between one run of a check and the next: time jumps, so that is what a run and its result cost."""
+    began: list[int] = []
+    done = asyncio.Event()
 
-    async def never() -> None:
-        raise AssertionError("nothing is run here")
+    async def idle() -> None:
+        """Run once, at the start."""
 
-    still = [Check(f"check-{number}", never, interval=1e6, max_age=2e6) for number in range(checks - 1)]
-    restless = Check("restless", never, interval=1.0, retry_interval=1.0, failure_threshold=1)
-    health = Health([*still, restless], clock=lambda: now)
-    HealthMiddleware(limit.app(Setup(bare=True)), health)  # so that its answers are prepared with each change
-    health.begin()
-    health.serve()
-    for run in health.due(now, at_most=checks).start:
-        health.record(run, healthy(), now)
+    async def changing() -> Result:
+        began.append(perf_counter_ns())
+        if len(began) > turns:
+            done.set()
+        return next(results)
 
-    def turn(result: Result) -> int:
-        nonlocal now
-        now += 2.0
-        began = perf_counter_ns()
-        (run,) = health.due(now).start
-        health.record(run, result, now)
-        return perf_counter_ns() - began
-
-    changes = sorted(turn(unhealthy("down") if number % 2 == 0 else healthy()) for number in range(turns))
-    turn(healthy())
-    repeats = sorted(turn(healthy()) for _ in range(turns))
-    return {"change": changes[turns // 2], "repeat": repeats[turns // 2]}
+    still = [Check(f"check-{number}", idle, interval=1e6, max_age=2e6) for number in range(checks - 1)]
+    alternating = Check("changing", changing, interval=1.0, retry_interval=1.0, failure_threshold=1)
+    app = HealthMiddleware(limit.app(Setup(bare=True)), Health([*still, alternating], clock=loop.time), slow_loop=0)
+    async with Lifespan(app):
+        await done.wait()
+    return [after - before for before, after in pairwise(began)]

@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
-from statistics import median, quantiles
+from statistics import linear_regression, median, quantiles
 
 
 @dataclass(frozen=True)
 class Spread:
-    """A median with the middle half of what was measured."""
+    """A median with the middle half of the values."""
 
     median: float
     low: float
-    """A quarter lies below."""
+    """The first quartile."""
     high: float
-    """A quarter lies above."""
+    """The third quartile."""
     n: int
 
 
@@ -29,12 +29,12 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def ratios(values: Sequence[float], limits: Sequence[float]) -> Spread:
-    """Return the spread of the ratios of what was measured side by side, pair by pair."""
+    """Return the spread of the ratios, pair by pair: each pair was measured side by side."""
     return spread([value / limit for value, limit in zip(values, limits, strict=True)])
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the value below which `share` (0 to 1) of the sorted `values` lies: one that was really seen."""
+    """Return the value below which `share` (0 to 1) of the sorted `values` lies, one of `values` itself."""
     if not values:
         raise ValueError("nothing was measured")
     ordered = sorted(values)
@@ -42,10 +42,8 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
-    """Return k of the best fit cost = c * size ** k: 0 does not grow, 1 is linear. Raises ValueError below 2 points."""
+    """Return k of the best fit cost = c * size ** k: 0 is constant, 1 is linear. Raises ValueError below two points."""
     points = [(log(size), log(cost)) for size, cost in zip(sizes, costs, strict=True) if size > 0 and cost > 0]
     if len(points) < 2:
         raise ValueError("a growth needs two points")
-    mean_x = sum(x for x, _ in points) / len(points)
-    mean_y = sum(y for _, y in points) / len(points)
-    return sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points)
+    return linear_regression(*zip(*points, strict=True)).slope

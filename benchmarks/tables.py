@@ -13,8 +13,8 @@ TITLES = {each.name: each.title for each in (*CONTENDERS, LOOPS)}
 
 HEADINGS = {  # of measures; what follows a comma in the name of a measure stays as it is
     "answer": "One answer, in process",
-    "allocated": "Bytes that one answer holds at its largest moment",
-    "anatomy": "What it is made of: constant messages, and one thing more in each row",
+    "allocated": "Bytes that one answer allocates at its peak",
+    "anatomy": "The parts of it: constant messages, and one duty more in each row",
     "pass-through": "Added to a request for another page, in process",
     "load": "Runs of the check that 100,000 probes cause",
     "duties": "Against the cheapest app with the same duties, in process",
@@ -24,32 +24,33 @@ HEADINGS = {  # of measures; what follows a comma in the name of a measure stays
     "latency": "Latency over loopback",
     "heartbeat": "Probes per second with heartbeat and watchdog, against the same app without",
     "tail": "The longest wait of a probe, while",
-    "runs": "Runs of the dependency meanwhile",
+    "runs": "Calls of the dependency meanwhile",
     "checks": "p99 by the number of checks, 16 connections",
-    "p99": "p99 of ready while something else goes on",
+    "p99": "p99 of ready, with and without checks",
     "attack": "The longest wait of an honest probe, which gives up after 2 s, while",
-    "watching": "The cost of watching while nobody asks",
+    "watching": "The cost of checks while no probe comes",
     "per run": "Processor time of one run of a check",
     "growth": "How it grows: cost ~ checks to the power of",
-    "a result that changes a status": "One result that changes a status, with all answers prepared anew",
-    "a result that changes nothing": "One result that changes nothing",
+    "a result that changes a status": "One run whose result changes a status, with all answers prepared again",
+    "a result that changes nothing": "One run whose result changes nothing",
     "simulated": "Memory in a simulated clock",
     "redaction": "Masking of credentials in a text of such parts",
     "redaction grows": "How masking grows: the text that grows most, against half of it",
-    "import": "Import",
+    "import": "Import, as a whole process",
     "start": "Start of a probe command, as a whole process",
 }
 
 CAVEATS = (
-    "One machine, client and server on it together. Compare the ratios; an absolute time says more of the machine.",
+    "Client and server share one machine. Compare the ratios; an absolute time says more about the machine.",
     "Medians; in brackets the middle half (first to third quartile). Where two of those overlap, nothing is proven.",
-    "In process: the fastest tenth of many batches, plain asyncio, no socket, a `send` that drops what it is given. "
-    "A server adds tens of microseconds to each answer, the same for everybody.",
-    "The limit knows neither paths nor methods and sends the same two dicts for ever, with the bytes of asgi-health's "
-    "answer. No real app can do that. The others send answers of their own making, some shorter, some longer.",
+    "In process: the fastest tenth of many batches, plain asyncio, no socket, a `send` that discards the messages. "
+    "A server adds tens of microseconds to each answer, the same for every contender.",
+    "The limit has neither paths nor methods and always sends the same two dicts, with the bytes of asgi-health's "
+    "answer. No real app can do that. The answers of the others are shorter or longer.",
     "wrk's latency begins when the request is written: with a new connection per probe the connect is in the "
     "throughput and not in the latency. It keeps all connections busy: these are the latencies of a saturated server.",
-    "Bytes are what tracemalloc sees; Python's free lists hide some.",
+    "Bytes are what tracemalloc counts; Python's free lists hide some.",
+    "Processor time is judged, throughput is shown: on a shared machine throughput varies by half with the neighbours.",
     "The peers answer more than a status, some with the result of each check, and some of them do it well. They are "
     "set up as their documentation recommends, with their cache or background option on where they have one, and with "
     "the same timeout.",
@@ -57,7 +58,7 @@ CAVEATS = (
 
 
 def number(value: float) -> str:
-    """Return a number as people read it: three figures, thousands apart."""
+    """Return a number with three figures and separated thousands."""
     size = abs(value)
     if size == 0:
         return "0"
@@ -77,7 +78,7 @@ def spread(value: Spread, unit: str = "") -> str:
 
 
 def table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Return a Markdown table, the first column to the left and the others to the right."""
+    """Return a Markdown table, its first column aligned left and the others right."""
     headings = list(headings)
     lines = [f"| {' | '.join(headings)} |", f"|---|{'---:|' * (len(headings) - 1)}"]
     lines += [f"| {' | '.join(row)} |" for row in rows]
@@ -108,7 +109,7 @@ def section(measure: str, figures: list[Figure]) -> str:
 
 
 def cell(figure: Figure | None) -> str:
-    """Return a figure as it stands in a table."""
+    """Return the cell of a table that shows a figure."""
     if figure is None:
         return ""
     if figure.ratio is None:
@@ -119,11 +120,11 @@ def cell(figure: Figure | None) -> str:
 
 
 def targets(results: Results) -> str:
-    """Return the table of what is aimed at beside what was measured."""
+    """Return the table of the targets and what was measured."""
     rows = []
     for bound in BOUNDS:
         figure = bound.find(results)
-        if figure is None:
+        if figure is None or bound.target is None:
             continue
         value = bound.value(figure)
         met = "met" if bound.keeps(value, bound.target) else "missed"
@@ -133,23 +134,23 @@ def targets(results: Results) -> str:
 
 
 def contenders(described: dict[str, Any]) -> str:
-    """Return who took part, in which version and why, and what it puts between a probe and the dependency."""
+    """Return the table of the contenders: their versions, and what keeps a probe from calling the dependency."""
     versions = described["versions"]
     rows = []
-    for who in CONTENDERS:
-        used = ", ".join(f"{name} {versions[name]}" for name in who.needs if versions[name])
-        held = who.held_back(machine.python_of(described))
-        if not all(versions[name] for name in who.needs):
+    for contender in CONTENDERS:
+        used = ", ".join(f"{name} {versions[name]}" for name in contender.needs if versions[name])
+        held = contender.held_back(machine.python_of(described))
+        if not all(versions[name] for name in contender.needs):
             used = "not installed"
         used += f" ({held})" if held else ""
-        rows.append([who.title, used, who.caches if who.checks else "checks nothing"])
+        rows.append([contender.title, used, contender.caches if contender.checks else "checks nothing"])
     return "## Contenders\n\n" + table(
         ["", f"with, on {described['python']}", "between a probe and the dependency"], rows
     )
 
 
 def document(described: dict[str, Any], results: Results) -> str:
-    """Return everything, the caveats first."""
+    """Return the whole report, the caveats first."""
     versions = ", ".join(f"{name} {version}" for name, version in described["versions"].items() if version)
     facts = (
         f"`{described['command']}` on {described['date']}, commit {described['commit']}: {described['python']}, "
@@ -157,8 +158,8 @@ def document(described: dict[str, Any], results: Results) -> str:
         f"{described['load before']}, wrk {described['wrk'] or 'not installed'}. {versions}."
     )
     parts = ["# Benchmarks", "\n".join(f"- {caveat}" for caveat in CAVEATS), facts]
-    if told := targets(results):
-        parts.append(told)
+    if judged := targets(results):
+        parts.append(judged)
     parts.append(contenders(described))
     measures = dict.fromkeys(figure.measure for figure in results.figures)
     parts += [section(measure, results.of(measure)) for measure in measures]

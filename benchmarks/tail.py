@@ -1,11 +1,11 @@
-"""The tail: how long a probe may have to wait, and how often the dependency is asked, when things go wrong."""
+"""The tail: the longest wait of a probe, and the calls of the dependency, under faults."""
 
 import asyncio
 from contextlib import ExitStack
 from statistics import fmean
 
 from . import load, prober
-from .contenders import LIMIT, Contender, contender
+from .contenders import LIMIT, Contender, find_contender
 from .dependency import Mode
 from .figures import Figure, Results
 from .plan import Plan, Progress
@@ -14,23 +14,23 @@ from .setup import WORK
 from .stats import percentile, ratios, spread
 
 FULL = "asgi-health+fastapi"
-"""Of ours the one that is nearest to the peers: around a real framework."""
+"""The contender of asgi-health that is closest to the peers: around a real framework."""
 SIZES = (1, 100, 1000)
 BURST = 50
 EXPIRY = 1.0
-"""Seconds for which a result holds here: the interval of those who run on a schedule, the time to live of a cache."""
+"""Seconds for which a result is valid here: the interval of a schedule, or the time to live of a cache."""
 
 
 def measure(plan: Plan, progress: Progress) -> Results:
-    """Measure under uvicorn what a probe waits for when its dependency, its checks or its app misbehave."""
+    """Measure under uvicorn how long a probe waits when its dependency, its checks or its app misbehave."""
     results = Results()
     if lacking := missing("uvicorn"):
         results.skip(f"tail: not measured, {', '.join(lacking)} is not installed")
         return results
     chosen = [
-        who
-        for who in plan.contenders("limit", "fastapi-awaits", "asgi-health+fastapi")
-        if who is LIMIT or (who.checks and (not who.ours or who.name == FULL))
+        contender
+        for contender in plan.contenders("limit", "fastapi-awaits", "asgi-health+fastapi")
+        if contender is LIMIT or (contender.checks and (not contender.ours or contender.name == FULL))
     ]
     _misbehaviour(chosen, plan, progress, results)
     if not plan.quick:
@@ -40,37 +40,37 @@ def measure(plan: Plan, progress: Progress) -> Results:
     return results
 
 
-# -- the dependency misbehaves: nothing but waiting, so all contenders are watched at the same time
+# -- the dependency misbehaves: the processors are idle, so all contenders are probed at the same time
 
 
 def _misbehaviour(chosen: list[Contender], plan: Plan, progress: Progress, results: Results) -> None:
     with ExitStack() as stack:
         progress.step("tail: starting servers")
-        up = start(stack, [Server(who, interval=EXPIRY) for who in chosen], results.skip)
+        up = start(stack, [Server(contender, interval=EXPIRY) for contender in chosen], results.skip)
         asyncio.run(_bursts(up, plan.times(5, 1), progress, results))
         progress.step("tail: the dependency hangs")
         asyncio.run(_hang(up, Mode.HANGS, "dependency hangs", plan, results))
     if plan.quick:
         return
     with ExitStack() as stack:
-        up = start(stack, [Server(who, interval=EXPIRY) for who in chosen], results.skip)
+        up = start(stack, [Server(contender, interval=EXPIRY) for contender in chosen], results.skip)
         progress.step("tail: the check ignores its cancellation")
-        asyncio.run(_hang(up, Mode.DEAF, "check ignores cancellation", plan, results))
+        asyncio.run(_hang(up, Mode.IGNORES_CANCELLATION, "check ignores cancellation", plan, results))
 
 
 async def _bursts(up: list[Server], turns: int, progress: Progress, results: Results) -> None:
-    waits: dict[str, list[float]] = {each.who.name: [] for each in up}
-    runs: dict[str, list[float]] = {each.who.name: [] for each in up}
+    waits: dict[str, list[float]] = {each.contender.name: [] for each in up}
+    runs: dict[str, list[float]] = {each.contender.name: [] for each in up}
     for each in up:
-        each.board.mode = Mode.SLOW
+        each.state.mode = Mode.SLOW
     for turn in range(turns):
         progress.step(f"tail: {BURST} probes at once when the cache has expired, {turn + 1}")
         await asyncio.sleep(1.2 * EXPIRY)
         for each in up:
-            before = each.board.runs
-            probes = await prober.burst(each.port, each.who.ready, BURST)
-            runs[each.who.name].append(each.board.runs - before)
-            waits[each.who.name].append(max(result.seconds for result in probes))
+            before = each.state.runs
+            probes = await prober.burst(each.port, each.contender.ready, BURST)
+            runs[each.contender.name].append(each.state.runs - before)
+            waits[each.contender.name].append(max(result.seconds for result in probes))
     case = f"{BURST} probes as the cache expires"
     for name, values in waits.items():
         results.add(Figure("tail", case, name, "ms", spread([1000 * value for value in values])))
@@ -80,41 +80,47 @@ async def _bursts(up: list[Server], turns: int, progress: Progress, results: Res
 
 async def _hang(up: list[Server], mode: Mode, case: str, plan: Plan, results: Results) -> None:
     for each in up:
-        each.board.mode = mode
+        each.state.mode = mode
     await asyncio.sleep(1.2 * EXPIRY)
-    before = {each.who.name: each.board.runs for each in up}
+    before = {each.contender.name: each.state.runs for each in up}
     patience = plan.pick(prober.PATIENCE, 2.5)
     seconds = plan.pick(4.0, 1.5)
-    taken = await asyncio.gather(*(prober.stream(each.port, each.who.ready, 0.1, seconds, patience) for each in up))
+    taken = await asyncio.gather(
+        *(prober.stream(each.port, each.contender.ready, 0.1, seconds, patience) for each in up)
+    )
     for each, probes in zip(up, taken, strict=True):
         longest = max(result.seconds for result in probes)
         late = fmean(result.seconds > 1.0 for result in probes)
         note = f"{late:.0%} over 1 s" if late else ""
         if longest >= patience:
             note = f"given up; {note}"
-        results.add(Figure("tail", case, each.who.name, "ms", spread([1000 * longest]), note=note))
-        if each.who is not LIMIT:
-            runs = each.board.runs - before[each.who.name]
-            results.add(Figure("runs", case, each.who.name, "runs", spread([runs]), note=f"for {len(probes)} probes"))
+        results.add(Figure("tail", case, each.contender.name, "ms", spread([1000 * longest]), note=note))
+        if each.contender is not LIMIT:
+            runs = each.state.runs - before[each.contender.name]
+            results.add(
+                Figure("runs", case, each.contender.name, "runs", spread([runs]), note=f"for {len(probes)} probes")
+            )
 
 
 # -- the app is busy with its own requests: one contender at a time
 
 
 def _saturation(chosen: list[Contender], progress: Progress, results: Results) -> None:
-    for who in chosen:
-        progress.step(f"tail: the app is saturated, {who.name}")
+    for contender in chosen:
+        progress.step(f"tail: the app is saturated, {contender.name}")
         with ExitStack() as stack:
-            for server in start(stack, [Server(who, interval=EXPIRY)], results.skip):
+            for server in start(stack, [Server(contender, interval=EXPIRY)], results.skip):
                 noise = load.Running(f"http://{HOST}:{server.port}{WORK}", 32, 3.0)
                 try:
-                    probes = asyncio.run(prober.stream(server.port, who.ready, 0.02, 2.5))
+                    probes = asyncio.run(prober.stream(server.port, contender.ready, 0.02, 2.5))
                     noise.result()
                 finally:
                     noise.close()
                 waits = [1000 * result.seconds for result in probes]
-                results.add(Figure("tail", "app saturated", who.name, "ms", spread([max(waits)])))
-                results.add(Figure("tail", "app saturated, p99", who.name, "ms", spread([percentile(waits, 0.99)])))
+                results.add(Figure("tail", "app saturated", contender.name, "ms", spread([max(waits)])))
+                results.add(
+                    Figure("tail", "app saturated, p99", contender.name, "ms", spread([percentile(waits, 0.99)]))
+                )
 
 
 # -- many checks: 16 kept connections
@@ -122,23 +128,23 @@ def _saturation(chosen: list[Contender], progress: Progress, results: Results) -
 
 def _many_checks(chosen: list[Contender], progress: Progress, results: Results) -> None:
     samples: dict[tuple[str, int], list[float]] = {}
-    for who in chosen:
-        if not who.checks:
+    for contender in chosen:
+        if not contender.checks:
             continue
         with ExitStack() as stack:
-            progress.step(f"tail: starting {who.name} with up to 1,000 checks")
-            sizes = {Server(who, checks=size): size for size in SIZES}
+            progress.step(f"tail: starting {contender.name} with up to 1,000 checks")
+            sizes = {Server(contender, checks=size): size for size in SIZES}
             up = start(stack, list(sizes), results.skip)
             for turn in range(2):
                 for server in up:
                     size = sizes[server]
-                    progress.step(f"tail: {turn + 1}, {size} checks, {who.name}")
+                    progress.step(f"tail: {turn + 1}, {size} checks, {contender.name}")
                     try:
                         taken = load.run(server.url, 16, 1.2 if size == max(SIZES) else 0.6)
                     except RuntimeError as error:
-                        results.skip(f"tail: {size:,} checks, {who.name}: {error}")
+                        results.skip(f"tail: {size:,} checks, {contender.name}: {error}")
                     else:
-                        samples.setdefault((who.name, size), []).append(taken.latency["p99"] / 1000)
+                        samples.setdefault((contender.name, size), []).append(taken.latency["p99"] / 1000)
     for (name, size), values in samples.items():
         case = f"{size:,} check{'' if size == 1 else 's'}"
         one = samples.get((name, 1), [])
@@ -146,21 +152,21 @@ def _many_checks(chosen: list[Contender], progress: Progress, results: Results) 
         results.add(Figure("checks", case, name, "ms", spread(values), compared, "1 check"))
 
 
-# -- what ours does to its own p99: the target of the design
+# -- the p99 of asgi-health with and without checks
 
 
 def _during(progress: Progress, results: Results) -> None:
-    who = contender("asgi-health")
+    contender = find_contender("asgi-health")
     cases = {
-        "no checks": Server(who, checks=0),
-        "1 check that hangs": Server(who, checks=1, interval=EXPIRY),
-        "1,000 checks at 10 s": Server(who, checks=1000),
+        "no checks": Server(contender, checks=0),
+        "1 check that hangs": Server(contender, checks=1, interval=EXPIRY),
+        "1,000 checks at 10 s": Server(contender, checks=1000),
     }
     samples: dict[tuple[str, int], list[float]] = {}
     with ExitStack() as stack:
         progress.step("tail: starting asgi-health")
         up = start(stack, list(cases.values()), results.skip)
-        cases["1 check that hangs"].board.mode = Mode.HANGS
+        cases["1 check that hangs"].state.mode = Mode.HANGS
         for turn in range(6):
             order = list(cases.items())
             for case, server in reversed(order) if turn % 2 else order:
@@ -180,7 +186,7 @@ def _during(progress: Progress, results: Results) -> None:
                 Figure(
                     "p99",
                     f"{case}, {connections} connections",
-                    who.name,
+                    contender.name,
                     "ms",
                     spread(values),
                     ratios(values, quiet),

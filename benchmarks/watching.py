@@ -1,9 +1,9 @@
-"""The cost of watching: what checks cost while nobody asks, and how that grows with their number."""
+"""The cost of checks while no probe comes, and its growth with their number."""
 
 import time
 from contextlib import ExitStack
 
-from .contenders import LOOPS, contender
+from .contenders import LOOPS, find_contender
 from .figures import Figure, Results
 from .plan import Plan, Progress
 from .processes import Worker
@@ -11,13 +11,13 @@ from .stats import exponent, ratios, spread
 
 OURS = "asgi-health"
 CHECKS = 1000
-"""How many are compared with bare loops."""
+"""Number of checks that are compared with as many bare loops."""
 PEER = "fastapi-watch"
-"""The only other one that runs checks by itself, and says so."""
+"""The only other contender that documents that it runs checks in the background."""
 
 
 def measure(plan: Plan, progress: Progress) -> Results:
-    """Measure processor and memory of idle processes, and what a result costs."""
+    """Measure processor and memory of idle processes, and the cost of a run."""
     results = Results()
     if not plan.quick:
         _idle(progress, results)
@@ -28,11 +28,11 @@ def measure(plan: Plan, progress: Progress) -> Results:
 
 
 def _idle(progress: Progress, results: Results) -> None:
-    # Nothing but waiting: all sizes at the same time. What is counted is the processor time of each process.
+    # The processes mostly sleep, so all sizes run at the same time. Each has its own processor time.
     interval, window = 10.0, 22.0
     sizes = (0, 1, 100, 1000, 10_000)
     wanted = [("limit", 0), *((OURS, size) for size in sizes)]
-    if not contender(PEER).missing:
+    if not find_contender(PEER).missing:
         wanted += [(PEER, size) for size in sizes if size in (0, 100, 1000)]
         wanted.append(("fastapi", 0))
     with ExitStack() as stack:
@@ -73,7 +73,7 @@ def _idle(progress: Progress, results: Results) -> None:
 
 
 def _against_loops(plan: Plan, progress: Progress, results: Results) -> None:
-    """Compare the processor time of a run of a check with that of a run in a bare loop, at the same time."""
+    """Measure the processor time of a run of a check against that of a run in a bare loop, at the same time."""
     for interval, window, turns in ((1.0, 1.0, 4),) if plan.quick else ((10.0, 12.0, 3), (1.0, 2.0, 6)):
         costs: dict[str, list[float]] = {OURS: [], LOOPS.name: []}
         with ExitStack() as stack:

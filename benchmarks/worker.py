@@ -1,4 +1,4 @@
-"""A contender's own process: `python -m benchmarks.worker KIND ...`, questions on stdin, answers on stdout."""
+"""The process of one contender: `python -m benchmarks.worker KIND ...`, questions on stdin, answers on stdout."""
 
 import asyncio
 import gc
@@ -12,7 +12,7 @@ from pathlib import Path
 from time import monotonic, process_time
 from typing import Any
 
-from .contenders import LIMIT, Contender, contender
+from .contenders import LIMIT, Contender, find_contender
 from .dependency import Dependency
 from .harness import Lifespan, allocated, ask, side_by_side
 from .setup import OTHER, App, Setup
@@ -24,17 +24,19 @@ Answer = dict[str, Any]
 class InProcess:
     """Answer the questions of `in_process` about one contender."""
 
-    def __init__(self, who: Contender) -> None:
-        self._who = who
+    def __init__(self, contender: Contender) -> None:
+        self._contender = contender
         self._dependency = Dependency()
         setup = Setup(self._dependency.checks(1), bare=True)
         self._limit = LIMIT.make(Setup(bare=True))
-        self._app = who.make(setup)
-        self._verbose = who.make(Setup(self._dependency.checks(1), bare=True, details=True)) if who.verbose else None
-        self._base = who.make_base(setup)
-        # Nothing is due for an hour: what runs all the same was caused by a probe.
-        self._rested_dependency = Dependency()
-        self._rested = who.make(Setup(self._rested_dependency.checks(1), interval=3600.0, bare=True))
+        self._app = contender.make(setup)
+        self._verbose = (
+            contender.make(Setup(self._dependency.checks(1), bare=True, details=True)) if contender.verbose else None
+        )
+        self._base = contender.make_base(setup)
+        # No check is due for an hour: every run is caused by a probe.
+        self._idle_dependency = Dependency()
+        self._idle = contender.make(Setup(self._idle_dependency.checks(1), interval=3600.0, bare=True))
 
     async def __call__(self, question: Question) -> Answer:
         match question["do"]:
@@ -52,29 +54,29 @@ class InProcess:
                 return await self._load(question["probes"])
             case unknown:
                 raise ValueError(unknown)
-        # The limit in turns with the others: what this process and this moment are worth cancels out.
+        # The limit takes turns with the others, so that the speed of this process and this moment cancels out.
         return dict(await side_by_side({"limit": (self._limit, "/", "GET"), **cases}, question["seconds"]))
 
     async def open(self, stack: AsyncExitStack) -> None:
-        """Start the apps, and wait until their first checks are through."""
-        for app in (self._app, self._verbose, self._base, self._rested):
+        """Start the apps, and wait until their first checks have run."""
+        for app in (self._app, self._verbose, self._base, self._idle):
             if app is not None:
                 await stack.enter_async_context(Lifespan(app))
-        for app in (self._app, self._rested):
+        for app in (self._app, self._idle):
             for _ in range(100):
-                if (await ask(app, self._who.ready))[0] == 200:
+                if (await ask(app, self._contender.ready))[0] == 200:
                     break
                 await asyncio.sleep(0.02)
             else:
-                raise RuntimeError(f"{self._who.name} never became ready")
+                raise RuntimeError(f"{self._contender.name} did not become ready")
 
     def _case(self, case: str) -> tuple[App, str, str]:
         method, _, page = case.partition(" ")
         if page == "verbose":
             assert self._verbose is not None
-            assert self._who.verbose is not None
-            return self._verbose, self._who.verbose, method
-        return self._app, self._who.live if page == "live" else self._who.ready, method
+            assert self._contender.verbose is not None
+            return self._verbose, self._contender.verbose, method
+        return self._app, self._contender.live if page == "live" else self._contender.ready, method
 
     async def _status(self, case: str) -> Answer:
         if case.endswith("verbose") and self._verbose is None:
@@ -83,12 +85,12 @@ class InProcess:
         return {"status": status, "body": len(body)}
 
     async def _load(self, probes: int) -> Answer:
-        before = self._rested_dependency.runs
+        before = self._idle_dependency.runs
         for number in range(probes):
-            await ask(self._rested, self._who.ready)
+            await ask(self._idle, self._contender.ready)
             if number % 256 == 0:
                 await asyncio.sleep(0)
-        return {"runs": self._rested_dependency.runs - before}
+        return {"runs": self._idle_dependency.runs - before}
 
 
 async def serve_questions(answer: Callable[[Question], Awaitable[Answer]]) -> None:
@@ -101,21 +103,21 @@ async def serve_questions(answer: Callable[[Question], Awaitable[Answer]]) -> No
 
 
 def _resident() -> int:
-    """Return the bytes of this process that are in memory."""
+    """Return the resident memory of this process, in bytes."""
     gc.collect()
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-    except OSError:  # not Linux: the largest it ever was
+    except OSError:  # not Linux: its maximum so far
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 class Watching:
-    """Run checks, and tell what they cost."""
+    """Run checks, and answer what they cost."""
 
-    def __init__(self, who: Contender, checks: int, interval: float) -> None:
+    def __init__(self, contender: Contender, checks: int, interval: float) -> None:
         self.dependency = Dependency()
         self.checks = checks
-        self.app = who.make(Setup(self.dependency.checks(checks), interval=interval, bare=True))
+        self.app = contender.make(Setup(self.dependency.checks(checks), interval=interval, bare=True))
 
     async def __call__(self, question: Question) -> Answer:
         spent = {"clock": monotonic(), "cpu": process_time(), "runs": self.dependency.runs}
@@ -123,32 +125,32 @@ class Watching:
 
 
 async def _watching(name: str, checks: str, interval: str) -> None:
-    who = contender(name)
-    watching = Watching(who, int(checks), float(interval))
+    contender = find_contender(name)
+    watching = Watching(contender, int(checks), float(interval))
     async with Lifespan(watching.app):
-        if who.checks:
-            await ask(watching.app, who.ready)  # fastapi-watch begins with the first request
+        if contender.checks:
+            await ask(watching.app, contender.ready)  # fastapi-watch begins with the first request
         for _ in range(500):
-            if watching.dependency.runs >= watching.checks or not who.checks:
+            if watching.dependency.runs >= watching.checks or not contender.checks:
                 break
             await asyncio.sleep(0.02)
         await serve_questions(watching)
 
 
 async def _simulated() -> None:
-    from .simulated import change, simulate  # not in the other workers: they show what a process is without asgi-health
+    from .simulated import change, simulate  # not at the top: the worker of the limit runs without asgi-health
 
     async def answer(question: Question) -> Answer:
+        # In a thread, because each has an event loop of its own.
         if question["do"] == "change":
-            return dict(change(question["checks"]))
-        # A loop of its own, with a clock of its own, in a thread of its own.
+            return dict(await asyncio.to_thread(change, question["checks"]))
         return await asyncio.to_thread(simulate, question["hours"])
 
     await serve_questions(answer)
 
 
 async def _anatomy() -> None:
-    from .anatomy import Anatomy  # not in the other workers, see above
+    from .anatomy import Anatomy  # not at the top, see above
 
     measured = Anatomy()
     async with AsyncExitStack() as stack:
@@ -157,7 +159,7 @@ async def _anatomy() -> None:
 
 
 async def _in_process(name: str) -> None:
-    measured = InProcess(contender(name))
+    measured = InProcess(find_contender(name))
     async with AsyncExitStack() as stack:
         await measured.open(stack)
         await serve_questions(measured)
@@ -176,7 +178,7 @@ def main(arguments: list[str]) -> None:
         case "simulated":
             asyncio.run(_simulated())
         case _:
-            raise SystemExit(f"there is no worker {kind!r}")
+            raise SystemExit(f"unknown kind of worker: {kind!r}")
 
 
 if __name__ == "__main__":

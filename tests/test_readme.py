@@ -33,14 +33,6 @@ def test_the_first_program_gives_the_answer_that_stands_below_it(backend: str) -
     assert anyio.run(main, backend=backend) == of_the_server.sub("", shown)
 
 
-def test_the_figures_are_those_that_the_benchmarks_have_written() -> None:
-    table = (ROOT / "benchmarks" / "results" / "README-table.md").read_text()
-    shown = README.split("<!-- benchmarks: benchmarks/results/README-table.md -->\n")[1].split(
-        "\n<!-- /benchmarks -->"
-    )[0]
-    assert shown == table.strip()
-
-
 def test_the_diagram_is_the_same_on_light_and_dark_pages_but_for_its_colours() -> None:
     shown = re.findall(r"/(docs/images/[\w-]+\.svg)", README)
     assert len(shown) == 2

@@ -17,7 +17,7 @@ LIVE = "/health/live"
 
 
 def starlette_with(*routes: BaseRoute, **options: Any) -> Starlette:
-    """Return a Starlette app with the pages of its own and, behind them, `routes`: so these cost its pages nothing."""
+    """Return a Starlette app with its own pages first, then `routes`, which therefore cost its pages nothing."""
 
     async def items(request: Request) -> StarletteResponse:
         return StarletteJSON({"items": []})
@@ -29,7 +29,7 @@ def starlette_with(*routes: BaseRoute, **options: Any) -> Starlette:
 
 
 def fastapi_app(**options: Any) -> FastAPI:
-    """Return a FastAPI app with the pages of its own."""
+    """Return a FastAPI app with its own pages."""
     app = FastAPI(**options)
 
     @app.get(OTHER)
@@ -44,7 +44,7 @@ def fastapi_app(**options: Any) -> FastAPI:
 
 
 def starlette(setup: Setup) -> App:
-    """Return Starlette with a route that answers without looking at anything."""
+    """Return Starlette with a route that answers without a check."""
 
     async def healthy(request: Request) -> StarletteResponse:
         return StarletteJSON({"status": "pass"})
@@ -58,7 +58,7 @@ def starlette_base(setup: Setup) -> App:
 
 
 def fastapi(setup: Setup) -> App:
-    """Return FastAPI with a route that answers without looking at anything."""
+    """Return FastAPI with a route that answers without a check."""
     app = fastapi_app()
 
     @app.get(READY)

@@ -4,7 +4,7 @@ from ..setup import WORK, App, Message, Receive, Scope, Send, Setup, work
 
 
 def _messages(body: bytes) -> tuple[Message, Message]:
-    # Byte for byte what asgi-health sends: what is compared is the way there, not the length of the answer.
+    # The same bytes as asgi-health sends: the length of the answer has no part in the comparison.
     headers = [
         (b"content-type", b"application/health+json"),
         (b"content-length", b"%d" % len(body)),
@@ -18,7 +18,7 @@ def _messages(body: bytes) -> tuple[Message, Message]:
 
 
 def app(setup: Setup) -> App:
-    """Return an app that knows neither paths nor methods and checks nothing: no answer can cost less."""
+    """Return an app without paths, methods and checks: no answer can cost less."""
     start, body = _messages(b'{"status":"pass"}')
 
     async def constant(scope: Scope, receive: Receive, send: Send) -> None:

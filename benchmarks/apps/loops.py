@@ -1,4 +1,4 @@
-"""Checks without a library: one bare asyncio loop for each, which keeps no result."""
+"""Checks without a library: one asyncio task in a loop for each, which keeps no result."""
 
 import asyncio
 from random import uniform
@@ -7,13 +7,13 @@ from ..setup import App, CheckFunction, Receive, Scope, Send, Setup
 from . import limit
 
 JITTER = 0.1
-"""Of the interval, as asgi-health has it. Loops in lockstep would wake the process once for all of them, which costs a
-tenth: so they also begin one after the other.
+"""Share of the interval, as in asgi-health. Loops in step would wake the process once for all of them, at a tenth of
+the cost. For the same reason they start one after the other.
 """
 
 
 def app(setup: Setup) -> App:
-    """Return an app that runs its checks and does nothing with what they say."""
+    """Return an app that runs its checks and discards their results."""
     answer = limit.app(setup)
 
     async def run(check: CheckFunction, after: float) -> None:

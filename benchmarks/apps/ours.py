@@ -5,7 +5,7 @@ from asgi_health import Check, HealthMiddleware
 from ..setup import App, Setup
 from . import limit
 
-# The frameworks are imported where they are wanted: the process that shows what asgi-health alone costs has none.
+# Frameworks are imported in the functions: the process that measures asgi-health alone must not have one.
 
 
 def _around(app: App, setup: Setup) -> App:

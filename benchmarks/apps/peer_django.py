@@ -7,11 +7,11 @@ from typing import Any
 from ..setup import OTHER, WORK, App, CheckFunction, Setup, work
 
 urlpatterns: list[Any] = []
-"""Where Django looks for its pages: this module is its ROOT_URLCONF."""
+"""The pages of the app: this module is Django's ROOT_URLCONF."""
 
 
 def django_health_check(setup: Setup) -> App:
-    """HealthCheckView with one check class per dependency; it has no cache. Asked for text, its cheapest format."""
+    """Return HealthCheckView with one check class per dependency. It has no cache; text is its cheapest format."""
     import django
     from django.conf import settings
     from django.core.asgi import get_asgi_application
@@ -25,7 +25,7 @@ def django_health_check(setup: Setup) -> App:
         return HttpResponse(work())
 
     if not settings.configured:
-        # No middleware: the least that Django can cost.
+        # Without middleware: the cheapest that Django can be.
         settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, LOGGING_CONFIG=None, SECRET_KEY="benchmark")
         django.setup()
     view = import_module("health_check.views").HealthCheckView

@@ -1,6 +1,6 @@
-"""The peers for Starlette and FastAPI, each as its own documentation recommends, with its caching switched on.
+"""The peers for Starlette and FastAPI, each as its own documentation recommends, with its cache on.
 
-They are imported by name when they are made, because none of them has to be installed.
+The functions import them, because none of them must be installed.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,7 +16,7 @@ from .hand import LIVE, READY, fastapi_app, starlette_with
 
 
 def fastapi_watch(setup: Setup) -> App:
-    """Active probes with an interval of their own, which polls them in the background from `set_started()` on."""
+    """Return active probes with an interval, polled in the background from `set_started()` on."""
     watch = import_module("fastapi_watch")
 
     @asynccontextmanager
@@ -42,7 +42,7 @@ def fastapi_watch(setup: Setup) -> App:
 
 
 def probirka(setup: Setup) -> App:
-    """The dependency-free ASGI app on a Starlette route, results cached; a failure for half as long as a success."""
+    """Return its ASGI app on a Starlette route, with cached results; a failure for half as long as a success."""
     module = import_module("probirka")
     ttl = max(1, round(setup.interval))
     checks = module.Probirka(success_ttl=ttl, failed_ttl=max(1, ttl // 2))
@@ -55,7 +55,7 @@ def probirka(setup: Setup) -> App:
 
 
 def fast_healthchecks(setup: Setup) -> App:
-    """HealthcheckRouter; it has no cache. A timeout for each check and for the probe."""
+    """Return HealthcheckRouter, with a timeout for each check and for the probe. It has no cache."""
     module = import_module("fast_healthchecks")
     function = import_module("fast_healthchecks.checks.function")
     fastapi = import_module("fast_healthchecks.integrations.fastapi")
@@ -69,7 +69,7 @@ def fast_healthchecks(setup: Setup) -> App:
 
 
 def fastapi_health(setup: Setup) -> App:
-    """Conditions as dependencies of a route; it has neither cache nor timeouts."""
+    """Return conditions as dependencies of a route. It has neither cache nor timeouts."""
     health: Callable[[list[Any]], Callable[..., Awaitable[Any]]] = import_module("fastapi_health").health
     app = fastapi_app()
     app.add_api_route(READY, health([check for _, check in setup.checks]))
@@ -78,7 +78,7 @@ def fastapi_health(setup: Setup) -> App:
 
 
 def light_health(setup: Setup) -> App:
-    """Its ASGI app mounted; it has neither cache nor timeouts."""
+    """Return its ASGI app, mounted. It has neither cache nor timeouts."""
     registry = import_module("light_health.registry").AsyncHealthRegistry()
     status = import_module("light_health.status")
     health = import_module("light_health.asgi.health").HealthASGIApp

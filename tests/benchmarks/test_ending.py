@@ -26,28 +26,28 @@ sys.stdin.read()
 
 
 class _Run:
-    """A process, and all that bear its mark: what it has started, and what these have started."""
+    """A process and its descendants, found by a variable in their environment."""
 
     def __init__(self, mark: str, process: subprocess.Popen[bytes]) -> None:
         self._mark = f"{MARK}={mark}".encode()
         self.process = process
 
     def programs(self) -> list[str]:
-        """Return the command lines of those that live."""
+        """Return the command lines of the processes that still run."""
         found = []
         for entry in Path("/proc").iterdir():
             try:
                 if entry.name.isdecimal() and self._mark in (entry / "environ").read_bytes().split(b"\0"):
                     found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
             except OSError:
-                continue  # it has ended meanwhile, or is not ours
+                continue  # it has ended meanwhile, or belongs to another user
         return found
 
     def wait_for(self, part: str, count: int = 1) -> None:
         wait_until(lambda: sum(part in each for each in self.programs()) >= count, f"{part} runs", 60.0)
 
     def end(self, number: signal.Signals) -> int:
-        """Send a signal, wait until nothing is left, and return the exit code."""
+        """Send a signal, wait until all processes have ended, and return the exit code."""
         self.process.send_signal(number)
         code = self.process.wait(30.0)
         wait_until(lambda: not self.programs(), "all processes have ended", 30.0)
@@ -70,7 +70,7 @@ def _running(folder: Path, *arguments: str) -> Iterator[_Run]:
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        preexec_fn=_default_signals,  # noqa: PLW1509  pytest-xdist has threads, and holds no lock that this takes
+        preexec_fn=_default_signals,  # noqa: PLW1509  the threads of pytest-xdist hold no lock that it takes
     )
     run = _Run(mark, process)
     try:
@@ -90,7 +90,7 @@ def _running(folder: Path, *arguments: str) -> Iterator[_Run]:
         ("in-process", signal.SIGKILL),
     ],
 )
-def test_a_run_that_is_ended_leaves_neither_servers_nor_workers(
+def test_a_run_that_a_signal_ends_leaves_neither_servers_nor_workers(
     measurement: str, number: signal.Signals, tmp_path: Path
 ) -> None:
     started = {"start": "uvicorn", "in-process": "benchmarks.worker"}[measurement]
@@ -100,13 +100,13 @@ def test_a_run_that_is_ended_leaves_neither_servers_nor_workers(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_that_is_killed_takes_the_children_of_its_children_along(tmp_path: Path) -> None:
+def test_the_children_of_the_children_of_a_killed_run_end_too(tmp_path: Path) -> None:
     with _running(tmp_path, "-c", CHILDREN) as run:
         run.wait_for("sleep 600", 3)
         run.end(signal.SIGKILL)
 
 
-def test_a_process_that_was_ended_twice_is_killed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_is_closed_twice_is_killed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     worker = Worker("simulated")
     worker.close()
     killed: list[int] = []

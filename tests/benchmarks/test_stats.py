@@ -11,15 +11,15 @@ def test_one_value_has_no_spread() -> None:
     assert spread([7.0]) == Spread(7.0, 7.0, 7.0, 1)
 
 
-def test_nothing_measured_is_an_error_and_not_a_zero() -> None:
+def test_no_values_are_an_error_and_not_a_zero() -> None:
     with pytest.raises(ValueError, match="nothing was measured"):
         spread([])
     with pytest.raises(ValueError, match="nothing was measured"):
         percentile([], 0.99)
 
 
-def test_ratios_pair_what_was_measured_side_by_side() -> None:
-    # The machine was half as fast the second time: the ratio of the pairs does not see it.
+def test_ratios_compare_pairs_that_were_measured_side_by_side() -> None:
+    # The machine was half as fast the second time, which does not change the ratio of the pairs.
     assert ratios([20.0, 40.0], [10.0, 20.0]) == Spread(2.0, 2.0, 2.0, 2)
 
 
@@ -29,7 +29,7 @@ def test_ratios_of_unequal_samples_are_an_error() -> None:
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.0, 1.0), (0.5, 51.0), (0.99, 100.0), (0.999, 100.0)])
-def test_a_percentile_is_a_value_that_was_seen(share: float, expected: float) -> None:
+def test_a_percentile_is_one_of_the_values(share: float, expected: float) -> None:
     assert percentile([float(value) for value in range(100, 0, -1)], share) == expected
 
 

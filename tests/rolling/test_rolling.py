@@ -1,15 +1,16 @@
-"""A rolling restart of every server that can drain."""
+"""A rolling restart of every server that can drain loses no request."""
 
 import os
 
 import pytest
 
+from benchmarks.rolling.app import Settings
+from benchmarks.rolling.haproxy import missing
+from benchmarks.rolling.load import CLIENTS
+from benchmarks.rolling.restarts import DELAY, Outcome, roll
+from benchmarks.rolling.servers import SERVERS, UVICORN
+
 from ..servers.servers import Server
-from .app import Settings
-from .haproxy import missing
-from .load import CLIENTS
-from .rolling import DELAY, Outcome, roll
-from .servers import SERVERS, UVICORN
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -26,16 +27,17 @@ def haproxy() -> None:
 
 
 def restarts_of(server: Server) -> int:
-    """Five of the one that most people run and one of each backend of the others; as many as are asked for of all.
+    """Return five for the server that most people run, two for the others: one for each backend.
 
-    Each loses a few requests where something is wrong. README's table is of twenty: `python -m tests.rolling`.
+    Where something is wrong, each restart loses a few requests. ASGI_HEALTH_RESTARTS sets the number for all servers.
+    The published table comes from twenty: `python -m benchmarks.rolling --write`.
     """
     wanted = os.environ.get("ASGI_HEALTH_RESTARTS")
     return int(wanted) if wanted else 5 if server is UVICORN else 2
 
 
 def assert_true(outcome: Outcome, restarts: int) -> None:
-    """Everything that was to happen happened, and nothing stood between the servers and the clients' count."""
+    """Check that all restarts happened, all clients were served, and HAProxy sent no request again."""
     assert len(outcome.exits) == restarts
     for end in outcome.exits:
         end.assert_quiet()

@@ -21,11 +21,11 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from asgi_health import Drain, HealthMiddleware
+from benchmarks.rolling.app import Settings, signals
+from benchmarks.rolling.backend import held_port, launched
+from benchmarks.rolling.servers import DAPHNE, HYPERCORN_WORKERS, SERVERS, UVICORN, UVICORN_WORKERS
 
 from ..apps import plain_app
-from ..rolling.app import Settings, signals
-from ..rolling.backend import held_port, launched
-from ..rolling.servers import DAPHNE, HYPERCORN_WORKERS, SERVERS, UVICORN, UVICORN_WORKERS
 from .process import EXIT, Exit, Running, wait_for_boot, wait_until
 from .servers import Server
 from .wire import Answer, Connection, request

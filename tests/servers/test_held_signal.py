@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from ..rolling.app import Settings
-from ..rolling.backend import held_port, launched
-from ..rolling.servers import DAPHNE, SERVERS, UVICORN_WORKERS
+from benchmarks.rolling.app import Settings
+from benchmarks.rolling.backend import held_port, launched
+from benchmarks.rolling.servers import DAPHNE, SERVERS, UVICORN_WORKERS
+
 from .process import Exit, Running, wait_for_boot, wait_until
 from .servers import Server
 

@@ -1,9 +1,9 @@
-"""What the heartbeat of the loop and the watchdog cost those who ask: the same app with and without them."""
+"""The cost of the loop's heartbeat and of the watchdog to a request: the same app with and without them."""
 
 from contextlib import ExitStack
 
 from . import load
-from .contenders import contender
+from .contenders import find_contender
 from .figures import Figure, Results
 from .plan import Plan, Progress
 from .servers import Server, missing, start
@@ -19,11 +19,11 @@ def measure(plan: Plan, progress: Progress) -> Results:
     if lacking := missing("uvicorn"):
         results.skip(f"heartbeat: not measured, {', '.join(lacking)} is not installed")
         return results
-    who = contender("asgi-health")
+    contender = find_contender("asgi-health")
     taken: dict[str, dict[str, list[float]]] = {name: {unit: [] for unit in WHAT} for name in (OFF, ON)}
     with ExitStack() as stack:
         progress.step("heartbeat: starting uvicorn")
-        up = start(stack, [Server(who, slow_loop=0.0), Server(who, slow_loop=1.0)], results.skip)
+        up = start(stack, [Server(contender, slow_loop=0.0), Server(contender, slow_loop=1.0)], results.skip)
         if len(up) < 2:
             return results
         pair = [*zip((OFF, ON), up, strict=True)]

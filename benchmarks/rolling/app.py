@@ -1,4 +1,4 @@
-"""What runs inside a server process: an app that names the request it answers, and tells who takes the signals."""
+"""The app inside each server process. Its answers repeat the path of the request, or name the handler of SIGTERM."""
 
 import asyncio
 import json
@@ -11,18 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from asgi_health import Drain, HealthMiddleware, Paths
-
-from ..servers.apps import VARIABLE, App, Folder, Receive, Send
+from tests.servers.apps import VARIABLE, App, Folder, Receive, Send
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a process is to serve; it travels through the environment."""
+    """What one process serves. An environment variable carries it there."""
 
-    drain: dict[str, Any] | None = None  # the options of Drain
-    inner: dict[str, Any] | None = None  # those of a second layer inside of the first, which answers at /inner
-    breaks: bool = False  # its lifespan raises once the test says so
-    folder: str = ""  # where the process and the test meet
+    drain: dict[str, Any] | None = None
+    """The options of Drain."""
+    inner: dict[str, Any] | None = None
+    """The options of the Drain of a second HealthMiddleware inside the first; its readiness path is /inner."""
+    breaks: bool = False
+    """Whether its lifespan raises as soon as the folder has a file `break`."""
+    folder: str = ""
+    """The folder through which the process and its parent exchange files."""
 
     def dump(self, folder: str) -> str:
         return json.dumps(asdict(self) | {"folder": folder})
@@ -33,8 +36,10 @@ class Settings:
 
 
 def signals() -> str:
-    """Who takes SIGTERM in this process, and which descriptor is told of it. For a moment none is: not to be asked when
-    a signal may come."""
+    """Return the handler of SIGTERM and the wakeup descriptor of this process.
+
+    It takes the descriptor out for a moment, so do not call it when a signal may arrive.
+    """
     handler = signal.getsignal(signal.SIGTERM)
     wakeup = signal.set_wakeup_fd(-1)
     signal.set_wakeup_fd(wakeup)
@@ -58,7 +63,7 @@ def build(folder: Folder, *, breaks: bool = False) -> App:
                     raise RuntimeError("the broker went away")
 
     async def answer(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """Repeat the path; `/slow/0.5/...` takes that many seconds, `/process` and `/signals` answer what they say."""
+        """Repeat the path. `/slow/0.5/...` takes 0.5 s; `/process` returns the process id, `/signals` `signals()`."""
         path = text = scope["path"]
         if path.startswith("/slow/"):
             folder.note(f"begun {path}")
@@ -73,7 +78,7 @@ def build(folder: Folder, *, breaks: bool = False) -> App:
         await send({"type": "http.response.body", "body": body})
 
     async def talk(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """Repeat each message, until the client leaves or the server sends it away."""
+        """Repeat each message until the client or the server closes the websocket."""
         assert (await receive())["type"] == "websocket.connect"
         await send({"type": "websocket.accept"})
         while (message := await receive())["type"] == "websocket.receive":
@@ -83,7 +88,7 @@ def build(folder: Folder, *, breaks: bool = False) -> App:
 
 
 def make(settings: Settings) -> App:
-    """The app inside the health layer. What asgi_health logs appears among what the server itself prints."""
+    """Return the app inside HealthMiddleware. asgi_health logs to stderr, as the server does."""
     logger = logging.getLogger("asgi_health")
     logger.setLevel(logging.INFO)
     logger.addHandler(logging.StreamHandler())

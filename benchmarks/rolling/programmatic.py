@@ -1,4 +1,4 @@
-"""A program that runs hypercorn itself and stops it by a trigger of its own, as hypercorn's documentation shows it."""
+"""Run hypercorn from code and stop it by a `shutdown_trigger`, as hypercorn's documentation shows it."""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""One server process on a port that stays its own from one restart to the next."""
+"""One server process on a port that is reserved for it from one restart to the next."""
 
 import os
 import signal
@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..servers.apps import VARIABLE, Folder
-from ..servers.process import ROOT, Running
-from ..servers.servers import Server
+from tests.servers.apps import VARIABLE, Folder
+from tests.servers.process import ROOT, Running
+from tests.servers.servers import Server
+
 from .app import Settings
 
 Address = tuple[str, int]
@@ -20,11 +21,11 @@ Address = tuple[str, int]
 
 @contextmanager
 def held_port() -> Iterator[Address]:
-    """A port of 127.0.0.1 that servers can bind one after the other, and that nobody else is given in between.
+    """Reserve a port of 127.0.0.1 that servers can bind one after the other.
 
-    A socket that is bound and does not listen keeps it: whoever asks for any free port, or connects from one, gets
-    another, while a server that names it may bind it too. That takes SO_REUSEADDR on both sides, which every server
-    sets for its own restarts. Connections are refused while no server listens, as on any host.
+    A socket that is bound and does not listen reserves it: the system gives another port to every process that asks
+    for a free one, but a server that names this port can bind it. That takes SO_REUSEADDR on both sides, which every
+    server sets for its own restarts. Connections are refused while no server listens, as on any host.
     """
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -34,7 +35,7 @@ def held_port() -> Iterator[Address]:
 
 @contextmanager
 def launched(server: Server, address: Address, settings: Settings) -> Iterator[Running]:
-    """A server that was started, but may not answer yet. Whatever happens, none of its processes survives the block."""
+    """Start a server, which may not answer yet. All its processes have ended after the block."""
     with tempfile.TemporaryDirectory(prefix="asgi-health-") as name:
         folder = Path(name)
         with (folder / "log").open("wb") as log:

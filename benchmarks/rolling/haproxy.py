@@ -11,21 +11,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..servers.process import wait_until
+from tests.servers.process import wait_until
+
 from .backend import Address
 
 NEEDED = "haproxy"  # Debian's package has the same name
-# Where Debian puts it, and where nobody but root looks.
+# Debian installs it into a folder that only the PATH of root has.
 PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin"])
 INTERVAL = 0.05  # seconds between two checks of a backend: what HAProxy needs at least to notice
 
-# Every line that could hide a lost request is off, so that each one reaches a client, where it is counted.
+# Every option that could hide a lost request is off, so that each one reaches a client, which counts it.
 CONFIG = """\
 global
-    # One thread: the machine is for the servers. The socket tells how HAProxy sees its backends.
+    # One thread: the processors are for the servers. The socket reports the state of the backends.
     nbthread 1
     stats socket {stats} mode 600 level operator
-    # Whatever went wrong, and nothing else, with HAProxy's own word for what it was.
+    # Failures only, with HAProxy's own code for each.
     log stdout format raw local0
 
 defaults
@@ -33,35 +34,34 @@ defaults
     log global
     option httplog
     option dontlog-normal
-    # A request that meets a backend which refuses it or hangs up has failed: it is not sent again, nor to the other.
+    # A request fails when its backend refuses or closes the connection: HAProxy sends it to no backend again.
     retries 0
     no option redispatch
-    # Clients and backends keep their connections; a request may travel on a connection that another one has left.
-    # That is HAProxy's default, and the harder case: an idle connection that a stopping server closes can take a
-    # request with it.
+    # Clients and backends keep their connections, and a request may reuse a connection to a backend. That is
+    # HAProxy's default, and the harder case: a stopping server that closes an idle connection can lose a request.
     option http-keep-alive
     http-reuse safe
-    # Far above what anything here takes, but for those who connect to a socket that nobody will ever accept from.
+    # Far above what any request here takes. `connect` limits the wait at a socket whose server no longer accepts.
     timeout connect 2s
     timeout client 30s
     timeout server 30s
-    # A busy machine may be slow to answer a check; only an answer that says so takes a backend out.
+    # A check may be slow on a busy machine; only its answer takes a backend out.
     timeout check 5s
 
 frontend clients
-    # A socket that is listening already: no port is lost between choosing and binding it.
+    # A socket that listens already: no other process can take the port between its choice and the bind.
     bind fd@{listener}
     default_backend app
 
 backend app
     balance roundrobin
-    # OPTIONS /health/ready HTTP/1.0 without a Host; 200 is up, and so no 2xx or 3xx of anybody else.
+    # OPTIONS /health/ready HTTP/1.0 without a Host. Only 200 is up, no other 2xx or 3xx.
     option httpchk /health/ready
     http-check expect status 200
-    # Down at the first 503 and up at the first 200: the drain has to be only as long as this takes.
+    # Down at the first 503 and up at the first 200: the drain needs to last no longer than that.
     default-server check inter {interval} fall 1 rise 1
-    # Each second it gives up half of the connections that it does not need, and not every five: servers close theirs
-    # after two (gunicorn) to five (uvicorn), and a request must not be on its way in that very moment.
+    # Close half of the idle connections each second, not every five: servers close them after two (gunicorn) to five
+    # seconds (uvicorn), and no request may be on its way at that moment.
     default-server pool-purge-delay 1s
 {servers}
 """
@@ -69,12 +69,14 @@ backend app
 
 @dataclass(frozen=True)
 class View:
-    """How HAProxy sees a backend."""
+    """The state of a backend as HAProxy reports it."""
 
     up: bool
-    check: str  # how its last check ended: "L7OK", "L7STS" for another status than 200, "L4CON" for a refusal
+    check: str
+    """How its last check ended: "L7OK", "L7STS" for another status than 200, "L4CON" for a refused connection."""
     served: int
-    retried: int  # requests that were sent again, to the same backend or to the other
+    retried: int
+    """Requests that were sent again, to the same backend or to the other."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Balancer:
             stats.sendall(b"show stat\n")
             text = b"".join(iter(lambda: stats.recv(65536), b"")).decode().removeprefix("# ")
         (row,) = (row for row in csv.DictReader(text.splitlines()) if row["svname"] == f"s{number}")
-        # The star says that the next check is under way already.
+        # The star means that the next check has begun.
         return View(
             up=row["status"].startswith("UP"),
             check=row["check_status"].removeprefix("* "),
@@ -99,17 +101,17 @@ class Balancer:
         )
 
     def drains(self, number: int) -> int:
-        """How often it was taken out because its readiness said 503, and not because it was gone."""
+        """Return how often HAProxy took it out because its readiness answered 503."""
         return self.log.count(f"Server app/s{number} is DOWN, reason: Layer7 wrong status, code: 503")
 
     @property
     def log(self) -> str:
-        """What `CONFIG` has it log; its terminal, where it says much of this again, is in `complaints`."""
+        """The log that CONFIG asks for. The file `complaints` has its stderr, which repeats much of this."""
         return (self.folder / "log").read_text()
 
 
 def missing() -> str | None:
-    """Say what to install, where HAProxy is not."""
+    """Return what to install where HAProxy is missing, None where it is installed."""
     return None if _program() else f"{NEEDED} not found; on Debian: apt-get install {NEEDED}"
 
 
@@ -119,7 +121,7 @@ def _program() -> str | None:
 
 @contextmanager
 def balancing(backends: Sequence[Address], folder: Path) -> Iterator[Balancer]:
-    """HAProxy in front of these backends, which it calls s0, s1 and so on; it is gone after the block."""
+    """Run HAProxy in front of these backends, named s0, s1 and so on. It has ended after the block."""
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
         config = folder / "haproxy.cfg"
         config.write_text(_config(backends, folder, listener.fileno()))

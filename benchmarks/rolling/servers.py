@@ -2,9 +2,9 @@
 
 from importlib.util import find_spec
 
-from ..servers.servers import Server
+from tests.servers.servers import Server
 
-_TARGET = "tests.rolling.target:app"
+_TARGET = "benchmarks.rolling.target:app"
 _UVICORN = ("uvicorn", _TARGET, "--host", "{host}", "--port", "{port}", "--no-access-log")
 _GUNICORN = ("gunicorn", _TARGET, "--bind", "{host}:{port}", "--no-control-socket")
 _GRANIAN = ("granian", _TARGET, "--host", "{host}", "--port", "{port}", "--interface", "asgi")
@@ -19,7 +19,7 @@ SERVERS = (
     UVICORN,
     Server("uvicorn-httptools-asyncio", (*_UVICORN, "--http", "httptools", "--loop", "asyncio")),
     Server("uvicorn-h11-asyncio", (*_UVICORN, "--http", "h11", "--loop", "asyncio")),
-    # An alpha that uvicorn offers beside its two other parsers, and that needs a package of its own.
+    # An alpha: the third parser of uvicorn, which needs a package of its own.
     *(
         [Server("uvicorn-zttp-asyncio", (*_UVICORN, "--http", "zttp", "--loop", "asyncio"))]
         if find_spec("zttp")
@@ -32,5 +32,5 @@ SERVERS = (
     Server("granian-uvloop", (*_GRANIAN, "--loop", "uvloop")),
     DAPHNE,
     Server("hypercorn-0-workers", (*_HYPERCORN, "--workers", "0")),
-    Server("hypercorn-serve", ("tests.rolling.programmatic", "{host}:{port}")),
+    Server("hypercorn-serve", ("benchmarks.rolling.programmatic", "{host}:{port}")),
 )

@@ -1,4 +1,4 @@
-"""The module that a server is told to serve."""
+"""The module that the servers import."""
 
 from .app import Settings, make
 

@@ -2,12 +2,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks import load, pulse
+from benchmarks import heartbeat, load
 from benchmarks.load import Load
 from benchmarks.plan import Plan, Progress
 
 
-def test_each_is_compared_with_what_was_measured_beside_it_and_takes_its_turn_in_being_first(
+def test_each_run_is_compared_with_its_neighbour_and_the_order_alternates(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[str] = []
@@ -19,12 +19,12 @@ def test_each_is_compared_with_what_was_measured_beside_it_and_takes_its_turn_in
         return Load(1000, per_second, {"p99": 100.0}, 0, 0)
 
     monkeypatch.setattr(load, "run", run)
-    monkeypatch.setattr(pulse, "missing", lambda name: [])
-    monkeypatch.setattr(pulse, "Server", lambda who, *, slow_loop: SimpleNamespace(url=str(slow_loop)))
-    monkeypatch.setattr(pulse, "start", lambda stack, servers, skip: servers)
-    results = pulse.measure(Plan(quick=True), Progress())
+    monkeypatch.setattr(heartbeat, "missing", lambda name: [])
+    monkeypatch.setattr(heartbeat, "Server", lambda contender, *, slow_loop: SimpleNamespace(url=str(slow_loop)))
+    monkeypatch.setattr(heartbeat, "start", lambda stack, servers, skip: servers)
+    results = heartbeat.measure(Plan(quick=True), Progress())
     assert asked[:4] == ["0.0", "1.0", "1.0", "0.0"]
-    on = results.find("heartbeat, uvicorn", "16 kept", pulse.ON)
+    on = results.find("heartbeat, uvicorn", "16 kept", heartbeat.ON)
     assert on is not None
     assert on.ratio is not None
     assert [on.ratio.low, on.ratio.high] == pytest.approx([0.9, 0.9])

@@ -1,4 +1,4 @@
-"""The clients count everything but the right answer as lost: a count of none is worth nothing otherwise."""
+"""The clients count every outcome but the right answer as lost. Otherwise "none lost" would prove nothing."""
 
 import socket
 import threading
@@ -7,9 +7,10 @@ from contextlib import contextmanager
 
 import pytest
 
+from benchmarks.rolling.backend import Address, held_port
+from benchmarks.rolling.load import CLIENTS, Tally, load
+
 from ..servers.process import wait_until
-from .backend import Address, held_port
-from .load import CLIENTS, Tally, load
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -50,7 +51,7 @@ def is_silent(connection: socket.socket, path: bytes) -> None:
 
 @contextmanager
 def serving(behaviour: Behaviour) -> Iterator[Address]:
-    """A server that does this for each request that it has read."""
+    """Run a server that does `behaviour` for each request that it has read."""
     connections: list[socket.socket] = []
     threads: list[threading.Thread] = []
 
@@ -91,10 +92,13 @@ def serving(behaviour: Behaviour) -> Iterator[Address]:
 
 
 def count(address: Address, patience: float = 10.0) -> Tally:
-    """What each kind of client has got, when all have got something."""
+    """Return the outcomes when each kind of client has one."""
     tally = Tally()
     with load(address, tally, patience):
-        wait_until(lambda: {key.split(":")[0] for key in [*tally.answered, *tally.lost]} == NAMES, "all had an outcome")
+        wait_until(
+            lambda: {key.split(":")[0] for key in [*tally.answered, *tally.lost]} == NAMES,
+            "each has an outcome",
+        )
     return tally
 
 
@@ -103,7 +107,7 @@ def assert_lost(tally: Tally, *reasons: str) -> None:
     assert {key.split(": ")[1] for key in tally.lost} <= set(reasons)
 
 
-def test_right_answers_count() -> None:
+def test_right_answers_are_counted() -> None:
     with serving(right) as address:
         tally = count(address)
     assert set(tally.answered) == NAMES
@@ -120,7 +124,7 @@ def test_right_answers_count() -> None:
         (resets, ["ConnectionResetError"]),
     ],
 )
-def test_anything_else_is_lost(behaviour: Behaviour, reasons: list[str]) -> None:
+def test_any_other_outcome_is_lost(behaviour: Behaviour, reasons: list[str]) -> None:
     with serving(behaviour) as address:
         assert_lost(count(address), *reasons)
 
@@ -135,6 +139,6 @@ def test_a_refused_connection_is_lost() -> None:
         assert_lost(count(address), "ConnectionRefusedError")
 
 
-def test_a_mistake_of_the_clients_themselves_is_told() -> None:
+def test_a_fault_of_the_clients_themselves_is_raised() -> None:
     with pytest.raises(ExceptionGroup, match="TaskGroup"), load(("127.0.0.1", 1 << 16), Tally()):
-        wait_until(lambda: all(thread.name != "load" for thread in threading.enumerate()), "the clients gave up")
+        wait_until(lambda: all(thread.name != "load" for thread in threading.enumerate()), "the clients have ended")

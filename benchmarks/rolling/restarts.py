@@ -1,4 +1,4 @@
-"""The restarts: one backend after the other, while the load goes on."""
+"""Restart one backend after the other under load."""
 
 import tempfile
 from collections import Counter
@@ -7,27 +7,33 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..servers.process import BOOT, Exit, Running, wait_until
-from ..servers.servers import Server
+from tests.servers.process import BOOT, Exit, Running, wait_until
+from tests.servers.servers import Server
+
 from .app import Settings
 from .backend import Address, held_port, launched
 from .haproxy import Balancer, View, balancing
 from .load import Tally, load
 
-DELAY = 1.0  # seconds: twenty of HAProxy's checks, and three of the slow requests
+DELAY = 1.0
+"""Seconds of the drain: twenty of HAProxy's checks, and three of the slow requests."""
 BACKENDS = (0, 1)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of the restarts of a pair of servers."""
+    """The outcome of the restarts of a pair of servers."""
 
-    answered: Counter[str]  # requests, by client
-    lost: Counter[str]  # by client and by what it got instead
-    drains: int  # times that HAProxy took a backend out because its readiness said so
+    answered: Counter[str]
+    """Requests, by the name of the client."""
+    lost: Counter[str]
+    """Requests, by the name of the client and what it got instead."""
+    drains: int
+    """How often HAProxy took a backend out because its readiness answered 503."""
     views: tuple[View, ...]
     exits: tuple[Exit, ...]
-    log: str  # of HAProxy
+    log: str
+    """HAProxy's log."""
 
     @property
     def requests(self) -> int:
@@ -52,19 +58,21 @@ class Pair:
     def wait_for_up(self, number: int) -> None:
         backend = self.running[number]
 
-        def trusted() -> bool:
+        def is_up() -> bool:
             code = backend.process.poll()
             assert code is None, f"{self.server} ended with {code}\n{backend.log}"
             view = self.balancer.see(number)
             return view.up and view.check == "L7OK"
 
-        wait_until(trusted, f"HAProxy trusts {self.server}\n{self.balancer.log}\n{backend.log}", BOOT)
+        wait_until(is_up, f"HAProxy reports {self.server} as up\n{self.balancer.log}\n{backend.log}", BOOT)
 
     def restart(self, number: int) -> Exit:
-        """Stop one backend by SIGTERM and start it anew, as orchestrators do; return when HAProxy trusts it again."""
+        """Stop one backend by SIGTERM and start it again; return when HAProxy sends it requests again."""
         end = self.running[number].stop()
-        # Without a drain HAProxy may not have noticed yet, and would seem to trust the new one before it answers.
-        wait_until(lambda: not self.balancer.see(number).up, f"HAProxy misses {self.server}\n{self.balancer.log}")
+        # Without a drain HAProxy may still report the old process as up when the new one does not answer yet.
+        wait_until(
+            lambda: not self.balancer.see(number).up, f"HAProxy reports {self.server} as down\n{self.balancer.log}"
+        )
         self.stacks[number].close()
         self.start(number)
         self.wait_for_up(number)
@@ -73,7 +81,7 @@ class Pair:
 
 @contextmanager
 def pair(server: Server, settings: Settings) -> Iterator[Pair]:
-    """Two backends that HAProxy trusts."""
+    """Start HAProxy and two backends, and wait until it reports both as up."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="asgi-health-")))
         addresses = [stack.enter_context(held_port()) for _ in BACKENDS]
@@ -87,7 +95,7 @@ def pair(server: Server, settings: Settings) -> Iterator[Pair]:
 
 
 def roll(server: Server, settings: Settings, restarts: int) -> Outcome:
-    """Restart two backends in turn, so often in all, under continuous load."""
+    """Restart two backends in turn under continuous load, `restarts` times in all."""
     tally = Tally()
     with pair(server, settings) as backends:
         balancer = backends.balancer
@@ -103,6 +111,6 @@ def roll(server: Server, settings: Settings, restarts: int) -> Outcome:
 
 
 def _wait_for_more(tally: Tally) -> None:
-    """Let the load come to both backends before anything else happens."""
+    """Wait for twenty more requests, so that both backends have served some."""
     before = tally.requests
-    wait_until(lambda: tally.requests > before + 20, "the clients are answered")
+    wait_until(lambda: tally.requests > before + 20, "the clients get answers")

@@ -1,4 +1,4 @@
-"""Clients that ask without a pause worth the name, and count what they get: everything but the right answer is lost."""
+"""Clients that send requests almost without pause and count the answers. Every other outcome counts as lost."""
 
 import asyncio
 import threading
@@ -8,20 +8,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 
-from ..servers.wire import Answer, Parser, request
+from tests.servers.wire import Answer, Parser, request
+
 from .backend import Address
 
-PATIENCE = 10.0  # seconds for one answer
-PAUSE = 0.02  # seconds between two requests of a client
-SLOW = 0.3  # seconds that a slow request takes
+PATIENCE = 10.0
+"""Seconds until a client gives up an answer."""
+PAUSE = 0.02
+"""Seconds between two requests of a client."""
+SLOW = 0.3
+"""Seconds that a slow request takes."""
 
 
 @dataclass(frozen=True)
 class Client:
-    """How one client behaves."""
+    """The behaviour of one client."""
 
     name: str
-    keeps: bool  # its connection, as long as it may
+    keeps: bool
+    """Whether it keeps its connection until the server closes it."""
     path: str = "/quick"
 
 
@@ -34,10 +39,12 @@ CLIENTS = (
 
 @dataclass
 class Tally:
-    """What the clients got. Written by the thread of the clients alone; a reader sees it at some moment."""
+    """The outcomes of the requests. Only the thread of the clients writes; other threads may read at any time."""
 
-    answered: Counter[str] = field(default_factory=Counter)  # by client
-    lost: Counter[str] = field(default_factory=Counter)  # by what was got instead
+    answered: Counter[str] = field(default_factory=Counter)
+    """By the name of the client."""
+    lost: Counter[str] = field(default_factory=Counter)
+    """By the name of the client and the outcome."""
 
     @property
     def requests(self) -> int:
@@ -45,19 +52,19 @@ class Tally:
 
 
 class Lost(Exception):
-    """Something else came than the answer to this very request."""
+    """The outcome of a request is not the answer to that request."""
 
 
 @contextmanager
 def load(address: Address, tally: Tally, patience: float = PATIENCE) -> Iterator[None]:
-    """Keep asking until the end of the block, and then until each request under way has its outcome."""
+    """Run the clients until the end of the block; then wait until each open request has its outcome."""
     stop = threading.Event()
     failures: list[BaseException] = []
 
     def run() -> None:
         try:
-            asyncio.run(_everybody(address, tally, patience, stop))
-        except BaseException as error:  # a mistake of these clients: it must not pass for silence
+            asyncio.run(_run_clients(address, tally, patience, stop))
+        except BaseException as error:  # a fault of the clients themselves: it must not count as "nothing lost"
             failures.append(error)
 
     thread = threading.Thread(target=run, name="load")
@@ -71,14 +78,14 @@ def load(address: Address, tally: Tally, patience: float = PATIENCE) -> Iterator
         raise failures[0]
 
 
-async def _everybody(address: Address, tally: Tally, patience: float, stop: threading.Event) -> None:
+async def _run_clients(address: Address, tally: Tally, patience: float, stop: threading.Event) -> None:
     numbers = count()
     async with asyncio.TaskGroup() as group:
         for client in CLIENTS:
-            group.create_task(_ask_on(client, address, tally, patience, stop, numbers))
+            group.create_task(_run_client(client, address, tally, patience, stop, numbers))
 
 
-async def _ask_on(
+async def _run_client(
     client: Client, address: Address, tally: Tally, patience: float, stop: threading.Event, numbers: Iterator[int]
 ) -> None:
     connection: Connection | None = None
@@ -118,7 +125,7 @@ class Connection:
         return cls(*await asyncio.open_connection(*address))
 
     async def ask(self, path: str, *, keep: bool) -> Answer:
-        """Return the whole answer. Raises OSError or Lost where there is none."""
+        """Return the whole answer. Raises OSError or Lost where none arrives."""
         self.writer.write(request("GET", path, [] if keep else [("connection", "close")]))
         while (answer := self.parser.next("GET")) is None:
             if self.parser.closed:
