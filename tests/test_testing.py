@@ -10,7 +10,7 @@ from asgi_health import Check, Health, HealthMiddleware, testing
 from asgi_health.asgi.types import Message, Receive, Scope, Send
 from asgi_health.testing import Response, lifespan, settled
 
-ANY: Any = testing  # untyped, because a type checker refuses these calls
+ANY: Any = testing  # untyped: a type checker refuses these calls
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
@@ -140,14 +140,14 @@ MISTAKES: dict[str, tuple[Call, type[Exception], str]] = {
         "probe: the app returned without an answer to GET /a",
     ),
     "lifespan of a Health": (
-        lambda: lived(Health()),
+        lambda: run_lifespan(Health()),
         TypeError,
         "lifespan: app must be an ASGI app, not a Health; pass the app with HealthMiddleware around it",
     ),
 }
 
 
-async def lived(app: Any) -> None:
+async def run_lifespan(app: Any) -> None:
     async with lifespan(app):
         pass
 
