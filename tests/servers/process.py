@@ -7,12 +7,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..support.waiting import wait_until
 from .apps import VARIABLE, Folder, Settings
 from .servers import Server
 from .wire import Address, Answer, ask
@@ -23,15 +24,6 @@ EXIT = 10.0  # seconds in which it must be gone after SIGTERM
 
 # What no server may have on its standard error, whatever was done to it.
 NOISE = ("Traceback", "was never awaited", "was destroyed but it is pending", "Exception ignored")
-
-
-def wait_until(condition: Callable[[], bool], what: str, patience: float = 10.0) -> None:
-    """Look again and again, and give up loudly."""
-    end = time.monotonic() + patience
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {patience} s: {what}")
-        time.sleep(0.01)
 
 
 @dataclass(frozen=True)
@@ -104,7 +96,7 @@ class Running:
             return False
 
         try:
-            wait_until(gone, "its process group is gone", patience=5.0)
+            wait_until(gone, "its process group is gone", timeout=5.0)
         except AssertionError:
             return False
         return True

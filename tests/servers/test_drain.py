@@ -26,7 +26,8 @@ from ..apps import plain_app
 from ..rolling.app import Settings, signals
 from ..rolling.backend import held_port, launched
 from ..rolling.servers import DAPHNE, HYPERCORN_WORKERS, SERVERS, UVICORN, UVICORN_WORKERS
-from .process import EXIT, Exit, Running, wait_for_boot, wait_until
+from ..support.waiting import wait_until
+from .process import EXIT, Exit, Running, wait_for_boot
 from .servers import Server
 from .wire import Answer, Connection, request
 

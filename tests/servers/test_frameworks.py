@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from ..support.waiting import wait_until
 from .frameworks import FRAMEWORKS, GREETING, Framework
-from .process import Exit, Running, launched, wait_for_boot, wait_until
+from .process import Exit, Running, launched, wait_for_boot
 from .servers import UVICORN
 from .wire import Answer
 

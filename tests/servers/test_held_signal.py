@@ -14,7 +14,8 @@ import pytest
 from ..rolling.app import Settings
 from ..rolling.backend import held_port, launched
 from ..rolling.servers import DAPHNE, SERVERS, UVICORN_WORKERS
-from .process import Exit, Running, wait_for_boot, wait_until
+from ..support.waiting import wait_until
+from .process import Exit, Running, wait_for_boot
 from .servers import Server
 
 pytestmark = pytest.mark.timeout(120)

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from ..support.waiting import wait_until
 from .apps import TOKEN
-from .process import ROOT, Exit, Running, launched, wait_for_boot, wait_until
+from .process import ROOT, Exit, Running, launched, wait_for_boot
 from .servers import SERVERS, UVICORN, Server
 from .wire import Address, Answer, Connection, ask, request
 

@@ -4,8 +4,9 @@ from contextlib import ExitStack
 
 import pytest
 
+from ..support.waiting import wait_until
 from .apps import TOKEN
-from .process import Exit, Running, launched, wait_for_boot, wait_until
+from .process import Exit, Running, launched, wait_for_boot
 from .servers import Server
 from .wire import Connection, request
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from .process import Running, wait_until
+from ..support.waiting import wait_until
+from .process import Running
 from .wire import Connection
 
 pytestmark = pytest.mark.timeout(60)
