@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from ..servers.process import wait_until
+from ..support.waiting import wait_until
 from .program import ADDRESS, EXAMPLES, QUEUE, Program, program
 from .readme import BLOCKS
 
