@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from ..support.waiting import wait_until
-from .browser import PACKAGES, Browser, browser, missing
+from ..servers.process import wait_until
+from .browser import PACKAGES, Browser, missing, open_browser
 from .demo import Demo
 
-# How much each text stands out from what is behind it (WCAG 2: 4.5 is enough for everybody), the worst one.
+# The lowest contrast of a text and its background (WCAG 2 AA asks for 4.5).
 WORST_CONTRAST = """
 const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
 const light = ([r, g, b]) => [r, g, b]
@@ -42,13 +42,13 @@ def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
-    with browser(tmp_path_factory.mktemp("browser")) as opened:
-        yield opened
+    with open_browser(tmp_path_factory.mktemp("browser")) as browser:
+        yield browser
 
 
 @pytest.fixture
 def page(window: Browser, demo: Demo) -> Browser:
-    """The page, when it has looked at the shop once and found everything well."""
+    """The page, after a first round in which everything was healthy."""
     window.open(f"{demo.url}/")
     for path in ("/livez", "/readyz", "/startupz", "/health"):
         wait_for(window, path, "200", "pass")
@@ -67,13 +67,13 @@ def wait_for(page: Browser, path: str, code: str, word: str) -> None:
     wait_until(lambda: shown() == (code, word), f"the page shows {code} {word} for {path}", 20.0)
 
 
-def press(page: Browser, what: str, fault: str) -> None:
-    button = f"[data-{what}='{fault}']"
+def press(page: Browser, action: str, fault: str) -> None:
+    button = f"[data-{action}='{fault}']"
     wait_until(lambda: page.run("return document.querySelector(arguments[0])?.disabled", button) is False, button)
     page.click(button)
 
 
-def test_buttons_break_and_mend_and_the_page_shows_what_becomes_of_it(page: Browser, demo: Demo) -> None:
+def test_the_buttons_break_and_repair_and_the_page_shows_the_answers(page: Browser, demo: Demo) -> None:
     press(page, "break", "database")
     press(page, "break", "payments-stubborn")
     press(page, "break", "recommendations")
@@ -86,10 +86,10 @@ def test_buttons_break_and_mend_and_the_page_shows_what_becomes_of_it(page: Brow
     wait_for(page, "/livez", "200", "pass")
     assert demo.status("/readyz") == 503
 
-    press(page, "mend", "database")
-    press(page, "mend", "payments-stubborn")
+    press(page, "repair", "database")
+    press(page, "repair", "payments-stubborn")
     wait_for(page, "/readyz", "200", "warn")
-    press(page, "mend", "recommendations")
+    press(page, "repair", "recommendations")
     wait_for(page, "/readyz", "200", "pass")
     wait_for(page, "/products", "200", "ok")
     log = text(page, "#log")
@@ -99,15 +99,15 @@ def test_buttons_break_and_mend_and_the_page_shows_what_becomes_of_it(page: Brow
             "/livez: 200 pass",
             "→ 503 fail",
             "→ 200 pass",
-            "The database is gone: broken",
-            "The database is gone: broken → mended",
+            "The database is missing: broken",
+            "The database is missing: broken → repaired",
             "check database: pass → fail (OperationalError: unable to open database file)",
             "check database: fail → pass",
         )
     ), log
 
 
-def test_it_shows_that_nothing_answers_while_the_loop_is_blocked(page: Browser) -> None:
+def test_the_page_shows_that_nothing_answers_while_the_loop_is_blocked(page: Browser) -> None:
     press(page, "break", "loop")
     words = "return [...document.querySelectorAll('.probe .word')].map((word) => word.textContent)"
     wait_until(lambda: page.run(words) == ["no answer"] * 5, "nothing answers")
@@ -115,7 +115,7 @@ def test_it_shows_that_nothing_answers_while_the_loop_is_blocked(page: Browser) 
     wait_for(page, "/readyz", "200", "pass")
 
 
-# Of the cards of the probes and the buttons that break: those that are not wholly on the screen, or covered.
+# The cards of the probes and the buttons that break which are partly off the screen or covered.
 HIDDEN = """
 return [...document.querySelectorAll("[data-probe], [data-break]")].filter((element) => {
   const {left, top, right, bottom, width, height} = element.getBoundingClientRect();
@@ -138,7 +138,7 @@ def test_the_probes_and_the_buttons_that_break_are_on_the_first_screen_together(
         page.resize(0, 0)
 
 
-def test_on_a_phone_the_probes_stay_in_sight_below_what_is_broken(page: Browser, demo: Demo) -> None:
+def test_on_a_phone_the_probes_stay_visible_while_the_page_is_scrolled(page: Browser, demo: Demo) -> None:
     page.resize(390, 664)
     try:
         press(page, "break", "database")
@@ -149,30 +149,30 @@ def test_on_a_phone_the_probes_stay_in_sight_below_what_is_broken(page: Browser,
         assert [each for each in seen if "probe" in each or "loop" in each] == []
     finally:
         page.resize(0, 0)
-        demo.ask("/mend/database")
-        demo.ask("/mend/recommendations")
+        demo.request("/repair/database")
+        demo.request("/repair/recommendations")
 
 
-def test_the_page_says_what_the_package_is_and_shows_no_time_of_the_browser(page: Browser) -> None:
+def test_the_page_introduces_the_package_and_shows_no_times_measured_by_the_browser(page: Browser) -> None:
     assert "asgi-health is the health layer of an ASGI app" in text(page, "header")
     assert 'HealthMiddleware(app, checks={"database": ping_database})' in text(page, "pre")
     assert "503: Kubernetes restarts the process" in text(page, "[data-probe='/livez']")
     assert " ms" not in page.run("return document.getElementById('probes').textContent")
 
 
-def test_what_others_break_shows_too(page: Browser, demo: Demo) -> None:
-    demo.ask("/break/recommendations")
+def test_the_page_shows_faults_that_another_client_has_begun(page: Browser, demo: Demo) -> None:
+    demo.request("/break/recommendations")
     wait_for(page, "/readyz", "200", "warn")
-    press(page, "mend", "recommendations")
+    press(page, "repair", "recommendations")
     wait_for(page, "/readyz", "200", "pass")
 
 
-def test_the_thresholds_are_shown(page: Browser) -> None:
+def test_the_page_shows_the_thresholds(page: Browser) -> None:
     row = text(page, "[data-check='database']")
     assert "every 0.5 s, retry after 0.5 s" in row
     assert "timeout 1 s, stale after 2.5 s" in row
     assert "fails after 2 failures" in row
-    assert "well after 2 passes" in row
+    assert "healthy after 2 passes" in row
 
 
 @pytest.mark.parametrize(("scheme", "is_light"), [("light", True), ("dark", False)])
@@ -185,8 +185,8 @@ def test_every_text_is_readable_in_both_colour_schemes(page: Browser, scheme: st
         assert contrast >= 4.5, element
 
 
-def test_it_fetches_nothing_from_elsewhere_and_has_nothing_to_complain_of(page: Browser, demo: Demo) -> None:
+def test_the_page_fetches_nothing_from_other_origins_and_logs_no_errors(page: Browser, demo: Demo) -> None:
     fetched = page.run("return performance.getEntriesByType('resource').map((each) => each.name)")
     assert fetched
     assert all(url.startswith(f"{demo.url}/") for url in fetched)
-    assert page.complaints() == []
+    assert page.console_errors() == []

@@ -1,17 +1,17 @@
-"""Programs without ASGI: the examples of README.md, on every loop."""
+"""Programs without ASGI: the examples of docs/programs.md, on every loop."""
 
 import textwrap
 from contextlib import AbstractContextManager
 
 import pytest
 
-from ..support.waiting import wait_until
+from ..documentation.blocks import blocks
+from ..servers.process import wait_until
 from .program import ADDRESS, EXAMPLES, QUEUE, Program, program
-from .readme import BLOCKS
 
 pytestmark = pytest.mark.timeout(120)
 
-LATER = "300"  # seconds of a drain that no test waits for
+LONG_DELAY = "300"  # seconds: no test waits for the end of this drain
 
 each_example = pytest.mark.parametrize("example", ["consumer", "consumer_trio"])
 each_backend = pytest.mark.parametrize("backend", ["asyncio", "uvloop", "trio"])
@@ -22,12 +22,12 @@ def as_printed(example: str) -> AbstractContextManager[Program]:
 
 
 def driven(backend: str, delay: str) -> AbstractContextManager[Program]:
-    """One of them, whose messages say what is to happen while they are handled."""
+    """Return an example whose messages say what happens while they are handled."""
     return program("-m", f"{__package__}.drive_consumer", backend, "{folder}", delay)
 
 
-def test_the_lines_that_the_readme_shows_are_those_of_the_example() -> None:
-    (shown,) = [block for block in BLOCKS if ".running(" in block]
+def test_the_lines_that_the_page_shows_are_those_of_the_example() -> None:
+    (shown,) = blocks("python", "programs.md")
     options = 'listener=Listener("127.0.0.1:9000"), drain=Drain(delay=2.0)'
     assert options in shown
     lines = textwrap.indent(shown.replace(options, "listener=listener, drain=drain"), "    ")
@@ -58,7 +58,7 @@ def test_readiness_follows_a_dependency_and_liveness_does_not(example: str) -> N
 
 @each_backend
 def test_the_first_sigterm_announces_and_the_second_one_ends_it(backend: str) -> None:
-    with driven(backend, LATER) as consumer:
+    with driven(backend, LONG_DELAY) as consumer:
         consumer.terminate()
         consumer.wait_for_status("/readyz", 503)
         consumer.send("hello")
@@ -69,7 +69,7 @@ def test_the_first_sigterm_announces_and_the_second_one_ends_it(backend: str) ->
 
 
 @each_backend
-def test_the_message_in_hand_is_finished(backend: str) -> None:
+def test_the_message_that_is_being_handled_is_finished(backend: str) -> None:
     with driven(backend, "2") as consumer:
         consumer.send("stops")
         consumer.wait_for_event("begins stops")
@@ -77,13 +77,13 @@ def test_the_message_in_hand_is_finished(backend: str) -> None:
         consumer.wait_for_status("/readyz", 503)
         assert consumer.status("/livez") == 200
         consumer.assert_quiet_exit()
-        assert consumer.events == ["begins stops", "is told to stop", "ends stops"]
+        assert consumer.events == ["begins stops", "sees the stop", "ends stops"]
         assert not list((consumer.folder / QUEUE).iterdir())
 
 
 @each_backend
-def test_a_blocked_loop_is_seen_first_by_readiness_then_by_liveness_and_its_end_by_both(backend: str) -> None:
-    with driven(backend, LATER) as consumer:
+def test_a_blocked_loop_fails_readiness_first_then_liveness_and_both_recover(backend: str) -> None:
+    with driven(backend, LONG_DELAY) as consumer:
         consumer.send("blocks")
         consumer.wait_for_status("/readyz", 503)
         assert consumer.status("/livez") == 200
