@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from ..support.waiting import wait_until
+from ..servers.process import wait_until
 from .backend import Address, held_port
 from .load import CLIENTS, Tally, load
 
