@@ -24,6 +24,11 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 async def mute(scope: Scope, receive: Receive, send: Send) -> None: ...
 
 
+async def failing(scope: Scope, receive: Receive, send: Send) -> None:
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": "no pool"})
+
+
 def ping() -> None: ...
 
 
@@ -138,6 +143,16 @@ MISTAKES: dict[str, tuple[Call, type[Exception], str]] = {
         lambda: ANY.probe(mute, "/a"),
         RuntimeError,
         "probe: the app returned without an answer to GET /a",
+    ),
+    "lifespan of an app that fails to start": (
+        lambda: run_lifespan(failing),
+        RuntimeError,
+        "the app failed to start: no pool",
+    ),
+    "lifespan of an app that returns": (
+        lambda: run_lifespan(mute),
+        RuntimeError,
+        "the app returned without an answer to lifespan.startup",
     ),
     "lifespan of a Health": (
         lambda: run_lifespan(Health()),

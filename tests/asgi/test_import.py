@@ -26,7 +26,7 @@ async def show():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
     print((await probe(app, "/healthz")).body.decode())
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))  # the interpreter opens a library to end its threads
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))  # the interpreter opens a library when it ends its threads
 
 async def with_lifespan():
     async with lifespan(app):

@@ -240,7 +240,7 @@ def test_a_second_lifespan_of_the_same_app_is_like_the_first(script: Script, bac
             log.clear()
 
     run_virtual(backend, main)
-    run_virtual(backend, main, start=clock_of(backend)())  # and on another loop
+    run_virtual(backend, main, start=clock_of(backend)())  # on another loop too
     assert logs[1:] == [logs[0]] * 3
     assert "check ends" in logs[0]
 

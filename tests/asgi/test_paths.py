@@ -25,7 +25,7 @@ HEALTH_PATHS = [
     ("/livez", "/"),
     ("/livez", "/api"),  # hypercorn, granian, daphne and httpx leave the root path out of the path
     ("/livez", "/api/"),
-    ("/api/livez", "/api"),  # uvicorn and Starlette's mounts put it in
+    ("/api/livez", "/api"),  # uvicorn and the mounts of Starlette add it to the path
     ("/api/livez/", "/api"),
     ("/api/livez", "/api/"),
     ("/api/v1/livez", "/api/v1"),
@@ -50,7 +50,7 @@ APP_PATHS = [
     ("/livez;x", ""),
     ("/livez\x00", ""),
     (" /livez", ""),
-    ("http://example.org/livez", ""),  # the absolute form arrives whole on four servers
+    ("http://example.org/livez", ""),  # four servers pass the absolute form on unchanged
     ("/api/livez", ""),
     ("/apiX/livez", "/api"),  # the root ends at a slash
     ("/ap/livez", "/api"),

@@ -288,7 +288,7 @@ CLIENTS: list[tuple[object, bool]] = [
     (("010.0.0.1", 1), False),
     (("0x0a000001", 1), False),
     (("167772161", 1), False),
-    ((167772161, 1), False),  # 10.0.0.1 as a number, which ipaddress would take
+    ((167772161, 1), False),  # 10.0.0.1 as a number, which ipaddress would accept
     ((b"\x0a\x00\x00\x01", 1), False),
     (("unix:", 1), False),
     (("\x00", 1), False),

@@ -166,9 +166,9 @@ def test_a_result_that_becomes_stale_changes_the_answer(
     app: HealthMiddleware, clock: Clock, renderings: Renderings, path: str
 ) -> None:
     fresh = get(app, path, b"verbose")
-    clock.now += 31.9  # stale after 3 * 10 + 2 seconds; it is due since 10
+    clock.now += 31.9  # stale after 3 * 10 + 2 seconds; due since 10 seconds
     assert renderings.since() == 1
-    start_due(app.health, clock)  # and hang
+    start_due(app.health, clock)  # they hang
     clock.now += 0.1
     stale = get(app, path, b"verbose")
     assert (fresh.status, stale.status) == (200, 503)

@@ -168,7 +168,7 @@ def test_apps_may_run_one_after_the_other(backend: str) -> None:
 
 
 def test_a_lifespan_whose_loop_does_not_run_is_replaced_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    """As a test suite leaves one behind. If its loop runs again, its app is not ready any more."""
+    """A test suite may leave such a lifespan. If its loop runs again, its app is not ready any more."""
     health = Health()
     left = asyncio.new_event_loop()
 
@@ -257,7 +257,7 @@ def test_the_end_of_an_app_with_the_state_of_another_does_not_end_the_other(back
 
 
 def on_a_loop(app: App, *, lifespan: bool) -> list[int]:
-    """As TestClient does it with and without `with`: on a loop of its own each time."""
+    """Return the statuses of an app on a loop of its own, as TestClient runs it with or without `with`."""
 
     async def main() -> list[int]:
         async def statuses() -> list[int]:

@@ -55,7 +55,7 @@ def test_a_result_is_stale_at_max_age_and_not_a_moment_before() -> None:
     check = Check("a", well, interval=10.0, max_age=30.0)
     app = HealthMiddleware(echo_nothing, health_with(clock, (check, healthy())))
     clock.now += 12.0
-    start_due(app.health, clock)  # and hang
+    start_due(app.health, clock)  # they hang
     seen = []
     for age in (0.0, 29.999, 30.0, 1e9):
         clock.now = 1000.0 + age
