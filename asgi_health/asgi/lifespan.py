@@ -28,7 +28,7 @@ class LifespanHooks(Protocol):
         """The app's own startup is complete."""
 
     async def stop_checks(self, lifespan: object) -> object:
-        """The server wants to stop, and the app does not know yet."""
+        """The server is about to stop, and the app does not know yet."""
 
     def close(self, lifespan: object) -> None:
         """The lifespan is over, for whatever reason. Must not wait: hypercorn cancels a task that does."""
