@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..support.waiting import wait_until
+from ..servers.process import wait_until
 from .backend import Address
 
 NEEDED = "haproxy"  # Debian's package has the same name

@@ -7,9 +7,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..servers.process import BOOT, Exit, Running
+from ..servers.process import BOOT, Exit, Running, wait_until
 from ..servers.servers import Server
-from ..support.waiting import wait_until
 from .app import Settings
 from .backend import Address, held_port, launched
 from .haproxy import Balancer, View, balancing
