@@ -45,13 +45,19 @@ class Response:
 async def check_once(check: Check) -> Result:
     """Return the result of one run of `check`, under its own timeout, in a thread if its function is a plain one.
 
-    It fails too when the check forgets an ``await``, and the message names the line.
+    The result is a failure too when the function creates a coroutine and does not await it; the output names the line.
+
+    Args:
+        check: The check.
+
+    Raises:
+        TypeError: for an argument that is not a Check.
     """
-    if not isinstance(check, Check):  # pyright: ignore[reportUnnecessaryIsInstance]  not every app has a type checker
+    if not isinstance(check, Check):  # pyright: ignore[reportUnnecessaryIsInstance]  not every caller has a type checker
         raise TypeError(
             f"check_once: check must be a Check, not {check!r:.80}; write check_once(Check('a-name', {_named(check)}))"
         )
-    # Readiness, because a check for liveness or startup alone is run in the same way and its answer is the same.
+    # Readiness: a check of another probe runs in the same way and has the same result.
     health = Health([replace(check, run=fail_when_never_awaited(check), probes=(Probe.READINESS,))])
     await runner_of(engine_of(health)).refresh()
     result = health.report().checks[0].state.result
@@ -68,7 +74,7 @@ async def probe(
     query: str = "",
     headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
 ) -> Response:
-    """Return the response of `app` to one request, without a server or a client library in between.
+    """Return the response of `app` to one request, without a server or a client library.
 
     Exceptions of the app are passed on unchanged.
 
@@ -80,6 +86,7 @@ async def probe(
         headers: Headers of the request.
 
     Raises:
+        TypeError: for an argument of another type.
         ValueError: for an invalid path or query.
         RuntimeError: when the app returns without a response.
     """
@@ -128,9 +135,16 @@ async def probe(
 
 @contextlib.asynccontextmanager
 async def lifespan(app: App) -> AsyncGenerator[None, None]:
-    """Start `app` as a server would, and shut it down at the end of the block.
+    """Start `app` as a server does, and shut it down at the end of the block.
 
-    Exceptions of the app are passed on unchanged. Raises RuntimeError when the app says that it failed to start.
+    Exceptions of the app are passed on unchanged.
+
+    Args:
+        app: The ASGI app.
+
+    Raises:
+        TypeError: for an argument that is not an app.
+        RuntimeError: when the app sends ``lifespan.startup.failed``, or returns before it has started or stopped.
     """
     _require_app("lifespan", app)
     requests, for_app = anyio.create_memory_object_stream[Message](2)
@@ -153,7 +167,7 @@ async def lifespan(app: App) -> AsyncGenerator[None, None]:
             raise raised[0] if raised else RuntimeError(f"the app returned without an answer to {kind}") from None
 
     with requests, for_app, replies, from_app:
-        # A task of its own, not a task group, which would wrap a failed assertion of the block in an exception group.
+        # A task without a task group, which would wrap a failed assertion of the block in an exception group.
         task = current_backend().spawn("lifespan", run, replies.close)
         try:
             reply = await ask("lifespan.startup")
@@ -168,10 +182,19 @@ async def lifespan(app: App) -> AsyncGenerator[None, None]:
 
 
 async def settled(health: Health, *, within: float = 10.0) -> None:
-    """Return when every check of `health` has had a result. Raises TimeoutError after `within` seconds."""
+    """Return when every check of `health` has had a result.
+
+    Args:
+        health: The Health.
+        within: Seconds to wait.
+
+    Raises:
+        TypeError: for an argument that is not a Health.
+        TimeoutError: when a check has no result after `within` seconds; the message names it.
+    """
     _require_health(health)
     with anyio.move_on_after(within) as scope:
-        while _without_result(health):  # noqa: ASYNC110  there is no event to wait for, and this is a test
+        while _without_result(health):  # noqa: ASYNC110  there is no event to wait for
             await anyio.sleep(0.005)
     if not scope.cancelled_caught:
         return

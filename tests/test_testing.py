@@ -10,7 +10,7 @@ from asgi_health import Check, Health, HealthMiddleware, testing
 from asgi_health.asgi.types import Message, Receive, Scope, Send
 from asgi_health.testing import Response, lifespan, settled
 
-ANY: Any = testing  # untyped, because a type checker refuses these calls
+ANY: Any = testing  # untyped: a type checker refuses these calls
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
@@ -22,6 +22,11 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def mute(scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
+async def failing(scope: Scope, receive: Receive, send: Send) -> None:
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": "no pool"})
 
 
 def ping() -> None: ...
@@ -139,15 +144,25 @@ MISTAKES: dict[str, tuple[Call, type[Exception], str]] = {
         RuntimeError,
         "probe: the app returned without an answer to GET /a",
     ),
+    "lifespan of an app that fails to start": (
+        lambda: run_lifespan(failing),
+        RuntimeError,
+        "the app failed to start: no pool",
+    ),
+    "lifespan of an app that returns": (
+        lambda: run_lifespan(mute),
+        RuntimeError,
+        "the app returned without an answer to lifespan.startup",
+    ),
     "lifespan of a Health": (
-        lambda: lived(Health()),
+        lambda: run_lifespan(Health()),
         TypeError,
         "lifespan: app must be an ASGI app, not a Health; pass the app with HealthMiddleware around it",
     ),
 }
 
 
-async def lived(app: Any) -> None:
+async def run_lifespan(app: Any) -> None:
     async with lifespan(app):
         pass
 

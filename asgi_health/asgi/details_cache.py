@@ -70,7 +70,8 @@ class DetailsCache:
         if stall is None:
             until = report.until if report.phase in (None, Phase.SERVING) else min(report.until, now + PHASE_MAX_AGE)
             # A copy of the keys: another thread may add an entry meanwhile.
-            for oldest in tuple(self._entries)[: len(self._entries) + 1 - MAX_ENTRIES]:
+            keys = tuple(self._entries)
+            for oldest in keys[: max(0, len(keys) + 1 - MAX_ENTRIES)]:
                 self._entries.pop(oldest, None)
             self._entries[key] = version, until, answer
         return answer

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.servers.process import wait_until
+from tests.support.waiting import wait_until
 
 from .backend import Address
 

@@ -7,8 +7,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.servers.process import BOOT, Exit, Running, wait_until
+from tests.servers.process import BOOT, Exit, Running
 from tests.servers.servers import Server
+from tests.support.waiting import wait_until
 
 from .app import Settings
 from .backend import Address, held_port, launched

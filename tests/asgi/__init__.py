@@ -1,1 +1,1 @@
-"""The middleware as a server and a prober see it: raw scopes and messages in, messages out."""
+"""Tests of the middleware: ASGI scopes and messages in, messages out."""

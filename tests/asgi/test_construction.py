@@ -1,4 +1,4 @@
-"""What HealthMiddleware refuses when it is made, and what it makes of little."""
+"""What HealthMiddleware accepts and refuses when it is made."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -8,7 +8,7 @@ import pytest
 from asgi_health import Check, Health, HealthMiddleware, Paths, ServiceInfo, healthy, unhealthy
 
 from ..support.asgi_caller import echo_nothing, get
-from ..support.known_state import Clock, a_check, known, never_run
+from ..support.known_state import Clock, health_with, make_check, never_run
 
 
 async def asynchronous() -> None:
@@ -41,7 +41,7 @@ def test_details_must_be_a_boolean_or_a_function(details: object) -> None:
 
 def test_an_async_details_policy_is_refused() -> None:
     async def policy(scope: object) -> bool:
-        raise AssertionError("never asked")
+        raise AssertionError("never called")
 
     with pytest.raises(TypeError, match="details must be"):
         HealthMiddleware(echo_nothing, details=cast("Any", policy))
@@ -51,7 +51,7 @@ def test_an_async_details_policy_is_refused() -> None:
     ("checks", "error"),
     [
         (5, TypeError),
-        (Check("a", never_run), TypeError),  # one alone, not in a list
+        (Check("a", never_run), TypeError),  # not in a list
         ([never_run], TypeError),
         ({"Database": never_run}, ValueError),
         ({"database": None}, TypeError),
@@ -66,7 +66,7 @@ def test_checks_that_cannot_work_are_refused(checks: object, error: type[Excepti
 
 
 @pytest.mark.parametrize("checks", ["database", b"database"])
-def test_a_string_in_place_of_checks_is_shown_whole(checks: object) -> None:
+def test_the_error_for_a_string_as_checks_shows_all_of_it(checks: object) -> None:
     with pytest.raises(TypeError, match=f"^health: checks must be .*, not {checks!r}$"):
         HealthMiddleware(echo_nothing, cast("Any", checks))
 
@@ -76,7 +76,7 @@ def test_a_slow_loop_in_milliseconds_is_refused() -> None:
         HealthMiddleware(echo_nothing, slow_loop=1000)
 
 
-def test_a_coroutine_in_place_of_its_function_is_refused_and_closed() -> None:
+def test_a_coroutine_instead_of_a_function_is_refused_and_closed() -> None:
     with pytest.raises(TypeError, match="database"):
         HealthMiddleware(echo_nothing, cast("Any", {"database": asynchronous()}))
 
@@ -94,12 +94,12 @@ def test_a_coroutine_in_place_of_its_function_is_refused_and_closed() -> None:
     ],
     ids=["none", "empty dict", "empty list", "dict", "list", "generator", "health"],
 )
-def test_checks_may_be_given_in_every_documented_form(make: Callable[[], Any], names: list[str]) -> None:
+def test_checks_are_accepted_in_every_documented_form(make: Callable[[], Any], names: list[str]) -> None:
     app = HealthMiddleware(echo_nothing, make())
     assert [check.name for check in app.health.checks] == names
 
 
-def test_a_health_that_is_given_is_the_health_of_the_middleware() -> None:
+def test_a_health_as_checks_is_the_health_of_the_middleware() -> None:
     health = Health()
     assert HealthMiddleware(echo_nothing, health).health is health
 
@@ -111,8 +111,10 @@ def test_without_any_check_the_app_is_ready() -> None:
 
 
 def test_two_middlewares_share_nothing() -> None:
-    bad = HealthMiddleware(echo_nothing, known(Clock(), (a_check("database"), unhealthy("down"))), details=True)
-    good = HealthMiddleware(echo_nothing, known(Clock(), (a_check("cache"), healthy())), details=True)
+    bad = HealthMiddleware(
+        echo_nothing, health_with(Clock(), (make_check("database"), unhealthy("down"))), details=True
+    )
+    good = HealthMiddleware(echo_nothing, health_with(Clock(), (make_check("cache"), healthy())), details=True)
     assert [get(app).status for app in (bad, good, bad, good)] == [503, 200, 503, 200]
     assert list(get(bad, query=b"verbose").json["checks"]) == ["database"]
     assert list(get(good, query=b"verbose").json["checks"]) == ["cache"]
@@ -127,8 +129,8 @@ def test_two_middlewares_without_arguments_share_nothing() -> None:
     assert second.health.checks == ()
 
 
-def test_a_check_that_is_added_or_removed_later_shows_at_once() -> None:
-    app = HealthMiddleware(echo_nothing, known(Clock(), (a_check("database"), unhealthy("down"))))
+def test_a_removed_check_and_a_drain_show_in_the_next_answer() -> None:
+    app = HealthMiddleware(echo_nothing, health_with(Clock(), (make_check("database"), unhealthy("down"))))
     assert get(app).status == 503
     app.health.remove("database")
     assert get(app).status == 200

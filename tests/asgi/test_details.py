@@ -1,4 +1,4 @@
-"""What an authorised reader may read, and how he may ask for it."""
+"""What authorised readers may read, and the queries and paths for it."""
 
 from datetime import UTC, datetime
 
@@ -7,21 +7,21 @@ import pytest
 from asgi_health import HealthMiddleware, Probe, ServiceInfo, bearer_token, degraded, healthy, unhealthy
 
 from ..support.asgi_caller import Reply, echo_nothing, get, names_in, with_token
-from ..support.known_state import Clock, a_check, known
+from ..support.known_state import Clock, health_with, make_check
 
 SERVICE = ServiceInfo("shop", "2", "2.7.1", "sells things", links={"about": "https://example.org/about"}, notes=("hi",))
 BOTH = (Probe.READINESS, Probe.LIVENESS)
 
 
 def middleware(clock: Clock, service: ServiceInfo | None = SERVICE) -> HealthMiddleware:
-    health = known(
+    health = health_with(
         clock,
-        (a_check("database"), unhealthy("connection refused")),
-        (a_check("redis", critical=False), unhealthy("no route")),
-        (a_check("queue"), degraded("slow", data={"depth": (12, "messages")})),
-        (a_check("disk", probes=BOTH), healthy("plenty")),
-        (a_check("loop", probes=(Probe.LIVENESS,)), healthy()),
-        (a_check("migrations", probes=(Probe.STARTUP,)), healthy()),
+        (make_check("database"), unhealthy("connection refused")),
+        (make_check("redis", critical=False), unhealthy("no route")),
+        (make_check("queue"), degraded("slow", data={"depth": (12, "messages")})),
+        (make_check("disk", probes=BOTH), healthy("plenty")),
+        (make_check("loop", probes=(Probe.LIVENESS,)), healthy()),
+        (make_check("migrations", probes=(Probe.STARTUP,)), healthy()),
     )
     return HealthMiddleware(echo_nothing, health, details=bearer_token("secret"), service=service)
 
@@ -44,7 +44,7 @@ CHECKS = {
 }
 
 
-def test_health_always_tells_all_of_all_checks(app: HealthMiddleware) -> None:
+def test_health_always_shows_all_checks(app: HealthMiddleware) -> None:
     for path in ("/health", "/healthz", "/health/"):
         reply = read(app, path)
         assert reply.status == 503
@@ -70,7 +70,7 @@ def test_each_check_has_its_status_time_and_duration_and_an_output_when_it_does_
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/startupz"])
-def test_a_probe_path_stays_minimal_until_it_is_asked_for_more(app: HealthMiddleware, path: str) -> None:
+def test_a_probe_path_shows_details_only_on_request(app: HealthMiddleware, path: str) -> None:
     word = {"/livez": "pass", "/readyz": "fail", "/startupz": "pass"}[path]
     for query in (b"", b"t=17", b"unknown=option"):
         assert read(app, path, query).json == {"status": word}
@@ -86,7 +86,7 @@ def test_the_status_of_the_answer_is_the_same_with_and_without_details(app: Heal
         assert len({reply.status for reply in replies}) == 1
 
 
-def test_text_is_that_of_kubernetes(app: HealthMiddleware) -> None:
+def test_the_text_is_in_the_format_of_kubernetes(app: HealthMiddleware) -> None:
     reply = read(app, "/readyz", b"format=text")
     assert reply.headers["content-type"] == "text/plain; charset=utf-8"
     assert reply.status == 503
@@ -115,7 +115,7 @@ def test_exclude_leaves_a_check_out_of_this_answer_alone(app: HealthMiddleware) 
     assert get(app).status == 503
 
 
-def test_exclude_counts_for_the_minimal_answer_of_an_authorised_reader(app: HealthMiddleware) -> None:
+def test_exclude_changes_the_minimal_answer_to_an_authorised_reader(app: HealthMiddleware) -> None:
     assert read(app, "/readyz", b"exclude=database").body == b'{"status":"warn"}'
     assert read(app, "/readyz", b"exclude=redis").body == b'{"status":"fail"}'
     assert get(app, "/readyz", b"exclude=database").body == b'{"status":"fail"}'
@@ -138,7 +138,7 @@ def test_excluding_everything_does_not_hide_a_drain(app: HealthMiddleware) -> No
     assert any(note.startswith("the app has been draining for ") for note in reply.json["notes"])
 
 
-def test_an_unknown_name_to_exclude_is_told_but_never_echoed(app: HealthMiddleware) -> None:
+def test_an_unknown_name_to_exclude_is_reported_but_not_repeated(app: HealthMiddleware) -> None:
     one = read(app, "/readyz", b"verbose&exclude=databse")
     assert one.status == 503
     assert any(note.startswith("1 of the names to leave out is not") for note in one.json["notes"])
@@ -149,13 +149,13 @@ def test_an_unknown_name_to_exclude_is_told_but_never_echoed(app: HealthMiddlewa
         assert b"marquee" not in reply.everything
 
 
-def test_an_exclude_that_selects_nothing_changes_nothing(app: HealthMiddleware) -> None:
+def test_an_exclude_without_a_known_name_changes_no_status(app: HealthMiddleware) -> None:
     for query in (b"exclude=", b"exclude", b"exclude=databse", b"exclude=DATABASE", b"exclude=database,redis"):
         assert read(app, "/readyz", query).status == 503
 
 
 @pytest.mark.parametrize("path", ["/readyz/database", "/health/ready/database", "/readyz/database/"])
-def test_one_check_is_read_below_its_probe(app: HealthMiddleware, path: str) -> None:
+def test_one_check_is_shown_below_its_probe(app: HealthMiddleware, path: str) -> None:
     reply = read(app, path)
     assert reply.status == 503
     assert list(reply.json["checks"]) == ["database"]
@@ -174,7 +174,7 @@ def test_one_check_has_a_status_of_its_own(app: HealthMiddleware) -> None:
     assert read(app, "/readyz/redis").status == 200
 
 
-def test_one_check_comes_as_text_and_as_a_head_too(app: HealthMiddleware) -> None:
+def test_one_check_is_answered_as_text_and_to_head_too(app: HealthMiddleware) -> None:
     text = read(app, "/readyz/database", b"format=text")
     assert text.text.splitlines()[0] == "[-]database failed: connection refused"
     head = read(app, "/readyz/database", method="HEAD")
@@ -190,15 +190,15 @@ def test_a_check_of_another_probe_or_of_none_is_not_found(app: HealthMiddleware,
 
 
 @pytest.mark.parametrize("path", ["/readyz/database/x", "/health/database", "/healthz/database", "/readyz//"])
-def test_what_is_not_one_name_below_a_probe_is_the_apps(app: HealthMiddleware, path: str) -> None:
+def test_a_path_that_is_not_one_name_below_a_probe_reaches_the_app(app: HealthMiddleware, path: str) -> None:
     assert read(app, path).from_app
 
 
-def test_a_check_takes_no_other_method(app: HealthMiddleware) -> None:
+def test_another_method_for_one_check_is_a_405(app: HealthMiddleware) -> None:
     assert read(app, "/readyz/database", method="POST").status == 405
 
 
-def test_strangers_cannot_tell_a_check_from_a_name_that_nobody_has(app: HealthMiddleware) -> None:
+def test_strangers_get_the_same_answer_for_a_check_and_for_an_unknown_name(app: HealthMiddleware) -> None:
     for method in ("GET", "HEAD", "OPTIONS", "POST", "DELETE"):
         for query in (b"", b"format=text"):
             real = get(app, "/readyz/database", query, method=method)
@@ -208,8 +208,8 @@ def test_strangers_cannot_tell_a_check_from_a_name_that_nobody_has(app: HealthMi
 
 
 @pytest.mark.parametrize("path", ["/readyz/database", "/livez/disk", "/health/ready/database"])
-def test_without_details_the_paths_below_are_the_apps(path: str) -> None:
-    app = HealthMiddleware(echo_nothing, known(Clock(), (a_check("database"), healthy())))
+def test_without_details_the_paths_below_a_probe_reach_the_app(path: str) -> None:
+    app = HealthMiddleware(echo_nothing, health_with(Clock(), (make_check("database"), healthy())))
     assert get(app, path).from_app
 
 
@@ -221,13 +221,13 @@ def test_strangers_learn_no_name_output_version_or_time(app: HealthMiddleware) -
                 assert names_in(get(app, path, query, headers=headers), secrets) == set()
 
 
-def test_without_a_service_the_details_have_no_word_of_it() -> None:
+def test_without_a_service_the_details_name_none() -> None:
     assert read(middleware(Clock(), None), "/livez", b"verbose").json.keys() == {"status", "checks"}
 
 
-def test_credentials_in_an_output_are_removed_before_anybody_reads_them() -> None:
+def test_credentials_in_an_output_are_masked_in_every_answer() -> None:
     message = "cannot reach postgresql://admin:hunter2@db/shop?password=hunter2"
-    health = known(Clock(), (a_check("database"), unhealthy(message)))
+    health = health_with(Clock(), (make_check("database"), unhealthy(message)))
     app = HealthMiddleware(echo_nothing, health, details=True)
     for path, query in (
         ("/health", b""),
@@ -243,7 +243,7 @@ def test_credentials_in_an_output_are_removed_before_anybody_reads_them() -> Non
 @pytest.mark.parametrize(
     "query",
     [
-        b"verbose" + b"&a=b" * 1024,  # longer than what is looked at
+        b"verbose" + b"&a=b" * 1024,  # longer than the limit
         b"%",
         b"&&&==&%zz=%ff%fe",
         b"\xff\xfe\x00",
@@ -251,5 +251,5 @@ def test_credentials_in_an_output_are_removed_before_anybody_reads_them() -> Non
         b"VERBOSE",
     ],
 )
-def test_a_query_that_cannot_be_read_asks_for_nothing(app: HealthMiddleware, query: bytes) -> None:
+def test_a_query_that_cannot_be_parsed_is_ignored(app: HealthMiddleware, query: bytes) -> None:
     assert read(app, "/readyz", query).body == b'{"status":"fail"}'

@@ -1,4 +1,4 @@
-"""What is not ours reaches the app as the identical objects."""
+"""Every request that is not for a health path reaches the app with the identical objects."""
 
 import copy
 from typing import Any
@@ -11,14 +11,14 @@ from asgi_health import HealthMiddleware, bearer_token, unhealthy
 from asgi_health.asgi.types import Receive, Scope, Send
 
 from ..support.asgi_caller import at_once, http_scope
-from ..support.known_state import Clock, a_check, known
+from ..support.known_state import Clock, health_with, make_check
 
 PATHS = ("/health", "/healthz", "/health/live", "/livez", "/health/ready", "/readyz", "/health/startup", "/startupz")
 PROBES = PATHS[2:]
 
 
 class Recorder:
-    """An app that remembers what it was called with."""
+    """An app that records the arguments of its calls."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[object, object, object]] = []
@@ -29,21 +29,21 @@ class Recorder:
 
 APP = Recorder()
 MIDDLEWARES = [
-    HealthMiddleware(APP, known(Clock(), (a_check("database"), unhealthy("down"))), details=details)
+    HealthMiddleware(APP, health_with(Clock(), (make_check("database"), unhealthy("down"))), details=details)
     for details in (False, True, bearer_token("secret"))
 ]
 
 
 async def receive() -> dict[str, Any]:
-    raise AssertionError("the app's own affair")
+    raise AssertionError("the app does not read a request here")
 
 
 async def send(message: object) -> None:
-    raise AssertionError(f"nobody but the app answers, and it did not: {message!r}")
+    raise AssertionError(f"the app sends no answer here, and the middleware must not: {message!r}")
 
 
-def hand_over(scope: dict[str, Any]) -> None:
-    """Call every middleware with `scope`, and see that the app got what we gave."""
+def assert_passed_on(scope: dict[str, Any]) -> None:
+    """Call every middleware with `scope`, and check that the app gets the identical objects."""
     before = copy.deepcopy(scope)
     for middleware in MIDDLEWARES:
         APP.calls.clear()
@@ -56,8 +56,8 @@ def hand_over(scope: dict[str, Any]) -> None:
         assert scope == before
 
 
-def is_ours(path: str, root: str) -> bool:
-    """Whether a path is answered by a middleware with details: the specification once more, in other words."""
+def is_health_path(path: str, root: str) -> bool:
+    """Return whether a middleware with details answers the path: the specification, written in another way."""
     paths = [path]
     root = root.rstrip("/")
     if root and path.startswith(root + "/"):
@@ -85,8 +85,8 @@ odd = st.none() | st.integers() | st.binary(max_size=5) | st.text(max_size=5) | 
 @fuzz
 @given(path=paths, root=roots, method=methods, query=queries)
 def test_every_other_path_reaches_the_app(path: str, root: str, method: str, query: bytes) -> None:
-    if not is_ours(path, root):
-        hand_over(http_scope(path, method, query, root_path=root))
+    if not is_health_path(path, root):
+        assert_passed_on(http_scope(path, method, query, root_path=root))
 
 
 @fuzz
@@ -96,7 +96,7 @@ def test_a_websocket_on_any_path_reaches_the_app(path: str, root: str, query: by
     del scope["method"]
     if method is not None:  # no server sends one, and it must not make an HTTP request of it
         scope["method"] = method
-    hand_over(scope)
+    assert_passed_on(scope)
 
 
 @fuzz
@@ -109,7 +109,7 @@ def test_an_unknown_type_of_scope_reaches_the_app(kind: object, path: str, missi
     scope = {**http_scope(path), "type": kind}
     for key in missing:
         del scope[key]
-    hand_over(scope)
+    assert_passed_on(scope)
 
 
 @fuzz
@@ -117,16 +117,16 @@ def test_an_unknown_type_of_scope_reaches_the_app(kind: object, path: str, missi
     kind=st.sampled_from(["http", "websocket", "mqtt", None]),
     odd_ones=st.dictionaries(st.sampled_from(["path", "root_path", "query_string", "method", "headers"]), odd),
 )
-def test_values_of_a_type_that_no_server_sends_are_the_apps_affair(kind: object, odd_ones: dict[str, Any]) -> None:
-    hand_over({**http_scope("/users"), "type": kind, **odd_ones})
+def test_a_scope_with_values_of_unexpected_types_reaches_the_app(kind: object, odd_ones: dict[str, Any]) -> None:
+    assert_passed_on({**http_scope("/users"), "type": kind, **odd_ones})
 
 
 @pytest.mark.parametrize("scope", [{}, {"type": "http"}, {"path": "/livez"}, {"type": "websocket", "path": "/livez"}])
-def test_a_scope_of_next_to_nothing_reaches_the_app(scope: dict[str, Any]) -> None:
-    hand_over(scope)
+def test_a_scope_with_few_keys_reaches_the_app(scope: dict[str, Any]) -> None:
+    assert_passed_on(scope)
 
 
-def test_what_the_app_raises_comes_out_as_it_was() -> None:
+def test_an_exception_of_the_app_is_passed_on_unchanged() -> None:
     error: Exception = RuntimeError("the app's own")
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""What an import of the app costs, and what is there when the process can open no file any more."""
+"""What the import of an app compiles, and details in a process that can open no more files."""
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ async def show():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
     print((await probe(app, "/healthz")).body.decode())
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))  # the interpreter opens a library to end its threads
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))  # the interpreter opens a library when it ends its threads
 
 async def with_lifespan():
     async with lifespan(app):
@@ -43,9 +43,9 @@ anyio.run(globals()[sys.argv[1]])
 
 def run(program: str, *arguments: str) -> str:
     command = [sys.executable, "-c", program, *arguments]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout.strip()
+    completed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert completed.returncode == 0, completed.stderr
+    return completed.stdout.strip()
 
 
 def test_an_app_that_is_only_imported_compiles_no_pattern_of_credentials() -> None:
@@ -54,14 +54,14 @@ def test_an_app_that_is_only_imported_compiles_no_pattern_of_credentials() -> No
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of descriptors")
-@pytest.mark.parametrize("life", ["with_lifespan", "on_demand"])
-def test_the_first_details_need_no_descriptor(life: str) -> None:
-    shown = run(PROGRAM, life)
+@pytest.mark.parametrize("start", ["with_lifespan", "on_demand"])
+def test_the_first_details_need_no_descriptor(start: str) -> None:
+    shown = run(PROGRAM, start)
     assert "RuntimeError: password=*** is refused" in shown
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of descriptors")
-def test_without_a_descriptor_at_the_start_the_first_details_try_again() -> None:
+def test_without_a_descriptor_at_the_start_the_patterns_are_compiled_later() -> None:
     program = (
         "import resource; from asgi_health.formats.redact import prepare, redact;"
         " soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE);"

@@ -1,4 +1,4 @@
-"""All that is said between a server and an app, and when the checks run, for every way an app may live."""
+"""The messages between a server and an app, and when the checks run, for everything that an app does in a lifespan."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,20 +9,31 @@ import pytest
 from asgi_health import Check, Health, HealthMiddleware
 from asgi_health.asgi.types import Message, Receive, Scope, Send
 
-from ..support import lifespan_apps as lives
-from ..support.lifespan_apps import ERROR, Script, life
-from ..support.lifespan_driver import Server, alive
+from ..support import lifespan_apps as scripts
+from ..support.lifespan_apps import ERROR, Script, make_app
+from ..support.lifespan_driver import LifespanDriver, tasks_and_threads
 from ..support.virtual_time import BACKENDS, clock_of, run_virtual
 
-STARTED = ("server: startup", "app hears startup", "app says startup.complete", "server hears startup.complete")
-TAKEN_OVER = ("server: startup", "server hears startup.complete")
-STOPPING = ("server: shutdown", "check ends")
-STOPPED = ("app hears shutdown", "app says shutdown.complete", "server hears shutdown.complete")
+STARTUP = ("server sends startup", "app receives startup")
+STARTED = (*STARTUP, "app sends startup.complete", "server receives startup.complete")
+STARTED_WITHOUT_THE_APP = ("server sends startup", "server receives startup.complete")
+STOPPING = ("server sends shutdown", "check ends")
+STOPPED = ("app receives shutdown", "app sends shutdown.complete", "server receives shutdown.complete")
+STOPPED_WITHOUT_THE_APP = "server receives shutdown.complete"
+FAILED_TO_START = (*STARTUP, "app sends startup.failed", "server receives startup.failed")
+FAILED_TO_STOP = ("app receives shutdown", "app sends shutdown.failed", "server receives shutdown.failed")
+BEGINS, END = "check begins", "lifespan ends"
 
 
 @dataclass(frozen=True)
 class Row:
-    """`log` is the whole of it; `error` is what the server gets to see."""
+    """What happens in the lifespan of one app.
+
+    Attributes:
+        script: What the app does.
+        log: All events in order.
+        error: Whether the server gets the exception of the app.
+    """
 
     script: Script
     log: Sequence[str]
@@ -30,65 +41,49 @@ class Row:
 
 
 ROWS = [
-    Row(lives.takes_part, [*STARTED, "check begins", *STOPPING, *STOPPED, "over"]),
-    Row(lives.lingers_when_stopped, [*STARTED, "check begins", *STOPPING, *STOPPED, "over"]),
-    # It does not take part: the middleware does, in its place.
+    Row(scripts.supports_lifespan, [*STARTED, BEGINS, *STOPPING, *STOPPED, END]),
+    Row(scripts.lingers_when_stopped, [*STARTED, BEGINS, *STOPPING, *STOPPED, END]),
+    # It does not support lifespan: the middleware answers the server.
     *(
-        Row(script, [*TAKEN_OVER, "check begins", *STOPPING, "server hears shutdown.complete", "over"])
-        for script in (lives.raises_at_once, lives.raises_before_it_listens, lives.returns_at_once)
+        Row(script, [*STARTED_WITHOUT_THE_APP, BEGINS, *STOPPING, STOPPED_WITHOUT_THE_APP, END])
+        for script in (scripts.raises_at_once, scripts.raises_before_it_receives, scripts.returns_at_once)
     ),
-    # It stops taking part: the middleware goes on for it.
+    # It returns early: the middleware answers the server from then on.
     Row(
-        lives.returns_without_a_word,
-        [
-            *("server: startup", "app hears startup", "server hears startup.complete", "check begins"),
-            *(*STOPPING, "server hears shutdown.complete", "over"),
-        ],
+        scripts.returns_before_startup_is_complete,
+        [*STARTUP, "server receives startup.complete", BEGINS, *STOPPING, STOPPED_WITHOUT_THE_APP, END],
     ),
     *(
-        Row(script, [*STARTED, "check begins", *STOPPING, "server hears shutdown.complete", "over"])
-        for script in (lives.returns_when_started, lives.returns_a_while_after_it_started)
+        Row(script, [*STARTED, BEGINS, *STOPPING, STOPPED_WITHOUT_THE_APP, END])
+        for script in (scripts.returns_when_started, scripts.returns_later)
     ),
     Row(
-        lives.returns_without_a_last_word,
-        [*STARTED, "check begins", *STOPPING, "app hears shutdown", "server hears shutdown.complete", "over"],
+        scripts.returns_before_shutdown_is_complete,
+        [*STARTED, BEGINS, *STOPPING, "app receives shutdown", STOPPED_WITHOUT_THE_APP, END],
     ),
     # It does not start: no check ever runs.
+    Row(scripts.fails_to_start, [*FAILED_TO_START, END]),
+    Row(scripts.fails_to_start_and_raises, [*FAILED_TO_START, END], error=True),
+    Row(scripts.crashes_while_it_starts, [*STARTUP, END], error=True),
+    # It crashes. The checks end too, and nothing waits for them.
+    Row(scripts.crashes_when_started, [*STARTED, END], error=True),
+    Row(scripts.crashes_later, [*STARTED, BEGINS, END, "check ends"], error=True),
+    Row(scripts.crashes_while_it_stops, [*STARTED, BEGINS, *STOPPING, "app receives shutdown", END], error=True),
+    Row(scripts.fails_to_stop, [*STARTED, BEGINS, *STOPPING, *FAILED_TO_STOP, END]),
+    Row(scripts.crashes_when_stopped, [*STARTED, BEGINS, *STOPPING, *STOPPED, END], error=True),
+    # It violates the protocol, which some servers do not notice.
     Row(
-        lives.fails_to_start,
-        ["server: startup", "app hears startup", "app says startup.failed", "server hears startup.failed", "over"],
-    ),
-    Row(
-        lives.fails_to_start_and_raises,
-        ["server: startup", "app hears startup", "app says startup.failed", "server hears startup.failed", "over"],
-        error=True,
-    ),
-    Row(lives.crashes_while_it_starts, ["server: startup", "app hears startup", "over"], error=True),
-    # It breaks off. The checks end too, without anybody waiting for them.
-    Row(lives.crashes_when_started, [*STARTED, "over"], error=True),
-    Row(lives.crashes_later, [*STARTED, "check begins", "over", "check ends"], error=True),
-    Row(lives.crashes_while_it_stops, [*STARTED, "check begins", *STOPPING, "app hears shutdown", "over"], error=True),
-    Row(
-        lives.fails_to_stop,
+        scripts.sends_before_it_receives,
         [
-            *(*STARTED, "check begins", *STOPPING, "app hears shutdown"),
-            *("app says shutdown.failed", "server hears shutdown.failed", "over"),
-        ],
-    ),
-    Row(lives.crashes_when_stopped, [*STARTED, "check begins", *STOPPING, *STOPPED, "over"], error=True),
-    # It breaks the protocol, and gets by with it under a server that does not look.
-    Row(
-        lives.speaks_before_it_listens,
-        [
-            *("server: startup", "app says startup.complete", "server hears startup.complete", "app hears startup"),
-            *("check begins", *STOPPING, *STOPPED, "over"),
+            *("server sends startup", "app sends startup.complete", "server receives startup.complete"),
+            *("app receives startup", BEGINS, *STOPPING, *STOPPED, END),
         ],
     ),
 ]
 
 
 def middleware(script: Script, log: list[str], backend: str) -> HealthMiddleware:
-    """One check that begins to run and never answers, so that the log shows when it may live."""
+    """Return an app with one check that never ends by itself, so that the log shows when it may run."""
 
     async def run() -> None:
         log.append("check begins")
@@ -98,15 +93,15 @@ def middleware(script: Script, log: list[str], backend: str) -> HealthMiddleware
             log.append("check ends")
 
     return HealthMiddleware(
-        life(script, log), Health([Check("hangs", run, timeout=300.0, interval=100.0)], clock=clock_of(backend))
+        make_app(script, log), Health([Check("hangs", run, timeout=300.0, interval=100.0)], clock=clock_of(backend))
     )
 
 
-async def live(server: Server) -> None:
-    """A life as servers lead it, with time for everything to settle."""
+async def start_and_stop(server: LifespanDriver) -> None:
+    """Start the app and stop it, with pauses in which everything else can happen."""
     await server.startup()
     await anyio.sleep(2.0)
-    if "startup.complete" in server.heard and not server.over:
+    if "startup.complete" in server.received and not server.ended:
         await server.shutdown()
     await anyio.sleep(2.0)
 
@@ -115,14 +110,14 @@ async def live(server: Server) -> None:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.script.__name__)
 def test_server_app_and_checks_come_in_this_order(row: Row, backend: str) -> None:
     log: list[str] = []
-    server = Server(middleware(row.script, log, backend), log)
+    server = LifespanDriver(middleware(row.script, log, backend), log)
 
     async def main() -> set[object]:
-        before = alive()
+        before = tasks_and_threads()
         async with anyio.create_task_group() as group:
             group.start_soon(server.run)
-            await live(server)
-        return alive() - before
+            await start_and_stop(server)
+        return tasks_and_threads() - before
 
     assert run_virtual(backend, main) == set()
     assert log == list(row.log)
@@ -133,25 +128,24 @@ def test_server_app_and_checks_come_in_this_order(row: Row, backend: str) -> Non
 @pytest.mark.parametrize(
     ("script", "log"),
     [
-        (lives.takes_part, [*STARTED, "check begins", *STOPPING, *STOPPED, "over"]),
-        (lives.lingers_when_stopped, [*STARTED, "check begins", *STOPPING, *STOPPED, "over"]),
+        (scripts.supports_lifespan, [*STARTED, BEGINS, *STOPPING, *STOPPED, END]),
+        (scripts.lingers_when_stopped, [*STARTED, BEGINS, *STOPPING, *STOPPED, END]),
         (
-            lives.raises_at_once,
-            [*TAKEN_OVER, "check begins", *STOPPING, "server hears shutdown.complete", "over"],
+            scripts.raises_at_once,
+            [*STARTED_WITHOUT_THE_APP, BEGINS, *STOPPING, STOPPED_WITHOUT_THE_APP, END],
         ),
     ],
 )
 def test_a_server_may_cancel_right_after_shutdown_complete(script: Script, log: list[str], backend: str) -> None:
     seen: list[str] = []
-    server = Server(middleware(script, seen, backend), seen)
-    server.cancel_after = "shutdown.complete"
+    server = LifespanDriver(middleware(script, seen, backend), seen, cancel_after="shutdown.complete")
 
     async def main() -> set[object]:
-        before = alive()
+        before = tasks_and_threads()
         async with anyio.create_task_group() as group:
             group.start_soon(server.run)
-            await live(server)
-        return alive() - before
+            await start_and_stop(server)
+        return tasks_and_threads() - before
 
     assert run_virtual(backend, main) == set()
     assert seen == log
@@ -162,26 +156,24 @@ def test_a_server_may_cancel_right_after_shutdown_complete(script: Script, log: 
 @pytest.mark.parametrize(
     ("script", "log"),
     [
-        (lives.takes_part, [*STARTED, "check begins", "over", "check ends"]),
-        (lives.raises_at_once, [*TAKEN_OVER, "check begins", "over", "check ends"]),
-        (lives.returns_when_started, [*STARTED, "check begins", "over", "check ends"]),
+        (scripts.supports_lifespan, [*STARTED, BEGINS, END, "check ends"]),
+        (scripts.raises_at_once, [*STARTED_WITHOUT_THE_APP, BEGINS, END, "check ends"]),
+        (scripts.returns_when_started, [*STARTED, BEGINS, END, "check ends"]),
     ],
 )
-def test_a_lifespan_that_is_cancelled_in_the_middle_takes_the_checks_along(
-    script: Script, log: list[str], backend: str
-) -> None:
+def test_a_cancelled_lifespan_cancels_the_checks(script: Script, log: list[str], backend: str) -> None:
     seen: list[str] = []
-    server = Server(middleware(script, seen, backend), seen)
+    server = LifespanDriver(middleware(script, seen, backend), seen)
 
     async def main() -> set[object]:
-        before = alive()
+        before = tasks_and_threads()
         async with anyio.create_task_group() as group:
             group.start_soon(server.run)
             await server.startup()
             await anyio.sleep(2.0)
             server.cancel()
             await anyio.sleep(0.1)
-        return alive() - before
+        return tasks_and_threads() - before
 
     assert run_virtual(backend, main) == set()
     assert seen == log
@@ -192,7 +184,7 @@ def test_a_lifespan_that_is_cancelled_in_the_middle_takes_the_checks_along(
 @pytest.mark.parametrize("cancel", [True, False], ids=["cancelled", "abandoned"])
 def test_a_check_cleans_up_when_the_loop_ends_without_a_shutdown(backend: str, cancel: bool) -> None:
     log: list[str] = []
-    server = Server(middleware(lives.takes_part, log, backend), log)
+    server = LifespanDriver(middleware(scripts.supports_lifespan, log, backend), log)
 
     async def main() -> None:
         async with anyio.create_task_group() as group:
@@ -205,35 +197,35 @@ def test_a_check_cleans_up_when_the_loop_ends_without_a_shutdown(backend: str, c
                 group.cancel_scope.cancel()
 
     run_virtual(backend, main)
-    assert log == [*STARTED, "check begins", *(["over"] if cancel else []), "check ends"]
+    assert log == [*STARTED, "check begins", *(["lifespan ends"] if cancel else []), "check ends"]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_lifespan_that_is_cancelled_while_the_app_starts_runs_no_check(backend: str) -> None:
     log: list[str] = []
 
-    async def starts_slowly(hear: lives.Hear, say: lives.Say) -> None:
-        await hear()
+    async def starts_slowly(receive: scripts.ReceiveEvent, send: scripts.SendEvent) -> None:
+        await receive()
         await anyio.sleep(100.0)
         raise AssertionError("it was cancelled")
 
-    server = Server(middleware(starts_slowly, log, backend), log)
+    server = LifespanDriver(middleware(starts_slowly, log, backend), log)
 
     async def main() -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(server.run)
-            server.say("startup")
+            server.send("startup")
             await anyio.sleep(1.0)
             server.cancel()
             await anyio.sleep(100.0)
 
     run_virtual(backend, main)
-    assert log == ["server: startup", "app hears startup", "over"]
+    assert log == ["server sends startup", "app receives startup", "lifespan ends"]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("script", [lives.takes_part, lives.returns_when_started, lives.raises_at_once])
-def test_a_second_life_of_the_same_instance_is_like_the_first(script: Script, backend: str) -> None:
+@pytest.mark.parametrize("script", [scripts.supports_lifespan, scripts.returns_when_started, scripts.raises_at_once])
+def test_a_second_lifespan_of_the_same_app_is_like_the_first(script: Script, backend: str) -> None:
     log: list[str] = []
     app = middleware(script, log, backend)
     logs: list[list[str]] = []
@@ -241,14 +233,14 @@ def test_a_second_life_of_the_same_instance_is_like_the_first(script: Script, ba
     async def main() -> None:
         for _ in range(2):
             async with anyio.create_task_group() as group:
-                server = Server(app, log)
+                server = LifespanDriver(app, log)
                 group.start_soon(server.run)
-                await live(server)
+                await start_and_stop(server)
             logs.append(log.copy())
             log.clear()
 
     run_virtual(backend, main)
-    run_virtual(backend, main, start=clock_of(backend)())  # and on another loop
+    run_virtual(backend, main, start=clock_of(backend)())  # on another loop too
     assert logs[1:] == [logs[0]] * 3
     assert "check ends" in logs[0]
 
@@ -265,13 +257,13 @@ def test_the_app_gets_the_scope_of_the_server_and_its_state(backend: str) -> Non
         await receive()
         await send({"type": "lifespan.shutdown.complete"})
 
-    server = Server(HealthMiddleware(app))
+    server = LifespanDriver(HealthMiddleware(app))
     state = server.scope["state"]
 
     async def main() -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(server.run)
-            await live(server)
+            await start_and_stop(server)
 
     run_virtual(backend, main)
     assert len(scopes) == 1
@@ -283,11 +275,11 @@ def test_the_app_gets_the_scope_of_the_server_and_its_state(backend: str) -> Non
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_message_of_the_app_reaches_the_server_as_the_identical_object(backend: str) -> None:
-    said: list[Message] = [
+    sent: list[Message] = [
         {"type": "lifespan.startup.complete", "extra": object()},
         {"type": "lifespan.shutdown.failed", "message": "no"},
     ]
-    heard: list[object] = []
+    received: list[object] = []
     given: list[Message] = [
         {"type": "lifespan.startup", "extra": object()},
         {"type": "lifespan.shutdown", "extra": object()},
@@ -295,7 +287,7 @@ def test_a_message_of_the_app_reaches_the_server_as_the_identical_object(backend
     got: list[object] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        for message in said:
+        for message in sent:
             got.append(await receive())
             await send(message)
 
@@ -305,11 +297,11 @@ def test_a_message_of_the_app_reaches_the_server_as_the_identical_object(backend
         return next(messages)
 
     async def send(message: Message) -> None:
-        heard.append(message)
+        received.append(message)
 
     async def main() -> None:
         await HealthMiddleware(app)({"type": "lifespan"}, receive, send)
 
     run_virtual(backend, main)
-    assert [id(each) for each in heard] == [id(each) for each in said]
+    assert [id(each) for each in received] == [id(each) for each in sent]
     assert [id(each) for each in got] == [id(each) for each in given]

@@ -1,4 +1,4 @@
-"""Without lifespan: checks run when a probe asks, once for all who ask, within their deadlines, on whatever loop."""
+"""Without lifespan checks run on demand: once for all probes, within their deadlines, on the loop of the request."""
 
 import asyncio
 import logging
@@ -9,12 +9,13 @@ import anyio
 import pytest
 import trio
 
-from asgi_health import Check, Health, HealthMiddleware, Probe
+from asgi_health import Check, Health, HealthMiddleware
+from asgi_health.core.status import CHECK_PROBES
 
 from ..support.asgi_caller import ask, echo_nothing, get
 from ..support.known_state import Clock
-from ..support.lifespan_apps import speaks
-from ..support.lifespan_driver import Server
+from ..support.lifespan_apps import lifespan_app
+from ..support.lifespan_driver import LifespanDriver
 from ..support.recording_checks import Counted
 from ..support.virtual_time import BACKENDS, clock_of, run_virtual, stall
 
@@ -36,13 +37,13 @@ def test_the_first_probe_waits_for_the_first_run_and_the_others_do_not(backend: 
     answers: list[tuple[int, float]] = []
 
     async def probe() -> None:
-        answers.append((await status(app), health.clock()))
+        answers.append((await status(app), anyio.current_time()))
 
     async def main() -> None:
         async with anyio.create_task_group() as group:
             for _ in range(50):
                 group.start_soon(probe)
-        answers.append((await status(app), health.clock()))
+        answers.append((await status(app), anyio.current_time()))
 
     run_virtual(backend, main)
     assert [check.runs for check in checks] == [1, 1]
@@ -51,7 +52,7 @@ def test_the_first_probe_waits_for_the_first_run_and_the_others_do_not(backend: 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
-def test_a_result_is_good_for_its_interval_and_then_renewed_by_one_probe(backend: str, method: str) -> None:
+def test_a_result_lasts_for_its_interval_and_then_one_probe_runs_the_check_again(backend: str, method: str) -> None:
     check = Counted(0.5)
     health = Health([Check("database", check)], clock=clock_of(backend), random=lambda: 0.5)
     app = HealthMiddleware(echo_nothing, health)
@@ -82,7 +83,7 @@ def test_each_request_may_come_on_another_loop(runner: Callable[[HealthMiddlewar
         clock.now += 12.0
 
 
-def test_the_loops_may_be_of_different_libraries() -> None:
+def test_the_loops_may_be_of_asyncio_and_of_trio() -> None:
     clock, check = Clock(), Counted()
     app = HealthMiddleware(echo_nothing, Health([Check("database", check)], clock=clock))
     for number in range(6):
@@ -102,7 +103,7 @@ def test_a_plain_function_runs_on_demand_too(runner: Callable[[HealthMiddleware,
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_hung_check_holds_the_first_prober_until_its_deadline_and_nobody_else(backend: str) -> None:
+def test_a_hung_check_delays_only_the_first_probe_until_its_deadline(backend: str) -> None:
     check = Counted(1000.0)
     health = Health([Check("database", check, timeout=2.0)], clock=clock_of(backend))
     app = HealthMiddleware(echo_nothing, health, details=True)
@@ -110,7 +111,7 @@ def test_a_hung_check_holds_the_first_prober_until_its_deadline_and_nobody_else(
 
     async def probe() -> None:
         assert (await ask(app)).status == 503
-        ends.append(health.clock())
+        ends.append(anyio.current_time())
 
     async def main() -> str:
         async with anyio.create_task_group() as group:
@@ -120,14 +121,14 @@ def test_a_hung_check_holds_the_first_prober_until_its_deadline_and_nobody_else(
                 group.start_soon(probe)
         return (await ask(app, "/readyz", "GET", b"format=text")).text
 
-    told = run_virtual(backend, main)
+    text = run_virtual(backend, main)
     assert ends == pytest.approx([number / 10 for number in range(1, 11)] + [2.0])
-    assert "timed out after 2.0 s" in told
+    assert "timed out after 2.0 s" in text
     assert check.runs == 1
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_prober_that_gives_up_in_the_middle_does_not_stop_the_run(backend: str) -> None:
+def test_a_client_that_gives_up_does_not_stop_the_run(backend: str) -> None:
     check = Counted(1.0)
     health = Health([Check("database", check)], clock=clock_of(backend))
     app = HealthMiddleware(echo_nothing, health)
@@ -146,7 +147,7 @@ def test_a_prober_that_gives_up_in_the_middle_does_not_stop_the_run(backend: str
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_after_a_prober_that_gave_up_the_next_one_runs_what_is_due(backend: str) -> None:
+def test_after_a_client_that_gave_up_the_next_probe_runs_what_is_due(backend: str) -> None:
     check = Counted(1.0)
     health = Health([Check("database", check)], clock=clock_of(backend))
     app = HealthMiddleware(echo_nothing, health)
@@ -166,7 +167,7 @@ def test_after_a_prober_that_gave_up_the_next_one_runs_what_is_due(backend: str)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_only_a_probe_that_holds_checks_runs_any(backend: str) -> None:
+def test_only_a_permitted_request_for_a_probe_with_checks_runs_them(backend: str) -> None:
     check = Counted(0.5)
     health = Health([Check("database", check)], clock=clock_of(backend))
     app = HealthMiddleware(echo_nothing, health, details=lambda scope: False)
@@ -185,9 +186,9 @@ def test_only_a_probe_that_holds_checks_runs_any(backend: str) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/startupz", "/health", "/readyz/a", "/livez/a", "/startupz/a"])
-def test_every_probe_that_holds_a_check_is_answered_from_its_run(backend: str, path: str) -> None:
+def test_the_first_answer_of_each_probe_shows_the_result_of_its_check(backend: str, path: str) -> None:
     check = Counted(0.5)
-    health = Health([Check("a", check, probes=tuple(Probe))], clock=clock_of(backend))
+    health = Health([Check("a", check, probes=CHECK_PROBES)], clock=clock_of(backend))
     app = HealthMiddleware(echo_nothing, health, details=True)
 
     async def main() -> str:
@@ -216,33 +217,33 @@ def test_the_mode_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     ]
 
 
-VALUE = ContextVar("VALUE", default="of nobody")
+VALUE = ContextVar("VALUE", default="default")
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_check_inherits_nothing_from_the_request_that_caused_it(backend: str) -> None:
     seen: list[str] = []
 
-    async def look() -> None:
+    async def read() -> None:
         seen.append(VALUE.get())
 
-    app = HealthMiddleware(echo_nothing, Health({"database": look}, clock=clock_of(backend)))
+    app = HealthMiddleware(echo_nothing, Health({"database": read}, clock=clock_of(backend)))
 
     async def main() -> None:
         VALUE.set("of the request")
         await status(app)
 
     run_virtual(backend, main)
-    assert seen == ["of nobody"]
+    assert seen == ["default"]
 
 
-def test_on_demand_takes_over_when_the_runner_is_killed(caplog: pytest.LogCaptureFixture) -> None:
+def test_checks_run_on_demand_after_the_task_of_the_runner_was_cancelled(caplog: pytest.LogCaptureFixture) -> None:
     check = Counted()
     health = Health([Check("database", check)], clock=clock_of("asyncio"))
-    app = HealthMiddleware(speaks, health, slow_loop=0)  # nobody looks after it
+    app = HealthMiddleware(lifespan_app, health, slow_loop=0)  # 0: no heartbeat would start it again
 
     async def main() -> list[int]:
-        server = Server(app)
+        server = LifespanDriver(app)
         seen: list[int] = []
         async with anyio.create_task_group() as group:
             group.start_soon(server.run)

@@ -1,31 +1,31 @@
-"""Which spellings of a path are a health path, and which are the app's."""
+"""Which spellings of a path are a health path, and which reach the app."""
 
 import pytest
 
 from asgi_health import HealthMiddleware, Paths, Probe, healthy, unhealthy
 
 from ..support.asgi_caller import echo_nothing, get
-from ..support.known_state import Clock, a_check, known
+from ..support.known_state import Clock, health_with, make_check
 
 
 def middleware(paths: Paths = Paths(), *, details: bool = False) -> HealthMiddleware:  # noqa: B008
-    """Liveness passes, readiness fails, so that one is not taken for the other."""
-    health = known(
+    """Return an app that is live but not ready, so that the two probes have different answers."""
+    health = health_with(
         Clock(),
-        (a_check("database"), unhealthy("down")),
-        (a_check("loop", probes=(Probe.LIVENESS,)), healthy()),
+        (make_check("database"), unhealthy("down")),
+        (make_check("loop", probes=(Probe.LIVENESS,)), healthy()),
     )
     return HealthMiddleware(echo_nothing, health, paths=paths, details=details)
 
 
-OURS = [
+HEALTH_PATHS = [
     ("/livez", ""),
     ("/livez/", ""),
     ("/health/live/", ""),
     ("/livez", "/"),
     ("/livez", "/api"),  # hypercorn, granian, daphne and httpx leave the root path out of the path
     ("/livez", "/api/"),
-    ("/api/livez", "/api"),  # uvicorn and Starlette's mounts put it in
+    ("/api/livez", "/api"),  # uvicorn and the mounts of Starlette add it to the path
     ("/api/livez/", "/api"),
     ("/api/livez", "/api/"),
     ("/api/v1/livez", "/api/v1"),
@@ -33,7 +33,7 @@ OURS = [
     ("/health/livez", "/health"),
     ("/ä/livez", "/ä"),
 ]
-THEIRS = [
+APP_PATHS = [
     ("/", ""),
     ("", ""),
     ("/api", "/api"),
@@ -50,7 +50,7 @@ THEIRS = [
     ("/livez;x", ""),
     ("/livez\x00", ""),
     (" /livez", ""),
-    ("http://example.org/livez", ""),  # the absolute form arrives whole on four servers
+    ("http://example.org/livez", ""),  # four servers pass the absolute form on unchanged
     ("/api/livez", ""),
     ("/apiX/livez", "/api"),  # the root ends at a slash
     ("/ap/livez", "/api"),
@@ -63,15 +63,15 @@ THEIRS = [
 
 
 @pytest.mark.parametrize("details", [False, True])
-@pytest.mark.parametrize(("path", "root"), OURS)
+@pytest.mark.parametrize(("path", "root"), HEALTH_PATHS)
 def test_a_health_path_is_found_in_every_spelling(path: str, root: str, details: bool) -> None:
     reply = get(middleware(details=details), path, root_path=root)
     assert (reply.status, reply.body) == (200, b'{"status":"pass"}')
 
 
 @pytest.mark.parametrize("details", [False, True])
-@pytest.mark.parametrize(("path", "root"), THEIRS)
-def test_what_only_resembles_a_health_path_is_the_apps(path: str, root: str, details: bool) -> None:
+@pytest.mark.parametrize(("path", "root"), APP_PATHS)
+def test_a_path_that_only_resembles_a_health_path_reaches_the_app(path: str, root: str, details: bool) -> None:
     assert get(middleware(details=details), path, root_path=root).from_app
 
 
@@ -94,7 +94,7 @@ DEFAULTS = {
     Probe.LIVENESS: ("/health/live", "/livez"),
     Probe.READINESS: ("/health/ready", "/readyz"),
     Probe.STARTUP: ("/health/startup", "/startupz"),
-    None: ("/health", "/healthz"),
+    Probe.HEALTH: ("/health", "/healthz"),
 }
 
 
@@ -102,7 +102,7 @@ def test_the_defaults_are_the_documented_paths() -> None:
     assert {probe: Paths().of(probe) for probe in DEFAULTS} == DEFAULTS
 
 
-def test_paths_of_ones_own_replace_the_defaults_of_that_probe_alone() -> None:
+def test_other_paths_replace_the_defaults_of_that_probe_only() -> None:
     app = middleware(Paths(live="/alive", ready=("/up", "/ok/")))
     assert [get(app, path).status for path in ("/alive", "/alive/", "/up", "/ok", "/ok/")] == [200, 200, 503, 503, 503]
     assert all(get(app, path).from_app for path in ("/livez", "/health/live", "/readyz", "/health/ready"))
@@ -111,17 +111,17 @@ def test_paths_of_ones_own_replace_the_defaults_of_that_probe_alone() -> None:
 
 @pytest.mark.parametrize("option", ["health", "live", "ready", "startup"])
 @pytest.mark.parametrize("details", [False, True])
-def test_none_leaves_a_probe_to_the_app(option: str, details: bool) -> None:
+def test_none_passes_the_requests_for_a_probe_to_the_app(option: str, details: bool) -> None:
     app = middleware(Paths(**{option: None}), details=details)
-    probe = {"live": Probe.LIVENESS, "ready": Probe.READINESS, "startup": Probe.STARTUP, "health": None}[option]
+    probe = {"live": Probe.LIVENESS, "ready": Probe.READINESS, "startup": Probe.STARTUP, "health": Probe.HEALTH}[option]
     for each, paths in DEFAULTS.items():
         for path in paths:
             assert get(app, path).from_app is (each is probe)
-            if each is probe and each is not None:
+            if each is probe and each is not Probe.HEALTH:
                 assert get(app, f"{path}/database").from_app
 
 
-def test_a_middleware_with_no_path_at_all_only_runs_the_checks() -> None:
+def test_without_any_path_every_request_reaches_the_app() -> None:
     app = middleware(Paths(health=None, live=None, ready=None, startup=None), details=True)
     assert all(get(app, path).from_app for paths in DEFAULTS.values() for path in paths)
 
@@ -147,11 +147,13 @@ def test_a_middleware_with_no_path_at_all_only_runs_the_checks() -> None:
         ({"live": False}, TypeError, "live"),
     ],
 )
-def test_paths_that_cannot_work_are_refused_by_name(paths: dict[str, str], error: type[Exception], names: str) -> None:
+def test_the_error_for_paths_that_cannot_work_names_them(
+    paths: dict[str, str], error: type[Exception], names: str
+) -> None:
     with pytest.raises(error, match="paths: ") as refused:
         Paths(**paths)
     assert names in str(refused.value)
 
 
-def test_an_empty_tuple_is_none() -> None:
+def test_an_empty_tuple_means_none() -> None:
     assert Paths(live=()).of(Probe.LIVENESS) == Paths(live=None).of(Probe.LIVENESS) == ()

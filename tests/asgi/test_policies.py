@@ -1,4 +1,4 @@
-"""Who is let in to the details."""
+"""Policies: which clients may read the details."""
 
 import asyncio
 import hmac
@@ -15,23 +15,23 @@ from asgi_health import Drain, HealthMiddleware, bearer_token, client_in, unheal
 from asgi_health.asgi.types import Scope
 
 from ..support.asgi_caller import ask_scope, at_once, echo_nothing, http_scope
-from ..support.known_state import Clock, a_check, known
+from ..support.known_state import Clock, health_with, make_check
 
 
-def opens(details: object, scope: Scope | None = None, **more: Any) -> bool:
-    """Tell whether the details are given; the answer is ours and in order either way."""
-    health = known(Clock(), (a_check("database"), unhealthy("down")))
+def allows(details: object, scope: Scope | None = None, **more: Any) -> bool:
+    """Return whether a policy allows the details; either answer is valid."""
+    health = health_with(Clock(), (make_check("database"), unhealthy("down")))
     app = HealthMiddleware(echo_nothing, health, details=cast("Any", details))
     reply = at_once(ask_scope(app, http_scope("/health", **more) if scope is None else scope)).check_form()
     assert reply.status == 503
-    told = b"database" in reply.everything
-    assert told or reply.body == b'{"status":"fail"}'
-    return told
+    shown = b"database" in reply.everything
+    assert shown or reply.body == b'{"status":"fail"}'
+    return shown
 
 
-def test_true_lets_everybody_in_and_false_nobody() -> None:
-    assert opens(True)
-    assert not opens(False)
+def test_true_allows_every_client_and_false_allows_none() -> None:
+    assert allows(True)
+    assert not allows(False)
 
 
 class AsyncPolicy:
@@ -65,7 +65,7 @@ class Policy:
 
 
 def raises(scope: Scope) -> bool:
-    raise LookupError("the policy's own trouble")
+    raise LookupError("the policy's own error")
 
 
 async def coroutine_of(value: bool) -> bool:
@@ -82,13 +82,13 @@ POLICIES: dict[str, tuple[Callable[[Scope], object], bool]] = {
     "an object": (lambda scope: object(), False),
     "a coroutine": (lambda scope: coroutine_of(True), False),
     "raises": (raises, False),
-    "wants the impossible": (lambda scope: bool(scope["no such key"]), False),
+    "reads a missing key": (lambda scope: bool(scope["no such key"]), False),
 }
 
 
 @pytest.mark.parametrize(("policy", "expected"), POLICIES.values(), ids=POLICIES)
-def test_only_a_plain_true_opens_the_door(policy: Callable[[Scope], object], expected: bool) -> None:
-    assert opens(policy) is expected
+def test_only_true_allows(policy: Callable[[Scope], object], expected: bool) -> None:
+    assert allows(policy) is expected
 
 
 @pytest.mark.parametrize(
@@ -104,11 +104,11 @@ def test_only_a_plain_true_opens_the_door(policy: Callable[[Scope], object], exp
             AsyncMock(),
         ),
         *(partial(async_policy, more=False), partial(AsyncPolicy()), partial(partial(async_policy))),
-        *(Policy, bool, dict),  # a class is no policy: bool(scope) is True, and lets every client in
+        *(Policy, bool, dict),  # a class is no policy: bool(scope) is True, and would allow every client
     ],
     ids=lambda policy: type(policy).__name__,
 )
-def test_what_cannot_say_yes_or_no_is_refused_when_it_is_given(policy: object) -> None:
+def test_a_policy_that_cannot_return_true_or_false_is_refused_when_the_app_is_made(policy: object) -> None:
     with pytest.raises(TypeError, match=r"^details must be True, False or a plain function \(scope\) -> bool"):
         HealthMiddleware(echo_nothing, details=cast("Any", policy))
     with pytest.raises(TypeError, match="must be"):
@@ -129,29 +129,29 @@ def test_what_cannot_say_yes_or_no_is_refused_when_it_is_given(policy: object) -
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_policy_that_raises_means_no_whatever_it_raises(
-    error: BaseException, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_policy_that_raises_any_exception_refuses(error: BaseException, caplog: pytest.LogCaptureFixture) -> None:
     def policy(scope: Scope) -> bool:
         raise error
 
     with caplog.at_level(logging.WARNING, "asgi_health"):
-        assert not opens(policy)
+        assert not allows(policy)
     assert "the policy of details raised" in caplog.text
 
 
-def test_an_interrupt_from_the_keyboard_is_not_the_policys_own() -> None:
+def test_a_keyboard_interrupt_in_a_policy_is_passed_on() -> None:
     def policy(scope: Scope) -> bool:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        opens(policy)
+        allows(policy)
 
 
 @pytest.mark.parametrize("reason", ["raises", "1", "a coroutine"])
-def test_a_policy_that_misbehaves_is_complained_about_once(reason: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_policy_that_raises_or_returns_no_boolean_is_logged_once(
+    reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
     policy, _ = POLICIES[reason]
-    health = known(Clock(), (a_check("database"), unhealthy("down")))
+    health = health_with(Clock(), (make_check("database"), unhealthy("down")))
     app = HealthMiddleware(echo_nothing, health, details=cast("Any", policy))
     with caplog.at_level(logging.WARNING, "asgi_health"):
         for _ in range(20):
@@ -160,26 +160,26 @@ def test_a_policy_that_misbehaves_is_complained_about_once(reason: str, caplog: 
     assert "policy of details" in caplog.text
 
 
-def test_a_policy_that_says_no_is_not_complained_about(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_policy_that_returns_false_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "asgi_health"):
-        assert not opens(lambda scope: False)
+        assert not allows(lambda scope: False)
     assert caplog.records == []
 
 
-def test_a_policy_sees_the_scope_itself() -> None:
+def test_a_policy_gets_the_identical_scope() -> None:
     seen: list[Scope] = []
     scope = http_scope("/health")
 
-    def policy(given: Scope) -> bool:
-        seen.append(given)
+    def policy(received: Scope) -> bool:
+        seen.append(received)
         return True
 
-    assert opens(policy, scope)
+    assert allows(policy, scope)
     assert len(seen) == 1
     assert seen[0] is scope
 
 
-def test_a_policy_is_not_asked_about_what_is_the_apps() -> None:
+def test_a_policy_is_not_called_for_requests_that_reach_the_app() -> None:
     app = HealthMiddleware(echo_nothing, details=raises)
     for path in ("/", "/users", "/readyz/a/b", "/health/x"):
         assert at_once(ask_scope(app, http_scope(path))).from_app
@@ -216,18 +216,18 @@ HEADERS: list[tuple[list[tuple[bytes, bytes]], bool]] = [
 
 
 @pytest.mark.parametrize(("headers", "expected"), HEADERS)
-def test_bearer_token_lets_in_who_has_it(headers: list[tuple[bytes, bytes]], expected: bool) -> None:
-    assert opens(bearer_token("s3cret"), headers=headers) is expected
+def test_bearer_token_allows_requests_with_the_token(headers: list[tuple[bytes, bytes]], expected: bool) -> None:
+    assert allows(bearer_token("s3cret"), headers=headers) is expected
 
 
 def test_a_scope_without_headers_has_no_token() -> None:
     scope = http_scope("/health")
     del scope["headers"]
-    assert not opens(bearer_token("s3cret"), scope)
+    assert not allows(bearer_token("s3cret"), scope)
 
 
-def test_the_token_in_the_query_or_path_is_no_token() -> None:
-    assert not opens(bearer_token("s3cret"), query=b"verbose&token=s3cret&authorization=Bearer+s3cret")
+def test_a_token_in_the_query_does_not_count() -> None:
+    assert not allows(bearer_token("s3cret"), query=b"verbose&token=s3cret&authorization=Bearer+s3cret")
 
 
 @pytest.mark.parametrize("given", [b"s3cret", b"s3creT", b"x", b"", b"\xff" * 100])
@@ -240,7 +240,7 @@ def test_a_token_is_compared_in_constant_time(given: bytes, monkeypatch: pytest.
         return real(one, other)
 
     monkeypatch.setattr("hmac.compare_digest", compare)
-    assert opens(bearer_token("s3cret"), headers=[(b"authorization", b"Bearer " + given)]) is (given == b"s3cret")
+    assert allows(bearer_token("s3cret"), headers=[(b"authorization", b"Bearer " + given)]) is (given == b"s3cret")
     assert compared == ([] if given == b"s3cret" else [given])
 
 
@@ -267,7 +267,7 @@ CLIENTS: list[tuple[object, bool]] = [
     (("fd12:3456::1", 1), True),
     (("FD12:3456::1", 1), True),
     (("::1", 1), True),
-    (("::ffff:10.1.2.3", 1), True),  # a dual-stack socket says it like this
+    (("::ffff:10.1.2.3", 1), True),  # of a dual-stack socket
     (("::ffff:a01:203", 1), True),
     (("::FFFF:10.1.2.3", 1), True),
     (("9.255.255.255", 1), False),
@@ -288,7 +288,7 @@ CLIENTS: list[tuple[object, bool]] = [
     (("010.0.0.1", 1), False),
     (("0x0a000001", 1), False),
     (("167772161", 1), False),
-    ((167772161, 1), False),  # 10.0.0.1 as a number, which ipaddress would take
+    ((167772161, 1), False),  # 10.0.0.1 as a number, which ipaddress would accept
     ((b"\x0a\x00\x00\x01", 1), False),
     (("unix:", 1), False),
     (("\x00", 1), False),
@@ -301,25 +301,25 @@ CLIENTS: list[tuple[object, bool]] = [
 
 
 @pytest.mark.parametrize(("client", "expected"), CLIENTS)
-def test_client_in_lets_in_who_is_in_a_network(client: object, expected: bool) -> None:
-    assert opens(client_in(*PRIVATE), client=client) is expected
+def test_client_in_allows_clients_in_its_networks(client: object, expected: bool) -> None:
+    assert allows(client_in(*PRIVATE), client=client) is expected
 
 
 def test_a_scope_without_a_client_is_in_no_network() -> None:
     scope = http_scope("/health")
     del scope["client"]
-    assert not opens(client_in("0.0.0.0/0", "::/0"), scope)
+    assert not allows(client_in("0.0.0.0/0", "::/0"), scope)
 
 
-def test_headers_cannot_pretend_to_be_a_client() -> None:
+def test_headers_do_not_change_the_address_of_the_client() -> None:
     headers = [(b"x-forwarded-for", b"10.0.0.1"), (b"forwarded", b"for=10.0.0.1"), (b"x-real-ip", b"10.0.0.1")]
-    assert not opens(client_in("10.0.0.0/8"), client=("192.0.2.7", 1), headers=headers)
+    assert not allows(client_in("10.0.0.0/8"), client=("192.0.2.7", 1), headers=headers)
 
 
-def test_a_network_of_everybody_is_everybody_with_an_address() -> None:
+def test_the_networks_of_all_addresses_allow_each_client_with_an_address() -> None:
     for host in ("192.0.2.7", "::ffff:192.0.2.7", "2001:db8::1", "fe80::1%eth0"):
-        assert opens(client_in("0.0.0.0/0", "::/0"), client=(host, 1))
-    assert not opens(client_in("0.0.0.0/0", "::/0"), client=None)
+        assert allows(client_in("0.0.0.0/0", "::/0"), client=(host, 1))
+    assert not allows(client_in("0.0.0.0/0", "::/0"), client=None)
 
 
 @pytest.mark.parametrize("networks", [(), ("10.0.0.1/8",), ("nonsense",), ("",), ("10.0.0.0/33",), ("10.0.0.0/8", "x")])
@@ -340,21 +340,21 @@ def test_policies_can_be_combined() -> None:
     def either(scope: Scope) -> bool:
         return local(scope) or token(scope)
 
-    assert opens(either, client=("127.0.0.1", 1))
-    assert opens(either, headers=[(b"authorization", b"Bearer s3cret")])
-    assert not opens(either)
+    assert allows(either, client=("127.0.0.1", 1))
+    assert allows(either, headers=[(b"authorization", b"Bearer s3cret")])
+    assert not allows(either)
 
 
-def test_an_awaitable_that_is_no_coroutine_does_not_open_the_door() -> None:
+def test_a_policy_that_returns_an_awaitable_refuses() -> None:
     class Later:
         def __await__(self) -> Any:
             raise AssertionError("it is never awaited")
 
     later: Awaitable[bool] = Later()
-    assert not opens(lambda scope: later)
+    assert not allows(lambda scope: later)
 
 
-def test_a_preflight_is_answered_where_cors_is_around_us_and_not_where_it_is_inside() -> None:
+def test_a_cors_preflight_is_answered_only_by_a_middleware_outside() -> None:
     preflight = [
         *((b"origin", b"https://dashboard.example"), (b"access-control-request-method", b"GET")),
         (b"access-control-request-headers", b"authorization"),

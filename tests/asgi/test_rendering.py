@@ -1,4 +1,4 @@
-"""How often an answer is rendered: once for each change that it shows, however many ask for it."""
+"""How often an answer is rendered: once for each change that it shows, for any number of requests."""
 
 from collections.abc import Callable
 from itertools import cycle, islice
@@ -7,19 +7,19 @@ from typing import Any
 import pytest
 
 from asgi_health import HealthMiddleware, Probe, healthy, unhealthy
-from asgi_health.asgi import library
+from asgi_health.asgi import details_cache
 
 from ..support.asgi_caller import echo_nothing, get
-from ..support.known_state import Clock, a_check, known, record
+from ..support.known_state import Clock, finish, health_with, make_check, record, start_due
 
 
 class Renderings:
-    """Count what the two renderers are asked for."""
+    """Count the calls of the two renderers."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
         for name in ("health_json", "text"):
-            monkeypatch.setattr(library, name, self._counting(getattr(library, name)))
+            monkeypatch.setattr(details_cache, name, self._counting(getattr(details_cache, name)))
 
     def _counting(self, render: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*args: Any, **kwargs: Any) -> Any:
@@ -45,11 +45,11 @@ def clock() -> Clock:
 
 @pytest.fixture
 def app(clock: Clock) -> HealthMiddleware:
-    health = known(
+    health = health_with(
         clock,
-        (a_check("database"), healthy()),
-        (a_check("cache", critical=False), unhealthy("down")),
-        (a_check("loop", probes=(Probe.LIVENESS,)), healthy()),
+        (make_check("database"), healthy()),
+        (make_check("cache", critical=False), unhealthy("down")),
+        (make_check("loop", probes=(Probe.LIVENESS,)), healthy()),
     )
     return HealthMiddleware(echo_nothing, health, details=True)
 
@@ -73,10 +73,10 @@ def test_a_flood_between_two_changes_renders_once(
             get(app, path, query)
         assert renderings.since() == 1
         clock.now += 12.0
-        record(app.health, {})
+        record(app.health, clock, {})
 
 
-def test_spellings_of_the_same_question_share_one_rendering(app: HealthMiddleware, renderings: Renderings) -> None:
+def test_spellings_of_the_same_request_share_one_rendering(app: HealthMiddleware, renderings: Renderings) -> None:
     spellings = [
         ("/readyz", b"verbose&exclude=database&exclude=cache"),
         ("/readyz/", b"exclude=cache&exclude=database&verbose"),
@@ -98,20 +98,25 @@ def test_a_flood_of_different_exclusions_renders_each_once(app: HealthMiddleware
     assert renderings.since() == 8
 
 
-def test_made_up_names_to_exclude_cannot_make_it_render_each_time(
-    app: HealthMiddleware, renderings: Renderings
-) -> None:
+def test_unknown_names_to_exclude_share_one_rendering(app: HealthMiddleware, renderings: Renderings) -> None:
     for number in range(1000):
         get(app, "/health", b"exclude=made-up-%d" % number)
     assert renderings.since() == 1
 
 
-def test_an_endless_variety_of_questions_does_not_grow_the_memory(clock: Clock) -> None:
-    health = known(clock, *((a_check(f"check-{number}"), healthy()) for number in range(300)))
+def test_only_the_newest_answers_are_kept(clock: Clock, renderings: Renderings) -> None:
+    paths = [f"/readyz/check-{number}" for number in range(details_cache.MAX_ENTRIES + 20)]
+    health = health_with(clock, *((make_check(path.removeprefix("/readyz/")), healthy()) for path in paths))
     app = HealthMiddleware(echo_nothing, health, details=True)
-    for number in range(300):
-        get(app, f"/readyz/check-{number}")
-    assert len(app._desk._library._kept) <= library.SHELVES
+    for path in paths:
+        get(app, path)
+    assert renderings.since() == len(paths)
+    for path in paths[20:]:
+        get(app, path)
+    assert renderings.since() == 0
+    for path in paths[:20]:
+        get(app, path)
+    assert renderings.since() == 20
 
 
 def test_strangers_and_plain_probes_render_nothing(app: HealthMiddleware, renderings: Renderings) -> None:
@@ -129,41 +134,41 @@ def test_strangers_and_plain_probes_render_nothing(app: HealthMiddleware, render
 def test_every_change_shows_in_the_next_answer(
     app: HealthMiddleware, clock: Clock, renderings: Renderings, query: bytes
 ) -> None:
-    def told() -> str:
+    def answer() -> str:
         return get(app, "/readyz", query).text
 
-    assert "new" not in told()
-    app.health.add(a_check("new"))
-    (run,) = app.health.due(clock.now).start
-    assert "no result yet" in told()
-    app.health.record(run, unhealthy("it is broken"), clock.now)
-    assert "it is broken" in told()
+    assert "new" not in answer()
+    app.health.add(make_check("new"))
+    (run,) = start_due(app.health, clock)
+    assert "no result yet" in answer()
+    finish(app.health, clock, run, unhealthy("it is broken"))
+    assert "it is broken" in answer()
     app.health.drain()
-    assert "the app has been draining for " in told()
+    assert "the app has been draining for " in answer()
     app.health.remove("new")
-    assert "it is broken" not in told()
+    assert "it is broken" not in answer()
     assert renderings.since() == 5
 
 
 def test_a_result_of_the_same_status_renders_again_because_its_time_shows(app: HealthMiddleware, clock: Clock) -> None:
     before = get(app, "/health").json["checks"]["database"]
     clock.now += 12.0
-    run = next(run for run in app.health.due(clock.now).start if run.check.name == "database")
+    run = next(run for run in start_due(app.health, clock) if run.check.name == "database")
     clock.now += 0.5
-    app.health.record(run, healthy(), clock.now)
+    finish(app.health, clock, run, healthy())
     after = get(app, "/health").json["checks"]["database"]
     assert after != before
     assert after[0]["responseTime"] == 500.0
 
 
 @pytest.mark.parametrize("path", ["/readyz", "/health"])
-def test_a_result_that_grows_stale_changes_the_answer_without_any_record(
+def test_a_result_that_becomes_stale_changes_the_answer(
     app: HealthMiddleware, clock: Clock, renderings: Renderings, path: str
 ) -> None:
     fresh = get(app, path, b"verbose")
-    clock.now += 31.9  # stale after 3 * 10 + 2 seconds; it is due since 10, but nobody runs it: see below
+    clock.now += 31.9  # stale after 3 * 10 + 2 seconds; due since 10 seconds
     assert renderings.since() == 1
-    app.health.due(clock.now)  # somebody has taken up the runs, and hangs in them
+    start_due(app.health, clock)  # they hang
     clock.now += 0.1
     stale = get(app, path, b"verbose")
     assert (fresh.status, stale.status) == (200, 503)

@@ -1,10 +1,9 @@
-"""One Health and several apps: one at a time, or one around the other; never a readiness that fails in silence."""
+"""One Health and several apps: one at a time or one around the other; a second one at the same time is an error."""
 
 import asyncio
 import gc
 import logging
 import threading
-import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from threading import Event, Thread
@@ -15,21 +14,20 @@ import anyio.to_thread
 import pytest
 
 from asgi_health import Drain, Health, HealthMiddleware, Paths, testing
-from asgi_health.asgi.prepared import Pages
 from asgi_health.asgi.types import App, Receive, Scope, Send
 
 from ..support.asgi_caller import ask
 from ..support.known_state import Clock
-from ..support.lifespan_apps import speaks
-from ..support.lifespan_driver import Server, serving
+from ..support.lifespan_apps import lifespan_app
+from ..support.lifespan_driver import LifespanDriver, serving
 from ..support.recording_checks import Counted
 from ..support.virtual_time import BACKENDS, clock_of, run_virtual
 
-REFUSED = "lives with the same Health"
+REFUSED = "runs with the same Health"
 
 
 def wrapped(health: Health) -> HealthMiddleware:
-    return HealthMiddleware(speaks, health)
+    return HealthMiddleware(lifespan_app, health)
 
 
 @asynccontextmanager
@@ -45,17 +43,17 @@ async def a_block(health: Health) -> AsyncIterator[HealthMiddleware]:
         yield wrapped(health)
 
 
-Lived = Callable[[Health], AbstractAsyncContextManager[HealthMiddleware]]
+Runs = Callable[[Health], AbstractAsyncContextManager[HealthMiddleware]]
 
 
-def ours() -> set[threading.Thread]:
+def own_threads() -> set[threading.Thread]:
     return {each for each in threading.enumerate() if each.name.startswith("asgi-health")}
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("outer", [an_app, a_block], ids=["app", "block"])
-def test_a_second_app_with_the_same_health_is_refused_and_changes_nothing(
-    outer: Lived, backend: str, caplog: pytest.LogCaptureFixture
+def test_a_second_app_with_the_same_health_does_not_start_and_the_first_goes_on(
+    outer: Runs, backend: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     check = Counted()
     health = Health({"database": check}, clock=clock_of(backend), random=lambda: 0.5)
@@ -63,15 +61,15 @@ def test_a_second_app_with_the_same_health_is_refused_and_changes_nothing(
     async def main() -> list[int]:
         async with outer(health) as first:
             await anyio.sleep(1.0)
-            before = ours()
+            before = own_threads()
             seen = [(await ask(first)).status]
-            server = Server(wrapped(health))
-            server.say("startup")
+            server = LifespanDriver(wrapped(health))
+            server.send("startup")
             await server.run()
-            assert server.heard == ["startup.failed"]
+            assert server.received == ["startup.failed"]
             assert isinstance(server.error, RuntimeError)
             assert REFUSED in str(server.error)
-            assert ours() <= before
+            assert own_threads() <= before
             await anyio.sleep(100.0)
             seen.append((await ask(first)).status)
         return seen
@@ -82,61 +80,61 @@ def test_a_second_app_with_the_same_health_is_refused_and_changes_nothing(
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_the_helper_for_tests_raises_what_refused_it(backend: str) -> None:
+def test_the_lifespan_of_the_test_helpers_raises_the_same_error(backend: str) -> None:
     health = Health(clock=clock_of(backend))
 
     async def main() -> None:
         async with testing.lifespan(wrapped(health)):
             with pytest.raises(RuntimeError, match=REFUSED):
                 async with testing.lifespan(wrapped(health)):
-                    raise AssertionError("it lives")
+                    raise AssertionError("it has started")
             assert (await ask(wrapped(health))).status == 200
 
     run_virtual(backend, main)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_new_lifespan_of_the_same_app_takes_the_place_of_one_that_never_ended(
+def test_a_new_lifespan_of_the_same_app_replaces_one_that_has_not_ended(
     backend: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A server that was cancelled leaves its lifespan behind; what that says later is the past."""
+    """A server that was cancelled may end its lifespan later, which must not change the new one."""
     check = Counted()
-    app = HealthMiddleware(speaks, Health({"database": check}, clock=clock_of(backend)), drain=Drain(delay=1.0))
+    app = HealthMiddleware(lifespan_app, Health({"database": check}, clock=clock_of(backend)), drain=Drain(delay=1.0))
     seen: list[int] = []
 
     async def main() -> None:
-        async with serving(app) as left:
+        async with serving(app) as former:
             await anyio.sleep(1.0)
             async with serving(app):
                 await anyio.sleep(1.0)
                 seen.append((await ask(app)).status)
-                await left.shutdown()
+                await former.shutdown()
                 await anyio.sleep(100.0)
                 seen.append((await ask(app)).status)
             seen.append((await ask(app)).status)
 
     run_virtual(backend, main)
     assert seen == [200, 200, 503]
-    assert [each.levelname for each in caplog.records if "takes its place" in each.getMessage()] == ["WARNING"]
+    assert [each.levelname for each in caplog.records if "the new one replaces it" in each.getMessage()] == ["WARNING"]
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_an_app_on_another_loop_that_runs_is_refused_too(backend: str) -> None:
+def test_a_second_app_on_another_loop_does_not_start_either(backend: str) -> None:
     health = Health()
     first = wrapped(health)
-    up, over = Event(), Event()
+    up, done = Event(), Event()
 
     async def elsewhere() -> None:
         async with serving(first):
             up.set()
-            await anyio.to_thread.run_sync(over.wait)
+            await anyio.to_thread.run_sync(done.wait)
             assert (await ask(first)).status == 200
 
     async def here() -> list[str]:
-        server = Server(wrapped(health))
-        server.say("startup")
+        server = LifespanDriver(wrapped(health))
+        server.send("startup")
         await server.run()
-        return server.heard
+        return server.received
 
     thread = Thread(target=anyio.run, args=(elsewhere,), kwargs={"backend": backend})
     thread.start()
@@ -144,7 +142,7 @@ def test_an_app_on_another_loop_that_runs_is_refused_too(backend: str) -> None:
         assert up.wait(20.0)
         assert anyio.run(here, backend=backend) == ["startup.failed"]
     finally:
-        over.set()
+        done.set()
         thread.join(20.0)
     assert anyio.run(here_alone, wrapped(health), backend=backend) == 200
 
@@ -155,13 +153,13 @@ async def here_alone(app: HealthMiddleware) -> int:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_one_app_after_the_other_is_no_trouble(backend: str) -> None:
+def test_apps_may_run_one_after_the_other(backend: str) -> None:
     health = Health({"database": Counted()}, clock=clock_of(backend))
 
     async def main() -> list[int]:
         seen = []
-        for lived in (an_app, a_block, an_app):
-            async with lived(health) as app:
+        for runs in (an_app, a_block, an_app):
+            async with runs(health) as app:
                 await anyio.sleep(1.0)
                 seen.append((await ask(app)).status)
         return seen
@@ -169,13 +167,13 @@ def test_one_app_after_the_other_is_no_trouble(backend: str) -> None:
     assert run_virtual(backend, main) == [200] * 3
 
 
-def test_a_life_whose_loop_stands_still_gives_way_and_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:
-    """A loop of a test suite that was left behind; or one that will go on, and whose app will not be ready any more."""
+def test_a_lifespan_whose_loop_does_not_run_is_replaced_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """A test suite may leave such a lifespan. If its loop runs again, its app is not ready any more."""
     health = Health()
     left = asyncio.new_event_loop()
 
     async def begin() -> asyncio.Task[None]:
-        server = Server(wrapped(health))
+        server = LifespanDriver(wrapped(health))
         task = asyncio.create_task(server.run())
         await server.startup()
         return task
@@ -188,7 +186,7 @@ def test_a_life_whose_loop_stands_still_gives_way_and_the_log_says_so(caplog: py
     left.close()
 
 
-def copies(app: App) -> App:
+def copies_scope(app: App) -> App:
     async def between(scope: Scope, receive: Receive, send: Send) -> None:
         await app(dict(scope), receive, send)
 
@@ -203,18 +201,20 @@ def hides_state(app: App) -> App:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("between", [lambda app: app, copies, hides_state], ids=["nothing", "copies", "hides state"])
+@pytest.mark.parametrize(
+    "between", [lambda app: app, copies_scope, hides_state], ids=["nothing", "copies", "hides state"]
+)
 @pytest.mark.parametrize("state", [True, False])
-def test_two_layers_around_one_app_share_a_health(
+def test_two_layers_around_one_app_run_each_check_once(
     state: bool, between: Callable[[App], App], backend: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     check = Counted()
     health = Health({"database": check}, clock=clock_of(backend))
-    inner = HealthMiddleware(speaks, health, paths=Paths(ready="/inner"))
+    inner = HealthMiddleware(lifespan_app, health, paths=Paths(ready="/inner"))
     app = HealthMiddleware(between(inner), health)
 
     async def main() -> list[int]:
-        server = Server(app)
+        server = LifespanDriver(app)
         if not state:
             del server.scope["state"]
         seen: list[int] = []
@@ -233,15 +233,15 @@ def test_two_layers_around_one_app_share_a_health(
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_an_inner_app_that_was_given_the_outer_ones_state_ends_alone(backend: str) -> None:
-    """It passes for a second layer; its end must not be that of the outer app's readiness."""
+def test_the_end_of_an_app_with_the_state_of_another_does_not_end_the_other(backend: str) -> None:
+    """It counts as a second layer around the same app; the outer app must stay ready when it ends."""
     health = Health({"database": Counted()}, clock=clock_of(backend))
     app = wrapped(health)
 
     async def main() -> list[int]:
         async with serving(app) as outer:
             await anyio.sleep(1.0)
-            inner = Server(wrapped(health))
+            inner = LifespanDriver(wrapped(health))
             inner.scope["state"] = outer.scope["state"]
             async with anyio.create_task_group() as group:
                 group.start_soon(inner.run)
@@ -257,7 +257,7 @@ def test_an_inner_app_that_was_given_the_outer_ones_state_ends_alone(backend: st
 
 
 def on_a_loop(app: App, *, lifespan: bool) -> list[int]:
-    """As TestClient does it with and without `with`: on a loop of its own each time."""
+    """Return the statuses of an app on a loop of its own, as TestClient runs it with or without `with`."""
 
     async def main() -> list[int]:
         async def statuses() -> list[int]:
@@ -270,7 +270,7 @@ def on_a_loop(app: App, *, lifespan: bool) -> list[int]:
             await anyio.sleep(0.05)
             seen += await statuses()
             await server.shutdown()
-            assert await statuses() == [200, 503, 200, 503]  # which the server itself would see
+            assert await statuses() == [200, 503, 200, 503]  # the answers that the server gets while it stops
         return seen
 
     return asyncio.run(main())
@@ -287,12 +287,12 @@ def test_after_a_lifespan_an_app_that_is_called_without_one_runs_on_demand(
         for call in calls:
             assert on_a_loop(app, lifespan=call == "with") == [200] * 4
     modes = [record.getMessage().split(":")[0] for record in caplog.records if "checks run" in record.getMessage()]
-    said = {"with": "checks run in the background", "without": "checks run on demand, when a probe asks"}
+    lines = {"with": "checks run in the background", "without": "checks run on demand, when a probe asks"}
     expected = [call for n, call in enumerate(calls) if n == 0 or call != calls[n - 1]]
-    assert modes == [said[call] for call in expected]
+    assert modes == [lines[call] for call in expected]
 
 
-def test_after_a_lifespan_a_failing_check_is_not_forgotten_on_demand() -> None:
+def test_after_a_lifespan_a_failing_check_shows_on_demand() -> None:
     well = True
 
     async def database() -> bool:
@@ -304,7 +304,7 @@ def test_after_a_lifespan_a_failing_check_is_not_forgotten_on_demand() -> None:
     assert on_a_loop(app, lifespan=False) == [200, 503, 200, 503]
 
 
-def test_an_app_that_did_not_start_stays_so_on_another_loop() -> None:
+def test_an_app_that_did_not_start_is_not_ready_on_another_loop() -> None:
     async def fails(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         await send({"type": "lifespan.startup.failed"})
@@ -312,8 +312,8 @@ def test_an_app_that_did_not_start_stays_so_on_another_loop() -> None:
     app = HealthMiddleware(fails)
 
     async def start() -> None:
-        server = Server(app)
-        server.say("startup")
+        server = LifespanDriver(app)
+        server.send("startup")
         await server.run()
 
     async def status() -> int:
@@ -327,16 +327,19 @@ def test_an_app_that_did_not_start_stays_so_on_another_loop() -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"drain": Drain(delay=1.0)}, {"details": True}], ids=str)
-def test_apps_that_are_gone_leave_nothing_at_their_health(options: dict[str, Any]) -> None:
+def test_apps_that_are_deleted_leave_no_object_at_their_health(options: dict[str, Any]) -> None:
     health = Health({"database": Counted()}, clock=Clock())
-    pages = weakref.WeakSet[Pages]()
-    for _ in range(200):
-        pages.add(HealthMiddleware(speaks, health, **options)._pages)
-    gc.collect()
-    assert len(pages) == 0
-    app = HealthMiddleware(speaks, health, **options)
-    assert len(health._standing._watchers) <= 5
-    assert asyncio.run(serve_once(app)) == 200
+
+    def objects_after(apps: int) -> int:
+        for _ in range(apps):
+            HealthMiddleware(lifespan_app, health, **options)
+        gc.collect()
+        return len(gc.get_objects())
+
+    objects_after(10)
+    before = objects_after(10)
+    assert objects_after(200) - before < 100
+    assert asyncio.run(serve_once(HealthMiddleware(lifespan_app, health, **options))) == 200
 
 
 async def serve_once(app: HealthMiddleware) -> int:

@@ -1,4 +1,4 @@
-"""Old evidence is never green, whatever held up whoever should have renewed it."""
+"""A stale result is never green, for whatever reason no newer one came."""
 
 import time
 
@@ -8,8 +8,8 @@ import pytest
 from asgi_health import Check, Health, HealthMiddleware, Probe, healthy
 
 from ..support.asgi_caller import ask, at_once, echo_nothing, get
-from ..support.known_state import Clock, a_check, known
-from ..support.lifespan_apps import speaks
+from ..support.known_state import Clock, health_with, make_check, start_due
+from ..support.lifespan_apps import lifespan_app
 from ..support.lifespan_driver import serving
 from ..support.virtual_time import BACKENDS, clock_of, run_virtual, stall
 
@@ -21,13 +21,13 @@ async def well() -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_the_first_probe_after_a_stall_of_the_loop_is_not_green(backend: str, method: str) -> None:
-    app = HealthMiddleware(speaks, Health([Check("a", well)], clock=clock_of(backend)))
+    app = HealthMiddleware(lifespan_app, Health([Check("a", well)], clock=clock_of(backend)))
 
     async def main() -> list[int]:
         async with serving(app):
             await anyio.sleep(1.0)
             seen = [(await ask(app, "/readyz", method)).status]
-            stall(backend, 40.0)  # a timer of the runner has long been due, but the request is read before
+            stall(backend, 40.0)  # the timer of the runner is due, but the request is read before it
             seen.append(at_once(ask(app, "/readyz", method)).status)
             seen.append(at_once(ask(app, "/livez", method)).status)
             await anyio.sleep(0.1)
@@ -39,7 +39,7 @@ def test_the_first_probe_after_a_stall_of_the_loop_is_not_green(backend: str, me
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_stall_shorter_than_max_age_changes_nothing(backend: str) -> None:
-    app = HealthMiddleware(speaks, Health([Check("a", well, max_age=60.0)], clock=clock_of(backend)))
+    app = HealthMiddleware(lifespan_app, Health([Check("a", well, max_age=60.0)], clock=clock_of(backend)))
 
     async def main() -> list[int]:
         async with serving(app):
@@ -53,20 +53,21 @@ def test_a_stall_shorter_than_max_age_changes_nothing(backend: str) -> None:
 def test_a_result_is_stale_at_max_age_and_not_a_moment_before() -> None:
     clock = Clock()
     check = Check("a", well, interval=10.0, max_age=30.0)
-    app = HealthMiddleware(echo_nothing, known(clock, (check, healthy())))
-    app.health.due(clock.now + 12.0)  # taken up, never to return; the deadline is beyond the staleness of this test
+    app = HealthMiddleware(echo_nothing, health_with(clock, (check, healthy())))
+    clock.now += 12.0
+    start_due(app.health, clock)  # they hang
     seen = []
     for age in (0.0, 29.999, 30.0, 1e9):
         clock.now = 1000.0 + age
-        seen.append(app.health.outlook(Probe.READINESS).at(clock.now).name)
+        seen.append(app.health.report(Probe.READINESS).status.name)
     assert seen == ["HEALTHY", "HEALTHY", "UNHEALTHY", "UNHEALTHY"]
 
 
-def test_the_prepared_answer_ends_with_the_evidence() -> None:
+def test_a_prepared_answer_is_valid_until_its_results_are_stale() -> None:
     clock = Clock()
-    app = HealthMiddleware(echo_nothing, known(clock, (a_check("a"), healthy())))
+    app = HealthMiddleware(echo_nothing, health_with(clock, (make_check("a"), healthy())))
     clock.now += 31.0
-    app.health.due(clock.now)
+    start_due(app.health, clock)
     assert [get(app).status for _ in range(3)] == [200] * 3
     clock.now += 1.0
     assert [get(app).status for _ in range(3)] == [503] * 3
@@ -81,7 +82,7 @@ def test_a_jump_of_the_wall_clock_changes_no_status(backend: str, jump: float, m
     async def counted() -> None:
         runs.append(clock())
 
-    app = HealthMiddleware(speaks, Health([Check("a", counted)], clock=clock), details=True)
+    app = HealthMiddleware(lifespan_app, Health([Check("a", counted)], clock=clock), details=True)
     real = time.time
 
     async def main() -> list[int]:
@@ -96,7 +97,7 @@ def test_a_jump_of_the_wall_clock_changes_no_status(backend: str, jump: float, m
         return seen
 
     assert set(run_virtual(backend, main)) == {200}
-    assert len(runs) == 2  # at 0 and about 10 seconds, in a life of 16
+    assert len(runs) == 2  # at 0 and about 10 seconds, in a lifespan of 16
 
 
 ASKED = [("/readyz", b""), ("/readyz", b"verbose"), ("/readyz", b"format=text"), ("/health", b""), ("/readyz/a", b"")]

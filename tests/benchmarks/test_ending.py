@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from benchmarks.processes import ROOT, Worker, environment
-from tests.servers.process import wait_until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the processes are found in /proc")
 

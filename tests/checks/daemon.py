@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 
-from tests.servers.process import wait_until
+from tests.support.waiting import wait_until
 
 BOOT = 60.0  # seconds in which a server must answer
 GONE = {"", "X", "Z"}  # of a process in /proc: nothing, dead, or only its result is left

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..servers.process import BOOT, ROOT, wait_until
+from ..servers.process import BOOT, ROOT
+from ..support.waiting import wait_until
 
 SCRIPT = Path(sys.executable).with_name("asgi-health")
 

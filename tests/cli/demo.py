@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from ..servers.process import wait_until
+from ..support.waiting import wait_until
 from .command import interruptible
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ..servers.process import wait_until
+from ..support.waiting import wait_until
 from .command import ENVIRONMENT
 from .test_check_find_health import PRELUDE, check
 

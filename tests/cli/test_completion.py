@@ -14,7 +14,7 @@ import pytest
 
 from asgi_health.cli.main import main
 
-from ..servers.process import wait_until
+from ..support.waiting import wait_until
 
 
 def test_without_shtab_the_command_says_what_to_install(

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from ..servers.process import wait_until
+from ..support.waiting import wait_until
 from .demo import EXIT_TIMEOUT, Demo, starting_demo, wait_until_running
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)

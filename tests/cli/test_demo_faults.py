@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from ..servers.process import wait_until
+from ..support.waiting import wait_until
 from .demo import Demo
 
 

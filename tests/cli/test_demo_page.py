@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ..servers.process import wait_until
+from ..support.waiting import wait_until
 from .browser import PACKAGES, Browser, missing, open_browser
 from .demo import Demo
 

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.rolling.backend import Address, held_port
 from benchmarks.rolling.load import CLIENTS, Tally, load
 
-from ..servers.process import wait_until
+from ..support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -1,4 +1,4 @@
-"""What runs inside a server process: settings, checks, and an app without a framework."""
+"""What runs in a server process: settings, checks, and an app without a framework."""
 
 import json
 import os
@@ -24,15 +24,15 @@ REGULAR = 0.2  # seconds between two runs of the check of that name
 
 @dataclass(frozen=True)
 class Settings:
-    """What a process is to serve; it travels through the environment."""
+    """What a process serves; passed in an environment variable."""
 
-    folder: str  # where the process and the test meet
+    folder: str  # of the files through which the test and the process communicate
     app: str = "bare"
     health: bool = True
     checks: tuple[str, ...] = ()
     listener: dict[str, Any] | None = None  # the options of Listener; "{folder}" in its address is the folder
     slow_loop: float = 1.0
-    waits: bool = False  # its startup takes until the test says `go`
+    waits: bool = False  # its startup takes until the file `go` exists
 
     def dump(self) -> str:
         return json.dumps(asdict(self))
@@ -45,23 +45,23 @@ class Settings:
 
 @dataclass(frozen=True)
 class Folder:
-    """The files through which a test and the process that it started see each other."""
+    """The files through which a test and the process that it started communicate."""
 
     path: Path
 
     @property
     def broken(self) -> Path:
-        """While it exists the dependency of the check `dependency` is down."""
+        """While this file exists the dependency of the check `dependency` is down."""
         return self.path / "broken"
 
     @property
     def go(self) -> Path:
-        """Once it exists an app that waits has started."""
+        """Once this file exists an app that waits has started."""
         return self.path / "go"
 
     @property
     def fifo(self) -> Path:
-        """What a blocked loop waits to be written to."""
+        """The pipe that a blocked loop waits for."""
         return self.path / "fifo"
 
     def unblock(self) -> None:
@@ -84,7 +84,7 @@ def make_checks(settings: Settings) -> list[Check]:
         "counted": counted,
         "regular": regular,
         "hangs": hangs,
-        "clings": clings,
+        "uncancellable": uncancellable,
         "lingers": lingers,
         "blocks": blocks,
         "process": process,
@@ -93,7 +93,7 @@ def make_checks(settings: Settings) -> list[Check]:
 
 
 def dependency(folder: Folder) -> Check:
-    """Fails while the file is there, and says so by its return: an exception would leave its traceback in the log."""
+    """Fail while the file exists, by the return value: the traceback of an exception would be in the log."""
 
     async def run() -> bool:
         return not folder.broken.exists()
@@ -102,44 +102,44 @@ def dependency(folder: Folder) -> Check:
 
 
 def counted(folder: Folder) -> Check:
-    """Due once in the life of a process."""
+    """Run once per process."""
     return Check("counted", lambda: folder.note("counted"), interval=3600.0, timeout=5.0)
 
 
 def regular(folder: Folder) -> Check:
-    """Due all the time."""
+    """Run every `REGULAR` seconds."""
     return Check("regular", lambda: folder.note("regular"), interval=REGULAR, timeout=5.0)
 
 
 def hangs(folder: Folder) -> Check:
-    """Waits for ever, and obeys when it is cancelled."""
+    """Wait forever, and end when cancelled."""
 
     async def run() -> None:
         folder.note("hangs")
         try:
             await anyio.sleep_forever()
         finally:
-            folder.note("let go")
+            folder.note("cancelled")
 
     return Check("hangs", run, critical=False, interval=0.1, retry_interval=0.1, timeout=2.0)
 
 
-def clings(folder: Folder) -> Check:
-    """Waits for ever, and swallows each cancellation."""
+def uncancellable(folder: Folder) -> Check:
+    """Wait forever, and ignore each cancellation."""
 
     async def run() -> None:
-        folder.note("clings")
+        folder.note("uncancellable")
         while True:
             try:
                 await anyio.sleep_forever()
             except BaseException:
                 pass
 
-    return Check("clings", run, critical=False, interval=0.1, retry_interval=0.1, timeout=0.3)
+    return Check("uncancellable", run, critical=False, interval=0.1, retry_interval=0.1, timeout=0.3)
 
 
 def lingers(folder: Folder) -> Check:
-    """Obeys when it is cancelled, and takes its time to clean up."""
+    """Wait forever, and need a minute to clean up when cancelled."""
 
     async def run() -> None:
         folder.note("lingers")
@@ -152,7 +152,7 @@ def lingers(folder: Folder) -> Check:
 
 
 def blocks(folder: Folder) -> Check:
-    """Blocks its thread for ever."""
+    """Block its thread forever."""
 
     def run() -> None:
         folder.note("blocks")
@@ -163,7 +163,7 @@ def blocks(folder: Folder) -> Check:
 
 
 def process(folder: Folder) -> Check:
-    """Tells which process answers."""
+    """Show the process that answers."""
     return Check("process", lambda: healthy(data={"pid": os.getpid()}), interval=3600.0, timeout=5.0)
 
 
@@ -181,7 +181,7 @@ def make_listener(settings: Settings, address: str, **options: Any) -> Listener:
 
 
 def with_health(app: Any, settings: Settings) -> Any:
-    """The app inside the health middleware, or as it is where a test wants to see the difference."""
+    """Return the app in the middleware, or the app itself where a test compares the two."""
     return HealthMiddleware(app, **middleware_options(settings)) if settings.health else app
 
 
@@ -191,19 +191,19 @@ def block_the_loop(fifo: Path) -> None:
 
 
 def bare(settings: Settings) -> App:
-    """Says what it was asked, so that a test sees whether anything was changed; `/block` waits for `unblock` first."""
+    """Return an app that answers with the request that it got; `/block` blocks the loop until `unblock`."""
     folder = Folder(Path(settings.folder))
 
     async def app(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await live(receive, send)
+            await lifespan(receive, send)
         else:
             assert scope["type"] == "http"
             if scope["path"] == "/block":
                 block_the_loop(folder.fifo)
             await echo(scope, receive, send)
 
-    async def live(receive: Receive, send: Send) -> None:
+    async def lifespan(receive: Receive, send: Send) -> None:
         for event in ("startup", "shutdown"):
             assert (await receive())["type"] == f"lifespan.{event}"
             folder.note(event)

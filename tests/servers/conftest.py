@@ -1,4 +1,4 @@
-"""One process per server for everything that only reads; a test that needs a state of its own starts its own."""
+"""One process per server for the tests that change nothing in it; other tests start their own."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ def server(request: pytest.FixtureRequest) -> Server:
 
 @pytest.fixture(scope="session")
 def running(server: Server) -> Iterator[Running]:
-    """A ready server; when all tests are through with it, it must end, and without a complaint in its log."""
+    """A ready server. After all its tests it must end, without a traceback in its log."""
     with started(server, checks=("dependency", "regular")) as process:
         process.wait_for_status("/readyz", 200)
         yield process

@@ -1,4 +1,4 @@
-"""The frameworks: one function each that makes the same small app, `/hello` and hooks that note that they ran."""
+"""The frameworks: one function each that makes the same small app, with `/hello` and hooks that note their runs."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -23,7 +23,7 @@ def wrapped_bare(settings: Settings) -> Any:
 
 
 def _lifespan(settings: Settings) -> Any:
-    """A lifespan as Starlette and FastAPI take it; what it yields must arrive at each request."""
+    """Return a lifespan for Starlette and FastAPI; each request must get the state that it yields."""
     folder = Folder(Path(settings.folder))
 
     @asynccontextmanager
@@ -61,7 +61,7 @@ def _fastapi(settings: Settings) -> Any:
 
 
 def _added(app: Any, settings: Settings) -> Any:
-    """The app with the health middleware among its own."""
+    """Return the app with the health middleware among its own middlewares."""
     if settings.health:
         app.add_middleware(HealthMiddleware, **middleware_options(settings))
     return app
@@ -127,7 +127,7 @@ def quart(settings: Settings) -> Any:
 
 
 def quart_inside(settings: Settings) -> Any:
-    """As a Quart app that `quart run` still accepts."""
+    """Return a Quart app that `quart run` still accepts."""
     app = _quart(settings)
     app.asgi_app = with_health(app.asgi_app, settings)
     return app

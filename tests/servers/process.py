@@ -1,4 +1,4 @@
-"""A server in a process of its own: started on a socket without a race, waited for, stopped, and never left behind."""
+"""A server in a process of its own, which starts on a bound socket and never outlives its test."""
 
 import os
 import signal
@@ -7,12 +7,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..support.waiting import wait_until
 from .apps import VARIABLE, Folder, Settings
 from .servers import Server
 from .wire import Address, Answer, ask
@@ -21,24 +22,25 @@ ROOT = Path(__file__).parents[2]
 BOOT = 30.0  # seconds in which a server must answer
 EXIT = 10.0  # seconds in which it must be gone after SIGTERM
 
-# What no server may have on its standard error, whatever was done to it.
+# What no server may write to its standard error.
 NOISE = ("Traceback", "was never awaited", "was destroyed but it is pending", "Exception ignored")
-
-
-def wait_until(condition: Callable[[], bool], what: str, patience: float = 10.0) -> None:
-    """Look again and again, and give up loudly."""
-    end = time.monotonic() + patience
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {patience} s: {what}")
-        time.sleep(0.01)
 
 
 @dataclass(frozen=True)
 class Exit:
+    """How a server has ended.
+
+    Attributes:
+        server: The server.
+        code: Its exit code; None: it still runs after `EXIT` seconds.
+        alone: Whether the processes that it started have ended too.
+        log: Its standard output and error.
+        events: What its app has noted.
+    """
+
     server: Server
-    code: int | None  # None: still there after `EXIT` seconds
-    alone: bool  # whether the processes that it had started have ended too
+    code: int | None
+    alone: bool
     log: str
     events: list[str]
 
@@ -47,7 +49,7 @@ class Exit:
         return [line for line in self.log.splitlines() if any(word in line for word in NOISE)]
 
     def assert_quiet(self) -> None:
-        """It ended in time, left no process behind, and had nothing to complain of in all its life."""
+        """Check that it ended in time, with all its processes, and has logged no traceback or warning."""
         assert self.code is not None, f"{self.server} still runs {EXIT} s after SIGTERM\n{self.log}"
         assert self.alone, f"{self.server} left processes behind\n{self.log}"
         assert not self.noise, f"{self.server} wrote\n{self.log}"
@@ -61,7 +63,7 @@ class Running:
     address: Address
     folder: Folder
     process: subprocess.Popen[bytes]
-    deadline: float = 0.0  # for its exit, once it is told to
+    deadline: float = 0.0  # for its exit, from the signal on
 
     def ask(self, method: str, target: str, *headers: tuple[str, str], body: bytes = b"") -> Answer:
         return ask(self.address, method, target, headers, body)
@@ -74,13 +76,13 @@ class Running:
         return (self.folder.path / "log").read_text()
 
     def wait_for_status(self, target: str, status: int) -> None:
-        wait_until(lambda: self.status(target) == status, f"{target} is {status}\n{self.log}")
+        wait_until(lambda: self.status(target) == status, lambda: f"{target} is {status}\n{self.log}")
 
     def wait_for_body(self, target: str, body: bytes) -> None:
-        wait_until(lambda: self.ask("GET", target).body == body, f"{target} is {body!r}\n{self.log}")
+        wait_until(lambda: self.ask("GET", target).body == body, lambda: f"{target} is {body!r}\n{self.log}")
 
     def terminate(self) -> None:
-        """The signal alone, as an orchestrator sends it to the first process of a container."""
+        """Send SIGTERM to its first process only, as an orchestrator does with a container."""
         self.process.send_signal(signal.SIGTERM)
         self.deadline = time.monotonic() + EXIT
 
@@ -104,7 +106,7 @@ class Running:
             return False
 
         try:
-            wait_until(gone, "its process group is gone", patience=5.0)
+            wait_until(gone, "its process group is gone", timeout=5.0)
         except AssertionError:
             return False
         return True
@@ -114,7 +116,7 @@ class Running:
 def launched(
     server: Server, *, app: str = "bare", health: bool = True, checks: tuple[str, ...] = (), **more: Any
 ) -> Iterator[Running]:
-    """A server that was started, but may not answer yet. Whatever happens, none of its processes survives the block."""
+    """Start a server, which may not answer yet, and kill all its processes at the end of the block."""
     with tempfile.TemporaryDirectory(prefix="asgi-health-") as name:
         folder = Path(name)
         settings = Settings(name, app, health, checks, **more)
@@ -139,7 +141,7 @@ def launched(
 def started(
     server: Server, *, app: str = "bare", health: bool = True, checks: tuple[str, ...] = (), **more: Any
 ) -> Iterator[Running]:
-    """A server that answers."""
+    """Start a server, and wait until it answers."""
     with launched(server, app=app, health=health, checks=checks, **more) as running:
         wait_for_boot(running)
         yield running
@@ -150,17 +152,17 @@ def wait_for_boot(running: Running) -> None:
         if running.process.poll() is not None:
             raise AssertionError(f"ended with {running.process.returncode} before it answered\n{running.log}")
         try:
-            # No probe: where there is no lifespan, it would start the checks.
+            # Not a probe, which would run the checks where there is no lifespan.
             return running.status("/ordinary") > 0
         except OSError:
             return False
 
-    wait_until(answers, f"{running.server} answers\n{running.log}", BOOT)
+    wait_until(answers, lambda: f"{running.server} answers\n{running.log}", BOOT)
 
 
 @contextmanager
 def _address(server: Server, folder: Path) -> Iterator[tuple[Address, tuple[int, ...]]]:
-    """Where it will listen: a path that nobody else has, or a socket bound here, so that no port is lost in between."""
+    """Return its address: a path in its own folder, or a socket bound here, so that no other process gets the port."""
     if server.on_unix_socket:
         yield str(folder / "socket"), ()
     else:

@@ -1,4 +1,4 @@
-"""The module that a server is told to serve. What asgi_health logs appears among what the server itself prints."""
+"""The module that a server serves. The log of asgi_health appears in the output of the server."""
 
 import logging
 

@@ -1,7 +1,7 @@
-"""What a prober reads from a healthy app, byte by byte, on every server.
+"""The bytes that a client reads from a healthy app, on every server.
 
-The tests of tests/asgi hold what is answered. Here is what a server could change: the bytes, HEAD, kept connections,
-HTTP/1.0, paths and headers as they arrive.
+tests/asgi tests the answers. This module tests what a server could change: the bytes, HEAD, kept connections, HTTP/1.0,
+paths and headers.
 """
 
 import json
@@ -33,7 +33,7 @@ AUTHORISED = ("authorization", f"Bearer {TOKEN}")
 
 
 def passes(answer: Answer, body: bytes = PASS) -> bool:
-    """Whether it is the minimal answer of a healthy app, each header exactly once."""
+    """Check that it is the minimal answer of a healthy app, with each header once."""
     assert answer.status == 200
     assert answer.body == body
     assert answer.one("content-type") == TYPE
@@ -55,7 +55,7 @@ def test_a_head_has_the_headers_of_a_get_and_no_body(running: Running) -> None:
         assert connection.rest() == b""
 
 
-def test_another_method_is_told_which_are_allowed(running: Running) -> None:
+def test_the_answer_to_another_method_names_the_allowed_ones(running: Running) -> None:
     for method, body in {"POST": b"x", "PUT": b"x", "PATCH": b"x", "DELETE": b""}.items():
         answer = running.ask(method, "/readyz", body=body)
         assert answer.status == 405, method
@@ -71,7 +71,7 @@ def test_http_1_0_without_a_host_passes(running: Running) -> None:
             assert connection.rest() == b""
 
 
-def test_a_connection_that_is_kept_stays_in_step(running: Running) -> None:
+def test_each_request_on_a_kept_connection_gets_its_answer(running: Running) -> None:
     with Connection(running.address) as connection:
         for _ in range(3):
             assert passes(connection.ask("HEAD", "/readyz"), body=b"")
@@ -93,7 +93,7 @@ def test_another_path_reaches_the_app_unchanged(running: Running) -> None:
         assert json.loads(answer.body) == seen
 
 
-def test_the_authorised_read_the_checks_and_strangers_the_status(running: Running) -> None:
+def test_authorised_clients_read_the_checks_and_others_the_status(running: Running) -> None:
     for target in ("/health", "/readyz?verbose"):
         answer = running.ask("GET", target, AUTHORISED)
         assert answer.status == 200
@@ -114,8 +114,8 @@ def test_the_authorised_read_the_checks_and_strangers_the_status(running: Runnin
 
 
 @pytest.mark.parametrize("server", ROOTED, ids=str)
-def test_below_a_root_path_probes_pass_and_the_app_has_its_own_paths(server: Server) -> None:
-    """Some servers put the root path in front of the path, and some leave the path as it came."""
+def test_below_a_root_path_probes_pass_and_other_paths_reach_the_app(server: Server) -> None:
+    """Some servers add the root path to the path, and some do not."""
     with started(server) as running:
         assert all(passes(running.ask("GET", path)) for path in PATHS)
         assert json.loads(running.ask("GET", "/ordinary").body)["path"].endswith("/ordinary")

@@ -1,6 +1,6 @@
-"""SIGTERM with a drain, server by server, asked directly and not through a balancer.
+"""SIGTERM with a drain, on each server, without a balancer in front of it.
 
-For each server everything happens side by side, in processes of its own, and then the tests look at what came of it.
+For each server all cases run at the same time, in a process each, and the tests check the results.
 """
 
 import asyncio
@@ -26,7 +26,8 @@ from benchmarks.rolling.backend import held_port, launched
 from benchmarks.rolling.servers import DAPHNE, HYPERCORN_WORKERS, SERVERS, UVICORN, UVICORN_WORKERS
 
 from ..apps import plain_app
-from .process import EXIT, Exit, Running, wait_for_boot, wait_until
+from ..support.waiting import wait_until
+from .process import EXIT, Exit, Running, wait_for_boot
 from .servers import Server
 from .wire import Answer, Connection, request
 
@@ -34,21 +35,21 @@ T = TypeVar("T")
 
 pytestmark = pytest.mark.timeout(120)
 
-DELAY = 4.0  # in which all that is to be seen of a drain has to be seen, on a busy machine too
-SHORT = 1.0  # seconds that a request takes which begins before the drain and ends before the server stops
-LONG = 5.0  # and one that the server itself has to wait for
+DELAY = 4.0  # long enough to observe a drain on a busy machine
+SHORT = 1.0  # seconds of a request that begins before the drain and ends before the server stops
+LONG = 5.0  # seconds of a request that the server has to wait for
 NEVER = 300.0  # a delay that no test waits for
 
 DRAINS = {"delay": DELAY}
 HOLDS = {"delay": NEVER}
 ENDPOINT = {"delay": DELAY, "path": "/drain", "allow": True}
 
-# What each process is there for, and its drain.
+# The cases, and the drain of each.
 CASES: dict[str, dict[str, Any] | None] = {
     "drained": DRAINS,
-    "talked to": DRAINS,
+    "websocket": DRAINS,
     "asked to drain": ENDPOINT,
-    "told twice": HOLDS,
+    "two signals": HOLDS,
     "interrupted": HOLDS,
     "plain": None,
     "plain, interrupted": None,
@@ -56,18 +57,18 @@ CASES: dict[str, dict[str, Any] | None] = {
 
 
 @dataclass
-class Story:
-    """What came of each case."""
+class Results:
+    """What was observed in each case."""
 
     exits: dict[str, Exit]
-    takers: dict[str, str]  # who takes SIGTERM while it serves
+    handlers: dict[str, str]  # of SIGTERM while it serves
 
     probes: dict[str, int]  # statuses while it drains
     ordinary: Answer  # to a request that comes while it drains
     slow: dict[float, Answer]  # to the requests that were in flight
 
     echo: str | bytes  # of a websocket, while it drains
-    open_for: float  # seconds from SIGTERM until its server closed it or took no connections any more
+    open_for: float  # seconds from SIGTERM until its server closed it or refused connections
 
     hook: Answer  # to the request to drain
     hook_after: float
@@ -81,53 +82,53 @@ def drainer(request: pytest.FixtureRequest) -> Server:
 
 
 @pytest.fixture(scope="module")
-def story(drainer: Server) -> Story:
+def results(drainer: Server) -> Results:
     with ExitStack() as stack:
         all_of = {name: launch(stack, drainer, drain) for name, drain in CASES.items()}
         for running in all_of.values():
             wait_until_ready(running)
-        takers = {name: running.ask("GET", "/signals").body.decode() for name, running in all_of.items()}
+        handlers = {name: running.ask("GET", "/signals").body.decode() for name, running in all_of.items()}
 
-        drained, talked_to, asked = (all_of[name] for name in ("drained", "talked to", "asked to drain"))
-        # daphne ends without waiting for anybody.
+        drained, with_websocket, asked = (all_of[name] for name in ("drained", "websocket", "asked to drain"))
+        # daphne ends without waiting for requests.
         waiting = {each: begin(stack, drained, each) for each in ((SHORT,) if drainer is DAPHNE else (SHORT, LONG))}
-        talk = stack.enter_context(websocket(talked_to))
+        talk = stack.enter_context(websocket(with_websocket))
         hook = stack.enter_context(Connection(asked.address))
 
         begun = time.monotonic()
         drained.terminate()
-        talked_to.terminate()
+        with_websocket.terminate()
         hook.send(request("POST", "/drain", [("connection", "close")]))
         wait_until_draining(drained)
-        wait_until_draining(talked_to)
+        wait_until_draining(with_websocket)
         asked.wait_for_status("/readyz", 503)
         probes, hook_probes = (
             {path: running.status(path) for path in ("/livez", "/readyz", "/startupz", "/health")}
             for running in (drained, asked)
         )
         ordinary = drained.ask("GET", "/ordinary")
-        talk.send("still there?")
+        talk.send("echo")
         echo = talk.recv(timeout=EXIT)
 
         all_of["plain"].terminate()
-        all_of["told twice"].terminate()
+        all_of["two signals"].terminate()
         for name in ("interrupted", "plain, interrupted"):
             to_all_processes(all_of[name], signal.SIGINT)
-        wait_until_draining(all_of["told twice"])
-        to_all_processes(all_of["told twice"], signal.SIGTERM)
+        wait_until_draining(all_of["two signals"])
+        to_all_processes(all_of["two signals"], signal.SIGTERM)
 
-        # Each is watched for itself: what is waited for behind something else would seem to have lasted as long.
+        # In a thread each: after another one, the second would seem to have lasted as long.
         with ThreadPoolExecutor() as pool:
-            talking = pool.submit(timed, lambda: stops(talk, talked_to))
+            talking = pool.submit(timed, lambda: stops(talk, with_websocket))
             hooking = pool.submit(timed, lambda: finish(hook))
             slow = {seconds: finish(connection) for seconds, connection in waiting.items()}
         talk.close()
         asked.terminate()
-        exits = {name: running.wait_for_exit() for name, running in all_of.items() if name != "talked to"}
+        exits = {name: running.wait_for_exit() for name, running in all_of.items() if name != "websocket"}
     (_, stopped), (hook_answer, answered) = talking.result(), hooking.result()
-    return Story(
+    return Results(
         exits=exits,
-        takers=takers,
+        handlers=handlers,
         probes=probes,
         ordinary=ordinary,
         slow=slow,
@@ -150,21 +151,21 @@ def start(stack: ExitStack, server: Server, drain: dict[str, Any] | None) -> Run
 
 
 def wait_until_ready(running: Running) -> None:
-    """Wait for every worker: one that is still being imported knows no signals yet."""
+    """Wait for every worker: one that still imports the app has no handlers yet."""
     wait_for_boot(running)
     running.wait_for_status("/readyz", 200)
     if running.server is UVICORN_WORKERS:
-        wait_until(lambda: running.log.count("Application startup complete") == 2, f"both serve\n{running.log}")
+        wait_until(lambda: running.log.count("Application startup complete") == 2, lambda: f"both serve\n{running.log}")
 
 
 def wait_until_draining(running: Running) -> None:
-    """Wait for every worker here too: the signal reaches one after the other."""
+    """Wait for every worker: the signal reaches one after the other."""
     workers = 2 if running.server is UVICORN_WORKERS else 1
-    wait_until(lambda: running.log.count("SIGTERM: draining") == workers, f"it drains\n{running.log}")
+    wait_until(lambda: running.log.count("SIGTERM: draining") == workers, lambda: f"it drains\n{running.log}")
 
 
 def to_all_processes(running: Running, number: int) -> None:
-    """As a terminal does it. The first process of those that have workers keeps a second signal to itself."""
+    """Send a signal as a terminal does. A first process with workers does not pass a second signal on."""
     os.killpg(running.process.pid, number)
     running.deadline = time.monotonic() + EXIT
 
@@ -186,11 +187,11 @@ def is_closed(talk: ClientConnection) -> bool:
         return True
     except TimeoutError:
         return False
-    raise AssertionError("something was said that nobody asked for")
+    raise AssertionError("the app has sent a message without a request")
 
 
 def refuses(running: Running) -> bool:
-    """Whether it has stopped; hypercorn and gunicorn's asgi worker leave websockets open even then."""
+    """Return whether it has stopped; hypercorn and gunicorn's asgi worker leave websockets open even then."""
     try:
         with Connection(running.address):
             return False
@@ -199,7 +200,7 @@ def refuses(running: Running) -> bool:
 
 
 def begin(stack: ExitStack, running: Running, seconds: float) -> Connection:
-    """A request that the app has begun to answer."""
+    """Send a request, and return when the app has begun to answer it."""
     path = f"/slow/{seconds}"
     connection = stack.enter_context(Connection(running.address))
     connection.send(request("GET", path, [("connection", "close")]))
@@ -208,7 +209,7 @@ def begin(stack: ExitStack, running: Running, seconds: float) -> Connection:
 
 
 def timed(call: Callable[[], T]) -> tuple[T, float]:
-    """What it returns, and when."""
+    """Return what it returns, and when."""
     return call(), time.monotonic()
 
 
@@ -216,41 +217,41 @@ def finish(connection: Connection) -> Answer:
     return connection.exchange(b"", "GET")
 
 
-def test_readiness_turns_and_everything_else_goes_on(story: Story) -> None:
-    assert story.probes == {"/livez": 200, "/readyz": 503, "/startupz": 200, "/health": 503}
-    assert (story.ordinary.status, story.ordinary.body) == (200, b"/ordinary")
+def test_only_readiness_changes_during_a_drain(results: Results) -> None:
+    assert results.probes == {"/livez": 200, "/readyz": 503, "/startupz": 200, "/health": 503}
+    assert (results.ordinary.status, results.ordinary.body) == (200, b"/ordinary")
 
 
-def test_requests_in_flight_are_answered(story: Story) -> None:
-    assert SHORT in story.slow
-    for seconds, answer in story.slow.items():
+def test_requests_in_flight_are_answered(results: Results) -> None:
+    assert SHORT in results.slow
+    for seconds, answer in results.slow.items():
         assert (answer.status, answer.body) == (200, f"/slow/{seconds}".encode())
 
 
-def test_a_websocket_stays_open_until_the_server_stops(story: Story) -> None:
-    assert story.echo == "still there?"
-    assert story.open_for >= DELAY
+def test_a_websocket_stays_open_until_the_server_stops(results: Results) -> None:
+    assert results.echo == "echo"
+    assert results.open_for >= DELAY
 
 
-def test_the_server_stops_as_it_always_does(story: Story) -> None:
-    story.exits["drained"].assert_quiet()
-    assert story.exits["drained"].code == story.exits["plain"].code
+def test_the_server_stops_as_without_a_drain(results: Results) -> None:
+    results.exits["drained"].assert_quiet()
+    assert results.exits["drained"].code == results.exits["plain"].code
 
 
-def test_a_second_sigterm_goes_straight_through(story: Story) -> None:
-    story.exits["told twice"].assert_quiet()
-    assert story.exits["told twice"].code in codes_like(story.exits["plain"])
+def test_a_second_sigterm_is_not_delayed(results: Results) -> None:
+    results.exits["two signals"].assert_quiet()
+    assert results.exits["two signals"].code in codes_like(results.exits["plain"])
 
 
-def test_sigint_goes_straight_through(story: Story) -> None:
-    drained, plain = story.exits["interrupted"], story.exits["plain, interrupted"]
+def test_sigint_is_not_delayed(results: Results) -> None:
+    drained, plain = results.exits["interrupted"], results.exits["plain, interrupted"]
     assert plain.code is not None
     assert drained.code in codes_like(plain)
     assert (drained.alone, drained.noise) == (plain.alone, plain.noise)
 
 
 def codes_like(plain: Exit) -> set[int | None]:
-    """The codes with which the server may end when all of its processes get a signal.
+    """Return the codes with which the server may end when all of its processes get a signal.
 
     granian 2.8 ends with 1 in about 4 of 100 cases, without a Drain too: its first process sees that the worker has
     ended before it sees the signal.
@@ -258,47 +259,49 @@ def codes_like(plain: Exit) -> set[int | None]:
     return {0, 1} if plain.server.name.startswith("granian") else {plain.code}
 
 
-def test_the_endpoint_answers_when_the_drain_is_over(story: Story, drainer: Server) -> None:
-    if drainer is not UVICORN_WORKERS:  # one request reaches one worker, and the other goes on as if nothing were
-        assert story.hook_probes == story.probes
-    assert story.hook.status == 200
-    assert story.hook_after >= DELAY
-    story.exits["asked to drain"].assert_quiet()
-    assert story.exits["asked to drain"].code == story.exits["plain"].code
+def test_the_endpoint_answers_when_the_drain_is_over(results: Results, drainer: Server) -> None:
+    if drainer is not UVICORN_WORKERS:  # one request drains one of its two workers
+        assert results.hook_probes == results.probes
+    assert results.hook.status == 200
+    assert results.hook_after >= DELAY
+    results.exits["asked to drain"].assert_quiet()
+    assert results.exits["asked to drain"].code == results.exits["plain"].code
 
 
-def test_what_was_installed_is_taken_out(story: Story, drainer: Server) -> None:
-    assert "asgi_health" in story.takers["drained"]
+def test_the_signal_handlers_are_restored(results: Results, drainer: Server) -> None:
+    assert "asgi_health" in results.handlers["drained"]
     if drainer.lifespan:
-        before, after = takers_noted(story.exits["drained"])
+        before, after = handlers_noted(results.exits["drained"])
         assert before == after
 
 
-def test_without_a_drain_nothing_is_installed(story: Story, drainer: Server) -> None:
-    assert "asgi_health" not in story.takers["plain"]
+def test_without_a_drain_nothing_is_installed(results: Results, drainer: Server) -> None:
+    assert "asgi_health" not in results.handlers["plain"]
     if drainer.lifespan:
-        before, after = takers_noted(story.exits["plain"])
+        before, after = handlers_noted(results.exits["plain"])
         assert before == after
 
 
-def takers_noted(end: Exit) -> list[set[str]]:
-    """Who took the signals when the app started, before anything was installed, and when it was told to stop."""
+def handlers_noted(end: Exit) -> list[set[str]]:
+    """Return the signal handlers at the startup of the app, before those of asgi_health, and at its shutdown."""
     noted = [event.partition(" ") for event in end.events]
-    # Without the descriptor: uvloop has another one each time that it is run.
-    return [{who.rpartition(" ")[0] for event, _, who in noted if event == when} for when in ("startup", "shutdown")]
+    # Without the descriptor, which differs each time uvloop runs.
+    return [
+        {handler.rpartition(" ")[0] for event, _, handler in noted if event == when} for when in ("startup", "shutdown")
+    ]
 
 
-def test_after_a_drain_from_elsewhere_the_signal_is_passed_on_at_once() -> None:
+def test_after_a_drain_by_the_endpoint_the_signal_is_passed_on_at_once() -> None:
     with ExitStack() as stack:
         running = start(stack, UVICORN, ENDPOINT | {"delay": 0.5})
         assert running.ask("GET", "/drain").status == 200
         end = running.stop()
     end.assert_quiet()
     assert "asked to drain" in end.log
-    assert "SIGTERM: draining" not in end.log  # as it says of one that it holds back
+    assert "SIGTERM: draining" not in end.log  # which the log says of a delayed signal
 
 
-def test_the_file_turns_every_worker(tmp_path: Path) -> None:
+def test_the_file_drains_every_worker(tmp_path: Path) -> None:
     file = tmp_path / "drain"
     with ExitStack() as stack:
         running = start(stack, UVICORN_WORKERS, {"delay": 0.0, "file": str(file)})
@@ -309,16 +312,16 @@ def test_the_file_turns_every_worker(tmp_path: Path) -> None:
 
         assert all_are(200)
         file.touch()
-        wait_until(lambda: all_are(503), "every worker is out")
+        wait_until(lambda: all_are(503), "every worker is drained")
         assert {each.ask("GET", "/livez").status for each in connections} == {200}
         file.unlink()
-        wait_until(lambda: all_are(200), "every worker is in again")
+        wait_until(lambda: all_are(200), "every worker is ready again")
         end = running.stop()
     end.assert_quiet()
 
 
 def one_to_each_worker(stack: ExitStack, running: Running) -> list[Connection]:
-    """Two kept connections that end in two processes."""
+    """Return two kept connections, one to each of two processes."""
     found: dict[bytes, Connection] = {}
 
     def complete() -> bool:
@@ -330,8 +333,8 @@ def one_to_each_worker(stack: ExitStack, running: Running) -> list[Connection]:
     return list(found.values())
 
 
-def test_hypercorns_own_workers_are_warned_of_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Coverage listens to SIGTERM in every process that it measures: there is somebody then who does.
+def test_with_workers_of_hypercorn_there_is_one_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Coverage handles SIGTERM in every process that it measures, and with a handler there is no warning.
     for name in ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"):
         monkeypatch.delenv(name, raising=False)
     with ExitStack() as stack:
@@ -343,13 +346,13 @@ def test_hypercorns_own_workers_are_warned_of_once(monkeypatch: pytest.MonkeyPat
     assert "Drain(file=...)" in warnings[0]
 
 
-def test_a_stop_without_a_signal_takes_it_out_too() -> None:
+def test_a_stop_without_a_signal_restores_the_handlers_too() -> None:
     seen: dict[str, str] = {}
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         seen[scope["type"]] = signals()
         await plain_app(scope, receive, send)
-        seen[f"{scope['type']} is over"] = signals()
+        seen[f"{scope['type']} has ended"] = signals()
 
     async def main() -> None:
         wrapped = HealthMiddleware(app, drain=Drain(delay=NEVER))
@@ -367,4 +370,4 @@ def test_a_stop_without_a_signal_takes_it_out_too() -> None:
     asyncio.run(main())
     assert signals() == before
     assert "asgi_health" in seen["http"]
-    assert seen["lifespan is over"] == seen["lifespan"]
+    assert seen["lifespan has ended"] == seen["lifespan"]

@@ -1,4 +1,4 @@
-"""Many probers at once, while a check hangs."""
+"""Many clients at once, while a check hangs."""
 
 import time
 
@@ -15,7 +15,7 @@ WARN = b'{"status":"warn"}'
 
 
 def test_three_hundred_connections_at_once_are_answered_while_a_check_hangs_and_cause_no_run(server: Server) -> None:
-    """It hangs for ever in a thread, and nothing critical depends on it."""
+    """The check hangs forever in a thread, and is not critical."""
     with started(server, checks=("blocks", "counted", "regular")) as hung:
         hung.wait_for_body("/readyz", WARN)
         before = hung.folder.events.count("regular")

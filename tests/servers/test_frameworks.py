@@ -1,11 +1,12 @@
-"""Each framework inside the health layer, against the same app without it."""
+"""Each framework in the middleware, compared with the same app without it."""
 
 from dataclasses import dataclass
 
 import pytest
 
+from ..support.waiting import wait_until
 from .frameworks import FRAMEWORKS, GREETING, Framework
-from .process import Exit, Running, launched, wait_for_boot, wait_until
+from .process import Exit, Running, launched, wait_for_boot
 from .servers import UVICORN
 from .wire import Answer
 
@@ -18,8 +19,8 @@ OTHERS = (HELLO, ("GET", "/missing"), ("POST", "/hello"), ("GET", "/health/x"))
 
 
 @dataclass(frozen=True)
-class Story:
-    """A life with the health layer, and one without it."""
+class Results:
+    """What was observed with the middleware and without it."""
 
     probes: dict[str, Answer]
     others: dict[tuple[str, str], tuple[Answer, Answer]]  # with it, and without it
@@ -36,7 +37,7 @@ def framework(request: pytest.FixtureRequest) -> Framework:
 
 
 @pytest.fixture(scope="module")
-def story(framework: Framework) -> Story:
+def results(framework: Framework) -> Results:
     app, checks = framework.name, ("dependency", "regular")
     with launched(UVICORN, app=app, checks=checks) as health, launched(UVICORN, app=app, health=False) as plain:
         wait_for_boot(health)
@@ -53,7 +54,7 @@ def story(framework: Framework) -> Story:
         health.wait_for_status("/readyz", 200)
         health.terminate()
         plain.terminate()
-        return Story(probes, others, unanswered, broken, health.wait_for_exit(), plain.wait_for_exit())
+        return Results(probes, others, unanswered, broken, health.wait_for_exit(), plain.wait_for_exit())
 
 
 def wait_for_two_runs(running: Running) -> None:
@@ -61,19 +62,19 @@ def wait_for_two_runs(running: Running) -> None:
     wait_until(lambda: running.folder.events.count("regular") >= before + 2, "two runs without a probe")
 
 
-def test_probes_pass(story: Story) -> None:
-    for answer in story.probes.values():
+def test_probes_pass(results: Results) -> None:
+    for answer in results.probes.values():
         assert (answer.status, answer.body) == (200, PASS)
         assert answer.one("content-type") == "application/health+json"
         assert answer.one("content-length") == str(len(PASS))
-    assert PASS not in story.unanswered.body, "the framework answers by itself"
+    assert PASS not in results.unanswered.body, "without the middleware the framework answers the probe itself"
 
 
-def test_other_answers_are_those_of_the_framework(story: Story, framework: Framework) -> None:
-    """Also what its lifespan left in its state arrives at its route."""
-    for health, plain in story.others.values():
+def test_other_answers_are_those_of_the_framework(results: Results, framework: Framework) -> None:
+    """The route gets the state of the lifespan too."""
+    for health, plain in results.others.values():
         assert without_date(health) == without_date(plain)
-    hello, _ = story.others[HELLO]
+    hello, _ = results.others[HELLO]
     assert hello.status == 200
     assert framework.name == "bare" or hello.body == GREETING.encode()
 
@@ -82,18 +83,18 @@ def without_date(answer: Answer) -> tuple[int, list[tuple[str, str]], bytes]:
     return answer.status, [(name, value) for name, value in answer.headers if name != "date"], answer.body
 
 
-def test_checks_run_in_the_background_and_readiness_follows_them(story: Story) -> None:
-    assert story.health.events.count("regular") > 2
-    assert story.broken == {"/livez": 200, "/hello": 200}
+def test_checks_run_in_the_background_and_readiness_follows_them(results: Results) -> None:
+    assert results.health.events.count("regular") > 2
+    assert results.broken == {"/livez": 200, "/hello": 200}
 
 
-def test_the_hooks_of_the_framework_run_once_each(story: Story, framework: Framework) -> None:
-    noted = [event for event in story.health.events if event != "regular"]
+def test_the_hooks_of_the_framework_run_once_each(results: Results, framework: Framework) -> None:
+    noted = [event for event in results.health.events if event != "regular"]
     assert noted == (["startup", "shutdown"] if framework.hooks else [])
-    # The checks run between the two: once the app has started, and no longer when it stops.
-    assert not framework.hooks or (story.health.events[0], story.health.events[-1]) == ("startup", "shutdown")
+    # The checks run after the startup and end before the shutdown.
+    assert not framework.hooks or (results.health.events[0], results.health.events[-1]) == ("startup", "shutdown")
 
 
-def test_the_server_ends_as_without_the_health_layer(story: Story) -> None:
-    story.health.assert_quiet()
-    assert story.health.code == story.plain.code
+def test_the_server_ends_as_without_the_middleware(results: Results) -> None:
+    results.health.assert_quiet()
+    assert results.health.code == results.plain.code

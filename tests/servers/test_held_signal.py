@@ -1,6 +1,6 @@
-"""A SIGTERM that a drain holds back, on each server that drains: it is never lost, and the longest drain decides.
+"""A SIGTERM that a drain delays, on each server: it is always passed on, after the longest of several drains.
 
-For each server everything happens side by side, in processes of its own, and then the tests look at what came of it.
+For each server all cases run at the same time, in a process each, and the tests check the results.
 """
 
 import time
@@ -15,7 +15,8 @@ from benchmarks.rolling.app import Settings
 from benchmarks.rolling.backend import held_port, launched
 from benchmarks.rolling.servers import DAPHNE, SERVERS, UVICORN_WORKERS
 
-from .process import Exit, Running, wait_for_boot, wait_until
+from ..support.waiting import wait_until
+from .process import Exit, Running, wait_for_boot
 from .servers import Server
 
 pytestmark = pytest.mark.timeout(120)
@@ -28,15 +29,15 @@ CASES: dict[str, dict[str, Any]] = {
     "the outer one is longer": {"drain": LONG, "inner": SHORT},
 }
 
-# What parses HTTP has no part in this.
+# Another parser of HTTP changes nothing here.
 PARSERS = ("uvicorn-httptools-asyncio", "uvicorn-zttp-asyncio")
 
 
 @dataclass
-class Story:
-    """What came of each case."""
+class Results:
+    """What was observed in each case."""
 
-    probes: list[int]  # while the drain goes on
+    probes: list[int]  # during the drain
     ordinary: int
     exits: dict[str, Exit]
     lasted: dict[str, float]  # seconds from SIGTERM to the exit
@@ -49,7 +50,7 @@ def drainer(request: pytest.FixtureRequest) -> Server:
 
 
 @pytest.fixture(scope="module")
-def story(drainer: Server) -> Story:
+def results(drainer: Server) -> Results:
     names = [name for name in CASES if drainer.lifespan or name != "breaks"]
     with ExitStack() as stack, ThreadPoolExecutor() as pool:
         all_of = {
@@ -71,7 +72,7 @@ def story(drainer: Server) -> Story:
         probes = [watched.status(path) for path in ("/livez", "/readyz")]
         ordinary = watched.status("/ordinary")
         exits = {name: end.result() for name, end in ends.items()}
-    return Story(
+    return Results(
         probes=probes,
         ordinary=ordinary,
         exits={name: end for name, (end, _) in exits.items()},
@@ -88,33 +89,33 @@ def wait_until_ready(running: Running) -> None:
     wait_for_boot(running)
     running.wait_for_status("/readyz", 200)
     if running.server is UVICORN_WORKERS:
-        wait_until(lambda: running.log.count("Application startup complete") == 2, f"both serve\n{running.log}")
+        wait_until(lambda: running.log.count("Application startup complete") == 2, lambda: f"both serve\n{running.log}")
 
 
 def wait_until_draining(running: Running) -> None:
     workers = 2 if running.server is UVICORN_WORKERS else 1
-    wait_until(lambda: running.log.count("SIGTERM: draining") >= workers, f"it drains\n{running.log}")
+    wait_until(lambda: running.log.count("SIGTERM: draining") >= workers, lambda: f"it drains\n{running.log}")
 
 
-def test_a_server_whose_apps_lifespan_raises_in_the_middle_of_a_drain_ends(story: Story, drainer: Server) -> None:
+def test_a_server_ends_although_the_lifespan_raises_during_a_drain(results: Results, drainer: Server) -> None:
     if drainer is DAPHNE:
-        assert "breaks" not in story.exits  # it knows no lifespan
+        assert "breaks" not in results.exits  # it sends no lifespan
         return
-    end = story.exits["breaks"]
+    end = results.exits["breaks"]
     assert end.code is not None, f"it still runs\n{end.log}"
     assert end.alone
-    assert story.lasted["breaks"] >= LONG["delay"]
+    assert results.lasted["breaks"] >= LONG["delay"]
 
 
-def test_meanwhile_it_serves_and_is_not_ready(story: Story) -> None:
-    assert (story.probes, story.ordinary) == ([200, 503], 200)
+def test_during_the_drain_it_serves_and_is_not_ready(results: Results) -> None:
+    assert (results.probes, results.ordinary) == ([200, 503], 200)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case != "breaks"])
-def test_of_two_drains_the_longer_one_decides(case: str, story: Story) -> None:
-    story.exits[case].assert_quiet()
-    assert story.lasted[case] >= LONG["delay"]
+def test_the_signal_is_passed_on_after_the_longer_of_two_drains(case: str, results: Results) -> None:
+    results.exits[case].assert_quiet()
+    assert results.lasted[case] >= LONG["delay"]
 
 
-def test_the_server_ends_as_it_always_does(story: Story) -> None:
-    assert len({end.code for end in story.exits.values()}) == 1
+def test_the_server_ends_with_the_same_code_in_each_case(results: Results) -> None:
+    assert len({end.code for end in results.exits.values()}) == 1

@@ -1,4 +1,4 @@
-"""HTTP/2 in the clear, on the servers that speak it."""
+"""HTTP/2 without TLS, on the servers that support it."""
 
 from collections.abc import Iterator
 
@@ -38,13 +38,13 @@ def test_get_and_head_pass_on_one_connection(client: httpx.Client) -> None:
 
 
 def test_another_method_is_refused_and_another_path_reaches_the_app(client: httpx.Client) -> None:
-    # Without a body: whatever an app answers before the body has come, hypercorn loses the connection (KeyError).
+    # Without a body: hypercorn loses the connection (KeyError) when an app answers before the body has come.
     assert client.delete("/readyz").status_code == 405
     assert client.post("/ordinary", content=b"some body").json()["body"] == "some body"
     assert client.get("/readyz").content == PASS
 
 
-def test_a_failure_arrives_whole(client: httpx.Client, running: Running) -> None:
+def test_a_failure_is_answered_in_full(client: httpx.Client, running: Running) -> None:
     running.folder.broken.touch()
     try:
         running.wait_for_status("/readyz", 503)

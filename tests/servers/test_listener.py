@@ -1,4 +1,4 @@
-"""The listener beside real servers: from before their startup to their end, while their loop is blocked, and after."""
+"""The listener in processes of real servers, from their startup to their end, and while their loop is blocked."""
 
 import json
 import os
@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from ..support.waiting import wait_until
 from .apps import TOKEN
-from .process import ROOT, Exit, Running, launched, wait_for_boot, wait_until
+from .process import ROOT, Exit, Running, launched, wait_for_boot
 from .servers import SERVERS, UVICORN, Server
 from .wire import Address, Answer, Connection, ask, request
 
@@ -46,7 +47,7 @@ WORKERS = [
     variant("hypercorn-2-workers", "hypercorn-asyncio", "--workers", "2"),
     variant("granian-2-workers", "granian-asyncio", "--workers", "2"),
 ]
-# What each says to an app that cannot start.
+# The exit codes for an app that cannot start.
 CODES = {"uvicorn": 3, "gunicorn": 3, "granian": 1}
 
 
@@ -68,17 +69,19 @@ def listener_of(running: Running) -> str:
 
 def wait_for(running: Running, expected: list[int]) -> None:
     address = listener_of(running)
-    wait_until(lambda: not refused(address) and statuses(address) == expected, f"{expected}\n{running.log}", 30.0)
+    wait_until(
+        lambda: not refused(address) and statuses(address) == expected, lambda: f"{expected}\n{running.log}", 30.0
+    )
 
 
 @dataclass(frozen=True)
-class Story:
-    """A life as its listener tells of it."""
+class Results:
+    """What the listener answered during the lifespan of an app, and what remained after it."""
 
     starting: list[int]
-    explained: Answer
+    verbose: Answer
     well: Answer
-    as_the_app_says: Answer
+    from_the_app: Answer
     blocked: Answer
     log: str
     refused: bool
@@ -87,61 +90,61 @@ class Story:
 
 
 @pytest.fixture(scope="module", params=WITH_LIFESPAN, ids=str)
-def lived(request: pytest.FixtureRequest) -> Iterator[Story]:
+def results(request: pytest.FixtureRequest) -> Iterator[Results]:
     server: Server = request.param
     with launched(server, checks=("dependency",), listener=UNIX, waits=True) as running, ExitStack() as stack:
         address = listener_of(running)
         wait_for(running, [200, 503, 503, 503])
-        starting, explained = statuses(address), ask(address, "GET", "/readyz?verbose", AUTHORISED)
+        starting, verbose = statuses(address), ask(address, "GET", "/readyz?verbose", AUTHORISED)
         running.folder.go.touch()
         wait_for_boot(running)
         wait_for(running, [200] * 4)
-        well, as_the_app_says = ask(address, "GET", "/readyz"), running.ask("GET", "/readyz")
+        well, from_the_app = ask(address, "GET", "/readyz"), running.ask("GET", "/readyz")
         busy = stack.enter_context(Connection(running.address))
         busy.send(BLOCKING)
-        wait_until(lambda: ask(address, "GET", "/livez").status == 503, "it is not alive")
+        wait_until(lambda: ask(address, "GET", "/livez").status == 503, "it is not live")
         blocked = ask(address, "GET", "/livez?verbose", AUTHORISED)
         running.folder.unblock()
         assert busy.exchange(b"", "GET").status == 200
         wait_for(running, [200] * 4)
-        wait_until(lambda: "was blocked for" in running.log, "the stall is told of")
+        wait_until(lambda: "was blocked for" in running.log, "the stall is logged")
         log = running.log
         end = running.stop()
-        yield Story(
-            starting, explained, well, as_the_app_says, blocked, log, refused(address), os.path.exists(address), end
+        yield Results(
+            starting, verbose, well, from_the_app, blocked, log, refused(address), os.path.exists(address), end
         )
 
 
-def test_an_app_that_starts_is_alive_and_not_ready(lived: Story) -> None:
-    assert lived.starting == [200, 503, 503, 503]
-    assert b"the app has been starting for " in lived.explained.body
+def test_an_app_that_starts_is_live_and_not_ready(results: Results) -> None:
+    assert results.starting == [200, 503, 503, 503]
+    assert b"the app has been starting for " in results.verbose.body
 
 
-def test_it_answers_what_the_app_answers(lived: Story) -> None:
-    assert (lived.well.status, lived.well.body) == (lived.as_the_app_says.status, lived.as_the_app_says.body)
+def test_it_answers_what_the_app_answers(results: Results) -> None:
+    assert (results.well.status, results.well.body) == (results.from_the_app.status, results.from_the_app.body)
     ours = {"content-type", "content-length", "cache-control", "x-content-type-options"}
-    assert {header for header in lived.well.headers if header[0] in ours} == {
-        header for header in lived.as_the_app_says.headers if header[0] in ours
+    assert {header for header in results.well.headers if header[0] in ours} == {
+        header for header in results.from_the_app.headers if header[0] in ours
     }
 
 
-def test_a_blocked_loop_is_seen_while_the_server_is_silent(lived: Story) -> None:
-    assert lived.blocked.status == 503
-    (note,) = json.loads(lived.blocked.body)["notes"]
+def test_a_blocked_loop_is_reported_while_the_server_cannot_answer(results: Results) -> None:
+    assert results.blocked.status == 503
+    (note,) = json.loads(results.blocked.body)["notes"]
     assert note.startswith("stalled ")
     assert note.endswith(f" s of {LIVE:g} s")
 
 
-def test_who_blocked_it_is_told_once(lived: Story) -> None:
-    (told,) = [line for line in lived.log.splitlines() if "was blocked for" in line]
-    assert "by block_the_loop (" in told
-    assert "    os.close(os.open(fifo, os.O_RDONLY))" in lived.log.splitlines()
+def test_the_call_that_blocked_the_loop_is_logged_once(results: Results) -> None:
+    (logged,) = [line for line in results.log.splitlines() if "was blocked for" in line]
+    assert "by block_the_loop (" in logged
+    assert "    os.close(os.open(fifo, os.O_RDONLY))" in results.log.splitlines()
 
 
-def test_it_ends_with_the_server_and_leaves_nothing_behind(lived: Story) -> None:
-    lived.exit.assert_quiet()
-    assert (lived.refused, lived.left_behind) == (True, False)
-    assert lived.exit.events == ["startup", "shutdown"]
+def test_it_ends_with_the_server_and_leaves_nothing_behind(results: Results) -> None:
+    results.exit.assert_quiet()
+    assert (results.refused, results.left_behind) == (True, False)
+    assert results.exit.events == ["startup", "shutdown"]
 
 
 @pytest.mark.parametrize("server", WITH_LIFESPAN, ids=str)
@@ -150,11 +153,11 @@ def test_an_address_in_use_is_a_failed_startup(server: Server) -> None:
         address = "{}:{}".format(*other.getsockname())
         with launched(server, listener={"address": address}) as running:
             message = f"listener: cannot listen on {address}: Address already in use"
-            wait_until(lambda: message in running.log, running.log, 30.0)
+            wait_until(lambda: message in running.log, lambda: f"the error is logged\n{running.log}", 30.0)
             family = server.name.partition("-")[0]
             if family in CODES:
                 assert running.process.wait(20.0) == CODES[family], running.log
-            elif server.name == "hypercorn-asyncio":  # without workers of its own it ends as if all were well
+            elif server.name == "hypercorn-asyncio":  # without workers it ends with code 0
                 assert running.process.wait(20.0) is not None
             events = running.folder.events
             log = running.log
@@ -163,25 +166,25 @@ def test_an_address_in_use_is_a_failed_startup(server: Server) -> None:
 
 
 @pytest.fixture(params=WITHOUT, ids=str)
-def lifeless(request: pytest.FixtureRequest) -> Iterator[Running]:
+def running(request: pytest.FixtureRequest) -> Iterator[Running]:
     with launched(request.param, checks=("dependency",), listener=UNIX) as running:
         yield running
 
 
-def test_without_lifespan_it_opens_with_the_first_request_and_needs_no_probe_through_the_app(lifeless: Running) -> None:
-    address = listener_of(lifeless)
+def test_without_lifespan_it_opens_with_the_first_request_and_needs_no_probe_through_the_app(running: Running) -> None:
+    address = listener_of(running)
     assert refused(address)
-    wait_for_boot(lifeless)
-    wait_for(lifeless, [200] * 4)
-    lifeless.folder.broken.touch()
-    wait_for(lifeless, [200, 503, 200, 503])
-    with Connection(lifeless.address) as busy:
+    wait_for_boot(running)
+    wait_for(running, [200] * 4)
+    running.folder.broken.touch()
+    wait_for(running, [200, 503, 200, 503])
+    with Connection(running.address) as busy:
         busy.send(BLOCKING)
-        wait_until(lambda: ask(address, "GET", "/livez").status == 503, "it is not alive")
-        lifeless.folder.unblock()
+        wait_until(lambda: ask(address, "GET", "/livez").status == 503, "it is not live")
+        running.folder.unblock()
         assert busy.exchange(b"", "GET").status == 200
-    wait_until(lambda: ask(address, "GET", "/livez").status == 200, "it is alive")
-    lifeless.stop().assert_quiet()
+    wait_until(lambda: ask(address, "GET", "/livez").status == 200, "it is live")
+    running.stop().assert_quiet()
     assert refused(address)
 
 
@@ -199,17 +202,17 @@ def test_without_lifespan_an_address_in_use_harms_no_request(server: Server) -> 
 
 @contextmanager
 def held_port() -> Iterator[int]:
-    """A port that several processes may listen on and nobody else is given."""
+    """Yield a port at which several processes may listen, and which no other process gets."""
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         holder.bind(("127.0.0.1", 0))
         yield holder.getsockname()[1]
 
 
-def who(address: Address) -> set[int]:
-    """The process that answers, if its first check has told already."""
+def pids_of(address: Address) -> set[int]:
+    """Return the id of the process that answers, after the first result of its check."""
     checks: dict[str, Any] = json.loads(ask(address, "GET", "/readyz?verbose", AUTHORISED).body)["checks"]
-    return {told["observedValue"] for told in checks.get("process:pid", ())}
+    return {each["observedValue"] for each in checks.get("process:pid", ())}
 
 
 @pytest.mark.parametrize("server", WORKERS, ids=str)
@@ -222,10 +225,10 @@ def test_two_workers_share_a_port_and_each_answers(server: Server) -> None:
 
             def both() -> bool:
                 if not refused(address):
-                    seen.update(who(address))
+                    seen.update(pids_of(address))
                 return len(seen) == 2
 
-            wait_until(both, f"both workers answer\n{running.log}", 20.0)
+            wait_until(both, lambda: f"both workers answer\n{running.log}", 20.0)
             running.stop().assert_quiet()
             assert refused(address)
 
@@ -237,14 +240,14 @@ def test_a_process_that_was_killed_leaves_its_address_to_the_next(kind: str) -> 
         listener = {"address": f"127.0.0.1:{port}" if kind == "tcp" else f"{folder}/listener"}
         for _ in range(2):
             with launched(UVICORN, listener=listener) as running:
-                wait_until(lambda: not refused(address) and statuses(address) == [200] * 4, running.log, 30.0)
+                wait_until(lambda: not refused(address) and statuses(address) == [200] * 4, lambda: running.log, 30.0)
                 running.process.kill()
                 running.process.wait(10.0)
                 assert refused(address)
 
 
 def test_a_forked_child_does_not_keep_the_address_of_a_process_that_has_died() -> None:
-    """It would take connections that nobody answers, and with SO_REUSEPORT those of the successor too."""
+    """It would accept connections that no process answers, with SO_REUSEPORT those of the successor too."""
     with held_port() as port:
         program = subprocess.Popen(
             [sys.executable, "-m", "tests.listener.forks", f"127.0.0.1:{port}"],
@@ -272,12 +275,12 @@ def threads(running: Running) -> int:
     return len(os.listdir(f"/proc/{running.process.pid}/task"))
 
 
-def test_without_all_of_them_no_thread_is_started() -> None:
+def test_each_service_starts_one_thread_and_none_starts_without_it() -> None:
     with ExitStack() as stack:
         counts = []
         cases: list[dict[str, Any]] = [{"health": False}, {"slow_loop": 0.0}, {}, {"slow_loop": 0.0, "listener": UNIX}]
         for running in [stack.enter_context(launched(UVICORN, **options)) for options in cases]:
             wait_for_boot(running)
             counts.append(threads(running))
-    plain, without, watching, listening = counts
-    assert (without - plain, watching - plain, listening - plain) == (0, 1, 1)
+    plain, without, detecting, listening = counts
+    assert (without - plain, detecting - plain, listening - plain) == (0, 1, 1)

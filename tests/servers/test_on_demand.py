@@ -1,4 +1,4 @@
-"""Servers without a lifespan: nobody says when a background task may live, so probes refresh what is due."""
+"""Servers without lifespan: nothing starts or ends a background task, so probes run the checks that are due."""
 
 import time
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(60)
 
 @pytest.fixture(params=[row for row in SERVERS if not row.lifespan], ids=str)
 def fresh(request: pytest.FixtureRequest) -> Iterator[Running]:
-    """A server that nobody has probed yet."""
+    """A server that has had no probe yet."""
     server: Server = request.param
     with started(server, checks=("counted", "regular")) as running:
         yield running
@@ -23,14 +23,14 @@ def fresh(request: pytest.FixtureRequest) -> Iterator[Running]:
     end.assert_quiet()
 
 
-def test_no_check_runs_before_a_probe_asks_and_the_first_one_gets_the_truth(fresh: Running) -> None:
+def test_no_check_runs_before_the_first_probe_which_gets_the_real_status(fresh: Running) -> None:
     assert fresh.folder.events == []
     assert fresh.ask("GET", "/readyz").body == b'{"status":"pass"}'
     assert sorted(fresh.folder.events) == ["counted", "regular"]
 
 
 def test_fifty_probes_at_once_cause_the_runs_that_are_due_and_no_more(fresh: Running) -> None:
-    """Also the very first fifty: they cause one run of each check."""
+    """The first fifty cause one run of each check."""
     begin = time.monotonic()
     assert {answer.status for answer in flood(fresh.address, "/readyz", 50)} <= {200, 503}
     fresh.wait_for_status("/readyz", 200)

@@ -1,4 +1,4 @@
-"""Just enough HTTP/1 to see the bytes as they are: no client library that would repair or hide anything."""
+"""A minimal HTTP/1 client that shows the bytes as they are: a client library would repair or hide some."""
 
 import asyncio
 import socket
@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 Address = tuple[str, int] | str
-PATIENCE = 10.0
+TIMEOUT = 10.0
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Answer:
 def request(
     method: str, target: str, headers: Sequence[tuple[str, str]] = (), body: bytes = b"", version: str = "1.1"
 ) -> bytes:
-    """A request with Host, and with a content-length where there is a body."""
+    """Return a request with Host, and with a content-length where there is a body."""
     lines = [f"{method} {target} HTTP/{version}", "host: localhost"]
     lines += [f"{name}: {value}" for name, value in headers]
     if body:
@@ -39,13 +39,13 @@ def request(
 
 @dataclass
 class Parser:
-    """Bytes in, answers out; whatever follows an answer is kept for the next one."""
+    """Parse answers from bytes, and keep the bytes after one for the next."""
 
     buffer: bytes = b""
     closed: bool = False
 
     def next(self, method: str) -> Answer | None:
-        """The next whole answer to a request of that method, or None until more has come."""
+        """Return the next answer to a request of that method, None until all of it has come."""
         head, end, rest = self.buffer.partition(b"\r\n\r\n")
         if not end:
             return None
@@ -84,15 +84,15 @@ def _dechunk(rest: bytes) -> tuple[bytes, bytes] | None:
 
 @dataclass
 class Connection:
-    """One connection to a server, with `PATIENCE` for each answer."""
+    """One connection to a server, with `TIMEOUT` for each answer."""
 
     address: Address
-    patience: float = PATIENCE
+    timeout: float = TIMEOUT
     parser: Parser = field(default_factory=Parser)
 
     def __enter__(self) -> Self:
         self.socket = socket.socket(socket.AF_UNIX if isinstance(self.address, str) else socket.AF_INET)
-        self.socket.settimeout(self.patience)
+        self.socket.settimeout(self.timeout)
         try:
             self.socket.connect(self.address)
         except OSError:
@@ -109,7 +109,7 @@ class Connection:
         return self.exchange(request(method, target, headers, body, version), method)
 
     def exchange(self, raw: bytes, method: str) -> Answer:
-        """Send these very bytes, or nothing, and read one answer: the server may have closed after it."""
+        """Send these bytes, or none, and read one answer, after which the server may have closed the connection."""
         if raw:
             self.send(raw)
         while (answer := self.parser.next(method)) is None:
@@ -120,7 +120,7 @@ class Connection:
         self.socket.sendall(raw)
 
     def rest(self) -> bytes:
-        """What the server still sends until it closes the connection."""
+        """Return what the server still sends until it closes the connection."""
         while not self.parser.closed:
             self._read()
         return self.parser.buffer
@@ -136,13 +136,13 @@ class Connection:
 def ask(
     address: Address, method: str, target: str, headers: Sequence[tuple[str, str]] = (), body: bytes = b""
 ) -> Answer:
-    """One request on a connection of its own, as a kubelet makes it."""
+    """Send one request on a connection of its own, as a kubelet does."""
     with Connection(address) as connection:
         return connection.ask(method, target, [*headers, ("connection", "close")], body)
 
 
 async def _flood(address: Address, target: str, connections: int) -> list[Answer]:
-    everybody_is_in = asyncio.Barrier(connections)
+    all_are_open = asyncio.Barrier(connections)
 
     async def one() -> Answer:
         if isinstance(address, str):
@@ -150,7 +150,7 @@ async def _flood(address: Address, target: str, connections: int) -> list[Answer
         else:
             reader, writer = await asyncio.open_connection(*address)
         try:
-            await everybody_is_in.wait()
+            await all_are_open.wait()
             writer.write(request("GET", target, [("connection", "close")]))
             answer = Parser(await reader.read(), closed=True).next("GET")
         finally:
@@ -158,11 +158,11 @@ async def _flood(address: Address, target: str, connections: int) -> list[Answer
         assert answer is not None, "closed without an answer"
         return answer
 
-    async with asyncio.timeout(3 * PATIENCE), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(3 * TIMEOUT), asyncio.TaskGroup() as group:
         tasks = [group.create_task(one()) for _ in range(connections)]
     return [task.result() for task in tasks]
 
 
 def flood(address: Address, target: str, connections: int) -> list[Answer]:
-    """That many connections, all open at the same moment, and then one request on each."""
+    """Open that many connections, and then send one request on each."""
     return asyncio.run(_flood(address, target, connections))

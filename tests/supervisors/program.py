@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..servers.process import NOISE, ROOT, wait_until
+from ..servers.process import NOISE, ROOT
 from ..servers.wire import ask
+from ..support.waiting import wait_until
 from .guard import guarded
 
 EXAMPLES = ROOT / "docs" / "examples"

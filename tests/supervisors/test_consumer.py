@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 import pytest
 
 from ..documentation.blocks import blocks
-from ..servers.process import wait_until
+from ..support.waiting import wait_until
 from .program import ADDRESS, EXAMPLES, QUEUE, Program, program
 
 pytestmark = pytest.mark.timeout(120)

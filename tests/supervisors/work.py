@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..servers.process import ROOT, wait_until
+from ..servers.process import ROOT
 from ..servers.wire import ask
+from ..support.waiting import wait_until
 from . import reap
 from .shop import LISTENER, STARTS
 

@@ -1,8 +1,9 @@
-"""A dependency breaks and is mended while the server runs."""
+"""A dependency fails and recovers while the server runs."""
 
 import pytest
 
-from .process import Running, wait_until
+from ..support.waiting import wait_until
+from .process import Running
 from .wire import Connection
 
 pytestmark = pytest.mark.timeout(60)
@@ -26,8 +27,8 @@ def test_readiness_follows_the_dependency_and_liveness_does_not(running: Running
     assert running.status("/health") == 200
 
 
-def test_the_schedule_goes_on(running: Running) -> None:
-    """Without a single probe where there is a lifespan, with the next ones where there is none."""
+def test_checks_run_on_their_schedule(running: Running) -> None:
+    """With a lifespan without any probe, and without one with the next probes."""
     before = running.folder.events.count("regular")
 
     def went_on() -> bool:
@@ -38,7 +39,7 @@ def test_the_schedule_goes_on(running: Running) -> None:
     wait_until(went_on, "the check ran twice more")
 
 
-def test_the_log_tells_once_how_the_checks_run(running: Running) -> None:
+def test_the_log_says_once_how_the_checks_run(running: Running) -> None:
     running.wait_for_status("/readyz", 200)
     mode, other = "checks run in the background", "checks run on demand"
     if not running.server.lifespan:
