@@ -94,8 +94,8 @@ def both(folder: Path) -> Iterator[Both]:
         listener=Listener(address),
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("asgi_health.asgi.library.time", SimpleNamespace(time=lambda: 1_000_000_000.0))
-        patch.setattr("asgi_health.runtime.attached.NOTICED", 60.0)  # a busy machine is no news in an answer
+        patch.setattr("asgi_health.asgi.details_cache.time", SimpleNamespace(time=lambda: 1_000_000_000.0))
+        patch.setattr("asgi_health.runtime.loop_services.NOTICEABLE", 60.0)  # a busy machine is no news in an answer
         with living(app) as portal:
             wait_until(lambda: all(each.state.result for each in health.report().checks), "each check has run")
             yield Both(app, portal, address)

@@ -40,7 +40,7 @@ def address(folder: Path) -> Iterator[str]:
     """A healthy app whose listener has little patience."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(listener_connection, "PATIENCE", 1.5)
-        patch.setattr("asgi_health.runtime.attached.NOTICED", 60.0)
+        patch.setattr("asgi_health.runtime.loop_services.NOTICEABLE", 60.0)
         address = str(folder / "listener")
         with living(HealthMiddleware(speaks, {"a": lambda: True}, details=True, listener=Listener(address))):
             wait_until(lambda: ask(address, "GET", "/readyz").status == 200, "it is ready")

@@ -1,10 +1,10 @@
-"""A system that gives no thread: the app does not start half, and says why."""
+"""A system that gives no thread: the startup fails as a whole, with the reason."""
 
 import anyio
 import pytest
 
 from asgi_health import HealthMiddleware, Listener
-from asgi_health.runtime.watchdog.loop_heartbeat import Heartbeat
+from asgi_health.runtime.watchdog.loop_heartbeat import LoopHeartbeat
 
 from ..apps import plain_app
 from ..support.lifespan_driver import Server
@@ -12,21 +12,21 @@ from ..support.lifespan_driver import Server
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("listener", [None, Listener("127.0.0.1:0")])
-def test_without_a_thread_the_startup_fails_in_words(
+def test_without_a_thread_the_startup_fails_and_its_heartbeat_is_stopped(
     backend: str, listener: Listener | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(self: object) -> None:
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr("threading.Thread.start", refused)
-    stopped: list[Heartbeat] = []
-    stop = Heartbeat.stop
+    stopped: list[LoopHeartbeat] = []
+    stop = LoopHeartbeat.stop
 
-    def noted(self: Heartbeat) -> None:
+    def stop_and_record(self: LoopHeartbeat) -> None:
         stopped.append(self)
         stop(self)
 
-    monkeypatch.setattr(Heartbeat, "stop", noted)
+    monkeypatch.setattr(LoopHeartbeat, "stop", stop_and_record)
     server = Server(HealthMiddleware(plain_app, listener=listener))
 
     async def main() -> None:

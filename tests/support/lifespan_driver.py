@@ -110,7 +110,7 @@ def alive() -> set[object]:
     Only ours: drivers that earlier tests have used start threads when they please.
     """
     for thread in threading.enumerate():
-        if thread.name in ("asgi-health watch", "asgi-health listener"):
+        if thread.name in ("asgi-health monitor", "asgi-health listener"):
             thread.join(10.0)
             assert not thread.is_alive(), f"{thread.name} of an earlier test goes on"
     threads: set[object] = {thread for thread in threading.enumerate() if thread.name.startswith("asgi-health")}
@@ -143,6 +143,6 @@ def _trio_tasks() -> set[object]:
         task = tasks.pop()
         tasks += [child for nursery in task.child_nurseries for child in nursery.child_tasks]
         # One guard lives as long as its run of trio does: it drops the others when that ends.
-        if task.name != "asgi-health guard":
+        if task.name != "asgi-health end of trio":
             found.add(task)
     return found

@@ -419,7 +419,7 @@ def test_without_lifespan_it_opens_with_the_first_request(path: str, loop: str) 
     with loop_of(loop) as portal:
         assert portal.call(ask_app, app, "/livez").status == 200
         wait_until(lambda: not refused(path) and statuses(path) == [200] * 4, "it answers again")
-        portal.call(app._sidecar.attached.stop)
+        portal.call(stop_services, app)
 
 
 @pytest.mark.parametrize("slow_loop", [1.0, 0.0])
@@ -432,7 +432,7 @@ def test_without_lifespan_an_address_in_use_is_logged_once_and_harms_no_request(
         app = HealthMiddleware(echo_nothing, checks, details=True, listener=listener, slow_loop=slow_loop)
         assert portal.call(ask_app, app, "/ordinary").from_app
         assert [portal.call(ask_app, app, "/health").status for _ in range(3)] == [200] * 3
-        portal.call(app._sidecar.attached.stop)
+        portal.call(stop_services, app)
     errors = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
     assert len(errors) == 1
     assert "Address already in use" in errors[0]

@@ -1,70 +1,79 @@
-"""What goes on beside an app when its lives do not end as they should."""
+"""What becomes of the services of an app whose lifespan ends early, crashes, or begins again."""
 
 import asyncio
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
 import pytest
+import trio
 
-from asgi_health import Check, Drain, Health, HealthMiddleware, Listener, Probe, Status
-from asgi_health.asgi.beside import beside
-from asgi_health.asgi.paths import Paths
+from asgi_health import Check, Drain, Health, HealthMiddleware, Listener, Paths, Probe, Status
+from asgi_health.asgi.router import HealthRouter
 from asgi_health.asgi.types import Receive, Scope, Send
+from asgi_health.core.engine import Engine
 from asgi_health.core.lifecycle import Phase
-from asgi_health.runtime import sigterm
-from asgi_health.runtime.scheduler.runner import runner_of
+from asgi_health.health import engine_of
+from asgi_health.runtime.scheduler.runner import Runner, runner_of
+from asgi_health.runtime.services import Services
 
-from ..servers.process import wait_until
 from ..servers.wire import ask as ask_at
 from ..support import lifespan_apps as lives
 from ..support.asgi_caller import ask
 from ..support.lifespan_apps import ERROR, Hear, Say, life
 from ..support.lifespan_driver import Server, serving
-from .hanging import hanging
+from ..support.services import stop_services
+from ..support.waiting import wait_until, wait_until_async
+from .hanging_file_system import hanging
 
 BACKENDS = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 
 
 @pytest.fixture
-def got() -> Iterator[list[int]]:
-    """A program's own handler of SIGTERM: what it got."""
-    got: list[int] = []
-    before = signal.signal(signal.SIGTERM, lambda number, frame: got.append(number))
-    yield got
+def received() -> Iterator[list[int]]:
+    """The signals that the program's own handler of SIGTERM has received."""
+    received: list[int] = []
+
+    def receive(number: int, frame: object) -> None:
+        received.append(number)
+
+    before = signal.signal(signal.SIGTERM, receive)
+    yield received
+    assert signal.getsignal(signal.SIGTERM) is receive  # each handler of ours is removed
     signal.signal(signal.SIGTERM, before)
 
 
-def test_a_block_that_ends_within_the_delay_hands_the_signal_on(got: list[int]) -> None:
+def test_a_running_block_that_ends_within_the_delay_passes_the_signal_on(received: list[int]) -> None:
     async def main() -> None:
         async with Health().running(drain=Drain(delay=300.0)):
             signal.raise_signal(signal.SIGTERM)
-            assert got == []
+            assert received == []
 
     asyncio.run(main())
-    assert got == [signal.SIGTERM]
+    assert received == [signal.SIGTERM]
 
 
-def test_a_block_without_a_signal_raises_none(got: list[int]) -> None:
+def test_a_running_block_without_a_signal_raises_none(received: list[int]) -> None:
     async def main() -> None:
         async with Health().running(drain=Drain(delay=300.0)):
             pass
 
     asyncio.run(main())
-    assert got == []
+    assert received == []
 
 
-# -- a held signal is passed on, however the lifespan ends or begins again
+# -- a delayed signal is passed on, however the lifespan ends or begins again
 
 
 @BACKENDS
 @pytest.mark.parametrize("script", [lives.crashes_when_started, lives.returns_when_started], ids=lambda s: s.__name__)
-def test_a_lifespan_that_ends_in_the_middle_of_a_drain_changes_nothing(
-    script: lives.Script, backend: str, got: list[int]
+def test_a_lifespan_that_ends_during_a_drain_does_not_end_the_drain(
+    script: lives.Script, backend: str, received: list[int]
 ) -> None:
     async def broken(hear: Hear, say: Say) -> None:
         await hear()
@@ -80,23 +89,23 @@ def test_a_lifespan_that_ends_in_the_middle_of_a_drain_changes_nothing(
         async with anyio.create_task_group() as group:
             server = Server(app)
             group.start_soon(server.run)
-            begun = health.clock()
+            began = time.monotonic()
             await server.startup()
-            await until(lambda: health.phase is Phase.DRAINING)
+            await wait_until_async(lambda: health.report().phase is Phase.DRAINING, "it drains")
             assert (await ask(app)).status == 503
-            assert (await ask(app, "/ordinary")).from_app  # the server serves on
-            assert got == []
-            await until(lambda: got == [signal.SIGTERM])
-            assert health.clock() - begun >= 0.5
+            assert (await ask(app, "/ordinary")).from_app  # the server goes on
+            assert received == []
+            await wait_until_async(lambda: received == [signal.SIGTERM], "the signal is passed on")
+            assert time.monotonic() - began >= 0.5
             group.cancel_scope.cancel()
 
     anyio.run(main, backend=backend)
-    assert got == [signal.SIGTERM]
-    until_alone()
+    assert received == [signal.SIGTERM]
+    wait_for_threads()
 
 
 @BACKENDS
-def test_a_lifespan_that_is_cancelled_in_the_middle_of_a_drain_keeps_it(backend: str, got: list[int]) -> None:
+def test_a_lifespan_that_is_cancelled_during_a_drain_does_not_end_the_drain(backend: str, received: list[int]) -> None:
     app = HealthMiddleware(lives.speaks, drain=Drain(delay=0.5))
 
     async def main() -> None:
@@ -106,20 +115,20 @@ def test_a_lifespan_that_is_cancelled_in_the_middle_of_a_drain_keeps_it(backend:
             await server.startup()
             signal.raise_signal(signal.SIGTERM)
             server.cancel()
-        assert got == []
-        await until(lambda: got == [signal.SIGTERM])
+        assert received == []
+        await wait_until_async(lambda: received == [signal.SIGTERM], "the signal is passed on")
 
     anyio.run(main, backend=backend)
-    assert got == [signal.SIGTERM]
-    until_alone()
+    assert received == [signal.SIGTERM]
+    wait_for_threads()
 
 
 @BACKENDS
 @pytest.mark.parametrize("lifespan", [True, False])
-def test_a_loop_that_ends_in_the_middle_of_a_drain_passes_the_signal_on(
-    lifespan: bool, backend: str, got: list[int]
+def test_when_the_loop_ends_during_a_drain_the_signal_is_passed_on(
+    lifespan: bool, backend: str, received: list[int]
 ) -> None:
-    """Nothing serves any more: there is nothing to wait for."""
+    """The server has ended with it: there is nothing to wait for."""
     app = HealthMiddleware(lives.speaks, drain=Drain(delay=300.0))
 
     async def main() -> None:
@@ -132,13 +141,13 @@ def test_a_loop_that_ends_in_the_middle_of_a_drain_passes_the_signal_on(
                 assert (await ask(app)).status == 200
             signal.raise_signal(signal.SIGTERM)
             assert (await ask(app)).status == 503
-            assert got == []
+            assert received == []
             group.cancel_scope.cancel()
 
     anyio.run(main, backend=backend)
-    wait_until(lambda: got == [signal.SIGTERM], "the signal is passed on")
-    until_alone()
-    assert got == [signal.SIGTERM]
+    wait_until(lambda: received == [signal.SIGTERM], "the signal is passed on")
+    wait_for_threads()
+    assert received == [signal.SIGTERM]
 
 
 @BACKENDS
@@ -148,7 +157,7 @@ def test_a_loop_that_ends_in_the_middle_of_a_drain_passes_the_signal_on(
     ids=lambda s: s.__name__,
 )
 def test_a_server_that_stops_by_itself_gets_the_signal_when_the_app_has_shut_down(
-    script: lives.Script, backend: str, got: list[int]
+    script: lives.Script, backend: str, received: list[int]
 ) -> None:
     log: list[str] = []
     app = HealthMiddleware(life(script, log), drain=Drain(delay=300.0))
@@ -160,37 +169,35 @@ def test_a_server_that_stops_by_itself_gets_the_signal_when_the_app_has_shut_dow
             await server.startup()
             signal.raise_signal(signal.SIGTERM)
             await server.shutdown()
-            await until(lambda: server.over)
-            assert got == [signal.SIGTERM]
+            await wait_until_async(lambda: server.over, "the lifespan is over")
+            assert received == [signal.SIGTERM]
 
     anyio.run(main, backend=backend)
-    assert got == [signal.SIGTERM]
-    until_alone()
+    assert received == [signal.SIGTERM]
+    wait_for_threads()
 
 
 @BACKENDS
-def test_a_lifespan_that_begins_again_in_the_middle_of_a_drain_passes_the_signal_on(
-    backend: str, got: list[int]
-) -> None:
+def test_when_a_lifespan_begins_again_during_a_drain_the_signal_is_passed_on(backend: str, received: list[int]) -> None:
     app = HealthMiddleware(life(lives.crashes_when_started), drain=Drain(delay=300.0))
 
     async def main() -> None:
         server = Server(app)
         server.say("startup")
         await server.run()
-        assert (await ask(app, "/ordinary")).from_app  # and with it the drain is back
+        assert (await ask(app, "/ordinary")).from_app  # which starts the drain again
         signal.raise_signal(signal.SIGTERM)
-        assert got == []
+        assert received == []
         again = Server(app)
         again.say("startup")
         await again.run()
-        assert got == [signal.SIGTERM]
+        assert received == [signal.SIGTERM]
 
     anyio.run(main, backend=backend)
-    until_alone()
+    wait_for_threads()
 
 
-def test_the_next_loop_of_an_app_without_lifespan_gets_what_the_last_one_held(got: list[int]) -> None:
+def test_without_lifespan_the_next_loop_passes_on_what_the_last_one_delayed(received: list[int]) -> None:
     app = HealthMiddleware(lives.speaks, drain=Drain(delay=300.0))
 
     async def first() -> None:
@@ -202,8 +209,8 @@ def test_the_next_loop_of_an_app_without_lifespan_gets_what_the_last_one_held(go
 
     asyncio.run(first())
     asyncio.run(second())
-    wait_until(lambda: got == [signal.SIGTERM], "the signal is passed on")
-    until_alone()
+    wait_until(lambda: received == [signal.SIGTERM], "the signal is passed on")
+    wait_for_threads()
 
 
 # -- two drains in one process
@@ -212,81 +219,76 @@ def test_the_next_loop_of_an_app_without_lifespan_gets_what_the_last_one_held(go
 @BACKENDS
 @pytest.mark.parametrize("delays", [(0.2, 0.8), (0.8, 0.2)], ids=str)
 @pytest.mark.parametrize("mounted", [True, False])
-def test_of_two_drains_the_longer_one_passes_the_signal_on_and_only_once(
-    delays: tuple[float, float], mounted: bool, backend: str, got: list[int]
+def test_of_two_drains_the_longer_one_passes_the_signal_on_once(
+    delays: tuple[float, float], mounted: bool, backend: str, received: list[int]
 ) -> None:
-    """`mounted`: the inner one is told of no lifespan, and begins with its first request."""
+    """`mounted`: the inner app gets no lifespan, and its services begin with its first request."""
     outer_delay, inner_delay = delays
     inner = HealthMiddleware(lives.speaks, drain=Drain(delay=inner_delay), paths=Paths(ready="/inner"))
 
-    async def below(scope: Scope, receive: Receive, send: Send) -> None:
+    async def inner_app(scope: Scope, receive: Receive, send: Send) -> None:
         await (lives.speaks if mounted and scope["type"] == "lifespan" else inner)(scope, receive, send)
 
-    outer = HealthMiddleware(below, drain=Drain(delay=outer_delay))
+    outer = HealthMiddleware(inner_app, drain=Drain(delay=outer_delay))
 
     async def main() -> None:
         async with serving(outer):
             assert (await ask(outer, "/inner")).status == 200
-            begun = outer.health.clock()
+            began = time.monotonic()
             signal.raise_signal(signal.SIGTERM)
             assert [(await ask(outer, path)).status for path in ("/inner", "/readyz")] == [503, 503]
-            await until(lambda: got != [])
-            assert outer.health.clock() - begun >= 0.8
+            await wait_until_async(lambda: received != [], "the signal is passed on")
+            assert time.monotonic() - began >= 0.8
             await anyio.sleep(0.1)
 
     anyio.run(main, backend=backend)
-    inner._sidecar.attached.stop()
-    assert got == [signal.SIGTERM]
-    until_alone()
+    stop_services(inner)
+    assert received == [signal.SIGTERM]
+    wait_for_threads()
 
 
-def until_alone() -> None:
-    """Nothing that a test has begun goes on; a signal that it holds would hit the next one."""
-    wait_until(lambda: not any(each.name.startswith("asgi-health") for each in threading.enumerate()), "all has ended")
-    assert not sigterm._standing
-    assert not sigterm._holding
-
-
-@pytest.mark.usefixtures("got")
-def test_a_former_life_that_is_collected_late_leaves_the_present_one_alone() -> None:
-    sidecar = beside(
-        Health(), paths=Paths(), details=False, service=None, drain=Drain(delay=300.0), listener=None, slow_loop=0
+def wait_for_threads() -> None:
+    """Wait until the threads of a test have ended: a signal that they delay would reach the next test."""
+    wait_until(
+        lambda: not any(each.name.startswith("asgi-health") for each in threading.enumerate()), "they have ended"
     )
+
+
+@pytest.mark.usefixtures("received")
+def test_the_end_of_a_former_lifespan_that_comes_late_does_not_end_the_present_one() -> None:
+    """Its loop was lost without a shutdown, and its coroutine is garbage collected during the next lifespan."""
+    engine = Engine(time.monotonic, lambda: 0.5)
+    router = HealthRouter(engine, Paths())
+    services = Services(engine, router, drain=Drain(delay=300.0), listener=None, slow_loop=0, paths=("/readyz",))
     handler = signal.getsignal(signal.SIGTERM)
 
-    async def begin() -> object:
-        life = sidecar.begin()
-        sidecar.started(life)
-        return life
+    async def start() -> object:
+        lifespan = services.start()
+        services.serving(lifespan)
+        return lifespan
 
     async def second(former: object) -> None:
-        life = await begin()
-        sidecar.ended(former)
+        lifespan = await start()
+        services.close(former)
         assert signal.getsignal(signal.SIGTERM) is not handler
-        await sidecar.stopping(life)
-        sidecar.ended(life)
+        await services.stop_checks(lifespan)
+        services.close(lifespan)
 
-    former = asyncio.run(begin())
+    former = asyncio.run(start())
     asyncio.run(second(former))
     assert signal.getsignal(signal.SIGTERM) is handler
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    with anyio.fail_after(20.0):
-        while not condition():  # noqa: ASYNC110  nobody tells when it holds
-            await anyio.sleep(0.01)
-
-
 def ready(health: Health) -> bool:
-    return health.outlook(Probe.READINESS).at(health.clock()) is Status.HEALTHY
+    return health.report(Probe.READINESS).status is Status.HEALTHY
 
 
 # -- a file system that hangs
 
 
 @BACKENDS
-def test_a_file_system_that_hangs_holds_no_signal_back(
-    backend: str, got: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_file_system_that_hangs_does_not_keep_a_signal_back(
+    backend: str, received: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "draining"
 
@@ -294,31 +296,33 @@ def test_a_file_system_that_hangs_holds_no_signal_back(
         health = Health()
         async with health.running(drain=Drain(delay=0.3, file=file)):
             assert hung.is_set()
-            await until(lambda: ready(health))
+            await wait_until_async(lambda: ready(health), "it is ready")
             signal.raise_signal(signal.SIGTERM)
             assert not ready(health)
-            await until(lambda: got == [signal.SIGTERM])
+            await wait_until_async(lambda: received == [signal.SIGTERM], "the signal is passed on")
 
     with hanging(file, monkeypatch) as hung:
         anyio.run(main, backend=backend)
 
 
-# -- an app that cancels every task of its loop but its own
+# -- an app that cancels every other task of its loop
 
 
-async def cancel_everybody_else(health: Health) -> None:
-    """On trio no app can: there the task is ended alone."""
-    runner = runner_of(health)
+def runner_in(health: Health) -> Runner:
+    return runner_of(engine_of(health))
+
+
+async def cancel_all_other_tasks(health: Health) -> None:
+    """On trio, where no app can do this, only the task of the runner is cancelled."""
+    runner = runner_in(health)
     assert runner.alive
-    try:
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-    except RuntimeError:
+    if trio.lowlevel.in_trio_run():
         assert runner._task is not None
-        runner._task.cancel()
+        runner._task.cancel()  # private: trio offers no public way to cancel the task of another
     else:
-        for task in others:
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
-    await until(lambda: not runner.alive)
+    await wait_until_async(lambda: not runner.alive, "the runner has ended")
 
 
 @BACKENDS
@@ -332,71 +336,71 @@ def test_the_checks_of_an_app_that_cancels_every_task_go_on(backend: str, caplog
     async def main() -> None:
         health = Health([Check("count", count, interval=0.05)])
         async with health.running():
-            await until(lambda: runs > 0)
+            await wait_until_async(lambda: runs > 0, "the check runs")
             for _ in range(2):
-                await cancel_everybody_else(health)
+                await cancel_all_other_tasks(health)
                 before = runs
-                await until(lambda: runs > before + 1)  # noqa: B023  called at once
+                await wait_until_async(lambda: runs > before + 1, "the check runs again")  # noqa: B023  called at once
         await anyio.sleep(0.3)
-        assert not runner_of(health).alive
+        assert not runner_in(health).alive
 
     anyio.run(main, backend=backend)
     assert caplog.text.count("the runner of the checks was cancelled from outside; it starts again") == 2
 
 
 @BACKENDS
-def test_the_drain_of_an_app_that_cancels_every_task_goes_on(backend: str, got: list[int]) -> None:
+def test_the_drain_of_an_app_that_cancels_every_task_goes_on(backend: str, received: list[int]) -> None:
     async def main() -> None:
         health = Health()
         async with health.running(drain=Drain(delay=0.3)):
-            await cancel_everybody_else(health)
+            await cancel_all_other_tasks(health)
             signal.raise_signal(signal.SIGTERM)
             assert not ready(health)
-            await until(lambda: got == [signal.SIGTERM])
+            await wait_until_async(lambda: received == [signal.SIGTERM], "the signal is passed on")
 
     anyio.run(main, backend=backend)
 
 
 @BACKENDS
-def test_a_runner_that_its_owner_has_ended_stays_so(backend: str) -> None:
+def test_a_runner_that_was_stopped_does_not_start_again(backend: str) -> None:
     async def main() -> None:
         health = Health()
         async with health.running():
-            runner = runner_of(health)
+            runner = runner_in(health)
             await runner.stop()
-            await until(lambda: not runner.alive)
+            await wait_until_async(lambda: not runner.alive, "the runner has ended")
             for _ in range(100):
-                runner.look()
+                runner.on_beat()
             assert not runner.alive
 
     anyio.run(main, backend=backend)
 
 
-# -- one life inside of another
+# -- one lifespan inside of another
 
 
 @BACKENDS
-def test_a_block_inside_of_another_is_refused_and_changes_nothing(backend: str) -> None:
+def test_a_running_block_inside_of_another_is_refused_and_changes_nothing(backend: str) -> None:
     async def main() -> None:
         health = Health({"a": lambda: True})
         async with health.running():
-            await until(lambda: ready(health))
-            with pytest.raises(RuntimeError, match=r"health: running\(\) inside of another life of the same Health"):
+            await wait_until_async(lambda: ready(health), "it is ready")
+            with pytest.raises(RuntimeError, match=r"health: running\(\) inside of another running\(\) block"):
                 async with health.running():
                     raise AssertionError("it runs")
             assert ready(health)
-            assert runner_of(health).alive
-            async with Health().running():  # which is another one
+            assert runner_in(health).alive
+            async with Health().running():  # of another Health
                 pass
             assert ready(health)
         async with health.running():
-            await until(lambda: ready(health))
+            await wait_until_async(lambda: ready(health), "it is ready")
 
     anyio.run(main, backend=backend)
 
 
 @BACKENDS
-def test_a_block_inside_of_an_app_that_has_the_same_health_is_refused(backend: str) -> None:
+def test_a_running_block_inside_of_an_app_with_the_same_health_is_refused(backend: str) -> None:
     health = Health()
 
     async def script(hear: Hear, say: Say) -> None:
@@ -410,16 +414,16 @@ def test_a_block_inside_of_an_app_that_has_the_same_health_is_refused(backend: s
 
     async def main() -> None:
         async with serving(HealthMiddleware(life(script), health)):
-            await until(lambda: ready(health))
+            await wait_until_async(lambda: ready(health), "it is ready")
 
     anyio.run(main, backend=backend)
 
 
-# -- an app whose lifespan crashes, and whose server serves on
+# -- an app whose lifespan crashes while its server goes on
 
 
 @BACKENDS
-def test_drain_and_listener_come_back_with_the_next_request_after_a_crash(backend: str, got: list[int]) -> None:
+def test_drain_and_listener_come_back_with_the_next_request_after_a_crash(backend: str, received: list[int]) -> None:
     async def main(address: str) -> None:
         def status() -> int:
             return ask_at(address, "GET", "/readyz").status
@@ -437,11 +441,11 @@ def test_drain_and_listener_come_back_with_the_next_request_after_a_crash(backen
         assert (await ask(app, "/ordinary")).from_app
         await anyio.to_thread.run_sync(wait_until, lambda: status() == 200, "it answers")
         signal.raise_signal(signal.SIGTERM)
-        assert got == []
+        assert received == []
         assert await anyio.to_thread.run_sync(status) == 503
         signal.raise_signal(signal.SIGTERM)
-        assert got == [signal.SIGTERM]
-        app._sidecar.attached.stop()
+        assert received == [signal.SIGTERM]
+        stop_services(app)
 
     handler = signal.getsignal(signal.SIGTERM)
     with tempfile.TemporaryDirectory(prefix="asgi-health-") as folder:

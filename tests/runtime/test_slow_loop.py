@@ -109,7 +109,7 @@ def test_turned_off_there_is_no_thread_and_no_task(loop: str) -> None:
             assert portal.call(while_it_runs, SLOW) == {
                 "asgi-health runner",
                 "asgi-health heartbeat",
-                "asgi-health watch",
+                "asgi-health monitor",
             }
             assert portal.call(while_it_runs, 0.0) == {"asgi-health runner"}
 

@@ -142,4 +142,4 @@ def test_an_app_that_lost_its_loop_is_not_alive_for_long(path: str) -> None:
         portal.call(ask_app, app, "/ordinary")
         wait_until(lambda: statuses(path) == [200] * 4, "it answers")
     wait_until(lambda: statuses(path) == [503, 503, 200, 503], "it is not alive")
-    app._sidecar.ended(None)  # it had no lifespan
+    stop_services(app)
