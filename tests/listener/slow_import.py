@@ -1,14 +1,14 @@
-"""A module with a listener that answers while the rest is imported. In the environment: `ADDRESS` and `GO`, a file."""
+"""A module whose listener answers while the rest is imported, until the file `GO` exists; both from the environment."""
 
 import os
 import time
 
 from asgi_health import HealthMiddleware, Listener, listen_early
 
-from ..support.lifespan_apps import speaks
+from ..support.lifespan_apps import lifespan_app
 
 listener = listen_early(Listener(os.environ["ADDRESS"]))
-while not os.path.exists(os.environ["GO"]):  # imports that take long
+while not os.path.exists(os.environ["GO"]):  # stands for imports that take long
     time.sleep(0.01)
 
-app = HealthMiddleware(speaks, {"a": lambda: True}, details=True, listener=listener)
+app = HealthMiddleware(lifespan_app, {"a": lambda: True}, details=True, listener=listener)

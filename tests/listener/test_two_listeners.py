@@ -13,8 +13,8 @@ from asgi_health.listener.interface import CannotListen
 
 from ..servers.wire import ask as ask_at
 from ..support.asgi_caller import ask, echo_nothing
-from ..support.lifespan_apps import speaks
-from ..support.lifespan_driver import Server, serving
+from ..support.lifespan_apps import lifespan_app
+from ..support.lifespan_driver import LifespanDriver, serving
 from ..support.services import stop_services
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="the system refuses it by itself")
@@ -42,17 +42,17 @@ async def status(address: tuple[str, int]) -> int:
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_a_second_app_with_the_listener_of_another_does_not_start(host: str, address: tuple[str, int]) -> None:
     async def main() -> None:
-        async with serving(HealthMiddleware(speaks, listener=at(address))):
-            server = Server(HealthMiddleware(speaks, listener=at(address, host)))
-            server.say("startup")
+        async with serving(HealthMiddleware(lifespan_app, listener=at(address))):
+            server = LifespanDriver(HealthMiddleware(lifespan_app, listener=at(address, host)))
+            server.send("startup")
             await server.run()
-            assert server.heard == ["startup.failed"]
+            assert server.received == ["startup.failed"]
             assert await status(address) == 200
             with pytest.raises(CannotListen, match=REFUSED):
                 async with Health().running(listener=at(address)):
                     raise AssertionError("it runs")
             assert await status(address) == 200
-        async with serving(HealthMiddleware(speaks, listener=at(address))):  # the first has released it
+        async with serving(HealthMiddleware(lifespan_app, listener=at(address))):  # the first has released it
             assert await status(address) == 200
 
     anyio.run(main)
@@ -75,13 +75,13 @@ def test_a_listener_at_the_wildcard_address_uses_each_address_of_the_host(
 def test_two_middlewares_around_one_app_with_the_same_listener_do_not_start(
     address: tuple[str, int], caplog: pytest.LogCaptureFixture
 ) -> None:
-    app = HealthMiddleware(HealthMiddleware(speaks, listener=at(address)), listener=at(address))
+    app = HealthMiddleware(HealthMiddleware(lifespan_app, listener=at(address)), listener=at(address))
 
     async def main() -> list[str]:
-        server = Server(app)
-        server.say("startup")
+        server = LifespanDriver(app)
+        server.send("startup")
         await server.run()
-        return server.heard
+        return server.received
 
     assert anyio.run(main) == ["startup.failed"]
     assert REFUSED in caplog.text

@@ -14,7 +14,7 @@ import trio
 from asgi_health.runtime.watchdog import loop_heartbeat
 from asgi_health.runtime.watchdog.loop_heartbeat import PERIOD, LoopHeartbeat
 
-from ..support.lifespan_driver import alive, hearts
+from ..support.lifespan_driver import heartbeat_tasks, tasks_and_threads
 from ..support.waiting import wait_until_async
 
 Main = Callable[[], Awaitable[None]]
@@ -47,7 +47,7 @@ async def next_beat(heartbeat: LoopHeartbeat) -> None:
 
 def test_it_beats_until_it_is_stopped(run: Run) -> None:
     async def main() -> None:
-        before = alive()
+        before = tasks_and_threads()
         heartbeat = LoopHeartbeat()
         assert heartbeat.lateness(time.monotonic()) == inf
         heartbeat.start()
@@ -59,7 +59,7 @@ def test_it_beats_until_it_is_stopped(run: Run) -> None:
         heartbeat.stop()
         heartbeat.stop()
         last = heartbeat.last_beat
-        await wait_until_async(lambda: alive() <= before and not heartbeat.alive, "its task has ended")
+        await wait_until_async(lambda: tasks_and_threads() <= before and not heartbeat.alive, "its task has ended")
         assert heartbeat.last_beat == last
         assert heartbeat.lateness(last + PERIOD + 7.0) == pytest.approx(7.0)
 
@@ -180,7 +180,7 @@ def test_when_its_task_is_cancelled_it_is_not_alive() -> None:
     async def main() -> None:
         heartbeat = LoopHeartbeat()
         heartbeat.start()
-        (task,) = hearts()
+        (task,) = heartbeat_tasks()
         task.cancel()
         await wait_until_async(lambda: not heartbeat.alive, "its task has ended")
 

@@ -7,7 +7,7 @@ from asgi_health import HealthMiddleware, Listener
 from asgi_health.runtime.watchdog.loop_heartbeat import LoopHeartbeat
 
 from ..apps import plain_app
-from ..support.lifespan_driver import Server
+from ..support.lifespan_driver import LifespanDriver
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -27,7 +27,7 @@ def test_without_a_thread_the_startup_fails_and_its_heartbeat_is_stopped(
         stop(self)
 
     monkeypatch.setattr(LoopHeartbeat, "stop", stop_and_record)
-    server = Server(HealthMiddleware(plain_app, listener=listener))
+    server = LifespanDriver(HealthMiddleware(plain_app, listener=listener))
 
     async def main() -> None:
         async with anyio.create_task_group() as group:
@@ -36,5 +36,5 @@ def test_without_a_thread_the_startup_fails_and_its_heartbeat_is_stopped(
             group.cancel_scope.cancel()
 
     anyio.run(main, backend=backend)
-    assert server.heard == ["startup.failed"]
+    assert server.received == ["startup.failed"]
     assert len(stopped) == 1

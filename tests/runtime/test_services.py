@@ -23,10 +23,10 @@ from asgi_health.runtime.scheduler.runner import Runner, runner_of
 from asgi_health.runtime.services import Services
 
 from ..servers.wire import ask as ask_at
-from ..support import lifespan_apps as lives
+from ..support import lifespan_apps
 from ..support.asgi_caller import ask
-from ..support.lifespan_apps import ERROR, Hear, Say, life
-from ..support.lifespan_driver import Server, serving
+from ..support.lifespan_apps import ERROR, ReceiveEvent, SendEvent, make_app
+from ..support.lifespan_driver import LifespanDriver, serving
 from ..support.services import stop_services
 from ..support.waiting import wait_until, wait_until_async
 from .hanging_file_system import hanging
@@ -71,23 +71,25 @@ def test_a_running_block_without_a_signal_raises_none(received: list[int]) -> No
 
 
 @BACKENDS
-@pytest.mark.parametrize("script", [lives.crashes_when_started, lives.returns_when_started], ids=lambda s: s.__name__)
+@pytest.mark.parametrize(
+    "script", [lifespan_apps.crashes_when_started, lifespan_apps.returns_when_started], ids=lambda s: s.__name__
+)
 def test_a_lifespan_that_ends_during_a_drain_does_not_end_the_drain(
-    script: lives.Script, backend: str, received: list[int]
+    script: lifespan_apps.Script, backend: str, received: list[int]
 ) -> None:
-    async def broken(hear: Hear, say: Say) -> None:
-        await hear()
-        await say("startup.complete")
+    async def broken(receive: ReceiveEvent, send: SendEvent) -> None:
+        await receive()
+        await send("startup.complete")
         signal.raise_signal(signal.SIGTERM)
-        if script is lives.crashes_when_started:
+        if script is lifespan_apps.crashes_when_started:
             raise ERROR
 
     health = Health()
-    app = HealthMiddleware(life(broken), health, drain=Drain(delay=0.5))
+    app = HealthMiddleware(make_app(broken), health, drain=Drain(delay=0.5))
 
     async def main() -> None:
         async with anyio.create_task_group() as group:
-            server = Server(app)
+            server = LifespanDriver(app)
             group.start_soon(server.run)
             began = time.monotonic()
             await server.startup()
@@ -106,11 +108,11 @@ def test_a_lifespan_that_ends_during_a_drain_does_not_end_the_drain(
 
 @BACKENDS
 def test_a_lifespan_that_is_cancelled_during_a_drain_does_not_end_the_drain(backend: str, received: list[int]) -> None:
-    app = HealthMiddleware(lives.speaks, drain=Drain(delay=0.5))
+    app = HealthMiddleware(lifespan_apps.lifespan_app, drain=Drain(delay=0.5))
 
     async def main() -> None:
         async with anyio.create_task_group() as group:
-            server = Server(app)
+            server = LifespanDriver(app)
             group.start_soon(server.run)
             await server.startup()
             signal.raise_signal(signal.SIGTERM)
@@ -129,11 +131,11 @@ def test_when_the_loop_ends_during_a_drain_the_signal_is_passed_on(
     lifespan: bool, backend: str, received: list[int]
 ) -> None:
     """The server has ended with it: there is nothing to wait for."""
-    app = HealthMiddleware(lives.speaks, drain=Drain(delay=300.0))
+    app = HealthMiddleware(lifespan_apps.lifespan_app, drain=Drain(delay=300.0))
 
     async def main() -> None:
         async with anyio.create_task_group() as group:
-            server = Server(app)
+            server = LifespanDriver(app)
             if lifespan:
                 group.start_soon(server.run)
                 await server.startup()
@@ -153,23 +155,28 @@ def test_when_the_loop_ends_during_a_drain_the_signal_is_passed_on(
 @BACKENDS
 @pytest.mark.parametrize(
     "script",
-    [lives.takes_part, lives.crashes_while_it_stops, lives.fails_to_stop, lives.raises_at_once],
+    [
+        lifespan_apps.supports_lifespan,
+        lifespan_apps.crashes_while_it_stops,
+        lifespan_apps.fails_to_stop,
+        lifespan_apps.raises_at_once,
+    ],
     ids=lambda s: s.__name__,
 )
 def test_a_server_that_stops_by_itself_gets_the_signal_when_the_app_has_shut_down(
-    script: lives.Script, backend: str, received: list[int]
+    script: lifespan_apps.Script, backend: str, received: list[int]
 ) -> None:
     log: list[str] = []
-    app = HealthMiddleware(life(script, log), drain=Drain(delay=300.0))
+    app = HealthMiddleware(make_app(script, log), drain=Drain(delay=300.0))
 
     async def main() -> None:
-        server = Server(app)
+        server = LifespanDriver(app)
         async with anyio.create_task_group() as group:
             group.start_soon(server.run)
             await server.startup()
             signal.raise_signal(signal.SIGTERM)
             await server.shutdown()
-            await wait_until_async(lambda: server.over, "the lifespan is over")
+            await wait_until_async(lambda: server.ended, "the lifespan is over")
             assert received == [signal.SIGTERM]
 
     anyio.run(main, backend=backend)
@@ -179,17 +186,17 @@ def test_a_server_that_stops_by_itself_gets_the_signal_when_the_app_has_shut_dow
 
 @BACKENDS
 def test_when_a_lifespan_begins_again_during_a_drain_the_signal_is_passed_on(backend: str, received: list[int]) -> None:
-    app = HealthMiddleware(life(lives.crashes_when_started), drain=Drain(delay=300.0))
+    app = HealthMiddleware(make_app(lifespan_apps.crashes_when_started), drain=Drain(delay=300.0))
 
     async def main() -> None:
-        server = Server(app)
-        server.say("startup")
+        server = LifespanDriver(app)
+        server.send("startup")
         await server.run()
         assert (await ask(app, "/ordinary")).from_app  # which starts the drain again
         signal.raise_signal(signal.SIGTERM)
         assert received == []
-        again = Server(app)
-        again.say("startup")
+        again = LifespanDriver(app)
+        again.send("startup")
         await again.run()
         assert received == [signal.SIGTERM]
 
@@ -198,7 +205,7 @@ def test_when_a_lifespan_begins_again_during_a_drain_the_signal_is_passed_on(bac
 
 
 def test_without_lifespan_the_next_loop_passes_on_what_the_last_one_delayed(received: list[int]) -> None:
-    app = HealthMiddleware(lives.speaks, drain=Drain(delay=300.0))
+    app = HealthMiddleware(lifespan_apps.lifespan_app, drain=Drain(delay=300.0))
 
     async def first() -> None:
         assert (await ask(app, "/ordinary")).from_app
@@ -224,10 +231,10 @@ def test_of_two_drains_the_longer_one_passes_the_signal_on_once(
 ) -> None:
     """`mounted`: the inner app gets no lifespan, and its services begin with its first request."""
     outer_delay, inner_delay = delays
-    inner = HealthMiddleware(lives.speaks, drain=Drain(delay=inner_delay), paths=Paths(ready="/inner"))
+    inner = HealthMiddleware(lifespan_apps.lifespan_app, drain=Drain(delay=inner_delay), paths=Paths(ready="/inner"))
 
     async def inner_app(scope: Scope, receive: Receive, send: Send) -> None:
-        await (lives.speaks if mounted and scope["type"] == "lifespan" else inner)(scope, receive, send)
+        await (lifespan_apps.lifespan_app if mounted and scope["type"] == "lifespan" else inner)(scope, receive, send)
 
     outer = HealthMiddleware(inner_app, drain=Drain(delay=outer_delay))
 
@@ -403,17 +410,17 @@ def test_a_running_block_inside_of_another_is_refused_and_changes_nothing(backen
 def test_a_running_block_inside_of_an_app_with_the_same_health_is_refused(backend: str) -> None:
     health = Health()
 
-    async def script(hear: Hear, say: Say) -> None:
-        await hear()
+    async def script(receive: ReceiveEvent, send: SendEvent) -> None:
+        await receive()
         with pytest.raises(RuntimeError, match="an app with a HealthMiddleware"):
             async with health.running():
                 raise AssertionError("it runs")
-        await say("startup.complete")
-        await hear()
-        await say("shutdown.complete")
+        await send("startup.complete")
+        await receive()
+        await send("shutdown.complete")
 
     async def main() -> None:
-        async with serving(HealthMiddleware(life(script), health)):
+        async with serving(HealthMiddleware(make_app(script), health)):
             await wait_until_async(lambda: ready(health), "it is ready")
 
     anyio.run(main, backend=backend)
@@ -429,10 +436,13 @@ def test_drain_and_listener_come_back_with_the_next_request_after_a_crash(backen
             return ask_at(address, "GET", "/readyz").status
 
         app = HealthMiddleware(
-            life(lives.crashes_when_started), drain=Drain(delay=300.0), listener=Listener(address), slow_loop=0
+            make_app(lifespan_apps.crashes_when_started),
+            drain=Drain(delay=300.0),
+            listener=Listener(address),
+            slow_loop=0,
         )
-        server = Server(app)
-        server.say("startup")
+        server = LifespanDriver(app)
+        server.send("startup")
         await server.run()
         assert server.error is ERROR
         with pytest.raises((FileNotFoundError, ConnectionRefusedError)):

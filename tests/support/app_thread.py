@@ -1,4 +1,4 @@
-"""An app that lives in a thread with an event loop, so that a test may block that loop and ask the listener."""
+"""An app in an event loop of another thread, so that a test can block that loop and send requests to the listener."""
 
 import threading
 from collections.abc import Iterator
@@ -11,8 +11,8 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from asgi_health.asgi.types import App
 
-from ..support.lifespan_apps import Hear, Say
-from ..support.lifespan_driver import Server, serving
+from .lifespan_apps import ReceiveEvent, SendEvent
+from .lifespan_driver import LifespanDriver, serving
 
 LOOPS: dict[str, tuple[str, dict[str, Any]]] = {
     "asyncio": ("asyncio", {}),
@@ -23,62 +23,62 @@ LOOPS: dict[str, tuple[str, dict[str, Any]]] = {
 
 @contextmanager
 def loop_of(name: str = "asyncio") -> Iterator[BlockingPortal]:
-    """An event loop in a thread."""
+    """An event loop in another thread, until the end of the block."""
     backend, options = LOOPS[name]
     with start_blocking_portal(backend, options) as portal:
         yield portal
 
 
 @contextmanager
-def living(app: App, loop: str = "asyncio") -> Iterator[BlockingPortal]:
-    """The app from the end of its startup to the beginning of its shutdown."""
+def running_app(app: App, loop: str = "asyncio") -> Iterator[BlockingPortal]:
+    """Start `app` in a loop of another thread before the block, and shut it down after it."""
     with loop_of(loop) as portal, portal.wrap_async_context_manager(serving(app)):
         yield portal
 
 
 @contextmanager
-def beginning(app: App, portal: BlockingPortal) -> Iterator[Server]:
-    """The app from the first word of its server on; whatever becomes of it, it ends with the block."""
-    server = portal.call(_begun, app)
-    over = portal.start_task_soon(server.run)
+def starting_app(app: App, portal: BlockingPortal) -> Iterator[LifespanDriver]:
+    """Begin the startup of `app` in the loop of `portal`; at the end of the block its lifespan is cancelled."""
+    server = portal.call(_make_driver, app)
+    lifespan = portal.start_task_soon(server.run)
     try:
         yield server
     finally:
-        if not over.done():
+        if not lifespan.done():
             portal.call(server.cancel)
-        over.result(10.0)
+        lifespan.result(10.0)
 
 
-async def _begun(app: App) -> Server:
-    server = Server(app)
-    server.say("startup")
+async def _make_driver(app: App) -> LifespanDriver:
+    server = LifespanDriver(app)
+    server.send("startup")
     return server
 
 
 class Blocked:
-    """The loop of `portal` held up, from the beginning of the block to its end."""
+    """Block the loop of `portal` from the beginning of the block to its end."""
 
     def __init__(self, portal: BlockingPortal) -> None:
         self._portal = portal
-        self._holds = threading.Event()
+        self._blocks = threading.Event()
         self._released = threading.Event()
 
     def __enter__(self) -> Self:
-        self._over = self._portal.start_task_soon(self._hold)
-        assert self._holds.wait(10.0)
+        self._done = self._portal.start_task_soon(self._block)
+        assert self._blocks.wait(10.0)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._released.set()
-        self._over.result(10.0)
+        self._done.result(10.0)
 
-    async def _hold(self) -> None:
-        self._holds.set()
+    async def _block(self) -> None:
+        self._blocks.set()
         self._released.wait(60.0)
 
 
 class Step:
-    """A moment at which an app waits for the test."""
+    """A point at which an app waits until the test lets it go on."""
 
     def __init__(self) -> None:
         self._go = threading.Event()
@@ -89,23 +89,23 @@ class Step:
     async def wait(self) -> None:
         await anyio.to_thread.run_sync(self._go.wait, 20.0)
 
-    def wait_without_yielding(self) -> None:
+    def wait_and_block(self) -> None:
         self._go.wait(20.0)
 
 
 def starts_when(step: Step) -> Any:
-    """A life whose startup takes until the test says so."""
+    """Return a lifespan whose startup lasts until the test calls `step.go()`."""
 
-    async def script(hear: Hear, say: Say) -> None:
-        assert await hear() == "startup"
+    async def script(receive: ReceiveEvent, send: SendEvent) -> None:
+        assert await receive() == "startup"
         await step.wait()
-        await say("startup.complete")
-        assert await hear() == "shutdown"
-        await say("shutdown.complete")
+        await send("startup.complete")
+        assert await receive() == "shutdown"
+        await send("shutdown.complete")
 
     return script
 
 
-def threads() -> set[threading.Thread]:
-    """The threads of asgi_health that are there."""
+def our_threads() -> set[threading.Thread]:
+    """Return the threads of asgi_health in this process."""
     return {thread for thread in threading.enumerate() if thread.name.startswith("asgi-health")}

@@ -1,4 +1,4 @@
-"""The prober: one raw ASGI request at a time, and everything that may be asked of its answer."""
+"""Call an ASGI app with one request, without a server or a client library, and inspect its answer."""
 
 import json
 from collections.abc import Coroutine, Iterable
@@ -13,12 +13,13 @@ FROM_APP = b"this is the app"
 
 
 async def echo_nothing(scope: Scope, receive: Receive, send: Send) -> None:
-    """An app that answers 418 to whatever reaches it, so that nobody mistakes its answer for the middleware's."""
+    """Answer 418 to each request, a status that the middleware never uses."""
     await send({"type": "http.response.start", "status": 418, "headers": []})
     await send({"type": "http.response.body", "body": FROM_APP})
 
 
 def http_scope(path: str = "/readyz", method: str = "GET", query: bytes = b"", **more: Any) -> dict[str, Any]:
+    """Return the scope of a request; `more` are more keys, or other values of these."""
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -38,7 +39,11 @@ def http_scope(path: str = "/readyz", method: str = "GET", query: bytes = b"", *
 
 @dataclass(frozen=True)
 class Reply:
-    """The messages of one answer."""
+    """The answer to one request.
+
+    Attributes:
+        messages: The ASGI messages of the answer, as the app sent them.
+    """
 
     messages: tuple[Message, ...]
 
@@ -82,11 +87,11 @@ class Reply:
 
     @property
     def everything(self) -> bytes:
-        """All that went over the wire, and more: also what the messages hold besides."""
+        """The status, the headers, the body, and any other value in the messages."""
         return repr(self.messages).encode() + b"".join(name + value for name, value in self.raw_headers) + self.body
 
     def check_form(self) -> "Reply":
-        """Hold the answer against the letter of the ASGI specification, and against what servers trip over."""
+        """Check the answer against the ASGI specification, and for what makes servers fail."""
         start, body = self.messages
         assert start.keys() == {"type", "status", "headers"}
         assert start["type"] == "http.response.start"
@@ -103,7 +108,7 @@ class Reply:
 
 
 async def ask_scope(app: App, scope: Scope) -> Reply:
-    """Ask, and fail when the answer needs anything of the request's body."""
+    """Return the answer to a request; fails when the app reads the body of the request."""
     messages: list[Message] = []
 
     async def receive() -> Message:
@@ -117,11 +122,12 @@ async def ask_scope(app: App, scope: Scope) -> Reply:
 
 
 async def ask(app: App, path: str = "/readyz", method: str = "GET", query: bytes = b"", **more: Any) -> Reply:
+    """Return the answer to a request; `more` are keys of its scope."""
     return await ask_scope(app, http_scope(path, method, query, **more))
 
 
 def at_once(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Return what the coroutine returns without ever waiting; there is no event loop here that it could wait for."""
+    """Return the result of a coroutine that never waits: no event loop runs here."""
     try:
         coroutine.send(None)
     except StopIteration as stop:
@@ -132,16 +138,17 @@ def at_once(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def get(app: App, path: str = "/readyz", query: bytes = b"", *, method: str = "GET", **more: Any) -> Reply:
-    """Ask where nothing is due, so that the answer has to come at once."""
+    """Return the answer to a request that no check delays: the app must answer without waiting."""
     return at_once(ask(app, path, method, query, **more))
 
 
 def with_token(token: bytes) -> list[tuple[bytes, bytes]]:
+    """Return headers with a bearer token."""
     return [(b"host", b"example.org"), (b"authorization", b"Bearer " + token)]
 
 
 def names_in(reply: Reply, names: Iterable[str]) -> set[str]:
-    """Return which of the names the answer lets its reader see."""
+    """Return which of the names occur in the answer."""
     return {name for name in names if name.encode() in reply.everything}
 
 
@@ -149,5 +156,5 @@ PATHS = ("/livez", "/readyz", "/startupz", "/health")
 
 
 async def statuses(app: App, method: str = "GET") -> list[int]:
-    """Return what the four probes say, in the order of `PATHS`."""
+    """Return the statuses of the four probes, in the order of `PATHS`."""
     return [(await ask(app, path, method)).status for path in PATHS]

@@ -1,4 +1,4 @@
-"""Apps, by what they make of the lifespan protocol. Named after what they do, for they are the rows of a table."""
+"""Apps that differ in what they do with the lifespan protocol. Each script is named after what its app does."""
 
 from collections.abc import Awaitable, Callable
 
@@ -9,125 +9,128 @@ from asgi_health.asgi.types import App, Receive, Scope, Send
 from .asgi_caller import echo_nothing
 
 ERROR = ValueError("the app's own")
-Hear = Callable[[], Awaitable[str]]
-Say = Callable[[str], Awaitable[None]]
-Script = Callable[[Hear, Say], Awaitable[None]]
+ReceiveEvent = Callable[[], Awaitable[str]]
+"""Returns the next event of the server: "startup" or "shutdown"."""
+SendEvent = Callable[[str], Awaitable[None]]
+"""Sends an event to the server, such as "startup.complete"."""
+Script = Callable[[ReceiveEvent, SendEvent], Awaitable[None]]
+"""What an app does in its lifespan."""
 
 
-def life(script: Script, log: list[str] | None = None, app: App = echo_nothing) -> App:
-    """An app that lives as `script` says and writes down in `log` what it heard and what it said."""
+def make_app(script: Script, log: list[str] | None = None, app: App = echo_nothing) -> App:
+    """Return an app that runs `script` as its lifespan and appends the events to `log`; `app` answers its requests."""
     log = [] if log is None else log
 
-    async def lived(scope: Scope, receive: Receive, send: Send) -> None:
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
             await app(scope, receive, send)
             return
 
-        async def hear() -> str:
-            moment: str = (await receive())["type"].removeprefix("lifespan.")
-            log.append(f"app hears {moment}")
-            return moment
+        async def receive_event() -> str:
+            event: str = (await receive())["type"].removeprefix("lifespan.")
+            log.append(f"app receives {event}")
+            return event
 
-        async def say(moment: str) -> None:
-            log.append(f"app says {moment}")
-            await send({"type": f"lifespan.{moment}"})
+        async def send_event(event: str) -> None:
+            log.append(f"app sends {event}")
+            await send({"type": f"lifespan.{event}"})
 
-        await script(hear, say)
+        await script(receive_event, send_event)
 
-    return lived
-
-
-async def takes_part(hear: Hear, say: Say) -> None:
-    assert await hear() == "startup"
-    await say("startup.complete")
-    assert await hear() == "shutdown"
-    await say("shutdown.complete")
+    return call
 
 
-speaks = life(takes_part)
+async def supports_lifespan(receive: ReceiveEvent, send: SendEvent) -> None:
+    assert await receive() == "startup"
+    await send("startup.complete")
+    assert await receive() == "shutdown"
+    await send("shutdown.complete")
 
 
-async def raises_at_once(hear: Hear, say: Say) -> None:
+lifespan_app = make_app(supports_lifespan)
+
+
+async def raises_at_once(receive: ReceiveEvent, send: SendEvent) -> None:
     raise ERROR
 
 
-async def raises_before_it_listens(hear: Hear, say: Say) -> None:
+async def raises_before_it_receives(receive: ReceiveEvent, send: SendEvent) -> None:
     await anyio.sleep(0.1)
     raise ERROR
 
 
-async def returns_at_once(hear: Hear, say: Say) -> None:
+async def returns_at_once(receive: ReceiveEvent, send: SendEvent) -> None:
     return None
 
 
-async def returns_without_a_word(hear: Hear, say: Say) -> None:
-    await hear()
+async def returns_before_startup_is_complete(receive: ReceiveEvent, send: SendEvent) -> None:
+    await receive()
 
 
-async def returns_when_started(hear: Hear, say: Say) -> None:
-    await hear()
-    await say("startup.complete")
+async def returns_when_started(receive: ReceiveEvent, send: SendEvent) -> None:
+    await receive()
+    await send("startup.complete")
 
 
-async def returns_a_while_after_it_started(hear: Hear, say: Say) -> None:
-    await returns_when_started(hear, say)
+async def returns_later(receive: ReceiveEvent, send: SendEvent) -> None:
+    await returns_when_started(receive, send)
     await anyio.sleep(0.5)
 
 
-async def returns_without_a_last_word(hear: Hear, say: Say) -> None:
-    await returns_when_started(hear, say)
-    await hear()
+async def returns_before_shutdown_is_complete(receive: ReceiveEvent, send: SendEvent) -> None:
+    await returns_when_started(receive, send)
+    await receive()
 
 
-async def fails_to_start(hear: Hear, say: Say) -> None:
-    await hear()
-    await say("startup.failed")
+async def fails_to_start(receive: ReceiveEvent, send: SendEvent) -> None:
+    await receive()
+    await send("startup.failed")
 
 
-async def fails_to_start_and_raises(hear: Hear, say: Say) -> None:
-    await fails_to_start(hear, say)
+async def fails_to_start_and_raises(receive: ReceiveEvent, send: SendEvent) -> None:
+    await fails_to_start(receive, send)
     raise ERROR
 
 
-async def crashes_while_it_starts(hear: Hear, say: Say) -> None:
-    await hear()
+async def crashes_while_it_starts(receive: ReceiveEvent, send: SendEvent) -> None:
+    await receive()
     await anyio.sleep(0.1)
     raise ERROR
 
 
-async def crashes_when_started(hear: Hear, say: Say) -> None:
-    await returns_when_started(hear, say)
+async def crashes_when_started(receive: ReceiveEvent, send: SendEvent) -> None:
+    await returns_when_started(receive, send)
     raise ERROR
 
 
-async def crashes_later(hear: Hear, say: Say) -> None:
-    await returns_a_while_after_it_started(hear, say)
+async def crashes_later(receive: ReceiveEvent, send: SendEvent) -> None:
+    await returns_later(receive, send)
     raise ERROR
 
 
-async def crashes_while_it_stops(hear: Hear, say: Say) -> None:
-    await returns_without_a_last_word(hear, say)
+async def crashes_while_it_stops(receive: ReceiveEvent, send: SendEvent) -> None:
+    await returns_before_shutdown_is_complete(receive, send)
     await anyio.sleep(0.1)
     raise ERROR
 
 
-async def fails_to_stop(hear: Hear, say: Say) -> None:
-    await returns_without_a_last_word(hear, say)
-    await say("shutdown.failed")
+async def fails_to_stop(receive: ReceiveEvent, send: SendEvent) -> None:
+    await returns_before_shutdown_is_complete(receive, send)
+    await send("shutdown.failed")
 
 
-async def crashes_when_stopped(hear: Hear, say: Say) -> None:
-    await takes_part(hear, say)
+async def crashes_when_stopped(receive: ReceiveEvent, send: SendEvent) -> None:
+    await supports_lifespan(receive, send)
     raise ERROR
 
 
-async def speaks_before_it_listens(hear: Hear, say: Say) -> None:
-    await say("startup.complete")
-    assert await hear() == "startup"
-    assert await hear() == "shutdown"
-    await say("shutdown.complete")
+async def sends_before_it_receives(receive: ReceiveEvent, send: SendEvent) -> None:
+    await send("startup.complete")
+    assert await receive() == "startup"
+    assert await receive() == "shutdown"
+    await send("shutdown.complete")
 
 
-async def lingers_when_stopped(hear: Hear, say: Say) -> None:
-    await takes_part(hear, say)
+async def lingers_when_stopped(receive: ReceiveEvent, send: SendEvent) -> None:
+    await supports_lifespan(receive, send)
     await anyio.sleep(1.0)

@@ -1,4 +1,4 @@
-"""The server's side of a lifespan, on whatever event loop runs."""
+"""The server's side of a lifespan, on any event loop."""
 
 import asyncio
 import gc
@@ -13,10 +13,20 @@ import anyio
 from asgi_health.asgi.types import App, Message
 
 
-class Server:
-    """Speak lifespan with `app` and write down, in the order in which it happens, all that is said."""
+class LifespanDriver:
+    """Run the lifespan of `app` as a server does, and log what each side sends and receives, in order.
 
-    def __init__(self, app: App, log: list[str] | None = None) -> None:
+    Attributes:
+        log: What happened.
+        scope: The scope that the app gets.
+        received: The types of the app's messages, without "lifespan.".
+        error: The exception of the app, if any.
+        ended: Whether the app has returned or raised.
+        cancelled: Whether the task of the lifespan was cancelled.
+        cancel_after: The message after which the driver cancels the task, as hypercorn does after shutdown.complete.
+    """
+
+    def __init__(self, app: App, log: list[str] | None = None, *, cancel_after: str = "") -> None:
         self.app = app
         self.log: list[str] = [] if log is None else log
         self.scope: dict[str, Any] = {
@@ -24,77 +34,79 @@ class Server:
             "asgi": {"version": "3.0", "spec_version": "2.0"},
             "state": {},
         }
-        self.heard: list[str] = []
+        self.received: list[str] = []
         self.error: BaseException | None = None
-        self.over = False
+        self.ended = False
         self.cancelled = False
+        self.cancel_after = cancel_after
         self._task: anyio.CancelScope | None = None
-        self._inbox: list[Message] = []
-        self._news = anyio.Event()
+        self._messages: list[Message] = []
+        self._changed = anyio.Event()
 
     async def run(self) -> None:
-        # A life that never ends fails its test: in virtual time, as a rule, and so at once.
+        """Call the app, in a task of its own, and return when it has ended."""
+        # A lifespan that never ends fails its test: in virtual time, as a rule, and so at once.
         with anyio.move_on_after(10_000.0) as self._task:
             try:
                 await self.app(self.scope, self._receive, self._send)
             except Exception as error:
                 self.error = error
         self.cancelled = self._task.cancelled_caught
-        self.over = True
-        self.log.append("over")
-        self._tell()
+        self.ended = True
+        self.log.append("lifespan ends")
+        self._notify()
 
-    def say(self, moment: str) -> None:
-        self.log.append(f"server: {moment}")
-        self._inbox.append({"type": f"lifespan.{moment}"})
-        self._tell()
+    def send(self, event: str) -> None:
+        """Send "startup" or "shutdown" to the app, without waiting for the answer."""
+        self.log.append(f"server sends {event}")
+        self._messages.append({"type": f"lifespan.{event}"})
+        self._notify()
+
+    async def startup(self) -> None:
+        """Send "startup", unless the lifespan has ended, and wait for the answer."""
+        await self._ask("startup")
+
+    async def shutdown(self) -> None:
+        """Send "shutdown", unless the lifespan has ended, and wait for the answer."""
+        await self._ask("shutdown")
 
     def cancel(self) -> None:
         """Cancel the task of the lifespan, from outside of it or from within."""
         assert self._task is not None
         self._task.cancel()
 
-    async def startup(self) -> None:
-        await self._ask("startup")
+    async def _ask(self, event: str) -> None:
+        if not self.ended:
+            self.send(event)
+            await self._wait_for_answer(event)
 
-    async def shutdown(self) -> None:
-        await self._ask("shutdown")
-
-    async def _ask(self, moment: str) -> None:
-        if not self.over:
-            self.say(moment)
-            await self._reply(moment)
-
-    async def _reply(self, moment: str) -> None:
-        with anyio.fail_after(1000.0):  # of virtual time as a rule: a server that waits in vain fails at once
-            while not (self.over or any(each.startswith(f"{moment}.") for each in self.heard)):
-                await self._news.wait()
+    async def _wait_for_answer(self, event: str) -> None:
+        with anyio.fail_after(1000.0):  # of virtual time as a rule: without an answer the test fails at once
+            while not (self.ended or any(each.startswith(f"{event}.") for each in self.received)):
+                await self._changed.wait()
 
     async def _receive(self) -> Message:
-        while not self._inbox:
-            await self._news.wait()
-        return self._inbox.pop(0)
+        while not self._messages:
+            await self._changed.wait()
+        return self._messages.pop(0)
 
     async def _send(self, message: Message) -> None:
-        moment = message["type"].removeprefix("lifespan.")
-        self.log.append(f"server hears {moment}")
-        self.heard.append(moment)
-        self._tell()
-        if moment == self.cancel_after:
+        event = message["type"].removeprefix("lifespan.")
+        self.log.append(f"server receives {event}")
+        self.received.append(event)
+        self._notify()
+        if event == self.cancel_after:
             self.cancel()
 
-    cancel_after = ""
-    """After this message the server cancels the task of the lifespan, as hypercorn does after shutdown.complete."""
-
-    def _tell(self) -> None:
-        self._news.set()
-        self._news = anyio.Event()
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
 
 
 @asynccontextmanager
-async def serving(app: App, log: list[str] | None = None) -> AsyncIterator[Server]:
-    """Serve `app` from its startup to the end of its shutdown."""
-    server = Server(app, log)
+async def serving(app: App, log: list[str] | None = None) -> AsyncIterator[LifespanDriver]:
+    """Run the startup of `app` before the block and its shutdown after it."""
+    server = LifespanDriver(app, log)
     async with anyio.create_task_group() as group:
         group.start_soon(server.run)
         await server.startup()
@@ -104,25 +116,28 @@ async def serving(app: App, log: list[str] | None = None) -> AsyncIterator[Serve
         raise server.error
 
 
-def alive() -> set[object]:
-    """Return the tasks of the running loop and our threads, when those told to end have done so.
+THREADS = ("asgi-health monitor", "asgi-health listener")
 
-    Only ours: drivers that earlier tests have used start threads when they please.
+
+def tasks_and_threads() -> set[object]:
+    """Return the tasks of the running loop and the threads of asgi-health, after those that were stopped have ended.
+
+    Threads of others do not count: drivers that earlier tests used start threads at any time.
     """
     for thread in threading.enumerate():
-        if thread.name in ("asgi-health monitor", "asgi-health listener"):
+        if thread.name in THREADS:
             thread.join(10.0)
-            assert not thread.is_alive(), f"{thread.name} of an earlier test goes on"
+            assert not thread.is_alive(), f"{thread.name} of an earlier test still runs"
     threads: set[object] = {thread for thread in threading.enumerate() if thread.name.startswith("asgi-health")}
     if "trio" in sys.modules:
         import trio
 
         if trio.lowlevel.in_trio_task():
             return threads | _trio_tasks()
-    return threads | asyncio.all_tasks() | hearts()
+    return threads | asyncio.all_tasks() | heartbeat_tasks()
 
 
-def hearts() -> set[asyncio.Task[None]]:
+def heartbeat_tasks() -> set[asyncio.Task[None]]:
     """Return the heartbeats of the running loop of asyncio, which its own list does not show."""
     loop = asyncio.get_running_loop()
     tasks = [each for each in gc.get_objects() if type(each) is asyncio.Task]
@@ -142,7 +157,7 @@ def _trio_tasks() -> set[object]:
     while tasks:
         task = tasks.pop()
         tasks += [child for nursery in task.child_nurseries for child in nursery.child_tasks]
-        # One guard lives as long as its run of trio does: it drops the others when that ends.
+        # One task lasts as long as its run of trio: it cancels the others when that ends.
         if task.name != "asgi-health end of trio":
             found.add(task)
     return found

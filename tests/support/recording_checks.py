@@ -1,4 +1,4 @@
-"""Checks that do one thing, whatever they are named in a test."""
+"""Check functions that record how often and when they run."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from asgi_health import Check
 
 
 class Counted:
-    """Takes some time and counts how often it ran."""
+    """Take `seconds`, and count the runs."""
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.seconds = seconds
@@ -20,8 +20,8 @@ class Counted:
             await anyio.sleep(self.seconds)
 
 
-class Clings:
-    """Swallows every cancellation, and all else that is raised in it, until it is released."""
+class Uncancellable:
+    """Ignore each cancellation, and any other exception that is raised in it, until `released` is set."""
 
     def __init__(self) -> None:
         self.runs = 0
@@ -31,13 +31,13 @@ class Clings:
         self.runs += 1
         while not self.released:
             try:
-                await anyio.Event().wait()  # no timer, so that a loop which waits for this is seen to be stuck
+                await anyio.Event().wait()  # no timer, so that a virtual loop which waits for this reports a deadlock
             except BaseException:
                 pass
 
 
 def logged(name: str, log: list[str], *, seconds: float = 0.0, clean_up: float = 0.0, **options: Any) -> Check:
-    """A check that takes `seconds`, and `clean_up` more when it is cancelled in the middle."""
+    """Return a check that takes `seconds`, and `clean_up` more when it is cancelled; `log` gets its begin and end."""
 
     async def run() -> None:
         log.append(f"{name} begins")
