@@ -144,10 +144,10 @@ def test_it_answers_for_an_app_that_does_not_support_lifespan(path: str) -> None
 
 @pytest.mark.parametrize("kind", ["tcp", "unix"])
 def test_each_lifespan_opens_it_again(path: str, kind: str, caplog: pytest.LogCaptureFixture) -> None:
-    with socket.socket() as held:
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        held.bind(("127.0.0.1", 0))
-        port = held.getsockname()[1]
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        holder.bind(("127.0.0.1", 0))
+        port = holder.getsockname()[1]
         address: Address = path if kind == "unix" else ("127.0.0.1", port)
         app = HealthMiddleware(
             lifespan_app, {"a": lambda: True}, listener=Listener(path if kind == "unix" else f"127.0.0.1:{port}")

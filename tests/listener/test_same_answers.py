@@ -94,6 +94,7 @@ def both(folder: Path) -> Iterator[Both]:
         listener=Listener(address),
     )
     with pytest.MonkeyPatch.context() as patch:
+        # A fixed date, because answers are compared byte by byte.
         patch.setattr("asgi_health.asgi.details_cache.time", SimpleNamespace(time=lambda: 1_000_000_000.0))
         patch.setattr("asgi_health.runtime.loop_services.NOTICEABLE", 60.0)  # so that a busy machine changes no answer
         with running_app(app) as portal:

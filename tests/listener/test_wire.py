@@ -42,7 +42,7 @@ def address(folder: Path) -> Iterator[str]:
     """A healthy app whose listener waits 1.5 seconds for a client, so that the tests of slow clients are quick."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(listener_connection, "CLIENT_TIMEOUT", 1.5)
-        patch.setattr("asgi_health.runtime.loop_services.NOTICEABLE", 60.0)
+        patch.setattr("asgi_health.runtime.loop_services.NOTICEABLE", 60.0)  # so that a busy machine changes no answer
         address = str(folder / "listener")
         with running_app(HealthMiddleware(lifespan_app, {"a": lambda: True}, details=True, listener=Listener(address))):
             wait_until(lambda: ask(address, "GET", "/readyz").status == 200, "it is ready")
@@ -344,7 +344,8 @@ SILENT = [b"", b"GET /readyz HTTP/1.1\r\nhos", b"POST /readyz HTTP/1.1\r\nhost: 
 def test_with_the_maximum_of_connections_a_new_one_is_answered(
     address: str, monkeypatch: pytest.MonkeyPatch, raw: bytes
 ) -> None:
-    monkeypatch.setattr(open_connections, "MAX_CONNECTIONS", 20)
+    monkeypatch.setattr(open_connections, "MAX_CONNECTIONS", 20)  # instead of 256, to be quick
+    # So that no connection is closed for its slowness.
     monkeypatch.setattr(listener_connection, "CLIENT_TIMEOUT", 3600.0)
     with open_many(address, 60, raw):
         assert [ask(address, "GET", "/readyz").body for _ in range(30)] == [PASS] * 30
@@ -353,8 +354,8 @@ def test_with_the_maximum_of_connections_a_new_one_is_answered(
 def test_the_log_says_once_how_many_connections_were_closed(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(open_connections, "MAX_CONNECTIONS", 4)
-    monkeypatch.setattr(open_connections, "FIRST_LOG_PAUSE", 0.3)
+    monkeypatch.setattr(open_connections, "MAX_CONNECTIONS", 4)  # instead of 256
+    monkeypatch.setattr(open_connections, "FIRST_LOG_PAUSE", 0.3)  # instead of 1 second
     address = str(folder / "crowded")
 
     def logged() -> list[int]:
@@ -375,7 +376,8 @@ def test_the_log_says_once_how_many_connections_were_closed(
 def test_a_new_connection_replaces_the_one_that_was_answered_longest_ago(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(open_connections, "MAX_CONNECTIONS", 4)
+    monkeypatch.setattr(open_connections, "MAX_CONNECTIONS", 4)  # instead of 256
+    # So that no connection is closed for its slowness.
     monkeypatch.setattr(listener_connection, "CLIENT_TIMEOUT", 3600.0)
     address = str(folder / "full")
     with running_app(HealthMiddleware(lifespan_app, listener=Listener(address))), ExitStack() as stack:

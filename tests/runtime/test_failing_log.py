@@ -35,20 +35,20 @@ class FailingHandler(logging.Handler):
 def failing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The log of the package raises for every record."""
     monkeypatch.setattr(logger, "_complained", False)  # private: it complains once in a process, and this test needs it
-    ours = logging.getLogger("asgi_health")
-    level = ours.level
-    ours.setLevel(logging.DEBUG)
+    package_logger = logging.getLogger("asgi_health")
+    level = package_logger.level
+    package_logger.setLevel(logging.DEBUG)
     if request.param == "filter":
         failing = FailingFilter()
-        ours.addFilter(failing)
+        package_logger.addFilter(failing)
         yield
-        ours.removeFilter(failing)
+        package_logger.removeFilter(failing)
     else:
         handler = FailingHandler()
-        ours.addHandler(handler)
+        package_logger.addHandler(handler)
         yield
-        ours.removeHandler(handler)
-    ours.setLevel(level)
+        package_logger.removeHandler(handler)
+    package_logger.setLevel(level)
 
 
 @FAILING
@@ -57,7 +57,7 @@ def test_with_a_failing_log_the_checks_keep_to_their_schedule(backend: str, caps
     runs: list[float] = []
     clock = clock_of(backend)
 
-    async def turns() -> bool:
+    async def alternates() -> bool:
         runs.append(clock())
         return len(runs) % 2 == 0
 
@@ -66,7 +66,7 @@ def test_with_a_failing_log_the_checks_keep_to_their_schedule(backend: str, caps
 
     health = Health(
         [
-            Check("turns", turns, interval=10.0, retry_interval=10.0, failure_threshold=1),
+            Check("alternates", alternates, interval=10.0, retry_interval=10.0, failure_threshold=1),
             Check("hangs", hangs, critical=False),
         ],
         clock=clock,

@@ -129,10 +129,10 @@ def test_readiness_says_503_by_the_deadline_and_everything_else_goes_on(
             assert (await probe(app, "/readyz")).status == 503
             assert (await probe(app, "/livez")).status == 200
             assert (await probe(app, "/anything")).body == b"the app"
-            (hostile, well) = health.report().checks
+            (hostile, steady_report) = health.report().checks
             assert hostile.status is Status.UNHEALTHY
             assert message in hostile.output
-            assert well.status is Status.HEALTHY
+            assert steady_report.status is Status.HEALTHY
             await anyio.sleep(58.0)
             assert (await probe(app, "/readyz")).status == 503
         assert health.report().phase is Phase.STOPPED
@@ -261,14 +261,14 @@ async def never() -> Message:
 
 
 def test_with_a_thousand_checks_a_probe_does_not_call_the_engine(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def well() -> None:
+    async def passes() -> None:
         pass
 
     def refuse(*args: object, **options: object) -> NoReturn:
         raise AssertionError("a probe calls the engine")
 
     async def main() -> None:
-        health = Health([Check(f"check-{number}", well) for number in range(1000)], clock=clock_of(backend))
+        health = Health([Check(f"check-{number}", passes) for number in range(1000)], clock=clock_of(backend))
         app = HealthMiddleware(plain_app, health)
         async with lifespan(app):
             await settled(health)

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -18,6 +17,7 @@ from asgi_health import Check, Health, HealthMiddleware
 from asgi_health.testing import lifespan, settled
 from tests.apps import plain_app
 from tests.documentation.blocks import blocks
+from tests.support.waiting import wait_until
 
 BAD = "check 'database' is unhealthy after 1 failed run: ConnectionError: refused"
 LINE = re.compile(rf"\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d,\d{{3}} WARNING asgi_health: {re.escape(BAD)}")
@@ -48,11 +48,12 @@ def lines_under_uvicorn(folder: Path, configuration: str) -> list[str]:
             [sys.executable, "-m", "uvicorn", "--port", "0", "served:app"], cwd=folder, stderr=output
         )
     try:
-        end = time.monotonic() + 60.0
-        while BAD not in log.read_text():
-            assert time.monotonic() < end, log.read_text()
+
+        def has_logged() -> bool:
             assert process.poll() is None, log.read_text()
-            time.sleep(0.02)
+            return BAD in log.read_text()
+
+        wait_until(has_logged, log.read_text, 60.0)
         process.send_signal(signal.SIGTERM)
         process.wait(30.0)
     finally:

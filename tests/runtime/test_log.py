@@ -43,11 +43,11 @@ def test_the_start_a_failure_and_a_recovery_are_logged_once_each(
 
     with caplog.at_level(logging.DEBUG, "asgi_health"):
         run_virtual(backend, main)
-    first, bad, fails, well, again = lines(caplog)
+    first, unhealthy_line, fails, healthy_line, again = lines(caplog)
     assert first.startswith("INFO checks run in the background: database; answered: /health/live /livez ")
-    assert bad == "WARNING check 'database' is unhealthy after 3 failed runs: ConnectionError: refused"
+    assert unhealthy_line == "WARNING check 'database' is unhealthy after 3 failed runs: ConnectionError: refused"
     assert fails == "WARNING readiness fails"
-    assert re.fullmatch(r"INFO check 'database' is healthy again after \d+\.\d s and \d+ failed runs", well)
+    assert re.fullmatch(r"INFO check 'database' is healthy again after \d+\.\d s and \d+ failed runs", healthy_line)
     assert re.fullmatch(r"INFO readiness is well again, it failed for \d+\.\d s", again)
     (record,) = (record for record in caplog.records if "is unhealthy" in record.message)
     assert record.exc_info is not None
@@ -59,11 +59,11 @@ def test_the_start_a_failure_and_a_recovery_are_logged_once_each(
 def test_after_a_stall_the_log_says_for_how_long_readiness_failed(
     backend: str, seconds: float, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def well() -> None:
+    async def passes() -> None:
         await anyio.sleep(0.05)
 
     async def main() -> None:
-        health = Health([Check("well", well)], clock=clock_of(backend), random=lambda: 0.5)
+        health = Health([Check("passes", passes)], clock=clock_of(backend), random=lambda: 0.5)
         async with lifespan(HealthMiddleware(plain_app, health)):
             await anyio.sleep(13.0)
             stall(backend, seconds)
@@ -84,11 +84,11 @@ def test_a_result_that_grows_stale_is_logged_when_it_does(
     def broken(now: float, *, at_most: int) -> object:
         raise RuntimeError("an error of the engine")
 
-    async def well() -> None:
+    async def passes() -> None:
         return None
 
     async def main() -> None:
-        health = Health([Check("well", well, max_age=30.0)], clock=clock_of(backend), random=lambda: 0.5)
+        health = Health([Check("passes", passes, max_age=30.0)], clock=clock_of(backend), random=lambda: 0.5)
         async with lifespan(HealthMiddleware(plain_app, health)):
             await anyio.sleep(1.0)
             with monkeypatch.context() as patch:
@@ -157,11 +157,11 @@ def test_a_drain_is_not_logged_as_a_warning(caplog: pytest.LogCaptureFixture) ->
 
 
 def test_a_second_lifespan_logs_no_change_from_the_first(caplog: pytest.LogCaptureFixture) -> None:
-    async def well() -> None:
+    async def passes() -> None:
         await anyio.sleep(0.5)
 
     async def main() -> None:
-        app = HealthMiddleware(plain_app, Health([Check("well", well)], clock=clock_of("asyncio")))
+        app = HealthMiddleware(plain_app, Health([Check("passes", passes)], clock=clock_of("asyncio")))
         for _ in range(2):
             async with lifespan(app):
                 await anyio.sleep(30.0)
@@ -178,13 +178,13 @@ HOSTILE = "one\r\ntwo\x1b[31m\x1b]0;title\x07\x00\x85three\u2028four\u202e\nWARN
 def test_the_message_of_a_check_is_one_line_without_control_characters(
     how: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def says() -> object:
+    async def hostile() -> object:
         if how == "raises":
             raise ConnectionError(HOSTILE) from ValueError(HOSTILE)
         return unhealthy(HOSTILE) if how == "unhealthy" else degraded(HOSTILE)
 
     async def main() -> None:
-        app = HealthMiddleware(plain_app, Health([Check("hostile", says)], clock=clock_of("asyncio")))
+        app = HealthMiddleware(plain_app, Health([Check("hostile", hostile)], clock=clock_of("asyncio")))
         async with lifespan(app):
             await anyio.sleep(5.0)
 

@@ -122,7 +122,7 @@ def test_a_loop_that_is_late_by_less_than_slow_has_no_stall(run: Run) -> None:
 
 
 def test_any_thread_can_wake_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop_heartbeat, "FIRST_PAUSE", 3600.0)
+    monkeypatch.setattr(loop_heartbeat, "FIRST_PAUSE", 3600.0)  # so that each beat is due to a call of wake()
     monkeypatch.setattr(loop_heartbeat, "PERIOD", 3600.0)
 
     async def main() -> None:

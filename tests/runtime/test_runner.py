@@ -19,22 +19,23 @@ from asgi_health.runtime.scheduler.runner import Runner, runner_of
 from asgi_health.testing import lifespan, probe, settled
 from tests.apps import plain_app
 from tests.support.virtual_time import clock_of, run_virtual, stall
+from tests.support.waiting import wait_until_async
 
 BACKENDS = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 variable = contextvars.ContextVar("variable", default="nothing")
 
 
 def healthy_check() -> Check:
-    async def well() -> None:
+    async def passes() -> None:
         pass
 
-    return Check("well", well)
+    return Check("passes", passes)
 
 
 @BACKENDS
 def test_the_first_probe_after_a_stall_is_not_healthy_by_stale_results(backend: str) -> None:
     async def main() -> None:
-        health = Health([Check("well", healthy_check().run, max_age=14.0)], clock=clock_of(backend))
+        health = Health([Check("passes", healthy_check().run, max_age=14.0)], clock=clock_of(backend))
         app = HealthMiddleware(plain_app, health)
         async with lifespan(app):
             await settled(health)
@@ -120,15 +121,15 @@ def test_a_runner_that_crashes_is_logged_and_starts_again_after_growing_pauses(
 def test_a_check_does_not_inherit_the_context_of_the_task_that_started_it(backend: str) -> None:
     seen: list[str] = []
 
-    async def look() -> None:
+    async def in_a_task() -> None:
         seen.append(variable.get())
 
-    def look_from_a_thread() -> None:
+    def in_a_thread() -> None:
         seen.append(variable.get())
 
     async def main() -> None:
         variable.set("the span of a request")
-        health = Health([Check("look", look), Check("thread", look_from_a_thread)])
+        health = Health([Check("task", in_a_task), Check("thread", in_a_thread)])
         async with lifespan(HealthMiddleware(plain_app, health)):
             await settled(health)
 
@@ -165,18 +166,18 @@ class Connection:
     """A connection that a check used when it failed."""
 
 
-HELD: list[weakref.ref[Connection]] = []
+CONNECTIONS: list[weakref.ref[Connection]] = []
 
 
 async def fail() -> None:
     connection = Connection()
-    HELD.append(weakref.ref(connection))
+    CONNECTIONS.append(weakref.ref(connection))
     raise ConnectionError("lost")
 
 
 def fail_in_a_thread() -> None:
     connection = Connection()
-    HELD.append(weakref.ref(connection))
+    CONNECTIONS.append(weakref.ref(connection))
     raise ConnectionError("lost")
 
 
@@ -184,21 +185,19 @@ def fail_in_a_thread() -> None:
 @pytest.mark.parametrize("function", [fail, fail_in_a_thread])
 def test_the_objects_of_failed_runs_are_released(backend: str, function: CheckFunction) -> None:
     """An exception refers to its frames, and these to the connection that was in use: it must not be kept."""
-    HELD.clear()
+    CONNECTIONS.clear()
     check = Check("fail", function, interval=0.001, retry_interval=0.001, timeout=60.0)
 
     async def main() -> None:
         async with lifespan(HealthMiddleware(plain_app, Health([check]))):
-            with anyio.fail_after(30):
-                while len(HELD) < 100:  # noqa: ASYNC110  runs have no event
-                    await anyio.sleep(0.005)
+            await wait_until_async(lambda: len(CONNECTIONS) >= 100, "the check has run a hundred times", 30.0)
 
     logger = logging.getLogger("asgi_health")
     logger.addFilter(_refuse)  # caplog keeps every record, and with it the exception
     gc.disable()
     try:
         anyio.run(main, backend=backend)
-        assert sum(ref() is not None for ref in HELD) <= 1
+        assert sum(ref() is not None for ref in CONNECTIONS) <= 1
     finally:
         gc.enable()
         logger.removeFilter(_refuse)

@@ -44,7 +44,7 @@ def received() -> Iterator[list[int]]:
 
     before = signal.signal(signal.SIGTERM, receive)
     yield received
-    assert signal.getsignal(signal.SIGTERM) is receive  # each handler of ours is removed
+    assert signal.getsignal(signal.SIGTERM) is receive  # each SigtermHandler is removed
     signal.signal(signal.SIGTERM, before)
 
 
@@ -150,6 +150,21 @@ def test_when_the_loop_ends_during_a_drain_the_signal_is_passed_on(
     wait_until(lambda: received == [signal.SIGTERM], "the signal is passed on")
     wait_for_threads()
     assert received == [signal.SIGTERM]
+
+
+@BACKENDS
+def test_when_the_loop_has_ended_without_a_shutdown_the_next_signal_goes_through_and_the_monitor_ends(
+    backend: str, received: list[int]
+) -> None:
+    app = HealthMiddleware(lifespan_apps.lifespan_app, drain=Drain(delay=300.0))
+
+    async def main() -> None:
+        assert (await ask(app)).status == 200
+
+    anyio.run(main, backend=backend)
+    signal.raise_signal(signal.SIGTERM)
+    assert received == [signal.SIGTERM]
+    wait_for_threads()
 
 
 @BACKENDS

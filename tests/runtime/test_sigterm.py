@@ -269,7 +269,7 @@ def test_install_is_refused_in_a_worker_that_is_stopped_by_other_means(
     monitor: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """hypercorn's workers; they have no handler of SIGTERM either."""
-    monkeypatch.setattr("multiprocessing.process.parent_process", object)
+    monkeypatch.setattr("multiprocessing.process.parent_process", object)  # as in a child of multiprocessing
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
@@ -282,7 +282,7 @@ def test_install_is_refused_in_a_worker_that_is_stopped_by_other_means(
 def test_a_worker_that_ignores_ctrl_c_and_handles_sigterm_drains(
     server: list[int], monitor: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("multiprocessing.process.parent_process", object)
+    monkeypatch.setattr("multiprocessing.process.parent_process", object)  # as in a child of multiprocessing
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     handler = SigtermHandler(monitor.writing.fileno(), Delay(True, False))
     try:
