@@ -115,7 +115,7 @@ class Services:
         self._loop_services.arm()
 
     async def stop_checks(self, lifespan: object) -> None:
-        """The server is about to stop: end the checks before the app closes the pools that they use."""
+        """The server is about to stop, and the app does not know: end the checks, so that none uses a closed pool."""
         if lifespan is not self._lifespan:
             return
         engine = self._engine
