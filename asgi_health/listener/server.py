@@ -109,12 +109,8 @@ class ListenerThread:
         """Accept one connection per iteration of the loop, so that a flood does not delay the connections there are."""
         try:
             client, _ = self._listening.accept()
-        except (
-            BlockingIOError,
-            InterruptedError,
-            ConnectionAbortedError,
-        ):  # another worker was faster, or the client has gone
-            return
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return  # another worker was faster, or the client has gone
         except OSError as error:
             if not self._exhausted:
                 logger.warning("the listener cannot accept a connection, and tries again: %s", error.strerror)

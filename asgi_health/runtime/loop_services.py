@@ -130,8 +130,9 @@ class LoopServices:
 
     async def drain(self) -> None:
         """Drain, and return when a signal would no longer be delayed. No effect where no drain is configured."""
-        if self._controller is not None:
-            await self._controller.drain()
+        controller = self._controller
+        if controller is not None:
+            await controller.drain()
 
     def disarm(self) -> None:
         """The server has begun to stop: delay no signal any more."""

@@ -1,4 +1,4 @@
-"""Where a listener listens, and what it must not do whatever comes."""
+"""Addresses for listeners, and a check of the log that each test of hostile clients uses."""
 
 import logging
 import tempfile
@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-KNOWN = ("the event loop ", "the listener has closed ")
+EXPECTED = ("the event loop ", "the listener has closed ")
 
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """A folder whose name is short enough for a unix socket."""
+    """A folder whose path is short enough for a unix socket."""
     with tempfile.TemporaryDirectory(prefix="asgi-health-") as name:
         yield Path(name)
 
@@ -24,8 +24,8 @@ def path(folder: Path) -> str:
 
 
 @pytest.fixture(autouse=True)
-def reports_of_others_left_out(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """A listener says a while later how many connections it has closed: in the middle of another test, perhaps."""
+def records_of_other_tests_are_left_out(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """A listener logs later how many connections it has closed: perhaps during another test."""
     others = {thread.ident for thread in threading.enumerate()}
 
     def is_of_this_test(record: logging.LogRecord) -> bool:
@@ -38,12 +38,11 @@ def reports_of_others_left_out(caplog: pytest.LogCaptureFixture) -> Iterator[Non
 
 @pytest.fixture
 def silent(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Nothing worth a warning may come of it: whoever can write to the log could fill it.
+    """Require that the test logs no warning: a client that can cause records could fill the log.
 
-    That the loop had no turn for a second is the fault of a busy machine, and true. That there were too many
-    connections is said once in a minute.
+    Two warnings are allowed: a busy machine blocks the loop, and too many connections are logged once in a minute.
     """
     caplog.set_level(logging.INFO)
     yield
-    told = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-    assert [each for each in told if not each.startswith(KNOWN)] == []
+    messages = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert [each for each in messages if not each.startswith(EXPECTED)] == []

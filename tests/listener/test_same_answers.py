@@ -24,12 +24,12 @@ from asgi_health import (
 )
 from asgi_health.asgi.types import App
 
-from ..servers.process import wait_until
 from ..servers.wire import Answer, Connection, request
+from ..support.app_thread import running_app
 from ..support.asgi_caller import Reply, ask, with_token
 from ..support.known_state import Clock
-from ..support.lifespan_apps import speaks
-from .lived import living
+from ..support.lifespan_apps import lifespan_app
+from ..support.waiting import wait_until
 
 TOKEN = "open-sesame"
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "get")
@@ -48,7 +48,7 @@ PROBED = (
     *("/readyz/", "/health/", "/%72eadyz", "/health%2Fready", "/readyz%2f"),
 )
 CHECKS = ("/health/ready/db", "/health/ready/db/", "/readyz/mail", "/livez/loop", "/health/ready/d%62")
-NOBODYS = (
+OTHERS = (
     *("/", "/ordinary", "/READYZ", "/readyzz", "/a/readyz", "//readyz", "/readyz//", "/health/../readyz", "/readyz%00"),
     *("/health/ready/nope", "/livez/db", "/health/ready/db/more", "/health/db", "/%ff%fe", "/%", "/readyz%20"),
     *("*", "readyz", "ftp://localhost/readyz", "http:/readyz", "http:///readyz"),
@@ -57,7 +57,7 @@ NOBODYS = (
 
 @dataclass(frozen=True)
 class Both:
-    """One app, asked in its loop and at its listener."""
+    """One app, which gets each request through its loop and through its listener."""
 
     app: App
     portal: BlockingPortal
@@ -87,22 +87,23 @@ def both(folder: Path) -> Iterator[Both]:
     health = Health(checks, clock=Clock(), random=lambda: 0.5)
     address = str(folder / "listener")
     app = HealthMiddleware(
-        speaks,
+        lifespan_app,
         health,
         details=bearer_token(TOKEN),
         service=ServiceInfo("shop", version="1.2", notes=("a note",)),
         listener=Listener(address),
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("asgi_health.asgi.library.time", SimpleNamespace(time=lambda: 1_000_000_000.0))
-        patch.setattr("asgi_health.runtime.attached.NOTICED", 60.0)  # a busy machine is no news in an answer
-        with living(app) as portal:
+        # A fixed date, because answers are compared byte by byte.
+        patch.setattr("asgi_health.asgi.details_cache.time", SimpleNamespace(time=lambda: 1_000_000_000.0))
+        patch.setattr("asgi_health.runtime.loop_services.NOTICEABLE", 60.0)  # so that a busy machine changes no answer
+        with running_app(app) as portal:
             wait_until(lambda: all(each.state.result for each in health.report().checks), "each check has run")
             yield Both(app, portal, address)
 
 
 def same(answer: Answer, reply: Reply, method: str) -> bool:
-    # Which the app's server adds by itself.
+    # The server of an app adds these two headers.
     seen = [header for header in answer.headers if header[0] not in ("connection", "date")]
     expected = [(name.decode(), value.decode()) for name, value in reply.raw_headers]
     assert (answer.status, seen) == (reply.status, expected)
@@ -140,10 +141,10 @@ def test_a_single_check_has_one_answer(both: Both, path: str) -> None:
     assert {answer.status for (_, _, token), (answer, _) in found.items() if token} == {200, 405}
 
 
-@pytest.mark.parametrize("path", NOBODYS)
+@pytest.mark.parametrize("path", OTHERS)
 def test_another_path_is_unknown(both: Both, path: str) -> None:
     for (method, _, token), (answer, reply) in ask_all(both, path).items():
-        if not reply.from_app:  # it is below a probe, and its name is no check's
+        if not reply.from_app:  # a path below that of a probe, with a name that no check has
             assert same(answer, reply, method)
         known = answer.status == 405 and token and path in ("/health/ready/nope", "/livez/db")
         assert known or (answer.status, answer.one("content-length")) == (404, "10")

@@ -1,4 +1,4 @@
-"""Which line of a stack is the headline: made-up frames, and real ones of generated code."""
+"""Which line of a stack is named as the culprit: made-up frames, and real ones of generated code."""
 
 import sys
 import sysconfig
@@ -23,11 +23,11 @@ def frames(*files: str) -> list[FrameSummary]:
     return [FrameSummary(file, number, f"f{number}") for number, file in enumerate(files)]
 
 
-def headline(*files: str) -> str:
-    """Return the file that is the headline of a stack of files."""
-    told = culprit(frames(*files))
-    number = int(told[1 : told.index(" ")])
-    assert told == f"f{number} ({files[number]}:{number})"
+def named(*files: str) -> str:
+    """Return the file that is named for a stack of frames in these files."""
+    text = culprit(frames(*files))
+    number = int(text[1 : text.index(" ")])
+    assert text == f"f{number} ({files[number]}:{number})"
     return files[number]
 
 
@@ -44,7 +44,7 @@ def headline(*files: str) -> str:
     ],
 )
 def test_it_is_the_innermost_frame_of_the_app_itself(files: list[str], expected: int) -> None:
-    assert headline(*files) == files[expected]
+    assert named(*files) == files[expected]
 
 
 @pytest.mark.parametrize(
@@ -57,16 +57,16 @@ def test_it_is_the_innermost_frame_of_the_app_itself(files: list[str], expected:
         "<lambdifygenerated-1>",
     ],
 )
-def test_generated_code_is_never_the_headline(generated: str) -> None:
-    assert headline("/app/a.py", generated) == "/app/a.py"
-    assert headline("/app/a.py", generated, f"{STDLIB}/json/__init__.py", generated) == "/app/a.py"
-    assert headline(generated, "/app/a.py", generated) == "/app/a.py"
-    assert headline(*SERVER, generated, *SHOP, generated) == SHOP[-1]
-    assert headline(f"{STDLIB}/asyncio/events.py", generated) == f"{STDLIB}/asyncio/events.py"
+def test_generated_code_is_not_named(generated: str) -> None:
+    assert named("/app/a.py", generated) == "/app/a.py"
+    assert named("/app/a.py", generated, f"{STDLIB}/json/__init__.py", generated) == "/app/a.py"
+    assert named(generated, "/app/a.py", generated) == "/app/a.py"
+    assert named(*SERVER, generated, *SHOP, generated) == SHOP[-1]
+    assert named(f"{STDLIB}/asyncio/events.py", generated) == f"{STDLIB}/asyncio/events.py"
 
 
-def test_where_all_is_generated_there_is_nothing_better() -> None:
-    assert headline("<string>", "<stdin>") == "<stdin>"
+def test_where_all_code_is_generated_the_innermost_is_named() -> None:
+    assert named("<string>", "<stdin>") == "<stdin>"
 
 
 @pytest.mark.parametrize(
@@ -83,51 +83,51 @@ def test_where_all_is_generated_there_is_nothing_better() -> None:
         [*FRAMEWORK, *SHOP, f"{STDLIB}/subprocess.py"],
     ],
 )
-def test_an_app_that_is_installed_is_told_from_server_framework_and_drivers(files: list[str]) -> None:
-    assert headline(*files) == SHOP[-1]
+def test_an_installed_app_is_distinguished_from_server_framework_and_drivers(files: list[str]) -> None:
+    assert named(*files) == SHOP[-1]
 
 
-def test_a_single_installed_module_is_an_app_too() -> None:
-    assert headline(*SERVER, f"{SITE}/shop.py", *DRIVER) == f"{SITE}/shop.py"
+def test_an_installed_module_without_a_package_is_an_app_too() -> None:
+    assert named(*SERVER, f"{SITE}/shop.py", *DRIVER) == f"{SITE}/shop.py"
 
 
 def test_packages_of_windows_are_known() -> None:
     site = "C:\\Python\\Lib\\site-packages"
-    assert headline(f"{site}\\uvicorn\\a.py", f"{site}\\shop\\b.py", f"{site}\\psycopg2\\c.py") == f"{site}\\shop\\b.py"
+    assert named(f"{site}\\uvicorn\\a.py", f"{site}\\shop\\b.py", f"{site}\\psycopg2\\c.py") == f"{site}\\shop\\b.py"
 
 
 def test_a_virtual_environment_below_the_app_is_not_the_app() -> None:
-    assert headline("/app/main.py", "/app/.venv/lib/python3.12/site-packages/lib/a.py") == "/app/main.py"
+    assert named("/app/main.py", "/app/.venv/lib/python3.12/site-packages/lib/a.py") == "/app/main.py"
 
 
-def test_of_servers_and_frameworks_alone_the_innermost_is_told() -> None:
-    assert headline(*SERVER, *FRAMEWORK) == FRAMEWORK[-1]
+def test_of_servers_and_frameworks_alone_the_innermost_is_named() -> None:
+    assert named(*SERVER, *FRAMEWORK) == FRAMEWORK[-1]
 
 
 seen: list[str] = []
 
 
-def look() -> str:
+def default() -> str:
     seen.append(culprit(StackSummary.extract(iter([*walk_stack(sys._getframe(1))][::-1]), lookup_lines=False)))
     return ""
 
 
 @dataclass
 class Order:
-    number: str = field(default_factory=look)
+    number: str = field(default_factory=default)
 
 
 @attrs.define
 class Item:
-    number: str = attrs.field(factory=look)
+    number: str = attrs.field(factory=default)
 
 
 def run_in_exec() -> None:
-    exec("look()", {"look": look})
+    exec("default()", {"default": default})
 
 
 @pytest.mark.parametrize("make", [Order, Item, run_in_exec])
-def test_code_that_python_generates_points_at_who_calls_it(make: Callable[[], object]) -> None:
+def test_for_generated_code_its_caller_is_named(make: Callable[[], object]) -> None:
     seen.clear()
     make()
     assert seen

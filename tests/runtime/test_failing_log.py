@@ -1,20 +1,21 @@
-"""A log whose filters or handlers raise: records are lost, and nothing else is."""
+"""A log whose filters or handlers raise: records are lost, and everything else goes on."""
 
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 
 import anyio
 import pytest
 
-from asgi_health import Check, Drain, Health, HealthMiddleware, Probe
-from asgi_health.core import logger as logger_module
-from asgi_health.core.aggregate import Outlook
+from asgi_health import Check, Drain, Health, HealthMiddleware
+from asgi_health.core.engine import Engine
 from asgi_health.core.logger import logger
 from asgi_health.testing import lifespan, probe
 from tests.apps import plain_app
 from tests.support.virtual_time import BACKENDS, clock_of, run_virtual
+from tests.support.waiting import wait_until_async
 
 FAILING = pytest.mark.usefixtures("failing")
 BOTH = pytest.mark.parametrize("backend", BACKENDS)
@@ -22,7 +23,7 @@ BOTH = pytest.mark.parametrize("backend", BACKENDS)
 
 class FailingFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        raise ValueError("the filter's own")
+        raise ValueError("an error of the filter")
 
 
 class FailingHandler(logging.Handler):
@@ -32,37 +33,31 @@ class FailingHandler(logging.Handler):
 
 @pytest.fixture(params=["filter", "handler"])
 def failing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The package's log raises, whatever is written to it."""
-    monkeypatch.setattr(logger_module.logger, "_said", False)
-    ours = logging.getLogger("asgi_health")
-    level = ours.level
-    ours.setLevel(logging.DEBUG)
+    """The log of the package raises for every record."""
+    monkeypatch.setattr(logger, "_complained", False)  # private: it complains once in a process, and this test needs it
+    package_logger = logging.getLogger("asgi_health")
+    level = package_logger.level
+    package_logger.setLevel(logging.DEBUG)
     if request.param == "filter":
         failing = FailingFilter()
-        ours.addFilter(failing)
+        package_logger.addFilter(failing)
         yield
-        ours.removeFilter(failing)
+        package_logger.removeFilter(failing)
     else:
         handler = FailingHandler()
-        ours.addHandler(handler)
+        package_logger.addHandler(handler)
         yield
-        ours.removeHandler(handler)
-    ours.setLevel(level)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    with anyio.fail_after(20.0):
-        while not condition():  # noqa: ASYNC110  no event says when it holds
-            await anyio.sleep(0.01)
+        package_logger.removeHandler(handler)
+    package_logger.setLevel(level)
 
 
 @FAILING
 @BOTH
-def test_the_checks_keep_to_their_schedule(backend: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_with_a_failing_log_the_checks_keep_to_their_schedule(backend: str, capsys: pytest.CaptureFixture[str]) -> None:
     runs: list[float] = []
     clock = clock_of(backend)
 
-    async def turns() -> bool:
+    async def alternates() -> bool:
         runs.append(clock())
         return len(runs) % 2 == 0
 
@@ -71,7 +66,7 @@ def test_the_checks_keep_to_their_schedule(backend: str, capsys: pytest.CaptureF
 
     health = Health(
         [
-            Check("turns", turns, interval=10.0, retry_interval=10.0, failure_threshold=1),
+            Check("alternates", alternates, interval=10.0, retry_interval=10.0, failure_threshold=1),
             Check("hangs", hangs, critical=False),
         ],
         clock=clock,
@@ -95,7 +90,7 @@ def test_the_checks_keep_to_their_schedule(backend: str, capsys: pytest.CaptureF
 
 @FAILING
 @BOTH
-def test_a_probe_on_demand_is_answered(backend: str) -> None:
+def test_with_a_failing_log_a_probe_on_demand_is_answered(backend: str) -> None:
     async def down() -> bool:
         return False
 
@@ -109,14 +104,14 @@ def test_a_probe_on_demand_is_answered(backend: str) -> None:
 
 @FAILING
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_a_held_signal_is_passed_on(backend: str) -> None:
-    got: list[int] = []
-    before = signal.signal(signal.SIGTERM, lambda number, frame: got.append(number))
+def test_with_a_failing_log_a_delayed_signal_is_passed_on(backend: str) -> None:
+    received: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
 
     async def main() -> None:
         async with Health().running(drain=Drain(delay=0.2)):
             signal.raise_signal(signal.SIGTERM)
-            await until(lambda: got == [signal.SIGTERM])
+            await wait_until_async(lambda: received == [signal.SIGTERM], "the signal is passed on")
 
     try:
         anyio.run(main, backend=backend)
@@ -126,81 +121,59 @@ def test_a_held_signal_is_passed_on(backend: str) -> None:
 
 @FAILING
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_the_heartbeat_goes_on_when_what_it_looks_at_raises(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    complaints: list[object] = []
-    health = Health()
-
-    def broken(probe: Probe | None) -> Outlook:
-        raise KeyError("outlook")
-
-    async def main() -> None:
-        if backend == "asyncio":
-            asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
-        app = HealthMiddleware(plain_app, health)
-        async with lifespan(app):
-            heartbeat = app._sidecar.attached._heartbeat
-            assert heartbeat is not None
-            with monkeypatch.context() as patch:
-                patch.setattr(health, "outlook", broken)
-                for _ in range(3):
-                    at = heartbeat.at
-                    await until(lambda: heartbeat.at > at)  # noqa: B023  called at once
-            assert heartbeat.alive
-            assert app._sidecar.runner.alive
-
-    anyio.run(main, backend=backend)
-    assert complaints == []
-
-
-@FAILING
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_the_heartbeat_goes_on_when_the_look_after_the_signals_raises(
+def test_with_a_failing_log_the_heartbeat_goes_on_when_its_callback_raises(
     backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: object) -> None:
-        raise ValueError("signal only works in main thread")
-
     async def main() -> None:
-        app = HealthMiddleware(plain_app)
-        async with lifespan(app):
-            heartbeat = app._sidecar.attached._heartbeat
-            assert heartbeat is not None
-            heartbeat._each = lambda: broken(heartbeat)
-            for _ in range(3):
-                at = heartbeat.at
-                await until(lambda: heartbeat.at > at)  # noqa: B023  called at once
+        await beat_with_a_broken_engine(monkeypatch)
 
     anyio.run(main, backend=backend)
 
 
-def test_a_failing_beat_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_callback_of_the_heartbeat_that_raises_is_logged_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    errors: list[object] = []
+
     async def main() -> None:
-        app = HealthMiddleware(plain_app)
-        async with lifespan(app):
-            heartbeat = app._sidecar.attached._heartbeat
-            assert heartbeat is not None
-            heartbeat._each = lambda: 1 / 0  # type: ignore[assignment]
-            for _ in range(3):
-                at = heartbeat.at
-                await until(lambda: heartbeat.at > at)  # noqa: B023  called at once
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: errors.append(context))
+        await beat_with_a_broken_engine(monkeypatch)
 
     anyio.run(main)
-    assert caplog.text.count("what goes on with each beat of the event loop failed") == 1
-    assert "ZeroDivisionError" in caplog.text
+    assert caplog.text.count("the changes of the probes cannot be logged") == 1
+    assert "KeyError: 'the engine is broken'" in caplog.text
+    assert errors == []
+
+
+async def beat_with_a_broken_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run an app in whose heartbeat the engine raises three times, and which serves as before afterwards."""
+    beats: list[float] = []
+
+    def broken(engine: Engine, probe: object) -> None:
+        beats.append(time.monotonic())
+        raise KeyError("the engine is broken")
+
+    app = HealthMiddleware(plain_app)
+    async with lifespan(app):
+        assert (await probe(app, "/readyz")).status == 200
+        with monkeypatch.context() as patch:
+            patch.setattr(Engine, "probe_status", broken)
+            await wait_until_async(lambda: len(beats) >= 3, "it beats")
+        assert (await probe(app, "/readyz")).status == 200
 
 
 def test_a_record_names_the_line_that_wrote_it() -> None:
     assert logger.logger.name == "asgi_health"
     seen: list[logging.LogRecord] = []
 
-    class Keeps(logging.Handler):
+    class Collect(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             seen.append(record)
 
     plain = logging.getLogger("tests.plain")
     plain.setLevel(logging.INFO)
     plain.propagate = False
-    plain.addHandler(Keeps())
-    guarded = type(logger)(plain, None)
-    guarded.info("here %d", 1)
+    plain.addHandler(Collect())
+    safe = type(logger)(plain, None)
+    safe.info("here %d", 1)
     assert (seen[0].filename, seen[0].getMessage()) == ("test_failing_log.py", "here 1")

@@ -1,4 +1,4 @@
-"""A child that was forked and not started anew."""
+"""A forked child process that goes on with the memory of its parent."""
 
 import asyncio
 import multiprocessing
@@ -17,8 +17,8 @@ def sleep(up: Connection) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
-def test_a_forked_child_ends_when_it_is_told_to() -> None:
-    """The drain is that of its parent, and nobody in the child would pass the signal on."""
+def test_a_forked_child_ends_at_sigterm() -> None:
+    """Only its parent drains: the child has no monitor thread that would pass the signal on."""
 
     async def main() -> int | None:
         async with Health().running(drain=Drain(delay=300.0)):

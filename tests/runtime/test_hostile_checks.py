@@ -11,6 +11,7 @@ import pytest
 
 from asgi_health import Check, Health, HealthMiddleware, Status
 from asgi_health.asgi.types import Message
+from asgi_health.core.engine import Engine
 from asgi_health.core.lifecycle import Phase
 from asgi_health.testing import lifespan, probe, settled
 from tests.apps import plain_app
@@ -37,7 +38,7 @@ async def hang_and_swallow_cancellation() -> None:
 
 
 async def raise_cancelled() -> NoReturn:
-    raise asyncio.CancelledError("a library's own")
+    raise asyncio.CancelledError("from a library")
 
 
 async def cancel_itself() -> None:
@@ -76,10 +77,10 @@ async def return_forgotten_coroutine() -> object:
 
 
 async def hang_never_awaited() -> None:
-    raise AssertionError("nobody awaits this")
+    raise AssertionError("it is never awaited")
 
 
-async def await_something_foreign() -> None:
+async def await_object_of_another_library() -> None:
     await _Foreign()
 
 
@@ -91,16 +92,16 @@ class _Foreign:
 HOSTILE: dict[str, tuple[CheckFunction, str]] = {
     "hangs": (hang, "timed out after 2.0 s"),
     "ignores its cancellation": (hang_and_swallow_cancellation, "timed out after 2.0 s"),
-    "raises CancelledError": (raise_cancelled, "CancelledError: a library's own"),
+    "raises CancelledError": (raise_cancelled, "CancelledError: from a library"),
     "uses a scope of its own": (cancel_itself, "ConnectionError: after a cancellation of its own"),
     "raises SystemExit": (raise_system_exit, "SystemExit: 3"),
     "raises GeneratorExit": (raise_generator_exit, "GeneratorExit"),
     "raises an ExceptionGroup": (raise_group, "ExceptionGroup: ConnectionError: first; OSError: second"),
     "raises a BaseExceptionGroup": (raise_base_group, "BaseExceptionGroup: SystemExit: 1; CancelledError"),
-    "raises what cannot be read": (raise_unreadable, "Unreadable (its text cannot be read: __str__ raised)"),
+    "raises an exception without text": (raise_unreadable, "Unreadable (its text cannot be read: __str__ raised)"),
     "returns 0": (return_zero, "returned int 0, expected None"),
     "returns a forgotten coroutine": (return_forgotten_coroutine, "returned coroutine"),
-    "awaits something foreign": (await_something_foreign, ""),
+    "awaits an object of another library": (await_object_of_another_library, ""),
 }
 
 
@@ -128,13 +129,13 @@ def test_readiness_says_503_by_the_deadline_and_everything_else_goes_on(
             assert (await probe(app, "/readyz")).status == 503
             assert (await probe(app, "/livez")).status == 200
             assert (await probe(app, "/anything")).body == b"the app"
-            (hostile, well) = health.report().checks
+            (hostile, steady_report) = health.report().checks
             assert hostile.status is Status.UNHEALTHY
             assert message in hostile.output
-            assert well.status is Status.HEALTHY
+            assert steady_report.status is Status.HEALTHY
             await anyio.sleep(58.0)
             assert (await probe(app, "/readyz")).status == 503
-        assert health.phase is Phase.STOPPED
+        assert health.report().phase is Phase.STOPPED
 
     run_virtual(backend, main)
     pauses = [later - earlier for earlier, later in pairwise(steady_runs)]
@@ -259,21 +260,21 @@ async def never() -> Message:
     raise AssertionError("a probe has no body to wait for")
 
 
-def test_with_a_thousand_checks_a_probe_looks_at_none_of_them(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def well() -> None:
+def test_with_a_thousand_checks_a_probe_does_not_call_the_engine(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def passes() -> None:
         pass
 
     def refuse(*args: object, **options: object) -> NoReturn:
-        raise AssertionError("a probe has nothing to ask here")
+        raise AssertionError("a probe calls the engine")
 
     async def main() -> None:
-        health = Health([Check(f"check-{number}", well) for number in range(1000)], clock=clock_of(backend))
+        health = Health([Check(f"check-{number}", passes) for number in range(1000)], clock=clock_of(backend))
         app = HealthMiddleware(plain_app, health)
         async with lifespan(app):
             await settled(health)
             with monkeypatch.context() as patch:
-                for name in ("report", "outlook", "due", "record", "next_wake", "next_due"):
-                    patch.setattr(Health, name, refuse)
+                for name in ("report", "probe_status", "due", "record", "next_wake", "next_start"):
+                    patch.setattr(Engine, name, refuse)
                 for path in ("/livez", "/readyz", "/startupz", "/health"):
                     assert (await probe(app, path)).status == 200
 

@@ -1,4 +1,4 @@
-"""What operators read where no log is configured, and that they read nothing twice where one is."""
+"""What is printed where no log is configured, and that no line is printed twice where one is."""
 
 import logging
 import logging.config
@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -18,6 +17,7 @@ from asgi_health import Check, Health, HealthMiddleware
 from asgi_health.testing import lifespan, settled
 from tests.apps import plain_app
 from tests.documentation.blocks import blocks
+from tests.support.waiting import wait_until
 
 BAD = "check 'database' is unhealthy after 1 failed run: ConnectionError: refused"
 LINE = re.compile(rf"\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d,\d{{3}} WARNING asgi_health: {re.escape(BAD)}")
@@ -39,8 +39,8 @@ app = HealthMiddleware(app, checks={{"database": database}})
 """
 
 
-def told_under_uvicorn(folder: Path, configuration: str) -> list[str]:
-    """The lines of a real server that name the failing check."""
+def lines_under_uvicorn(folder: Path, configuration: str) -> list[str]:
+    """Return the lines about the failing check that a real server prints."""
     (folder / "served.py").write_text(PROGRAM.format(configuration=configuration))
     log = folder / "log"
     with log.open("w") as output:
@@ -48,11 +48,12 @@ def told_under_uvicorn(folder: Path, configuration: str) -> list[str]:
             [sys.executable, "-m", "uvicorn", "--port", "0", "served:app"], cwd=folder, stderr=output
         )
     try:
-        end = time.monotonic() + 60.0
-        while BAD not in log.read_text():
-            assert time.monotonic() < end, log.read_text()
+
+        def has_logged() -> bool:
             assert process.poll() is None, log.read_text()
-            time.sleep(0.02)
+            return BAD in log.read_text()
+
+        wait_until(has_logged, log.read_text, 60.0)
         process.send_signal(signal.SIGTERM)
         process.wait(30.0)
     finally:
@@ -62,19 +63,19 @@ def told_under_uvicorn(folder: Path, configuration: str) -> list[str]:
 
 
 def test_under_a_bare_uvicorn_a_warning_has_its_time_and_level(tmp_path: Path) -> None:
-    (line,) = told_under_uvicorn(tmp_path, "")
+    (line,) = lines_under_uvicorn(tmp_path, "")
     assert LINE.fullmatch(line)
 
 
-def test_the_line_that_the_documentation_shows_is_of_that_form() -> None:
+def test_the_line_in_the_documentation_has_that_form() -> None:
     shown = BAD.replace("1 failed run:", "3 failed runs:")
     (line,) = [line for block in blocks("text", "deploying.md") for line in block.splitlines() if shown in line]
     assert LINE.fullmatch(line.replace(shown, BAD))
 
 
-def test_under_uvicorn_with_a_log_of_the_app_there_is_the_line_of_that_log_alone(tmp_path: Path) -> None:
+def test_under_uvicorn_with_a_configured_log_only_that_log_has_the_line(tmp_path: Path) -> None:
     configuration = "import logging; logging.basicConfig(format='configured: %(message)s')"
-    assert told_under_uvicorn(tmp_path, configuration) == [f"configured: {BAD}"]
+    assert lines_under_uvicorn(tmp_path, configuration) == [f"configured: {BAD}"]
 
 
 def root_by_basic_config() -> None:
@@ -109,7 +110,7 @@ def null_handler() -> None:
     logging.getLogger("asgi_health").addHandler(logging.NullHandler())
 
 
-def handler_that_takes_errors_alone() -> None:
+def handler_for_errors_only() -> None:
     logging.getLogger().addHandler(logging.StreamHandler())
     logging.getLogger().handlers[-1].setLevel(logging.ERROR)
 
@@ -128,7 +129,7 @@ def no_stderr() -> None:
 
 @contextmanager
 def unconfigured() -> Iterator[None]:
-    """Logging as in a process that has just begun. No fixture: pytest adds its own handlers to each part of a test."""
+    """Logging as in a new process. Not a fixture, because pytest adds its own handlers to each part of a test."""
     logger = logging.getLogger("asgi_health")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(logging.getLogger(), "handlers", [])
@@ -140,7 +141,7 @@ def unconfigured() -> Iterator[None]:
         yield
 
 
-def told(
+def lines_printed(
     capsys: pytest.CaptureFixture[str], configuration: Callable[[], None], *, first: bool, bare: bool = True
 ) -> list[str]:
     """Run an app with a failing check, whose log is configured `first` or afterwards; return the lines about it."""
@@ -153,7 +154,7 @@ def told(
             configuration()
         health = Health([Check("database", database)])
         app = HealthMiddleware(plain_app, health)
-        HealthMiddleware(plain_app)  # another one makes no second line
+        HealthMiddleware(plain_app)  # a second middleware adds no second line
         if not first:
             configuration()
         async with lifespan(app):
@@ -165,7 +166,7 @@ def told(
 
 
 def test_without_any_handler_a_warning_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
-    (line,) = told(capsys, lambda: None, first=True)
+    (line,) = lines_printed(capsys, lambda: None, first=True)
     assert LINE.fullmatch(line)
 
 
@@ -174,24 +175,22 @@ def test_without_any_handler_a_warning_is_printed_once(capsys: pytest.CaptureFix
     "configuration",
     [root_by_basic_config, root_by_dict_config, own_logger_by_dict_config, own_logger_that_propagates],
 )
-def test_a_configured_log_has_the_record_once_and_nothing_else_is_printed(
+def test_a_configured_log_has_the_record_once_and_no_other_line_is_printed(
     configuration: Callable[[], None], first: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert told(capsys, configuration, first=first) == [f"configured: {BAD}"]
+    assert lines_printed(capsys, configuration, first=first) == [f"configured: {BAD}"]
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["chosen first", "chosen afterwards"])
-@pytest.mark.parametrize(
-    "silence", [null_handler, handler_that_takes_errors_alone, no_last_resort, disabled_logger, no_stderr]
-)
-def test_a_log_that_was_made_silent_stays_so(
+@pytest.mark.parametrize("silence", [null_handler, handler_for_errors_only, no_last_resort, disabled_logger, no_stderr])
+def test_a_silenced_log_prints_nothing(
     silence: Callable[[], None], first: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert told(capsys, silence, first=first) == []
+    assert lines_printed(capsys, silence, first=first) == []
 
 
-def test_a_test_suite_has_the_record_in_caplog_alone(
+def test_in_a_test_only_caplog_has_the_record(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert told(capsys, lambda: None, first=True, bare=False) == []
+    assert lines_printed(capsys, lambda: None, first=True, bare=False) == []
     assert [record.getMessage() for record in caplog.records if BAD in record.getMessage()] == [BAD]

@@ -1,4 +1,4 @@
-"""What operators read, and what they are spared."""
+"""What the log says to operators: a line for each change, none for each run or probe."""
 
 import logging
 import re
@@ -7,6 +7,7 @@ import anyio
 import pytest
 
 from asgi_health import Check, Health, HealthMiddleware, degraded, unhealthy
+from asgi_health.health import engine_of
 from asgi_health.testing import lifespan, probe
 from tests.apps import plain_app
 from tests.support.virtual_time import clock_of, run_virtual, stall
@@ -17,7 +18,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_one_line_at_the_start_one_when_it_turns_bad_one_when_it_recovers(
+def test_the_start_a_failure_and_a_recovery_are_logged_once_each(
     backend: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = False
@@ -42,11 +43,11 @@ def test_one_line_at_the_start_one_when_it_turns_bad_one_when_it_recovers(
 
     with caplog.at_level(logging.DEBUG, "asgi_health"):
         run_virtual(backend, main)
-    first, bad, fails, well, again = lines(caplog)
+    first, unhealthy_line, fails, healthy_line, again = lines(caplog)
     assert first.startswith("INFO checks run in the background: database; answered: /health/live /livez ")
-    assert bad == "WARNING check 'database' is unhealthy after 3 failed runs: ConnectionError: refused"
+    assert unhealthy_line == "WARNING check 'database' is unhealthy after 3 failed runs: ConnectionError: refused"
     assert fails == "WARNING readiness fails"
-    assert re.fullmatch(r"INFO check 'database' is healthy again after \d+\.\d s and \d+ failed runs", well)
+    assert re.fullmatch(r"INFO check 'database' is healthy again after \d+\.\d s and \d+ failed runs", healthy_line)
     assert re.fullmatch(r"INFO readiness is well again, it failed for \d+\.\d s", again)
     (record,) = (record for record in caplog.records if "is unhealthy" in record.message)
     assert record.exc_info is not None
@@ -55,14 +56,14 @@ def test_one_line_at_the_start_one_when_it_turns_bad_one_when_it_recovers(
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("seconds", [40.0, 500.0])
-def test_after_a_stall_it_says_for_how_long_nobody_was_answered(
+def test_after_a_stall_the_log_says_for_how_long_readiness_failed(
     backend: str, seconds: float, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def well() -> None:
+    async def passes() -> None:
         await anyio.sleep(0.05)
 
     async def main() -> None:
-        health = Health([Check("well", well)], clock=clock_of(backend), random=lambda: 0.5)
+        health = Health([Check("passes", passes)], clock=clock_of(backend), random=lambda: 0.5)
         async with lifespan(HealthMiddleware(plain_app, health)):
             await anyio.sleep(13.0)
             stall(backend, seconds)
@@ -72,26 +73,26 @@ def test_after_a_stall_it_says_for_how_long_nobody_was_answered(
         run_virtual(backend, main)
     _, fails, again = lines(caplog)
     assert fails == "WARNING readiness fails"
-    (told,) = re.findall(r"INFO readiness is well again, it failed for (\d+\.\d) s", again)
-    assert seconds <= float(told) <= seconds + 0.5
+    (seconds_logged,) = re.findall(r"INFO readiness is well again, it failed for (\d+\.\d) s", again)
+    assert seconds <= float(seconds_logged) <= seconds + 0.5
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_evidence_that_grows_old_because_nobody_renews_it_is_told_when_it_does(
+def test_a_result_that_grows_stale_is_logged_when_it_does(
     backend: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(now: float, *, at_most: int) -> object:
-        raise RuntimeError("a mistake of ours")
+        raise RuntimeError("an error of the engine")
 
-    async def well() -> None:
+    async def passes() -> None:
         return None
 
     async def main() -> None:
-        health = Health([Check("well", well, max_age=30.0)], clock=clock_of(backend), random=lambda: 0.5)
+        health = Health([Check("passes", passes, max_age=30.0)], clock=clock_of(backend), random=lambda: 0.5)
         async with lifespan(HealthMiddleware(plain_app, health)):
             await anyio.sleep(1.0)
             with monkeypatch.context() as patch:
-                patch.setattr(health, "due", broken)
+                patch.setattr(engine_of(health), "due", broken)
                 await anyio.sleep(28.0)
                 assert "readiness" not in caplog.text
                 await anyio.sleep(2.0)
@@ -101,11 +102,11 @@ def test_evidence_that_grows_old_because_nobody_renews_it_is_told_when_it_does(
 
     with caplog.at_level(logging.INFO, "asgi_health"):
         run_virtual(backend, main)
-    (told,) = re.findall(r"readiness is well again, it failed for (\d+\.\d) s", caplog.text)
-    assert 70.0 <= float(told) <= 130.5
+    (seconds_logged,) = re.findall(r"readiness is well again, it failed for (\d+\.\d) s", caplog.text)
+    assert 70.0 <= float(seconds_logged) <= 130.5
 
 
-def test_a_check_that_degrades_is_logged_as_it_comes_and_goes(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_check_that_degrades_and_recovers_is_logged_each_time(caplog: pytest.LogCaptureFixture) -> None:
     slow = True
 
     async def cache() -> object:
@@ -126,7 +127,7 @@ def test_a_check_that_degrades_is_logged_as_it_comes_and_goes(caplog: pytest.Log
     assert len(lines(caplog)) == 3
 
 
-def test_readiness_that_was_never_well_is_part_of_starting_and_no_news(caplog: pytest.LogCaptureFixture) -> None:
+def test_readiness_that_was_never_healthy_is_not_logged_as_failing(caplog: pytest.LogCaptureFixture) -> None:
     async def down() -> None:
         raise ConnectionError("refused")
 
@@ -140,7 +141,7 @@ def test_readiness_that_was_never_well_is_part_of_starting_and_no_news(caplog: p
     assert lines(caplog) == ["WARNING check 'down' is unhealthy after 1 failed run: ConnectionError: refused"]
 
 
-def test_draining_is_intended_and_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_drain_is_not_logged_as_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         health = Health(clock=clock_of("asyncio"))
         app = HealthMiddleware(plain_app, health)
@@ -155,12 +156,12 @@ def test_draining_is_intended_and_no_warning(caplog: pytest.LogCaptureFixture) -
     assert lines(caplog) == []
 
 
-def test_a_second_life_has_no_news_of_the_first(caplog: pytest.LogCaptureFixture) -> None:
-    async def well() -> None:
+def test_a_second_lifespan_logs_no_change_from_the_first(caplog: pytest.LogCaptureFixture) -> None:
+    async def passes() -> None:
         await anyio.sleep(0.5)
 
     async def main() -> None:
-        app = HealthMiddleware(plain_app, Health([Check("well", well)], clock=clock_of("asyncio")))
+        app = HealthMiddleware(plain_app, Health([Check("passes", passes)], clock=clock_of("asyncio")))
         for _ in range(2):
             async with lifespan(app):
                 await anyio.sleep(30.0)
@@ -174,14 +175,16 @@ HOSTILE = "one\r\ntwo\x1b[31m\x1b]0;title\x07\x00\x85three\u2028four\u202e\nWARN
 
 
 @pytest.mark.parametrize("how", ["raises", "unhealthy", "degraded"])
-def test_what_a_check_says_is_one_line_without_control_characters(how: str, caplog: pytest.LogCaptureFixture) -> None:
-    async def says() -> object:
+def test_the_message_of_a_check_is_one_line_without_control_characters(
+    how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def hostile() -> object:
         if how == "raises":
             raise ConnectionError(HOSTILE) from ValueError(HOSTILE)
         return unhealthy(HOSTILE) if how == "unhealthy" else degraded(HOSTILE)
 
     async def main() -> None:
-        app = HealthMiddleware(plain_app, Health([Check("hostile", says)], clock=clock_of("asyncio")))
+        app = HealthMiddleware(plain_app, Health([Check("hostile", hostile)], clock=clock_of("asyncio")))
         async with lifespan(app):
             await anyio.sleep(5.0)
 
@@ -189,9 +192,9 @@ def test_what_a_check_says_is_one_line_without_control_characters(how: str, capl
         run_virtual("asyncio", main)
     (record,) = caplog.records
     assert record.getMessage().endswith("one two three four WARNING forged")
-    first, *below = logging.Formatter("%(levelname)s %(message)s").format(record).split("\n")
-    assert all(char.isprintable() for line in (first, *below) for char in line)
-    assert all(line.startswith("  ") for line in below)
-    assert bool(below) == (how == "raises")
+    first, *traceback = logging.Formatter("%(levelname)s %(message)s").format(record).split("\n")
+    assert all(char.isprintable() for line in (first, *traceback) for char in line)
+    assert all(line.startswith("  ") for line in traceback)
+    assert bool(traceback) == (how == "raises")
     assert (record.exc_info is None) == (how != "raises")
     assert (record.filename, record.funcName) == ("log.py", "log_transition")

@@ -1,4 +1,4 @@
-"""A check that forgets an `await` asks nothing: it fails, and its message names the line."""
+"""A check that forgets an `await` has checked nothing: it fails, and its message names the line."""
 
 import asyncio
 import subprocess
@@ -71,19 +71,19 @@ FORGETFUL: dict[Callable[[], object], list[str]] = {
 def test_a_forgotten_await_fails_and_the_message_names_the_line(forgetful: Callable[[], object], backend: str) -> None:
     result = anyio.run(check_once, Check("a", forgetful), backend=backend)
     assert result.status is Status.UNHEALTHY
-    told = result.message.split("; ")
-    assert [each.partition(", in ")[2] for each in told] == [
+    messages = result.message.split("; ")
+    assert [each.partition(", in ")[2] for each in messages] == [
         f"{function}: Pool.ping() was never awaited" for function in FORGETFUL[forgetful]
     ]
-    assert all(each.startswith(f"{__file__}, line ") for each in told)
+    assert all(each.startswith(f"{__file__}, line ") for each in messages)
 
 
 @pytest.mark.parametrize("run", [lambda: pool.ping(), pool.ping, lambda: None])  # noqa: PLW0108  a plain function
-def test_what_is_awaited_passes(run: Callable[[], object]) -> None:
+def test_a_coroutine_that_is_awaited_passes(run: Callable[[], object]) -> None:
     assert asyncio.run(check_once(Check("a", run))).status is Status.HEALTHY
 
 
-def test_an_exception_of_its_own_comes_first() -> None:
+def test_an_exception_of_the_check_takes_precedence() -> None:
     async def raises() -> None:
         pool.ping()  # type: ignore[unused-coroutine]
         raise LookupError("no row")
@@ -91,7 +91,7 @@ def test_an_exception_of_its_own_comes_first() -> None:
     assert asyncio.run(check_once(Check("a", raises))) == unhealthy("LookupError: no row")
 
 
-def test_what_others_forget_is_warned_of_as_ever() -> None:
+def test_python_still_warns_of_coroutines_that_other_code_forgets() -> None:
     async def main() -> None:
         await asyncio.gather(check_once(Check("a", dropped_at_once)), check_once(Check("b", pool.ping)))
         with pytest.warns(RuntimeWarning, match=r"Pool\.ping.* was never awaited"):
@@ -101,7 +101,7 @@ def test_what_others_forget_is_warned_of_as_ever() -> None:
     assert sys.get_coroutine_origin_tracking_depth() == 0
 
 
-def test_what_a_task_of_the_check_forgets_when_it_is_over_is_warned_of() -> None:
+def test_python_warns_of_a_coroutine_that_a_task_forgets_after_the_check_has_ended() -> None:
     async def forget_later(over: asyncio.Event) -> None:
         await over.wait()
         pool.ping()  # type: ignore[unused-coroutine]
@@ -136,11 +136,13 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize(("development", "told"), [(True, "Pool.ping() was never awaited"), (False, "")])
-def test_in_the_development_mode_of_python_it_fails_in_a_running_app_too(development: bool, told: str) -> None:
+@pytest.mark.parametrize(("development", "message"), [(True, "Pool.ping() was never awaited"), (False, "")])
+def test_in_development_mode_it_fails_in_a_running_app_too(development: bool, message: str) -> None:
     options = ["-X", "dev"] if development else []
     command = [sys.executable, *options, "-W", "ignore::RuntimeWarning", "-c", SERVED]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
-    wanted = "; ".join(f"{name}: {told}" for name in ("dropped_at_once", "dropped_in_a_thread")) if told else "; "
-    assert done.stdout.strip() == wanted.strip()
+    expected = (
+        "; ".join(f"{name}: {message}" for name in ("dropped_at_once", "dropped_in_a_thread")) if message else "; "
+    )
+    assert done.stdout.strip() == expected.strip()

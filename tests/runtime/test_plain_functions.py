@@ -1,4 +1,4 @@
-"""Checks that are plain functions, in real threads on real loops."""
+"""Checks that are plain functions: real threads and real loops."""
 
 import inspect
 import threading
@@ -13,6 +13,7 @@ from asgi_health import Check, Health, HealthMiddleware, Result, Status
 from asgi_health.core.report import CheckReport
 from asgi_health.testing import check_once, lifespan, probe, settled
 from tests.apps import plain_app
+from tests.support.waiting import wait_until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -27,19 +28,13 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
 
 @pytest.fixture(autouse=True)
 def gate() -> Generator[threading.Event]:
-    """What hung threads wait for: open at the end, so that none of them outlives its test."""
+    """What hung threads wait for. Set at the end, so that none of them outlives its test."""
     event = threading.Event()
     others = set(threading.enumerate())
     yield event
     event.set()
     for thread in check_threads() - others:
         thread.join(10.0)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    with anyio.fail_after(10):
-        while not condition():  # noqa: ASYNC110  conditions of the outside have no event
-            await anyio.sleep(0.005)
 
 
 def check_threads(name: str = "") -> set[threading.Thread]:
@@ -56,16 +51,16 @@ async def test_a_thread_that_never_returns_fails_at_the_deadline_and_gets_no_sec
     health = Health([Check("stuck", gate.wait, **BRISK)])  # type: ignore[arg-type]
     app = HealthMiddleware(plain_app, health)
     async with lifespan(app):
-        await until(lambda: "still running after" in only(health).output)
+        await wait_until_async(lambda: "still running after" in only(health).output, "the run is late")
         assert (await probe(app, "/readyz")).status == 503
         assert (await probe(app, "/livez")).status == 200
         assert len(check_threads("stuck")) == 1
         gate.set()
-        await until(lambda: only(health).status is Status.HEALTHY)
+        await wait_until_async(lambda: only(health).status is Status.HEALTHY, "the check passes")
         assert (await probe(app, "/readyz")).status == 200
 
 
-async def test_sixty_hung_threads_leave_the_app_its_own_and_the_other_checks_their_schedule(
+async def test_sixty_hung_threads_delay_neither_the_threads_of_the_app_nor_other_checks(
     gate: threading.Event,
 ) -> None:
     runs = 0
@@ -81,7 +76,7 @@ async def test_sixty_hung_threads_leave_the_app_its_own_and_the_other_checks_the
         before = runs
         with anyio.fail_after(10):
             assert await anyio.to_thread.run_sync(lambda: "the app's own thread") == "the app's own thread"
-        await until(lambda: runs >= before + 5)
+        await wait_until_async(lambda: runs >= before + 5, "the check runs")
 
 
 async def test_checks_leave_no_thread_behind() -> None:
@@ -93,9 +88,9 @@ async def test_checks_leave_no_thread_behind() -> None:
 
     health = Health([Check("count", count, interval=0.001, timeout=5.0)])
     async with lifespan(HealthMiddleware(plain_app, health)):
-        await until(lambda: runs >= 200)
-        await until(lambda: len(check_threads("count")) <= 1)
-    await until(lambda: not check_threads("count"))
+        await wait_until_async(lambda: runs >= 200, "the check runs")
+        await wait_until_async(lambda: len(check_threads("count")) <= 1, "the threads end")
+    await wait_until_async(lambda: not check_threads("count"), "the last thread has ended")
 
 
 async def test_a_plain_function_that_returns_an_awaitable_has_it_awaited_on_the_loop() -> None:
@@ -118,7 +113,7 @@ async def test_a_lambda_that_returns_a_failing_coroutine_fails() -> None:
     async def ping() -> None:
         raise ConnectionError("refused")
 
-    result = await check_once(Check("ping", lambda: ping()))  # noqa: PLW0108  the trap itself
+    result = await check_once(Check("ping", lambda: ping()))  # noqa: PLW0108  the subject of this test
     assert result.status is Status.UNHEALTHY
     assert result.message == "ConnectionError: refused"
 
@@ -136,7 +131,9 @@ async def test_an_awaitable_that_comes_too_late_is_closed_and_not_awaited() -> N
 
     health = Health([Check("late", late, timeout=0.05, interval=60.0, retry_interval=60.0)])
     async with lifespan(HealthMiddleware(plain_app, health)):
-        await until(lambda: bool(made) and inspect.getcoroutinestate(made[0]) == inspect.CORO_CLOSED)
+        await wait_until_async(
+            lambda: bool(made) and inspect.getcoroutinestate(made[0]) == inspect.CORO_CLOSED, "the coroutine is closed"
+        )
         assert only(health).output == "timed out after 0.1 s" or "still running" in only(health).output
 
 
@@ -164,7 +161,7 @@ def raise_base_group() -> NoReturn:
         (lambda: False, "returned False"),
     ],
 )
-async def test_what_a_plain_function_raises_or_returns_wrongly_is_a_failure(
+async def test_an_exception_or_a_wrong_return_value_of_a_plain_function_is_a_failure(
     function: Callable[[], object], message: str
 ) -> None:
     result: Result = await check_once(Check("plain", function))
@@ -176,7 +173,7 @@ async def test_when_no_thread_can_be_started_the_check_fails(monkeypatch: pytest
     def refuse(thread: threading.Thread) -> NoReturn:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr("asgi_health.runtime.thread.Thread.start", refuse)
+    monkeypatch.setattr("asgi_health.runtime.scheduler.executor.Thread.start", refuse)
     result = await check_once(Check("plain", lambda: True))
     assert result.message == "RuntimeError: can't start new thread"
 
@@ -203,4 +200,4 @@ async def test_a_check_that_is_removed_and_added_again_while_it_hangs_does_not_c
         assert 1 <= len(check_threads("stuck")) <= 2
         health.add(Check("stuck", lambda: None, **BRISK))  # type: ignore[arg-type]
         gate.set()
-        await until(lambda: only(health).status is Status.HEALTHY)
+        await wait_until_async(lambda: only(health).status is Status.HEALTHY, "the check passes")

@@ -1,4 +1,4 @@
-"""What a process does at its end, seen from outside of it."""
+"""How a process ends while its checks hang or interrupt it, seen from outside."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The background task itself: when it is killed, when it crashes, when the loop stands still."""
+"""The background task of the runner: when it is cancelled, when it crashes, when the loop is blocked."""
 
 import asyncio
 import contextvars
@@ -12,27 +12,30 @@ import trio
 
 from asgi_health import Check, Health, HealthMiddleware, Probe, Status
 from asgi_health.core.check import CheckFunction
-from asgi_health.core.schedule import Orders
+from asgi_health.core.engine import Engine
+from asgi_health.core.schedule import DueRuns
+from asgi_health.health import engine_of
 from asgi_health.runtime.scheduler.runner import Runner, runner_of
 from asgi_health.testing import lifespan, probe, settled
 from tests.apps import plain_app
 from tests.support.virtual_time import clock_of, run_virtual, stall
+from tests.support.waiting import wait_until_async
 
 BACKENDS = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 variable = contextvars.ContextVar("variable", default="nothing")
 
 
 def healthy_check() -> Check:
-    async def well() -> None:
+    async def passes() -> None:
         pass
 
-    return Check("well", well)
+    return Check("passes", passes)
 
 
 @BACKENDS
-def test_the_first_probe_after_a_stall_is_not_green_on_old_evidence(backend: str) -> None:
+def test_the_first_probe_after_a_stall_is_not_healthy_by_stale_results(backend: str) -> None:
     async def main() -> None:
-        health = Health([Check("well", healthy_check().run, max_age=14.0)], clock=clock_of(backend))
+        health = Health([Check("passes", healthy_check().run, max_age=14.0)], clock=clock_of(backend))
         app = HealthMiddleware(plain_app, health)
         async with lifespan(app):
             await settled(health)
@@ -47,7 +50,7 @@ def test_the_first_probe_after_a_stall_is_not_green_on_old_evidence(backend: str
 
 
 @BACKENDS
-def test_an_answer_that_was_there_before_its_deadline_but_was_seen_after_a_stall_counts_as_late(backend: str) -> None:
+def test_a_result_that_the_loop_receives_after_the_deadline_counts_as_late(backend: str) -> None:
     async def main() -> None:
         async def quick() -> None:
             await anyio.sleep(0.5)
@@ -63,10 +66,10 @@ def test_an_answer_that_was_there_before_its_deadline_but_was_seen_after_a_stall
     run_virtual(backend, main)
 
 
-def test_a_runner_that_is_killed_from_outside_leaves_no_green_answer_behind() -> None:
+def test_after_a_runner_was_cancelled_from_outside_its_results_grow_stale() -> None:
     async def main() -> None:
         health = Health([healthy_check()], clock=clock_of("asyncio"))
-        app = HealthMiddleware(plain_app, health, slow_loop=0)  # nobody looks after it
+        app = HealthMiddleware(plain_app, health, slow_loop=0)  # no heartbeat starts it again
         async with lifespan(app):
             await settled(health)
             (runner,) = (task for task in asyncio.all_tasks() if task.get_name() == "asgi-health runner")
@@ -75,28 +78,27 @@ def test_a_runner_that_is_killed_from_outside_leaves_no_green_answer_behind() ->
             assert health.report(Probe.READINESS).status is Status.HEALTHY
             await asyncio.sleep(1.5)
             assert health.report(Probe.READINESS).status is Status.UNHEALTHY
-            assert health.outlook(Probe.READINESS).at(health.clock()) is Status.UNHEALTHY
-            # The probe that finds it stale asks itself, as it would without lifespan.
+            # A probe that finds a stale result runs the check on demand, as without lifespan.
             assert (await probe(app, "/readyz")).status == 200
 
     run_virtual("asyncio", main)
 
 
 @BACKENDS
-def test_a_runner_that_crashes_is_logged_and_starts_again_after_a_growing_delay(
+def test_a_runner_that_crashes_is_logged_and_starts_again_after_growing_pauses(
     backend: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = clock_of(backend)
     crashes: list[float] = []
-    due = Health.due
+    due = Engine.due
 
-    def broken(self: Health, now: float, *, at_most: int = 1) -> Orders:
+    def broken(self: Engine, now: float, *, at_most: int = 1) -> DueRuns:
         if len(crashes) < 4:
             crashes.append(now)
-            raise RuntimeError("a bug of ours")
+            raise RuntimeError("an error of the engine")
         return due(self, now, at_most=at_most)
 
-    monkeypatch.setattr(Health, "due", broken)
+    monkeypatch.setattr(Engine, "due", broken)
 
     async def main() -> None:
         health = Health([healthy_check()], clock=clock)
@@ -116,18 +118,18 @@ def test_a_runner_that_crashes_is_logged_and_starts_again_after_a_growing_delay(
 
 
 @BACKENDS
-def test_a_check_knows_nothing_of_the_context_of_whoever_started_it(backend: str) -> None:
+def test_a_check_does_not_inherit_the_context_of_the_task_that_started_it(backend: str) -> None:
     seen: list[str] = []
 
-    async def look() -> None:
+    async def in_a_task() -> None:
         seen.append(variable.get())
 
-    def look_from_a_thread() -> None:
+    def in_a_thread() -> None:
         seen.append(variable.get())
 
     async def main() -> None:
         variable.set("the span of a request")
-        health = Health([Check("look", look), Check("thread", look_from_a_thread)])
+        health = Health([Check("task", in_a_task), Check("thread", in_a_thread)])
         async with lifespan(HealthMiddleware(plain_app, health)):
             await settled(health)
 
@@ -146,7 +148,7 @@ def test_after_the_shutdown_no_task_is_left(backend: str) -> None:
     async def main() -> None:
         clock = clock_of(backend)
         checks = [Check(f"hang-{number}", hang) for number in range(20)]
-        # The first run of an empty one leaves what each loop has once: the guard of the trio backend.
+        # The first lifespan starts the one task that the trio backend keeps until the end of the loop.
         async with lifespan(HealthMiddleware(plain_app, Health(clock=clock))):
             pass
         await anyio.sleep(0.1)
@@ -161,49 +163,47 @@ def test_after_the_shutdown_no_task_is_left(backend: str) -> None:
 
 
 class Connection:
-    """Stands for what was in use when a check failed."""
+    """A connection that a check used when it failed."""
 
 
-HELD: list[weakref.ref[Connection]] = []
+CONNECTIONS: list[weakref.ref[Connection]] = []
 
 
 async def fail() -> None:
     connection = Connection()
-    HELD.append(weakref.ref(connection))
+    CONNECTIONS.append(weakref.ref(connection))
     raise ConnectionError("lost")
 
 
 def fail_in_a_thread() -> None:
     connection = Connection()
-    HELD.append(weakref.ref(connection))
+    CONNECTIONS.append(weakref.ref(connection))
     raise ConnectionError("lost")
 
 
 @BACKENDS
 @pytest.mark.parametrize("function", [fail, fail_in_a_thread])
-def test_nothing_keeps_what_failed_runs_left_behind(backend: str, function: CheckFunction) -> None:
-    """An exception holds its frames, and these the connection that was in use: it must not be kept."""
-    HELD.clear()
+def test_the_objects_of_failed_runs_are_released(backend: str, function: CheckFunction) -> None:
+    """An exception refers to its frames, and these to the connection that was in use: it must not be kept."""
+    CONNECTIONS.clear()
     check = Check("fail", function, interval=0.001, retry_interval=0.001, timeout=60.0)
 
     async def main() -> None:
         async with lifespan(HealthMiddleware(plain_app, Health([check]))):
-            with anyio.fail_after(30):
-                while len(HELD) < 100:  # noqa: ASYNC110  runs have no event
-                    await anyio.sleep(0.005)
+            await wait_until_async(lambda: len(CONNECTIONS) >= 100, "the check has run a hundred times", 30.0)
 
     logger = logging.getLogger("asgi_health")
-    logger.addFilter(_nothing)  # the capture of the test framework keeps what it is handed
+    logger.addFilter(_refuse)  # caplog keeps every record, and with it the exception
     gc.disable()
     try:
         anyio.run(main, backend=backend)
-        assert sum(ref() is not None for ref in HELD) <= 1
+        assert sum(ref() is not None for ref in CONNECTIONS) <= 1
     finally:
         gc.enable()
-        logger.removeFilter(_nothing)
+        logger.removeFilter(_refuse)
 
 
-def _nothing(record: logging.LogRecord) -> bool:
+def _refuse(record: logging.LogRecord) -> bool:
     return False
 
 
@@ -234,8 +234,8 @@ def test_checks_that_are_added_and_removed_at_run_time_are_run_and_cancelled_at_
     run_virtual(backend, main)
 
 
-def test_a_health_has_one_runner_however_many_middlewares_share_it() -> None:
-    health = Health()
-    assert isinstance(runner_of(health), Runner)
-    assert runner_of(health) is runner_of(health)
-    assert runner_of(Health()) is not runner_of(health)
+def test_an_engine_has_one_runner() -> None:
+    first, second = (engine_of(Health()) for _ in range(2))
+    assert isinstance(runner_of(first), Runner)
+    assert runner_of(first) is runner_of(first)
+    assert runner_of(first) is not runner_of(second)

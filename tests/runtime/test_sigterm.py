@@ -1,4 +1,4 @@
-"""In front of SIGTERM: for handlers of Python, for event loops that read descriptors, and out again without a trace."""
+"""The handler of SIGTERM: in front of handlers of Python, and of event loops that read the wakeup descriptor."""
 
 import signal
 import socket
@@ -7,23 +7,23 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from asgi_health.runtime.drain.sigterm import CannotHold, Sigterm
+from asgi_health.runtime.drain.sigterm import CannotHandle, SigtermHandler
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="a test of POSIX signals")
 
 
 class Loop:
-    """The end of an event loop at which the numbers of signals arrive."""
+    """The descriptors of an event loop that receives the numbers of signals."""
 
     def __init__(self) -> None:
         self.reading, self.writing = socket.socketpair()
         self.reading.setblocking(False)
         self.writing.setblocking(False)
 
-    def arm(self) -> None:
+    def set_wakeup_fd(self) -> None:
         signal.set_wakeup_fd(self.writing.fileno(), warn_on_full_buffer=False)
 
-    def heard(self) -> bytes:
+    def received(self) -> bytes:
         try:
             return self.reading.recv(100)
         except BlockingIOError:
@@ -36,11 +36,11 @@ class Loop:
 
 @pytest.fixture
 def server() -> Iterator[list[int]]:
-    """A server that handles SIGTERM by a handler of its own: what it got."""
-    got: list[int] = []
-    before = signal.signal(signal.SIGTERM, lambda number, frame: got.append(number))
+    """What a server with its own handler of SIGTERM has received."""
+    received: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
     descriptor = signal.set_wakeup_fd(-1)
-    yield got
+    yield received
     signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
     signal.signal(signal.SIGTERM, before)
 
@@ -53,14 +53,15 @@ def loop() -> Iterator[Loop]:
 
 
 @pytest.fixture
-def ours() -> Iterator[Loop]:
-    ours = Loop()
-    yield ours
-    ours.close()
+def monitor() -> Iterator[Loop]:
+    """The descriptor of the monitor thread."""
+    monitor = Loop()
+    yield monitor
+    monitor.close()
 
 
-class Hold:
-    """What decides: whether the next signals are held back."""
+class Delay:
+    """Whether each of the next signals is delayed, as `on_sigterm`."""
 
     def __init__(self, *answers: bool) -> None:
         self.answers = list(answers)
@@ -74,146 +75,152 @@ def sigterm() -> None:
 
 
 @pytest.mark.usefixtures("server")
-def test_the_first_is_held_back_and_the_second_goes_through(server: list[int], ours: Loop) -> None:
-    front = Sigterm(ours.writing.fileno(), Hold(True, False))
-    front.install()
+def test_the_first_signal_is_delayed_and_the_second_goes_through(server: list[int], monitor: Loop) -> None:
+    handler = SigtermHandler(monitor.writing.fileno(), Delay(True, False))
+    handler.install()
     sigterm()
     assert server == []
     sigterm()
     assert server == [signal.SIGTERM]
-    assert not front.installed
+    assert not handler.installed
 
 
-def test_after_one_went_through_everything_is_as_it_was(server: list[int], ours: Loop, loop: Loop) -> None:
-    loop.arm()
-    handler = signal.getsignal(signal.SIGTERM)
-    front = Sigterm(ours.writing.fileno(), Hold(False))
-    front.install()
+def test_after_a_signal_went_through_the_original_handlers_are_restored(
+    server: list[int], monitor: Loop, loop: Loop
+) -> None:
+    loop.set_wakeup_fd()
+    original = signal.getsignal(signal.SIGTERM)
+    handler = SigtermHandler(monitor.writing.fileno(), Delay(False))
+    handler.install()
     sigterm()
-    assert signal.getsignal(signal.SIGTERM) is handler
+    assert signal.getsignal(signal.SIGTERM) is original
     assert signal.set_wakeup_fd(-1) == loop.writing.fileno()
 
 
-def test_it_can_be_taken_out_without_a_signal(server: list[int], ours: Loop, loop: Loop) -> None:
-    loop.arm()
-    handler = signal.getsignal(signal.SIGTERM)
-    front = Sigterm(ours.writing.fileno(), Hold())
-    front.install()
-    assert signal.getsignal(signal.SIGTERM) is not handler
-    front.remove()
-    front.remove()
-    assert signal.getsignal(signal.SIGTERM) is handler
+def test_remove_restores_the_original_handlers(server: list[int], monitor: Loop, loop: Loop) -> None:
+    loop.set_wakeup_fd()
+    original = signal.getsignal(signal.SIGTERM)
+    handler = SigtermHandler(monitor.writing.fileno(), Delay())
+    handler.install()
+    assert signal.getsignal(signal.SIGTERM) is not original
+    handler.remove()
+    handler.remove()
+    assert signal.getsignal(signal.SIGTERM) is original
     assert signal.set_wakeup_fd(-1) == loop.writing.fileno()
     sigterm()
     assert server == [signal.SIGTERM]
 
 
-def test_a_loop_that_reads_a_descriptor_hears_of_it_only_when_it_goes_through(
-    server: list[int], ours: Loop, loop: Loop
+def test_a_loop_that_reads_the_wakeup_descriptor_receives_a_signal_only_when_it_goes_through(
+    server: list[int], monitor: Loop, loop: Loop
 ) -> None:
-    loop.arm()
-    front = Sigterm(ours.writing.fileno(), Hold(True, False))
-    front.install()
+    loop.set_wakeup_fd()
+    handler = SigtermHandler(monitor.writing.fileno(), Delay(True, False))
+    handler.install()
     sigterm()
-    front.forward(ours.heard())
-    assert loop.heard() == b""
+    handler.forward(monitor.received())
+    assert loop.received() == b""
     sigterm()
-    front.forward(ours.heard())
-    assert loop.heard() == bytes([signal.SIGTERM])
+    handler.forward(monitor.received())
+    assert loop.received() == bytes([signal.SIGTERM])
 
 
-def test_other_signals_reach_the_loop_through_the_descriptor(server: list[int], ours: Loop, loop: Loop) -> None:
-    loop.arm()
+def test_other_signals_are_forwarded_to_the_loop(server: list[int], monitor: Loop, loop: Loop) -> None:
+    loop.set_wakeup_fd()
     before = signal.signal(signal.SIGUSR1, lambda number, frame: None)
     try:
-        front = Sigterm(ours.writing.fileno(), Hold())
-        front.install()
+        handler = SigtermHandler(monitor.writing.fileno(), Delay())
+        handler.install()
         signal.raise_signal(signal.SIGUSR1)
-        assert loop.heard() == b""
-        front.forward(b"\0" + ours.heard())
-        assert loop.heard() == bytes([signal.SIGUSR1])
-        front.remove()
+        assert loop.received() == b""
+        handler.forward(b"\0" + monitor.received())
+        assert loop.received() == bytes([signal.SIGUSR1])
+        handler.remove()
     finally:
         signal.signal(signal.SIGUSR1, before)
 
 
 @pytest.mark.usefixtures("server")
-def test_where_no_loop_reads_a_descriptor_none_is_set(ours: Loop) -> None:
-    front = Sigterm(ours.writing.fileno(), Hold())
-    front.install()
-    front.look()
+def test_where_no_loop_reads_a_wakeup_descriptor_none_is_set(monitor: Loop) -> None:
+    handler = SigtermHandler(monitor.writing.fileno(), Delay())
+    handler.install()
+    handler.reinstall()
     assert signal.set_wakeup_fd(-1) == -1
-    front.remove()
+    handler.remove()
     assert signal.set_wakeup_fd(-1) == -1
 
 
 @pytest.mark.usefixtures("server")
-def test_a_loop_that_arms_its_descriptor_again_is_stepped_in_front_of_again(ours: Loop, loop: Loop) -> None:
-    """uvloop does, each time its loop is run."""
-    front = Sigterm(ours.writing.fileno(), Hold(True))
-    front.install()
-    loop.arm()
-    front.look()
+def test_after_a_loop_has_set_its_descriptor_again_it_is_replaced_again(monitor: Loop, loop: Loop) -> None:
+    """uvloop sets it each time its loop is run."""
+    handler = SigtermHandler(monitor.writing.fileno(), Delay(True))
+    handler.install()
+    loop.set_wakeup_fd()
+    handler.reinstall()
     sigterm()
-    front.forward(ours.heard())
-    assert loop.heard() == b""
-    front.remove()
+    handler.forward(monitor.received())
+    assert loop.received() == b""
+    handler.remove()
     assert signal.set_wakeup_fd(-1) == loop.writing.fileno()
 
 
-def test_a_handler_that_is_set_later_is_stepped_in_front_of(server: list[int], ours: Loop) -> None:
-    front = Sigterm(ours.writing.fileno(), Hold(True, False))
-    front.install()
-    late: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, frame: late.append(number))
-    front.look()
+def test_a_handler_that_is_set_later_is_replaced_and_gets_the_signal_that_goes_through(
+    server: list[int], monitor: Loop
+) -> None:
+    handler = SigtermHandler(monitor.writing.fileno(), Delay(True, False))
+    handler.install()
+    other: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: other.append(number))
+    handler.reinstall()
     sigterm()
-    assert late == []
+    assert other == []
     sigterm()
-    assert (late, server) == ([signal.SIGTERM], [])
+    assert (other, server) == ([signal.SIGTERM], [])
 
 
-def test_handlers_that_hand_on_to_each_other_come_to_an_end(server: list[int], ours: Loop) -> None:
-    front = Sigterm(ours.writing.fileno(), Hold(False))
-    front.install()
-    behind = signal.getsignal(signal.SIGTERM)
-    assert callable(behind)
+def test_handlers_that_call_each_other_end(server: list[int], monitor: Loop) -> None:
+    handler = SigtermHandler(monitor.writing.fileno(), Delay(False))
+    handler.install()
+    installed = signal.getsignal(signal.SIGTERM)
+    assert callable(installed)
     chained: list[int] = []
 
     def chain(number: int, frame: object) -> None:
         chained.append(number)
-        behind(number, None)
+        installed(number, None)
 
     signal.signal(signal.SIGTERM, chain)
-    front.look()
+    handler.reinstall()
     sigterm()
     assert (chained, server) == ([signal.SIGTERM], [signal.SIGTERM])
 
 
-def test_somebody_who_stepped_in_front_stays_there_and_gets_through(server: list[int], ours: Loop) -> None:
-    front = Sigterm(ours.writing.fileno(), Hold())
-    front.install()
-    behind = signal.getsignal(signal.SIGTERM)
-    assert callable(behind)
+def test_a_handler_that_calls_this_one_stays_installed_after_remove_and_reaches_the_original(
+    server: list[int], monitor: Loop
+) -> None:
+    handler = SigtermHandler(monitor.writing.fileno(), Delay())
+    handler.install()
+    installed = signal.getsignal(signal.SIGTERM)
+    assert callable(installed)
 
     def chain(number: int, frame: object) -> None:
-        behind(number, None)
+        installed(number, None)
 
     signal.signal(signal.SIGTERM, chain)
-    front.remove()
+    handler.remove()
     assert signal.getsignal(signal.SIGTERM) is chain
     sigterm()
     assert server == [signal.SIGTERM]
 
 
 @pytest.mark.usefixtures("server")
-def test_a_full_or_closed_descriptor_of_a_loop_harms_nobody(ours: Loop, loop: Loop) -> None:
-    loop.arm()
-    front = Sigterm(ours.writing.fileno(), Hold())
-    front.install()
+def test_a_full_descriptor_of_a_loop_is_no_error(monitor: Loop, loop: Loop) -> None:
+    loop.set_wakeup_fd()
+    handler = SigtermHandler(monitor.writing.fileno(), Delay())
+    handler.install()
     for _ in range(1000):
-        front.forward(bytes([signal.SIGUSR1]) * 1000)
-    front.remove()
+        handler.forward(bytes([signal.SIGUSR1]) * 1000)
+    handler.remove()
 
 
 def in_a_thread(call: Callable[[], None]) -> BaseException | None:
@@ -232,196 +239,204 @@ def in_a_thread(call: Callable[[], None]) -> BaseException | None:
 
 
 @pytest.mark.usefixtures("server")
-def test_outside_of_the_main_thread_it_says_so_and_changes_nothing(ours: Loop) -> None:
-    handler = signal.getsignal(signal.SIGTERM)
-    error = in_a_thread(Sigterm(ours.writing.fileno(), Hold()).install)
-    assert isinstance(error, CannotHold)
+def test_install_outside_of_the_main_thread_is_refused_and_changes_nothing(monitor: Loop) -> None:
+    original = signal.getsignal(signal.SIGTERM)
+    error = in_a_thread(SigtermHandler(monitor.writing.fileno(), Delay()).install)
+    assert isinstance(error, CannotHandle)
     assert "main thread" in str(error)
-    assert signal.getsignal(signal.SIGTERM) is handler
+    assert signal.getsignal(signal.SIGTERM) is original
 
 
 @pytest.mark.usefixtures("server")
-def test_taking_it_out_in_another_thread_leaves_it_to_the_main_one(ours: Loop) -> None:
-    front = Sigterm(ours.writing.fileno(), Hold())
-    front.install()
-    assert in_a_thread(front.remove) is None
-    assert front.installed
-    front.remove()
-    assert not front.installed
+def test_remove_in_another_thread_has_no_effect(monitor: Loop) -> None:
+    handler = SigtermHandler(monitor.writing.fileno(), Delay())
+    handler.install()
+    assert in_a_thread(handler.remove) is None
+    assert handler.installed
+    handler.remove()
+    assert not handler.installed
 
 
 @pytest.mark.usefixtures("server")
-def test_where_nobody_listens_there_is_nothing_to_hold_back(ours: Loop) -> None:
+def test_install_is_refused_where_sigterm_is_ignored(monitor: Loop) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    with pytest.raises(CannotHold, match="nothing in this worker process listens"):
-        Sigterm(ours.writing.fileno(), Hold()).install()
+    with pytest.raises(CannotHandle, match="nothing in this worker process listens"):
+        SigtermHandler(monitor.writing.fileno(), Delay()).install()
 
 
 @pytest.mark.usefixtures("server")
-def test_a_worker_that_ignores_ctrl_c_is_stopped_by_other_means(ours: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """hypercorn's; nothing of its own handles SIGTERM either."""
-    monkeypatch.setattr("asgi_health.runtime.sigterm.parent_process", object)
+def test_install_is_refused_in_a_worker_that_is_stopped_by_other_means(
+    monitor: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """hypercorn's workers; they have no handler of SIGTERM either."""
+    monkeypatch.setattr("multiprocessing.process.parent_process", object)  # as in a child of multiprocessing
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
-        with pytest.raises(CannotHold, match="nothing in this worker process listens"):
-            Sigterm(ours.writing.fileno(), Hold()).install()
+        with pytest.raises(CannotHandle, match="nothing in this worker process listens"):
+            SigtermHandler(monitor.writing.fileno(), Delay()).install()
     finally:
         signal.signal(signal.SIGINT, before)
 
 
 def test_a_worker_that_ignores_ctrl_c_and_handles_sigterm_drains(
-    server: list[int], ours: Loop, monkeypatch: pytest.MonkeyPatch
+    server: list[int], monitor: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("asgi_health.runtime.sigterm.parent_process", object)
+    monkeypatch.setattr("multiprocessing.process.parent_process", object)  # as in a child of multiprocessing
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    front = Sigterm(ours.writing.fileno(), Hold(True, False))
+    handler = SigtermHandler(monitor.writing.fileno(), Delay(True, False))
     try:
-        front.install()
+        handler.install()
         sigterm()
         assert server == []
         sigterm()
         assert server == [signal.SIGTERM]
     finally:
-        front.remove()
+        handler.remove()
         signal.signal(signal.SIGINT, before)
 
 
-def test_two_drains_in_one_process_hold_it_side_by_side_and_lose_nothing(server: list[int], loop: Loop) -> None:
-    """An app and one that is mounted in it. Neither overtakes the other, and the loop's descriptor is not forgotten."""
-    loop.arm()
+def test_two_handlers_in_one_process_do_not_replace_each_other(server: list[int], loop: Loop) -> None:
+    """Those of an app and of one that is mounted in it. The loop's descriptor is restored at the end."""
+    loop.set_wakeup_fd()
     outer, inner = Loop(), Loop()
-    fronts = [Sigterm(each.writing.fileno(), Hold(True, False, False)) for each in (outer, inner)]
-    for front in fronts:
-        front.install()
+    handlers = [SigtermHandler(each.writing.fileno(), Delay(True, False, False)) for each in (outer, inner)]
+    for handler in handlers:
+        handler.install()
     for _ in range(3):
-        for front in fronts:
-            front.look()
+        for handler in handlers:
+            handler.reinstall()
     sigterm()
-    for front, each in zip(fronts, (outer, inner), strict=True):
-        front.forward(each.heard())
-    assert (server, loop.heard()) == ([], b"")
+    for handler, each in zip(handlers, (outer, inner), strict=True):
+        handler.forward(each.received())
+    assert (server, loop.received()) == ([], b"")
     sigterm()
     assert server == [signal.SIGTERM]
-    for front in fronts:
-        front.remove()
+    for handler in handlers:
+        handler.remove()
     assert signal.set_wakeup_fd(-1) == loop.writing.fileno()
     outer.close()
     inner.close()
 
 
-# -- what is held is passed on once, by the last who lets go
+# -- a delayed signal is passed on once, by the last handler
 
 
 @pytest.fixture
-def fronts(server: list[int]) -> Iterator[list[Sigterm]]:
-    """Two that hold the first signal and nothing else."""
+def handlers(server: list[int]) -> Iterator[list[SigtermHandler]]:
+    """Two that delay the first signal and no other."""
     loops = [Loop(), Loop()]
-    fronts = [Sigterm(each.writing.fileno(), Hold(True, False)) for each in loops]
-    for front in fronts:
-        front.install()
-    yield fronts
-    for front in fronts:
-        front.remove()
+    handlers = [SigtermHandler(each.writing.fileno(), Delay(True, False)) for each in loops]
+    for handler in handlers:
+        handler.install()
+    yield handlers
+    for handler in handlers:
+        handler.remove()
     for each in loops:
         each.close()
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 @pytest.mark.parametrize("removed", [(), (0,), (1,), (0, 1)], ids=str)
-def test_of_two_that_hold_the_last_to_let_go_passes_it_on(
-    order: tuple[int, int], removed: tuple[int, ...], server: list[int], fronts: list[Sigterm]
+def test_the_last_of_two_handlers_passes_the_signal_on(
+    order: tuple[int, int], removed: tuple[int, ...], server: list[int], handlers: list[SigtermHandler]
 ) -> None:
-    """`removed`: those whose server has begun to stop by itself, and which hold nothing that comes after."""
+    """`removed`: those that are removed during the delay, because the server has begun to stop by itself."""
     sigterm()
     for number in removed:
-        fronts[number].remove()
-    first, last = (fronts[number] for number in order)
-    first.let_go()
-    first.let_go()
+        handlers[number].remove()
+    first, last = (handlers[number] for number in order)
+    first.pass_on()
+    first.pass_on()
     assert server == []
-    last.let_go()
+    last.pass_on()
     assert server == [signal.SIGTERM]
-    for front in fronts:
-        front.let_go()
+    for handler in handlers:
+        handler.pass_on()
     assert server == [signal.SIGTERM]
 
 
-def test_it_may_be_let_go_of_in_another_thread(server: list[int], fronts: list[Sigterm]) -> None:
+def test_another_thread_may_pass_the_signal_on(server: list[int], handlers: list[SigtermHandler]) -> None:
     sigterm()
-    for front in fronts:
-        assert in_a_thread(front.let_go) is None
+    for handler in handlers:
+        assert in_a_thread(handler.pass_on) is None
     assert server == [signal.SIGTERM]
 
 
-def test_what_was_never_held_is_not_passed_on(server: list[int], fronts: list[Sigterm]) -> None:
-    for front in fronts:
-        front.let_go()
+def test_where_no_signal_is_delayed_none_is_passed_on(server: list[int], handlers: list[SigtermHandler]) -> None:
+    for handler in handlers:
+        handler.pass_on()
     assert server == []
 
 
-def test_what_went_through_meanwhile_is_not_passed_on_once_more(server: list[int], fronts: list[Sigterm]) -> None:
+def test_a_signal_that_went_through_meanwhile_is_not_passed_on_again(
+    server: list[int], handlers: list[SigtermHandler]
+) -> None:
     sigterm()
     sigterm()
     assert server == [signal.SIGTERM]
-    for front in fronts:
-        front.let_go()
+    for handler in handlers:
+        handler.pass_on()
     assert server == [signal.SIGTERM]
 
 
-def test_one_that_came_later_does_not_hold_what_is_passed_on(server: list[int], ours: Loop, loop: Loop) -> None:
-    """An app that is mounted, and has its first request in the middle of the drain."""
-    first = Sigterm(ours.writing.fileno(), Hold(True))
+def test_a_handler_installed_during_the_delay_does_not_delay_what_is_passed_on(
+    server: list[int], monitor: Loop, loop: Loop
+) -> None:
+    """That of a mounted app whose first request comes during the drain."""
+    first = SigtermHandler(monitor.writing.fileno(), Delay(True))
     first.install()
     sigterm()
-    late = Sigterm(loop.writing.fileno(), Hold())
-    late.install()
-    first.let_go()
+    second = SigtermHandler(loop.writing.fileno(), Delay())
+    second.install()
+    first.pass_on()
     assert server == [signal.SIGTERM]
-    late.remove()
+    second.remove()
 
 
-def test_what_raises_when_it_is_asked_holds_nothing(server: list[int], ours: Loop) -> None:
+def test_a_signal_goes_through_when_on_sigterm_raises(server: list[int], monitor: Loop) -> None:
     def broken() -> bool:
-        raise ValueError("its own")
+        raise ValueError("an error of the callback")
 
-    Sigterm(ours.writing.fileno(), broken).install()
+    SigtermHandler(monitor.writing.fileno(), broken).install()
     sigterm()
     assert server == [signal.SIGTERM]
 
 
 @pytest.mark.parametrize("other", [True, False])
-def test_a_delay_that_is_over_before_the_next_is_asked_loses_nothing(
-    other: bool, server: list[int], ours: Loop, loop: Loop
+def test_a_delay_that_ends_before_the_next_handler_is_asked_loses_no_signal(
+    other: bool, server: list[int], monitor: Loop, loop: Loop
 ) -> None:
     def short() -> bool:
-        front.let_go()
+        handler.pass_on()
         return True
 
-    front = Sigterm(ours.writing.fileno(), short)
-    front.install()
-    second = Sigterm(loop.writing.fileno(), Hold(other))
+    handler = SigtermHandler(monitor.writing.fileno(), short)
+    handler.install()
+    second = SigtermHandler(loop.writing.fileno(), Delay(other))
     second.install()
     sigterm()
     assert server == ([] if other else [signal.SIGTERM])
-    second.let_go()
+    second.pass_on()
     assert server == [signal.SIGTERM]
-    for each in (front, second):
+    for each in (handler, second):
         each.remove()
 
 
-def test_who_handles_it_for_a_while_and_puts_back_what_was_there_changes_nothing(server: list[int], ours: Loop) -> None:
-    front = Sigterm(ours.writing.fileno(), Hold(False))
-    front.install()
-    before = signal.signal(signal.SIGTERM, lambda number, frame: pytest.fail("it is long over"))
-    front.look()
+def test_another_handler_that_is_set_for_a_while_and_restores_this_one_changes_nothing(
+    server: list[int], monitor: Loop
+) -> None:
+    handler = SigtermHandler(monitor.writing.fileno(), Delay(False))
+    handler.install()
+    before = signal.signal(signal.SIGTERM, lambda number, frame: pytest.fail("it has been replaced"))
+    handler.reinstall()
     signal.signal(signal.SIGTERM, before)
-    front.look()
+    handler.reinstall()
     sigterm()
     assert server == [signal.SIGTERM]
 
 
-def test_windows_has_no_signal_to_hold_back(ours: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_install_is_refused_on_windows(monitor: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "win32")
-    with pytest.raises(CannotHold, match="Windows"):
-        Sigterm(ours.writing.fileno(), Hold()).install()
+    with pytest.raises(CannotHandle, match="Windows"):
+        SigtermHandler(monitor.writing.fileno(), Delay()).install()

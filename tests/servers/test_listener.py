@@ -250,7 +250,7 @@ def test_a_forked_child_does_not_keep_the_address_of_a_process_that_has_died() -
     """It would accept connections that no process answers, with SO_REUSEPORT those of the successor too."""
     with held_port() as port:
         program = subprocess.Popen(
-            [sys.executable, "-m", "tests.listener.forks", f"127.0.0.1:{port}"],
+            [sys.executable, "-m", "tests.listener.forking_program", f"127.0.0.1:{port}"],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

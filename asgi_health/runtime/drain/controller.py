@@ -79,8 +79,9 @@ class DrainController:
 
     def pass_on_signal(self) -> None:
         """Pass on the signal that is still delayed. It may be the end of the process."""
-        if self._handler is not None:
-            self._handler.pass_on()
+        handler = self._handler  # read once: the loop's thread may set it to None in between
+        if handler is not None:
+            handler.pass_on()
 
     # -- in a signal handler
 
@@ -105,12 +106,13 @@ class DrainController:
 
     def poll(self, now: float) -> float:
         """Pass on a signal whose delay is over. Returns when to call again, as `now` counts."""
-        if not self.delays_signal:
+        pass_on_at = self._pass_on_at  # read once: `disarm` or a second signal may change it in between
+        if not -inf < pass_on_at < inf:
             return inf
         if not self._heartbeat.alive:  # the loop has ended, and with it the server
             self._release()
             return inf
-        remaining = self._pass_on_at - self._engine.clock()
+        remaining = pass_on_at - self._engine.clock()
         if remaining <= 0:
             self._release()
             due = inf
@@ -123,13 +125,16 @@ class DrainController:
 
     def on_wakeup(self, numbers: bytes) -> None:
         """Pass the numbers of signals on to the event loop, whose wakeup descriptor the handler has replaced."""
-        if self._handler is not None:
-            self._handler.forward(numbers)
+        handler = self._handler
+        if handler is not None:
+            handler.forward(numbers)
         if signal.SIGTERM in numbers:
             # uvloop waits in C, and Python's signal handlers do not run before something wakes it.
             self._heartbeat.wake()
 
     def _release(self) -> None:
+        if not self.delays_signal:  # meanwhile `disarm` has left it to `pass_on_signal`, or a second one went through
+            return
         self._pass_on_at = -inf
         self.pass_on_signal()
         self._heartbeat.wake()  # so that the main thread runs the pending signal handlers

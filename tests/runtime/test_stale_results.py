@@ -1,16 +1,18 @@
-"""Old evidence stays old, and what nobody runs any more can still come back."""
+"""Results that grow stale do not become fresh again, and a check that stopped running can become healthy again."""
 
 import anyio
 import pytest
 
 from asgi_health import Check, Health, HealthMiddleware, Probe, Status, Transition
+from asgi_health.health import engine_of
+from asgi_health.runtime.scheduler.runner import runner_of
 from asgi_health.testing import lifespan, probe
 from tests.apps import plain_app
 from tests.support.virtual_time import BACKENDS, clock_of, run_virtual, stall
 
 
 class Dependency:
-    """Something that can be up or down."""
+    """A dependency that a test takes down."""
 
     def __init__(self) -> None:
         self.up = True
@@ -21,7 +23,7 @@ class Dependency:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_failure_below_the_threshold_does_not_revive_a_pass_that_has_grown_stale(backend: str) -> None:
+def test_a_failure_below_the_threshold_does_not_make_a_stale_pass_fresh(backend: str) -> None:
     dependency = Dependency()
     app = HealthMiddleware(plain_app, Health([Check("database", dependency)], clock=clock_of(backend)))
 
@@ -40,7 +42,7 @@ def test_a_failure_below_the_threshold_does_not_revive_a_pass_that_has_grown_sta
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_run_that_slept_through_a_stall_does_not_make_it_green(backend: str) -> None:
+def test_a_run_that_was_suspended_during_a_stall_does_not_make_readiness_healthy(backend: str) -> None:
     slow = False
 
     async def database() -> None:
@@ -55,11 +57,11 @@ def test_a_run_that_slept_through_a_stall_does_not_make_it_green(backend: str) -
             slow = True
             await anyio.sleep(5.5)
             stall(backend, 600.0)
-            assert health.outlook(Probe.READINESS).at(health.clock()) is Status.UNHEALTHY
+            assert health.report(Probe.READINESS).status is Status.UNHEALTHY
             await anyio.sleep(0.1)
-            assert health.outlook(Probe.READINESS).at(health.clock()) is Status.UNHEALTHY
+            assert health.report(Probe.READINESS).status is Status.UNHEALTHY
             await anyio.sleep(4.0)
-            assert health.outlook(Probe.READINESS).at(health.clock()) is Status.HEALTHY
+            assert health.report(Probe.READINESS).status is Status.HEALTHY
 
     run_virtual(backend, main)
 
@@ -76,7 +78,7 @@ def test_startup_checks_alone_are_run_for_a_readiness_probe_on_demand(backend: s
     assert run_virtual(backend, main) == 200
 
 
-def test_what_the_runner_left_unhealthy_comes_back_on_demand() -> None:
+def test_after_the_runner_has_ended_an_unhealthy_check_becomes_healthy_on_demand() -> None:
     dependency = Dependency()
     health = Health([Check("database", dependency)], clock=clock_of("asyncio"))
     app = HealthMiddleware(plain_app, health)
@@ -86,7 +88,7 @@ def test_what_the_runner_left_unhealthy_comes_back_on_demand() -> None:
         async with lifespan(app):
             await anyio.sleep(1.0)
             seen = [(await probe(app, "/readyz")).status]
-            health.runner.cancel()  # type: ignore[attr-defined]  # as somebody who cancels all tasks
+            runner_of(engine_of(health)).cancel()
             dependency.up = True
             await anyio.sleep(20.0)
             seen.append((await probe(app, "/readyz")).status)
@@ -119,7 +121,7 @@ def test_a_probe_does_not_wait_for_a_check_that_was_removed_meanwhile(backend: s
     assert clock() < 70.0
 
 
-def test_a_subscriber_that_raises_whatever_it_likes_does_not_end_the_runner() -> None:
+def test_a_subscriber_that_raises_system_exit_does_not_end_the_runner() -> None:
     def cancelled(transition: Transition) -> None:
         raise SystemExit(f"{transition.name} has changed")
 

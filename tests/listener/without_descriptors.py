@@ -1,4 +1,4 @@
-"""A program that starts with ever more descriptors left, until it can. `python -m ... ADDRESS`, a line for each."""
+"""Start with 0, 1, 2, ... descriptors left until it works: `python -m ... ADDRESS` prints a line for each attempt."""
 
 import asyncio
 import gc
@@ -13,7 +13,7 @@ from asgi_health.listener.interface import CannotListen
 
 
 def fill() -> list[int]:
-    """Take all that there are."""
+    """Open descriptors until the system gives no more."""
     taken: list[int] = []
     try:
         while True:
@@ -42,7 +42,7 @@ def join() -> None:
 
 async def main(address: str) -> None:
     health = Health()
-    await start(health, address)  # what is imported needs descriptors too
+    await start(health, address)  # so that the modules that it needs are imported
     join()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))

@@ -1,4 +1,4 @@
-"""A file system whose server is gone."""
+"""A file system whose server is gone: calls for a path on it do not return."""
 
 import os
 import threading
@@ -11,7 +11,7 @@ import pytest
 
 @contextmanager
 def hanging(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """A file system on which `path` is not found out before the block ends. The event: somebody waits for it."""
+    """Make `os.stat(path)` hang until the end of the block. The event is set when a thread waits for it."""
     hung, released = threading.Event(), threading.Event()
     stat = os.stat
 

@@ -1,4 +1,4 @@
-"""Two listeners at one address in one process: refused, and each probe has one who answers it."""
+"""A second listener at the same address in one process is refused: each probe would reach one of the two."""
 
 import logging
 import socket
@@ -13,17 +13,18 @@ from asgi_health.listener.interface import CannotListen
 
 from ..servers.wire import ask as ask_at
 from ..support.asgi_caller import ask, echo_nothing
-from ..support.lifespan_apps import speaks
-from ..support.lifespan_driver import Server, serving
+from ..support.lifespan_apps import lifespan_app
+from ..support.lifespan_driver import LifespanDriver, serving
+from ..support.services import stop_services
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="the system refuses it by itself")
 
-REFUSED = "another listener of this process has it"
+REFUSED = "another listener of this process uses it"
 
 
 @pytest.fixture
 def address() -> Iterator[tuple[str, int]]:
-    """A port that no other test is given meanwhile: bound, and shared with every socket that asks to share it."""
+    """A port that the system gives to no other test: bound, and shared with every socket that allows it."""
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         holder.bind(("127.0.0.1", 0))
@@ -41,24 +42,24 @@ async def status(address: tuple[str, int]) -> int:
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_a_second_app_with_the_listener_of_another_does_not_start(host: str, address: tuple[str, int]) -> None:
     async def main() -> None:
-        async with serving(HealthMiddleware(speaks, listener=at(address))):
-            server = Server(HealthMiddleware(speaks, listener=at(address, host)))
-            server.say("startup")
+        async with serving(HealthMiddleware(lifespan_app, listener=at(address))):
+            server = LifespanDriver(HealthMiddleware(lifespan_app, listener=at(address, host)))
+            server.send("startup")
             await server.run()
-            assert server.heard == ["startup.failed"]
+            assert server.received == ["startup.failed"]
             assert await status(address) == 200
             with pytest.raises(CannotListen, match=REFUSED):
                 async with Health().running(listener=at(address)):
                     raise AssertionError("it runs")
             assert await status(address) == 200
-        async with serving(HealthMiddleware(speaks, listener=at(address))):  # the first has let go of it
+        async with serving(HealthMiddleware(lifespan_app, listener=at(address))):  # the first has released it
             assert await status(address) == 200
 
     anyio.run(main)
 
 
 @pytest.mark.parametrize("hosts", [("127.0.0.1", "0.0.0.0"), ("0.0.0.0", "127.0.0.1"), ("[::]", "127.0.0.1")])
-def test_one_that_listens_at_all_addresses_of_the_host_has_each_of_them(
+def test_a_listener_at_the_wildcard_address_uses_each_address_of_the_host(
     hosts: tuple[str, str], address: tuple[str, int]
 ) -> None:
     async def main() -> None:
@@ -71,20 +72,22 @@ def test_one_that_listens_at_all_addresses_of_the_host_has_each_of_them(
     anyio.run(main)
 
 
-def test_two_layers_with_one_listener_do_not_start(address: tuple[str, int], caplog: pytest.LogCaptureFixture) -> None:
-    app = HealthMiddleware(HealthMiddleware(speaks, listener=at(address)), listener=at(address))
+def test_two_middlewares_around_one_app_with_the_same_listener_do_not_start(
+    address: tuple[str, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    app = HealthMiddleware(HealthMiddleware(lifespan_app, listener=at(address)), listener=at(address))
 
     async def main() -> list[str]:
-        server = Server(app)
-        server.say("startup")
+        server = LifespanDriver(app)
+        server.send("startup")
         await server.run()
-        return server.heard
+        return server.received
 
     assert anyio.run(main) == ["startup.failed"]
     assert REFUSED in caplog.text
 
 
-def test_without_lifespan_the_second_goes_without_and_says_so(
+def test_without_lifespan_the_second_app_serves_without_listener_and_logs_it(
     address: tuple[str, int], caplog: pytest.LogCaptureFixture
 ) -> None:
     apps = [HealthMiddleware(echo_nothing, listener=at(address)) for _ in range(2)]
@@ -94,13 +97,13 @@ def test_without_lifespan_the_second_goes_without_and_says_so(
             assert (await ask(app, "/ordinary")).from_app
         assert await status(address) == 200
         for app in apps:
-            app._sidecar.attached.stop()
+            stop_services(app)
 
     anyio.run(main)
     assert [REFUSED in each.getMessage() for each in caplog.records if each.levelno == logging.ERROR] == [True]
 
 
-def test_ports_that_the_system_chooses_are_two() -> None:
+def test_two_listeners_at_port_0_get_different_ports() -> None:
     async def main() -> None:
         async with Health().running(listener=Listener("127.0.0.1:0")):
             async with Health().running(listener=Listener("127.0.0.1:0")):

@@ -1,4 +1,4 @@
-"""A program that listens, and then has a child that was forked and not started anew. `python -m ... ADDRESS`."""
+"""Listen, and fork a child that goes on with the same memory: `python -m ... ADDRESS`."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""`slow_loop` in real lives: who blocked the loop, how often, and nothing at all where it is off."""
+"""`slow_loop` in a running app: what blocked the loop, and how often; no thread and no task where it is off."""
 
 import asyncio
 import logging
@@ -13,13 +13,13 @@ from anyio.from_thread import BlockingPortal
 from asgi_health import Health, HealthMiddleware
 from asgi_health.asgi.types import App
 
-from ..servers.process import wait_until
+from ..support.app_thread import LOOPS, loop_of, our_threads, running_app
 from ..support.asgi_caller import ask
-from ..support.lifespan_apps import Hear, Say, life, speaks
-from ..support.lifespan_driver import alive, hearts, serving
-from .lived import LOOPS, living, loop_of, threads
+from ..support.lifespan_apps import ReceiveEvent, SendEvent, lifespan_app, make_app
+from ..support.lifespan_driver import heartbeat_tasks, serving, tasks_and_threads
+from ..support.waiting import wait_until
 
-SLOW = 0.6  # longer than what a busy machine keeps a loop waiting
+SLOW = 0.6  # longer than a busy machine delays a loop
 
 
 @pytest.fixture(params=LOOPS)
@@ -46,11 +46,11 @@ def notes(portal: BlockingPortal, app: App, path: str) -> str:
 
 
 def test_each_stall_is_one_record_and_is_counted(loop: str, caplog: pytest.LogCaptureFixture) -> None:
-    app = HealthMiddleware(speaks, details=True, slow_loop=SLOW)
-    with living(app, loop) as portal:
+    app = HealthMiddleware(lifespan_app, details=True, slow_loop=SLOW)
+    with running_app(app, loop) as portal:
         assert "blocked" not in notes(portal, app, "/livez")
         portal.call(slow_handler)
-        wait_until(lambda: len(records(caplog)) == 1, "it is told of")
+        wait_until(lambda: len(records(caplog)) == 1, "it is logged")
         first, *stack = records(caplog)[0].split("\n")
         assert re.fullmatch(
             rf"the event loop was blocked for \d\.\d s by slow_query \({re.escape(__file__)}:\d+\)", first
@@ -66,66 +66,66 @@ def test_each_stall_is_one_record_and_is_counted(loop: str, caplog: pytest.LogCa
         assert "blocked 1 time" in notes(portal, app, "/health")
         portal.call(slow_handler)
         wait_until(lambda: "blocked 2 times" in notes(portal, app, "/livez"), "it is counted")
-        assert len(records(caplog)) == 1  # so soon after the first
+        assert len(records(caplog)) == 1  # the second comes too soon after the first
 
 
-def test_a_startup_that_blocks_is_no_news(loop: str, caplog: pytest.LogCaptureFixture) -> None:
-    async def script(hear: Hear, say: Say) -> None:
-        await hear()
+def test_a_startup_that_blocks_the_loop_is_not_logged(loop: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def script(receive: ReceiveEvent, send: SendEvent) -> None:
+        await receive()
         slow_query()
-        await say("startup.complete")
-        await hear()
-        await say("shutdown.complete")
+        await send("startup.complete")
+        await receive()
+        await send("shutdown.complete")
 
-    app = HealthMiddleware(life(script), details=True, slow_loop=SLOW)
-    with living(app, loop) as portal:
+    app = HealthMiddleware(make_app(script), details=True, slow_loop=SLOW)
+    with running_app(app, loop) as portal:
         portal.call(slow_handler)
-        wait_until(lambda: len(records(caplog)) > 0, "the stall that came later is told of")
+        wait_until(lambda: len(records(caplog)) > 0, "the later stall is logged")
         assert "in slow_handler" in records(caplog)[0]
         assert "blocked 1 time" in notes(portal, app, "/livez")
 
 
-def test_of_two_middlewares_the_first_watches(caplog: pytest.LogCaptureFixture) -> None:
+def test_of_two_middlewares_one_counts_a_stall(caplog: pytest.LogCaptureFixture) -> None:
     health = Health()
-    app = HealthMiddleware(HealthMiddleware(speaks, health, slow_loop=SLOW), health, details=True, slow_loop=SLOW)
-    with living(app) as portal:
+    app = HealthMiddleware(HealthMiddleware(lifespan_app, health, slow_loop=SLOW), health, details=True, slow_loop=SLOW)
+    with running_app(app) as portal:
         portal.call(slow_handler)
         wait_until(lambda: "blocked 1 time" in notes(portal, app, "/livez"), "it is counted once")
     assert len(records(caplog)) == 1
 
 
-def test_a_second_life_counts_anew(caplog: pytest.LogCaptureFixture) -> None:
-    app = HealthMiddleware(speaks, details=True, slow_loop=SLOW)
-    with living(app) as portal:
+def test_a_second_lifespan_counts_from_zero(caplog: pytest.LogCaptureFixture) -> None:
+    app = HealthMiddleware(lifespan_app, details=True, slow_loop=SLOW)
+    with running_app(app) as portal:
         portal.call(slow_handler)
         wait_until(lambda: "blocked 1 time" in notes(portal, app, "/livez"), "it is counted")
-    with living(app) as portal:
+    with running_app(app) as portal:
         assert "blocked" not in notes(portal, app, "/livez")
 
 
-def test_turned_off_there_is_no_thread_and_no_task(loop: str) -> None:
+def test_turned_off_it_starts_no_thread_and_no_task(loop: str) -> None:
     with loop_of(loop) as portal:
         for _ in range(2):
             assert portal.call(while_it_runs, SLOW) == {
                 "asgi-health runner",
                 "asgi-health heartbeat",
-                "asgi-health watch",
+                "asgi-health monitor",
             }
             assert portal.call(while_it_runs, 0.0) == {"asgi-health runner"}
 
 
 async def while_it_runs(slow: float) -> set[str]:
-    """What there is of ours, tasks and threads, when those of a life before have ended."""
-    alive()
-    others = threads()
-    async with serving(HealthMiddleware(speaks, slow_loop=slow)):
-        names = {thread.name for thread in threads() - others} | tasks()
-    return {name for name in names if name.startswith("asgi-health") and name != "asgi-health guard"}
+    """Return the names of the tasks and threads of asgi_health while an app runs."""
+    tasks_and_threads()
+    others = our_threads()
+    async with serving(HealthMiddleware(lifespan_app, slow_loop=slow)):
+        names = {thread.name for thread in our_threads() - others} | tasks()
+    return {name for name in names if name.startswith("asgi-health") and name != "asgi-health end of trio"}
 
 
 def tasks() -> set[str]:
     if not trio.lowlevel.in_trio_run():
-        return {task.get_name() for task in asyncio.all_tasks() | hearts()}
+        return {task.get_name() for task in asyncio.all_tasks() | heartbeat_tasks()}
     names: set[str] = set()
     waiting = [trio.lowlevel.current_root_task()]
     while waiting:
