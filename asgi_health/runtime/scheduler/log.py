@@ -44,7 +44,7 @@ class ProbeLog:
                 self._were_healthy.add(probe)
                 if probe in self._failing_since:
                     seconds = now - self._failing_since.pop(probe)
-                    logger.info("%s is well again, it failed for %.1f s", probe.value, seconds)
+                    logger.info("%s is healthy again after %.1f s", probe.value, seconds)
             elif (
                 probe in self._were_healthy and probe not in self._failing_since and self._engine.phase is Phase.SERVING
             ):
