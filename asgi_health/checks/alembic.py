@@ -4,10 +4,9 @@ from typing import TYPE_CHECKING, overload
 
 from ..core.require import require_type
 from ..core.result import Result, healthy, unhealthy
-from .client import AsyncCheck, Given, PlainCheck
-from .driver import load
-from .engines import engine_check
-from .table import described
+from ._support.catalogue import catalogued
+from ._support.client import AsyncCheck, ClientOrFactory, PlainCheck, load
+from ._support.engines import engine_check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,7 +32,7 @@ def alembic_at_head(
     version_table: str = ...,
     version_table_schema: str | None = ...,
 ) -> "Callable[[], object]": ...
-@described(
+@catalogued(
     technology="Alembic",
     extra="alembic",
     asked="whether the table of versions is there, and what it holds, on a connection of the engine; while its pool is "
@@ -43,7 +42,7 @@ def alembic_at_head(
     privileges="to connect, and SELECT on the table of versions (PostgreSQL: with USAGE on its schema)",
 )
 def alembic_at_head(
-    engine: "Given[AsyncEngine | Engine]",
+    engine: "ClientOrFactory[AsyncEngine | Engine]",
     config: "Config",
     *,
     version_table: str = "alembic_version",

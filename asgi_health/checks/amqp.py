@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.require import require_type
 from ..core.result import Result, healthy, unhealthy
-from .address import require_whole
-from .cancellation import ends_when_cancelled
-from .client import AsyncCheck, ClientError, Given, client_getter
-from .driver import load
-from .outstanding import Outstanding
-from .table import described
+from ._support.arguments import require_whole
+from ._support.cancellation import ends_when_cancelled
+from ._support.catalogue import catalogued
+from ._support.client import AsyncCheck, ClientError, ClientOrFactory, client_getter, load
+from ._support.outstanding import Outstanding
 
 if TYPE_CHECKING:
     from aio_pika import Channel, Connection
@@ -23,7 +22,7 @@ class LostError(Exception):
     """The connection is lost, for the moment at least."""
 
 
-@described(
+@catalogued(
     technology="RabbitMQ",
     extra="amqp",
     asked="whether the connection is open and not blocked, then to open and to close a channel on it; while it is "
@@ -31,7 +30,7 @@ class LostError(Exception):
     costs="two round trips. While the connection is lost: one connection more, opened and closed",
     privileges="access to the virtual host; it may be to nothing in it",
 )
-def aio_pika_connection(connection: "Given[Connection]") -> AsyncCheck:
+def aio_pika_connection(connection: "ClientOrFactory[Connection]") -> AsyncCheck:
     """Return a check of RabbitMQ through a connection of aio-pika, robust or plain.
 
     A robust connection reconnects in the background and keeps the reasons of its failures to itself: while it is lost
@@ -56,7 +55,7 @@ def aio_pika_connection(connection: "Given[Connection]") -> AsyncCheck:
     return ask
 
 
-@described(
+@catalogued(
     technology="RabbitMQ queue",
     extra="amqp",
     asked="whether the connection is open and not blocked, then to declare the queue passively, on a channel of the "
@@ -66,7 +65,11 @@ def aio_pika_connection(connection: "Given[Connection]") -> AsyncCheck:
     privileges="access to the virtual host; it may be to nothing in it",
 )
 def rabbitmq_queue(
-    connection: "Given[Channel | Connection]", queue: str, *, min_consumers: int = 1, max_messages: int | None = None
+    connection: "ClientOrFactory[Channel | Connection]",
+    queue: str,
+    *,
+    min_consumers: int = 1,
+    max_messages: int | None = None,
 ) -> AsyncCheck:
     """Return a check that a queue of RabbitMQ is there, has `min_consumers` or more, and not more than `max_messages`.
 

@@ -3,17 +3,16 @@
 from typing import TYPE_CHECKING
 
 from ..core.result import Result, unhealthy
-from . import resp
-from .client import AsyncCheck, Given, client_getter
-from .driver import load
-from .pool import answered
-from .table import described
+from ._support import resp
+from ._support.catalogue import catalogued
+from ._support.client import AsyncCheck, ClientOrFactory, client_getter, load
+from ._support.pool import answered
 
 if TYPE_CHECKING:
     from arq.connections import ArqRedis
 
 
-@described(
+@catalogued(
     technology="ARQ",
     extra="arq",
     asked="`PING` on a connection of the pool; while the pool is exhausted, on one beside it. `writable`: `INFO` "
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     costs="one round trip. While the pool is exhausted: one connection more, opened and closed",
     privileges="`+ping` (`writable`: `+info`), and what the client needs to connect (`+select`, `+client|setname`)",
 )
-def arq_pool(pool: "Given[ArqRedis]", *, writable: bool = False) -> AsyncCheck:
+def arq_pool(pool: "ClientOrFactory[ArqRedis]", *, writable: bool = False) -> AsyncCheck:
     """Return a check that jobs can be handed over: of the Redis behind a pool of ``arq.create_pool()``.
 
     To hand a job over is to write: with `writable` it fails where the server takes no writes, as `redis_client` does,
@@ -39,14 +38,14 @@ def arq_pool(pool: "Given[ArqRedis]", *, writable: bool = False) -> AsyncCheck:
     return ping
 
 
-@described(
+@catalogued(
     technology="ARQ worker",
     extra="arq",
     asked="`GET` of the key that a worker writes every `health_check_interval`, and that expires a second after that",
     costs="one round trip. While the pool is exhausted: one connection more, opened and closed",
     privileges="`+get` for that key, and what the client needs to connect (`+select`, `+client|setname`)",
 )
-def arq_worker(pool: "Given[ArqRedis]", *, queue: str | None = None, key: str | None = None) -> AsyncCheck:
+def arq_worker(pool: "ClientOrFactory[ArqRedis]", *, queue: str | None = None, key: str | None = None) -> AsyncCheck:
     """Return a check that a worker of ARQ is alive, by the health key of its `queue`, or by `key` where it has its own.
 
     A dead worker is told when its key has expired: after `health_check_interval`, an hour unless you set it. The queue

@@ -8,10 +8,9 @@ from typing import Any, Protocol, cast
 
 from ..core.require import require_type
 from ..core.result import Result, healthy
-from .client import AsyncCheck, ClientError, Given, client_getter
-from .driver import load
-from .pool import Usage
-from .table import described
+from ._support.catalogue import catalogued
+from ._support.client import AsyncCheck, ClientError, ClientOrFactory, client_getter, load
+from ._support.pool import Usage
 
 
 class S3(Protocol):
@@ -26,14 +25,14 @@ class SQS(Protocol):
     async def get_queue_attributes(self, *, QueueUrl: str, AttributeNames: list[str]) -> Any: ...
 
 
-@described(
+@catalogued(
     technology="S3",
     extra="aws",
     asked="`HeadBucket`; while all connections of the client are in use, on one beside them",
     costs="one request, charged as a GET is",
     privileges="`s3:ListBucket` on the bucket",
 )
-def s3_bucket(client: Given[S3], bucket: str) -> AsyncCheck:
+def s3_bucket(client: ClientOrFactory[S3], bucket: str) -> AsyncCheck:
     """Return a check that a bucket is there and may be listed, through a client of aiobotocore for S3.
 
     botocore repeats a request that found no server for longer than most deadlines. This check repeats it once, at once,
@@ -47,14 +46,14 @@ def s3_bucket(client: Given[S3], bucket: str) -> AsyncCheck:
     return _check(client, "s3", "s3_bucket", lambda s3: s3.head_bucket(Bucket=bucket))
 
 
-@described(
+@catalogued(
     technology="SQS",
     extra="aws",
     asked="`GetQueueAttributes`; while all connections of the client are in use, on one beside them",
     costs="one request",
     privileges="`sqs:GetQueueAttributes` on the queue",
 )
-def sqs_queue(client: Given[SQS], queue_url: str) -> AsyncCheck:
+def sqs_queue(client: ClientOrFactory[SQS], queue_url: str) -> AsyncCheck:
     """Return a check that a queue is there and may be looked at, through a client of aiobotocore for SQS.
 
     No message is received. For the rest it is as `s3_bucket`.
@@ -68,7 +67,7 @@ def sqs_queue(client: Given[SQS], queue_url: str) -> AsyncCheck:
     )
 
 
-def _check(given: Given[Any], service: str, by: str, ask: Callable[[Any], Any]) -> AsyncCheck:
+def _check(given: ClientOrFactory[Any], service: str, by: str, ask: Callable[[Any], Any]) -> AsyncCheck:
     load("aiobotocore", extra="aws")
     kind = load("aiobotocore.client", extra="aws").AioBaseClient
     get = client_getter(given, kind, by=by)

@@ -6,12 +6,11 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from ..core.result import Result, healthy, unhealthy
-from .active_queues import ActiveQueues
-from .client import Given, PlainCheck, client_getter
-from .driver import load
-from .kombu import Kept
-from .pool import Usage, answered, usage_of
-from .table import described
+from ._support.catalogue import catalogued
+from ._support.celery_queues import ActiveQueues
+from ._support.client import ClientOrFactory, PlainCheck, client_getter, load
+from ._support.kombu import Kept
+from ._support.pool import Usage, answered, usage_of
 
 MOMENT = 0.001
 """Seconds in which what has already come is read. With none at all, a driver would spin on half a frame."""
@@ -29,7 +28,7 @@ class Celery(Protocol):
     def connection_for_write(self, *, connect_timeout: float, heartbeat: int) -> Any: ...
 
 
-@described(
+@catalogued(
     technology="Celery",
     extra="celery",
     asked="RabbitMQ: to open and to close a channel; Redis: `PING`. On a connection of the check's own, beside the "
@@ -38,7 +37,7 @@ class Celery(Protocol):
     costs="RabbitMQ: two round trips; Redis: one",
     privileges="RabbitMQ: access to the virtual host; Redis: `+ping`, and `+select` where it is not database 0",
 )
-def celery_broker(app: Given[Celery], *, patience: float = 1.5) -> PlainCheck:
+def celery_broker(app: ClientOrFactory[Celery], *, patience: float = 1.5) -> PlainCheck:
     """Return a check that the broker of a Celery app answers.
 
     Whether it takes tasks is not asked, for that would be to write: RabbitMQ that is short of memory or disk answers
@@ -62,7 +61,7 @@ def celery_broker(app: Given[Celery], *, patience: float = 1.5) -> PlainCheck:
     return ask
 
 
-@described(
+@catalogued(
     technology="Celery worker",
     extra="celery",
     asked="to hear the heartbeats of the workers, on a connection of the check's own that is kept from run to run. It "
@@ -77,7 +76,7 @@ def celery_broker(app: Given[Celery], *, patience: float = 1.5) -> PlainCheck:
     "Celery itself needs",
 )
 def celery_workers(
-    app: Given[Celery],
+    app: ClientOrFactory[Celery],
     *,
     at_least: int = 1,
     queues: Iterable[str] = (),

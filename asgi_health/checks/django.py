@@ -7,16 +7,15 @@ from typing import Any
 
 from ..core.result import Result, healthy, unhealthy
 from ..core.status import Status
-from .client import ClientError, PlainCheck
-from .driver import load
-from .pool import refusal_answers
-from .psycopg import CONNECTS, state_of
-from .sqlite import LOCKED, READ, answer, ask_connection, require_file
-from .table import described
-from .writable import MYSQL, POSTGRES, refusal_of_mysql, refusal_of_postgres
+from ._support.catalogue import catalogued
+from ._support.client import ClientError, PlainCheck, load
+from ._support.pool import refusal_answers
+from ._support.psycopg import CONNECTS, state_of
+from ._support.sqlite import LOCKED, READ, answer, ask_connection, require_file
+from ._support.writable import MYSQL, POSTGRES, refusal_of_mysql, refusal_of_postgres
 
 
-@described(
+@catalogued(
     technology="Django, any database",
     extra="django",
     asked="`SELECT 1` (SQLite: to read the first page of the file) on a connection of the check's own, and how full "

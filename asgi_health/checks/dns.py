@@ -4,12 +4,12 @@ import socket
 from collections import Counter
 
 from ..core.result import Result, healthy, unhealthy
-from .address import require_host, require_whole
-from .client import PlainCheck
-from .table import described
+from ._support.arguments import require_host, require_whole
+from ._support.catalogue import catalogued
+from ._support.client import PlainCheck
 
 
-@described(
+@catalogued(
     technology="DNS",
     extra="",
     asked="the addresses of a name, of the resolver of the system (`getaddrinfo`)",

@@ -4,18 +4,17 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..core.result import Result, degraded, healthy, unhealthy
-from .client import AsyncCheck, Given, client_getter
-from .driver import load
-from .httpx_client import pool_of, reason
-from .pool import Usage
-from .table import described
+from ._support.catalogue import catalogued
+from ._support.client import AsyncCheck, ClientOrFactory, client_getter, load
+from ._support.httpx_client import pool_of, reason
+from ._support.pool import Usage
 
 if TYPE_CHECKING:
     from elasticsearch import AsyncElasticsearch
     from opensearchpy import AsyncOpenSearch
 
 
-@described(
+@catalogued(
     technology="Elasticsearch",
     extra="elasticsearch",
     asked="`GET /_cluster/health`; while all connections of the client are in use, through a client beside it",
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     "connection more, opened and closed",
     privileges="`monitor` of the cluster",
 )
-def elasticsearch_client(client: "Given[AsyncElasticsearch]") -> AsyncCheck:
+def elasticsearch_client(client: "ClientOrFactory[AsyncElasticsearch]") -> AsyncCheck:
     """Return a check of Elasticsearch through an AsyncElasticsearch: a red cluster fails, a yellow one is degraded.
 
     The nodes of the client may use aiohttp or httpx. A client whose connections are all in use is degraded too, not a
@@ -61,7 +60,7 @@ def elasticsearch_client(client: "Given[AsyncElasticsearch]") -> AsyncCheck:
     return ask
 
 
-@described(
+@catalogued(
     technology="OpenSearch",
     extra="opensearch",
     asked="`GET /_cluster/health`; while all connections of the client are in use, through a client beside it",
@@ -69,7 +68,7 @@ def elasticsearch_client(client: "Given[AsyncElasticsearch]") -> AsyncCheck:
     "connection more, opened and closed",
     privileges="`cluster:monitor/health`",
 )
-def opensearch_client(client: "Given[AsyncOpenSearch]") -> AsyncCheck:
+def opensearch_client(client: "ClientOrFactory[AsyncOpenSearch]") -> AsyncCheck:
     """Return a check of OpenSearch through an AsyncOpenSearch: a red cluster fails, a yellow one is degraded.
 
     A client whose connections are all in use is degraded too, not a dead cluster. The client's own retries take place

@@ -4,9 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.require import require_type
 from ..core.result import Result, healthy, unhealthy
-from .client import AsyncCheck, Given, client_getter
-from .driver import load
-from .table import described
+from ._support.catalogue import catalogued
+from ._support.client import AsyncCheck, ClientOrFactory, client_getter, load
 
 if TYPE_CHECKING:
     from grpc.aio import Channel
@@ -17,14 +16,14 @@ SERVING = 1
 STATUSES = {0: "UNKNOWN", SERVING: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
 
 
-@described(
+@catalogued(
     technology="gRPC",
     extra="grpc",
     asked="`Check` of `grpc.health.v1.Health`, for one service or for the whole server",
     costs="one call, on the connection that all calls share",
     privileges="none, where the server does not ask for any",
 )
-def grpc_peer(channel: "Given[Channel]", service: str = "") -> AsyncCheck:
+def grpc_peer(channel: "ClientOrFactory[Channel]", service: str = "") -> AsyncCheck:
     """Return a check of the server behind a channel of grpc.aio: `service`, or the server as a whole, must be SERVING.
 
     gRPC answers at once while it waits to connect again, after 1 s first and later up to 2 min: until then the check

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 from ..core.require import require_seconds
 from ..core.result import Result, healthy, unhealthy
-from .table import described
+from ._support.catalogue import catalogued
 
 
-@described(
+@catalogued(
     technology="background task",
     extra="",
     asked="when the task last called `beat()`",

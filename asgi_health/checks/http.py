@@ -7,12 +7,11 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Literal, cast
 
 from ..core.result import Result, healthy, unhealthy
-from .address import require_whole
-from .client import AsyncCheck, ClientError, Given, client_getter
-from .driver import load
-from .httpx_client import pool_of, reason
-from .pool import Usage
-from .table import described
+from ._support.arguments import require_whole
+from ._support.catalogue import catalogued
+from ._support.client import AsyncCheck, ClientError, ClientOrFactory, client_getter, load
+from ._support.httpx_client import pool_of, reason
+from ._support.pool import Usage
 
 if TYPE_CHECKING:
     import httpx
@@ -21,7 +20,7 @@ READ = 65536
 """Bytes that are read of an answer. What has more is cut off, and its connection closed."""
 
 
-@described(
+@catalogued(
     technology="HTTP",
     extra="http",
     asked="`HEAD` or `GET` of the URL, without following redirects; while the pool of the client is exhausted, on a "
@@ -30,7 +29,7 @@ READ = 65536
     privileges="those of the client",
 )
 def httpx_url(
-    client: "Given[httpx.AsyncClient]",
+    client: "ClientOrFactory[httpx.AsyncClient]",
     url: str,
     *,
     method: Literal["HEAD", "GET"] = "HEAD",

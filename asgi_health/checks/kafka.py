@@ -4,10 +4,9 @@ from typing import Any, Protocol
 
 from ..core.result import Result, describe, healthy, unhealthy
 from ..core.status import Status
-from .address import require_whole
-from .client import AsyncCheck, ClientError, Given, client_getter
-from .driver import load
-from .table import described
+from ._support.arguments import require_whole
+from ._support.catalogue import catalogued
+from ._support.client import AsyncCheck, ClientError, ClientOrFactory, client_getter, load
 
 
 class KafkaClient(Protocol):
@@ -43,7 +42,7 @@ SETTINGS = (
 """What a client hands to each of its connections."""
 
 
-@described(
+@catalogued(
     technology="Kafka",
     extra="kafka",
     asked="`Metadata` without topics, of one broker that the client knows: there must be at least one. A broker that "
@@ -52,7 +51,7 @@ SETTINGS = (
     "reached: one connection more, opened and closed",
     privileges="none beyond the login",
 )
-def aiokafka_client(client: Given[KafkaClient]) -> AsyncCheck:
+def aiokafka_client(client: ClientOrFactory[KafkaClient]) -> AsyncCheck:
     """Return a check of Kafka through a producer, a consumer or an admin client of aiokafka that was started.
 
     The broker that answered last is asked first. One that is silent takes all of the time that the check has, and gives
@@ -74,7 +73,7 @@ def aiokafka_client(client: Given[KafkaClient]) -> AsyncCheck:
     return ask
 
 
-@described(
+@catalogued(
     technology="Kafka consumer",
     extra="kafka",
     asked="what `aiokafka_client` asks; whether the consumer is a member of its group, and how many partitions it has, "
@@ -84,7 +83,7 @@ def aiokafka_client(client: Given[KafkaClient]) -> AsyncCheck:
     privileges="none beyond the login; `max_lag`: Describe on the topics, which a consumer has",
 )
 def aiokafka_consumer(
-    consumer: Given[KafkaConsumer], *, min_partitions: int = 1, max_lag: int | None = None
+    consumer: ClientOrFactory[KafkaConsumer], *, min_partitions: int = 1, max_lag: int | None = None
 ) -> AsyncCheck:
     """Return a check that a consumer of aiokafka has work: of its group, `min_partitions` or more, and not far behind.
 

@@ -2,8 +2,8 @@
 
 from ..core.require import require_seconds
 from ..core.result import Result, healthy, unhealthy
-from .client import AsyncCheck
-from .table import described
+from ._support.catalogue import catalogued
+from ._support.client import AsyncCheck
 
 NAP = 0.01
 """Seconds to sleep again and again."""
@@ -12,7 +12,7 @@ WATCH = 0.2
 """Seconds in which one run looks."""
 
 
-@described(
+@catalogued(
     technology="event loop",
     extra="",
     asked="how late it wakes the check from naps of 10 ms, for 0.2 s",

@@ -4,10 +4,9 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from ..core.result import Result
-from .client import AsyncCheck, Given, client_getter
-from .driver import load
-from .pool import Usage, answered, exhausted, usage_of
-from .table import described
+from ._support.catalogue import catalogued
+from ._support.client import AsyncCheck, ClientOrFactory, client_getter, load
+from ._support.pool import Usage, answered, exhausted, usage_of
 
 if TYPE_CHECKING:
     from aiomcache import FlagClient
@@ -17,14 +16,14 @@ class AnswerError(Exception):
     """The server answered something else than it should."""
 
 
-@described(
+@catalogued(
     technology="memcached",
     extra="memcached",
     asked="`version` on a connection of the pool; while the pool is exhausted, on one beside it",
     costs="one round trip. While the pool is exhausted: one connection more, opened and closed",
     privileges="none",
 )
-def aiomcache_client(client: "Given[FlagClient[Any]]") -> AsyncCheck:
+def aiomcache_client(client: "ClientOrFactory[FlagClient[Any]]") -> AsyncCheck:
     """Return a check of memcached through a client of aiomcache.
 
     The connection is used past the client, whose ``version()`` blocks the loop for ever when the server goes away in

@@ -5,10 +5,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ..core.result import Result, healthy
-from .client import AsyncCheck, Given, client_getter
-from .driver import load
-from .pool import Usage
-from .table import described
+from ._support.catalogue import catalogued
+from ._support.client import AsyncCheck, ClientOrFactory, client_getter, load
+from ._support.pool import Usage
 
 if TYPE_CHECKING:
     from pymongo import AsyncMongoClient
@@ -31,7 +30,7 @@ class NoServer(Exception):
     """The monitors of the client find no server that it could ask."""
 
 
-@described(
+@catalogued(
     technology="MongoDB",
     extra="mongodb",
     asked="`ping` of the database `admin`, with the client's read preference; while the pool is exhausted, through a "
@@ -39,7 +38,7 @@ class NoServer(Exception):
     costs="one round trip. While the pool is exhausted: a client more, opened and closed",
     privileges="to log in",
 )
-def pymongo_client(client: "Given[AsyncMongoClient[Any]]") -> AsyncCheck:
+def pymongo_client(client: "ClientOrFactory[AsyncMongoClient[Any]]") -> AsyncCheck:
     """Return a check of MongoDB through an AsyncMongoClient.
 
     PyMongo itself waits 30 s for a server. This check fails as soon as the client's monitors have found none, with

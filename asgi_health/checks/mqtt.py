@@ -4,11 +4,10 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ..core.result import Result, describe, healthy
-from .client import AsyncCheck, ClientError, Given, client_getter
-from .driver import load
-from .mqtt_login import RefusalError, log_in
-from .outstanding import Outstanding
-from .table import described
+from ._support.catalogue import catalogued
+from ._support.client import AsyncCheck, ClientError, ClientOrFactory, client_getter, load
+from ._support.mqtt_login import RefusalError, log_in
+from ._support.outstanding import Outstanding
 
 if TYPE_CHECKING:
     from aiomqtt import Client
@@ -20,7 +19,7 @@ class LostError(Exception):
     """The client has lost its connection."""
 
 
-@described(
+@catalogued(
     technology="MQTT",
     extra="mqtt",
     asked="`UNSUBSCRIBE` from a topic that nobody subscribes to, which changes nothing: aiomqtt cannot ping. While the "
@@ -28,7 +27,7 @@ class LostError(Exception):
     costs="one round trip. While the client is not connected: one connection more, opened and closed",
     privileges="to connect; it may be to no topic",
 )
-def aiomqtt_client(client: "Given[Client]") -> AsyncCheck:
+def aiomqtt_client(client: "ClientOrFactory[Client]") -> AsyncCheck:
     """Return a check of an MQTT broker through a client of aiomqtt.
 
     A client that lost its connection fails until the application has entered it anew: aiomqtt does not reconnect. Why

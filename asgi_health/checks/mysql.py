@@ -4,11 +4,10 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..core.result import Result, healthy, unhealthy
-from .client import AsyncCheck, ClientError, Given, client_getter
-from .driver import load
-from .pool import Usage, refusal_answers
-from .table import described
-from .writable import MYSQL, refusal_of_mysql
+from ._support.catalogue import catalogued
+from ._support.client import AsyncCheck, ClientError, ClientOrFactory, client_getter, load
+from ._support.pool import Usage, refusal_answers
+from ._support.writable import MYSQL, refusal_of_mysql
 
 
 class Pool(Protocol):
@@ -33,8 +32,8 @@ COSTS = (
 )
 
 
-@described(technology="MySQL, MariaDB", extra="mysql", asked=ASKED, costs=COSTS, privileges="to connect")
-def asyncmy_pool(pool: Given[Pool], *, writable: bool = False) -> AsyncCheck:
+@catalogued(technology="MySQL, MariaDB", extra="mysql", asked=ASKED, costs=COSTS, privileges="to connect")
+def asyncmy_pool(pool: ClientOrFactory[Pool], *, writable: bool = False) -> AsyncCheck:
     """Return a check of MySQL or MariaDB through a pool of asyncmy.
 
     With `writable` it fails where the server takes no writes: with ``read_only``, as a replica has it, or
@@ -53,8 +52,8 @@ def asyncmy_pool(pool: Given[Pool], *, writable: bool = False) -> AsyncCheck:
     return _ping(get, asyncmy.connect, cursor if writable else None)
 
 
-@described(technology="MySQL, MariaDB", extra="mysql", asked=ASKED, costs=COSTS, privileges="to connect")
-def aiomysql_pool(pool: Given[Pool], *, writable: bool = False) -> AsyncCheck:
+@catalogued(technology="MySQL, MariaDB", extra="mysql", asked=ASKED, costs=COSTS, privileges="to connect")
+def aiomysql_pool(pool: ClientOrFactory[Pool], *, writable: bool = False) -> AsyncCheck:
     """Return a check of MySQL or MariaDB through a pool of aiomysql.
 
     With `writable` it fails where the server takes no writes: with ``read_only``, as a replica has it, or

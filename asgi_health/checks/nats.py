@@ -3,10 +3,9 @@
 from typing import TYPE_CHECKING
 
 from ..core.result import Result, describe, healthy
-from .client import AsyncCheck, ClientError, Given, client_getter
-from .driver import load
-from .outstanding import Outstanding
-from .table import described
+from ._support.catalogue import catalogued
+from ._support.client import AsyncCheck, ClientError, ClientOrFactory, client_getter, load
+from ._support.outstanding import Outstanding
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -15,14 +14,14 @@ FOR_EVER = 1_000_000
 """Seconds. The deadline of the check is what ends the wait."""
 
 
-@described(
+@catalogued(
     technology="NATS",
     extra="nats",
     asked="whether the client is connected, then `PING` on its connection",
     costs="one round trip",
     privileges="to connect; it may be neither to publish nor to subscribe",
 )
-def nats_client(client: "Given[Client]") -> AsyncCheck:
+def nats_client(client: "ClientOrFactory[Client]") -> AsyncCheck:
     """Return a check of NATS through a client of nats-py.
 
     A client that is not connected fails with its last error, which there is from its first attempt to reconnect on; it

@@ -6,13 +6,12 @@ import inspect
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.result import Result, healthy, unhealthy
-from .cancellation import ends_when_cancelled
-from .client import AsyncCheck, ClientError, Given, client_getter
-from .driver import load
-from .pool import Usage, refusal_answers, refused_for_want_of_room
-from .psycopg import CONNECTS, state_of
-from .table import described
-from .writable import POSTGRES, refusal_of_postgres
+from ._support.cancellation import ends_when_cancelled
+from ._support.catalogue import catalogued
+from ._support.client import AsyncCheck, ClientError, ClientOrFactory, client_getter, load
+from ._support.pool import Usage, refusal_answers, refused_for_want_of_room
+from ._support.psycopg import CONNECTS, state_of
+from ._support.writable import POSTGRES, refusal_of_postgres
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -33,7 +32,7 @@ class AsyncpgPool(Protocol):
     def release(self, connection: Any) -> Any: ...
 
 
-@described(
+@catalogued(
     technology="PostgreSQL",
     extra="postgres",
     asked="`SELECT 1` on a connection of the pool; while the pool is exhausted, on one beside it. `writable`: "
@@ -42,7 +41,7 @@ class AsyncpgPool(Protocol):
     "exhausted: one connection more, opened and closed",
     privileges="CONNECT",
 )
-def asyncpg_pool(pool: Given[AsyncpgPool], *, writable: bool = False) -> AsyncCheck:
+def asyncpg_pool(pool: ClientOrFactory[AsyncpgPool], *, writable: bool = False) -> AsyncCheck:
     """Return a check of PostgreSQL through a pool of asyncpg.
 
     With `writable` it fails where the server takes no writes: on a standby, to which a failover may lead the pool, and
@@ -104,7 +103,7 @@ def asyncpg_pool(pool: Given[AsyncpgPool], *, writable: bool = False) -> AsyncCh
     return ping
 
 
-@described(
+@catalogued(
     technology="PostgreSQL",
     extra="postgres",
     asked="`SELECT 1` on a connection of the pool, outside of a transaction; while the pool has none to give, on one "
@@ -112,7 +111,7 @@ def asyncpg_pool(pool: Given[AsyncpgPool], *, writable: bool = False) -> AsyncCh
     costs="one round trip. While the pool has none to give: one connection more, opened and closed",
     privileges="CONNECT",
 )
-def psycopg_pool(pool: "Given[AsyncConnectionPool[Any]]", *, writable: bool = False) -> AsyncCheck:
+def psycopg_pool(pool: "ClientOrFactory[AsyncConnectionPool[Any]]", *, writable: bool = False) -> AsyncCheck:
     """Return a check of PostgreSQL through an AsyncConnectionPool of psycopg 3.
 
     With `writable` it fails where the server takes no writes: on a standby, to which a failover may lead the pool, and

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from ..core.require import require_type
 from ..core.result import Result, healthy, unhealthy
-from .cgroup import memory_in_use
-from .client import PlainCheck
-from .table import described
+from ._support.catalogue import catalogued
+from ._support.cgroup import memory_in_use
+from ._support.client import PlainCheck
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 OPEN_FILES = "/dev/fd"
 
 
-@described(
+@catalogued(
     technology="disk",
     extra="",
     asked="`statvfs` of the file system that holds a path",
@@ -50,7 +50,7 @@ def disk_free(path: "str | Path", *, min_bytes: int = 0, min_share: float = 0.0)
     return look
 
 
-@described(
+@catalogued(
     technology="memory",
     extra="",
     asked="`memory.current` against `memory.max` of the cgroup (version 2) that is nearest to its limit, or "
@@ -79,7 +79,7 @@ def memory(*, max_share: float = 0.9) -> PlainCheck:
     return look
 
 
-@described(
+@catalogued(
     technology="open files",
     extra="",
     asked="the file descriptors that the process has open, against its soft limit",

@@ -2,15 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from . import resp
-from .client import AsyncCheck, Given
-from .table import described
+from ._support import resp
+from ._support.catalogue import catalogued
+from ._support.client import AsyncCheck, ClientOrFactory
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
 
 
-@described(
+@catalogued(
     technology="Redis",
     extra="redis",
     asked="`PING` on a connection of the pool; while the pool is exhausted, on one beside it. `writable`: `INFO` "
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     privileges="`+ping` (`writable`: `+info`), and what the client needs to connect (`+select`, `+client|setname`); of "
     "a Sentinel `+ping` and `+sentinel|masters`",
 )
-def redis_client(client: "Given[Redis]", *, writable: bool = False) -> AsyncCheck:
+def redis_client(client: "ClientOrFactory[Redis]", *, writable: bool = False) -> AsyncCheck:
     """Return a check of Redis through a client of redis.asyncio, or one that a Sentinel's ``master_for()`` has made.
 
     With `writable` it fails where the server takes no writes: a replica, whatever its ``replica-read-only``; one that
@@ -36,7 +36,7 @@ def redis_client(client: "Given[Redis]", *, writable: bool = False) -> AsyncChec
     return resp.pinged("redis", "Redis", client, writable=writable, by="redis_client")
 
 
-@described(
+@catalogued(
     technology="Redis cluster",
     extra="redis",
     asked="`CLUSTER INFO` of one node: `cluster_state:ok`. A node that refuses gives way to the next; one that is "
@@ -45,7 +45,7 @@ def redis_client(client: "Given[Redis]", *, writable: bool = False) -> AsyncChec
     "client is used: one connection more, opened and closed",
     privileges="`+cluster|info`, and for `writable` `+info`",
 )
-def redis_cluster(client: "Given[RedisCluster]", *, writable: bool = False) -> AsyncCheck:
+def redis_cluster(client: "ClientOrFactory[RedisCluster]", *, writable: bool = False) -> AsyncCheck:
     """Return a check of a cluster through a client of redis.asyncio.
 
     One node is enough, because they know of each other. A cluster in which slots have no primary that answers is not

@@ -3,12 +3,11 @@
 from typing import TYPE_CHECKING, Any, overload
 
 from ..core.result import Result, healthy, unhealthy
-from .client import AsyncCheck, ClientError, Given, PlainCheck
-from .driver import load
-from .engines import engine_check
-from .sqlite import READ, answer, ask_connection
-from .table import described
-from .writable import MYSQL, POSTGRES, refusal_of_mysql, refusal_of_postgres
+from ._support.catalogue import catalogued
+from ._support.client import AsyncCheck, ClientError, ClientOrFactory, PlainCheck, load
+from ._support.engines import engine_check
+from ._support.sqlite import READ, answer, ask_connection
+from ._support.writable import MYSQL, POSTGRES, refusal_of_mysql, refusal_of_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +27,7 @@ def sqlalchemy_engine(engine: "Engine", *, writable: bool = ...) -> PlainCheck: 
 def sqlalchemy_engine(
     engine: "Callable[[], AsyncEngine | Engine | None]", *, writable: bool = ...
 ) -> "Callable[[], object]": ...
-@described(
+@catalogued(
     technology="SQLAlchemy, any database",
     extra="sqlalchemy",
     asked="`SELECT 1` (SQLite: to read the first page of the file) on a connection of the engine; while its pool is "
@@ -40,7 +39,9 @@ def sqlalchemy_engine(
     "one more, with asyncpg three. While the pool is exhausted: one more connection, opened and closed",
     privileges="to connect",
 )
-def sqlalchemy_engine(engine: "Given[AsyncEngine | Engine]", *, writable: bool = False) -> "Callable[[], object]":
+def sqlalchemy_engine(
+    engine: "ClientOrFactory[AsyncEngine | Engine]", *, writable: bool = False
+) -> "Callable[[], object]":
     """Return a check of a database through an engine of SQLAlchemy 2.
 
     With `writable` it fails where the database takes no writes: PostgreSQL on a standby, or where transactions are

@@ -4,14 +4,14 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from ..core.result import Result, healthy
-from .address import require_host, require_whole
-from .client import AsyncCheck
-from .table import described
+from ._support.arguments import require_host, require_whole
+from ._support.catalogue import catalogued
+from ._support.client import AsyncCheck
 
 T = TypeVar("T")
 
 
-@described(
+@catalogued(
     technology="TCP",
     extra="",
     asked="a connection, which is closed at once",

@@ -3,22 +3,21 @@
 from typing import TYPE_CHECKING
 
 from ..core.result import Result, healthy, unhealthy
-from .client import AsyncCheck, Given, client_getter
-from .driver import load
-from .table import described
+from ._support.catalogue import catalogued
+from ._support.client import AsyncCheck, ClientOrFactory, client_getter, load
 
 if TYPE_CHECKING:
     from temporalio.client import Client
 
 
-@described(
+@catalogued(
     technology="Temporal",
     extra="temporal",
     asked="`Check` of `grpc.health.v1.Health` for the WorkflowService",
     costs="one call, on the connection that all calls share",
     privileges="none",
 )
-def temporal_client(client: "Given[Client]") -> AsyncCheck:
+def temporal_client(client: "ClientOrFactory[Client]") -> AsyncCheck:
     """Return a check of Temporal's frontend through a Client: its WorkflowService must be serving.
 
     Namespaces and workers are not looked at. Raises ModuleNotFoundError without temporalio, TypeError for another kind

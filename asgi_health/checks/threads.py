@@ -4,21 +4,21 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..core.result import Result, degraded, healthy
-from .client import AsyncCheck, Given, client_getter
-from .table import described
+from ._support.catalogue import catalogued
+from ._support.client import AsyncCheck, ClientOrFactory, client_getter
 
 if TYPE_CHECKING:
     from anyio import CapacityLimiter
 
 
-@described(
+@catalogued(
     technology="threads",
     extra="",
     asked="the tokens in use of a limiter of anyio, and the tasks that wait for one",
     costs="nothing",
     privileges="none",
 )
-def thread_limiter(limiter: "Given[CapacityLimiter] | None" = None) -> AsyncCheck:
+def thread_limiter(limiter: "ClientOrFactory[CapacityLimiter] | None" = None) -> AsyncCheck:
     """Return a check that a limiter of anyio has tokens left; without one, the limiter that anyio uses by default.
 
     That is where Starlette, FastAPI and Litestar run plain functions: 40 at a time. All in use is degraded, as for any
@@ -26,7 +26,9 @@ def thread_limiter(limiter: "Given[CapacityLimiter] | None" = None) -> AsyncChec
     """
     import anyio.to_thread
 
-    given: Given[CapacityLimiter] = anyio.to_thread.current_default_thread_limiter if limiter is None else limiter
+    given: ClientOrFactory[CapacityLimiter] = (
+        anyio.to_thread.current_default_thread_limiter if limiter is None else limiter
+    )
     get: Callable[[], CapacityLimiter] = client_getter(given, anyio.CapacityLimiter, by="thread_limiter", on_trio=True)
 
     async def look() -> Result:

@@ -5,9 +5,9 @@ import time
 from typing import Any
 
 from ..core.result import Result, degraded, healthy, unhealthy
-from .address import require_host, require_whole
-from .client import AsyncCheck
-from .table import described
+from ._support.arguments import require_host, require_whole
+from ._support.catalogue import catalogued
+from ._support.client import AsyncCheck
 from .tcp import connected
 
 DAY = 86400.0
@@ -15,7 +15,7 @@ EXPIRED = 10
 """What OpenSSL says of a chain with a certificate that has expired: X509_V_ERR_CERT_HAS_EXPIRED."""
 
 
-@described(
+@catalogued(
     technology="TLS certificate",
     extra="",
     asked="a handshake, which verifies the certificate; the connection is closed at once",

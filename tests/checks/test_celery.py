@@ -14,8 +14,8 @@ import pytest
 from celery import Celery
 
 from asgi_health import Status
+from asgi_health.checks._support.kombu import Kept
 from asgi_health.checks.celery import celery_broker, celery_workers
-from asgi_health.checks.kombu import Kept
 
 from .conftest import GetServer
 from .daemon import Daemon

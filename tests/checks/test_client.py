@@ -11,7 +11,7 @@ import pytest
 import redis
 import valkey
 
-from asgi_health.checks.client import ClientError, client_getter
+from asgi_health.checks._support.client import ClientError, client_getter
 from asgi_health.checks.grpc import grpc_peer
 from asgi_health.checks.redis import redis_client, redis_cluster
 from asgi_health.checks.valkey import valkey_client, valkey_cluster

@@ -8,7 +8,7 @@ import nats
 import pytest
 
 from asgi_health import Probe, Status
-from asgi_health.checks.table import document
+from asgi_health.checks._support.document import document
 from asgi_health.testing import lifespan, probe, settled
 
 from .conftest import GetServer

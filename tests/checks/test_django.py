@@ -12,8 +12,8 @@ import anyio.to_thread
 import pytest
 
 from asgi_health import Status
+from asgi_health.checks._support.psycopg import connecting_again
 from asgi_health.checks.django import django_connection
-from asgi_health.checks.psycopg import connecting_again
 
 from .conftest import GetServer
 from .observe import expect, observe, recovers, until

@@ -8,7 +8,7 @@ import sqlalchemy
 from sqlalchemy.exc import DatabaseError
 
 from asgi_health import Status
-from asgi_health.checks.engines import NoAsyncEngine, async_engine
+from asgi_health.checks._support.engines import NoAsyncEngine, async_engine
 from asgi_health.checks.sqlalchemy import sqlalchemy_engine
 
 

@@ -10,7 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from asgi_health.checks.table import rows
+from asgi_health.checks._support.catalogue import entries
 
 from .rows import ROWS, Row
 
@@ -61,7 +61,7 @@ def of_module() -> Mapping[str, list[str]]:
 
 
 def test_each_extra_of_a_check_exists() -> None:
-    told = {row.extra for row in rows()} - {""}
+    told = {row.extra for row in entries()} - {""}
     assert told
     assert told <= extras_in_code() <= set(EXTRAS)
 
@@ -94,7 +94,7 @@ def test_readme_says_what_all_leaves_out() -> None:
 
 
 def test_the_tests_install_each_driver_of_a_check() -> None:
-    assert {row.extra for row in rows()} - {""} <= names("test")
+    assert {row.extra for row in entries()} - {""} <= names("test")
 
 
 @pytest.mark.parametrize("extra", ["", *EXTRAS])

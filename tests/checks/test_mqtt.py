@@ -9,7 +9,7 @@ import trustme
 from aiomqtt import Client, MqttError, ProtocolVersion
 
 from asgi_health import Status
-from asgi_health.checks import mqtt_login
+from asgi_health.checks._support import mqtt_login
 from asgi_health.checks.mqtt import aiomqtt_client
 
 from .conftest import GetServer

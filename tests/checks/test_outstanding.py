@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from asgi_health.checks.outstanding import Outstanding
+from asgi_health.checks._support.outstanding import Outstanding
 
 pytestmark = pytest.mark.anyio
 

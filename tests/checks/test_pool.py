@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from asgi_health import Status
-from asgi_health.checks.pool import Usage, answered, exhausted, usage_of
+from asgi_health.checks._support.pool import Usage, answered, exhausted, usage_of
 
 
 def usage_in(pool: Any) -> Usage | None:

@@ -13,8 +13,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from asgi_health import Status
 from asgi_health.checks import postgres
+from asgi_health.checks._support.psycopg import connecting_again, state_of
 from asgi_health.checks.postgres import asyncpg_pool
-from asgi_health.checks.psycopg import connecting_again, state_of
 
 from .conftest import GetServer
 from .observe import TIMED_OUT, expect, observe, recovers, until

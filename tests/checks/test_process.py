@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from asgi_health import Check, Status
-from asgi_health.checks.cgroup import Memory, memory_in_use
+from asgi_health.checks._support.cgroup import Memory, memory_in_use
 from asgi_health.checks.process import disk_free, memory, open_files
 
 from .observe import expect

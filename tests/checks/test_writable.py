@@ -12,11 +12,11 @@ import pymysql
 import pytest
 
 from asgi_health import Status
+from asgi_health.checks._support.resp import AnswerError, parsed, refusal_of
+from asgi_health.checks._support.writable import POSTGRES, refusal_of_mysql
 from asgi_health.checks.arq import arq_pool
 from asgi_health.checks.redis import redis_client, redis_cluster
-from asgi_health.checks.resp import AnswerError, parsed, refusal_of
 from asgi_health.checks.valkey import valkey_client, valkey_cluster
-from asgi_health.checks.writable import POSTGRES, refusal_of_mysql
 
 from .conftest import GetServer
 from .observe import TIMED_OUT, expect, observe, recovers, until

@@ -3,13 +3,14 @@
 import inspect
 import sys
 from collections.abc import Callable, Coroutine
-from typing import TypeAlias, TypeVar, cast
+from importlib import import_module
+from typing import Any, TypeAlias, TypeVar, cast
 
-from ..core.result import Result
+from ...core.result import Result
 
 T = TypeVar("T")
 
-Given: TypeAlias = T | Callable[[], T | None]
+ClientOrFactory: TypeAlias = T | Callable[[], T | None]
 """A client, or a plain function without arguments that returns it once it is there."""
 
 AsyncCheck = Callable[[], Coroutine[object, object, Result]]
@@ -23,7 +24,25 @@ class ClientError(Exception):
     """There is no client to ask with: it is not there yet, it is closed, or it works on another event loop."""
 
 
-def client_getter(given: Given[T], *kinds: type, by: str, on_trio: bool = False) -> Callable[[], T]:
+def load(module: str, *, extra: str) -> Any:
+    """Return `module` of a driver.
+
+    Raises ModuleNotFoundError with the extra that brings the driver where it is not installed. What the driver itself
+    lacks is raised as it is.
+    """
+    driver = module.partition(".")[0]
+    try:
+        import_module(driver)
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != driver:
+            raise
+        raise ModuleNotFoundError(
+            f'{driver} is not installed; try: pip install "asgi-health[{extra}]"', name=error.name
+        ) from None
+
+
+def client_getter(given: ClientOrFactory[T], *kinds: type, by: str, on_trio: bool = False) -> Callable[[], T]:
     """Return a function that returns the client, an instance of one of `kinds`, whenever a check of `by` runs.
 
     Raises TypeError at once where `given` is neither such a client nor a function without arguments. The function

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from typing import Any
 
-from .driver import load
+from .client import load
 
 CONNECT, CONNACK, DISCONNECT = 0x10, 0x20, b"\xe0\x00"
 CLEAN, PASSWORD, USER = 0x02, 0x40, 0x80

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.result import Result, degraded, healthy
+from ...core.result import Result, degraded, healthy
 
 NO_ROOM = ("53300", "53400")
 """PostgreSQL's codes: https://www.postgresql.org/docs/current/errcodes-appendix.html"""

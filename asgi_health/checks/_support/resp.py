@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from ..core.result import Result, degraded, unhealthy
-from ..core.status import Status
-from .client import AsyncCheck, ClientError, client_getter
-from .driver import load
+from ...core.result import Result, degraded, unhealthy
+from ...core.status import Status
+from .client import AsyncCheck, ClientError, client_getter, load
 from .pool import Usage, answered, exhausted, usage_of
 
 STATE = "CLUSTER", "INFO"

@@ -1,70 +1,12 @@
-"""The ready-made checks by what each says of itself: ``python -m asgi_health.checks``."""
+"""The page docs/checks.md: ``python -m asgi_health.checks`` prints it."""
 
+import ast
 import inspect
+import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass
-from importlib import import_module
-from pathlib import Path
-from pkgutil import iter_modules
-from typing import Any, TypeVar
+from typing import Any
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What there is to know of a check before it is used."""
-
-    make: Callable[..., Any]
-    technology: str
-    extra: str
-    """The extra that installs its driver; empty where the standard library is enough."""
-    asked: str
-    """What is asked of the server."""
-    costs: str
-    """What that costs the server, per run."""
-    privileges: str
-    """What the client's user must be allowed to do."""
-
-    @property
-    def room(self) -> str:
-        return self.make.__module__.rpartition(".")[2]
-
-    @property
-    def function(self) -> str:
-        """Its full name, below ``asgi_health.checks``."""
-        return f"{self.room}.{self.make.__name__}"
-
-    @property
-    def docstring(self) -> str:
-        """What its docstring says, which reads well as Markdown too."""
-        return inspect.getdoc(self.make) or ""
-
-
-_ROWS: list[Row] = []
-
-
-def described(*, technology: str, extra: str, asked: str, costs: str, privileges: str) -> Callable[[F], F]:
-    """Enter the decorated function into the table."""
-
-    def enter(function: F) -> F:
-        _ROWS.append(Row(function, technology, extra, asked, costs, privileges))
-        return function
-
-    return enter
-
-
-def rooms() -> list[str]:
-    """Return the names of the modules of the package."""
-    return sorted(module.name for module in iter_modules([str(Path(__file__).parent)]) if module.name != "__main__")
-
-
-def rows() -> list[Row]:
-    """Return what every ready-made check says of itself, by technology."""
-    for room in rooms():
-        import_module(f"{__package__}.{room}")
-    return sorted(_ROWS, key=lambda row: (row.technology.lower(), row.function))
-
+from .catalogue import CatalogueEntry, entries
 
 BEGIN = """\
 # Ready-made checks
@@ -187,7 +129,7 @@ one that does. An engine of SQLAlchemy, and a client of Redis, connect anew afte
 ARGUMENTS = """
 ## Each in detail
 
-`Given[Pool]` is a `Pool`, or a plain function without arguments that returns it.
+`ClientOrFactory[Pool]` is a `Pool`, or a plain function without arguments that returns it.
 
 An `AsyncCheck` runs in the event loop, and its deadline cancels it. A `PlainCheck`, as one with a blocking driver is,
 runs in a thread, which nothing can cancel: the failure is published at the deadline all the same, but the thread goes
@@ -202,9 +144,7 @@ This page is written by `python -m asgi_health.checks > docs/checks.md`.
 
 def document() -> str:
     """Return docs/checks.md."""
-    from .signature import signature  # whoever imports a room needs no parser
-
-    table = rows()
+    table = entries()
     cells = "".join(map(_line, table))
     calls = "".join(
         f"\n### `{row.function}`\n\n```python\n{signature(row.make)}\n```\n\n{row.docstring}\n" for row in table
@@ -212,7 +152,37 @@ def document() -> str:
     return f"{BEGIN}{cells}{ADVICE}{ARGUMENTS}{calls}{END}"
 
 
-def _line(row: Row) -> str:
+def _line(row: CatalogueEntry) -> str:
     extra = f"`{row.extra}`" if row.extra else "–"
     cells = (row.technology, f"`{row.function}`", extra, row.asked, row.costs, row.privileges)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+
+def signature(function: Callable[..., Any]) -> str:
+    """Return ``name(argument: Kind, *, option: Kind = default) -> Kind`` of a function or a class."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    made = _maker(tree) if isinstance(tree, ast.ClassDef) else tree
+    assert isinstance(made, ast.FunctionDef)
+    defaults = [None] * (len(made.args.args) - len(made.args.defaults)) + [*made.args.defaults]
+    arguments = [_argument(*each) for each in zip(made.args.args, defaults, strict=True) if each[0].arg != "self"]
+    if made.args.kwonlyargs:
+        arguments.append("*")
+    arguments += [_argument(*each) for each in zip(made.args.kwonlyargs, made.args.kw_defaults, strict=True)]
+    returns = "" if made is not tree else f" -> {_kind(made.returns)}"
+    return f"{function.__name__}({', '.join(arguments)}){returns}"
+
+
+def _maker(tree: ast.ClassDef) -> ast.stmt:
+    return next(each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name == "__init__")
+
+
+def _argument(argument: ast.arg, default: ast.expr | None) -> str:
+    text = f"{argument.arg}: {_kind(argument.annotation)}"
+    return text if default is None else f"{text} = {ast.unparse(default)}"
+
+
+def _kind(annotation: ast.expr | None) -> str:
+    """Return an annotation, without the quotes around what is imported for type checkers alone."""
+    assert annotation is not None
+    quoted = isinstance(annotation, ast.Constant) and isinstance(annotation.value, str)
+    return ast.literal_eval(annotation) if quoted else ast.unparse(annotation)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ..core.result import describe
+from ...core.result import describe
 from .pool import Usage
 
 if TYPE_CHECKING:

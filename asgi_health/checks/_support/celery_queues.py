@@ -5,8 +5,8 @@ from time import monotonic, time
 from typing import Any, cast
 from uuid import uuid4
 
-from ..core.require import require_type
-from .driver import load
+from ...core.require import require_type
+from .client import load
 
 
 class ActiveQueues:

@@ -5,11 +5,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from ..core.result import Result
-from ..core.status import Status
+from ...core.result import Result
+from ...core.status import Status
 from .cancellation import ends_when_cancelled
-from .client import Given, client_getter
-from .driver import load
+from .client import ClientOrFactory, client_getter, load
 from .pool import Usage, refusal_answers
 from .sqlite import require_file
 
@@ -35,7 +34,7 @@ def async_engine(*, extra: str) -> type:
 
 
 def engine_check(
-    given: "Given[AsyncEngine | Engine]",
+    given: "ClientOrFactory[AsyncEngine | Engine]",
     question: "Callable[[Connection], Result]",
     *,
     refusal_answers_it: bool,

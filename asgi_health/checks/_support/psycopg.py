@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..core.result import Result, degraded, healthy, unhealthy
+from ...core.result import Result, degraded, healthy, unhealthy
 from .pool import Usage
 
 CONNECTS = 0.1

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from asgi_health import Status
-from asgi_health.checks import table
-from asgi_health.checks.driver import load
-from asgi_health.checks.table import rows
+from asgi_health.checks._support.catalogue import entries
+from asgi_health.checks._support.client import load
+from asgi_health.checks._support.document import document
 
 from .conftest import do_without
 from .observe import expect
@@ -84,9 +84,9 @@ async def test_what_a_function_returns_in_place_of_a_client_is_a_failure_in_word
 
 def test_no_room_imports_more_than_the_standard_library_before_a_check_is_made() -> None:
     program = (
-        "import sys; from importlib import import_module; from asgi_health.checks.table import rooms;"
+        "import sys; from importlib import import_module; from asgi_health.checks._support.catalogue import modules;"
         "before = set(sys.modules);"
-        "[import_module(f'asgi_health.checks.{room}') for room in rooms()];"
+        "[import_module(module) for module in modules()];"
         "print({name.partition('.')[0] for name in set(sys.modules) - before}"
         " - set(sys.stdlib_module_names) - {'asgi_health', '_missing_stdlib_info'})"  # the last: Python 3.15's own
     )
@@ -102,9 +102,9 @@ def test_the_docs_are_what_the_code_says() -> None:
 
 
 def test_the_docs_hold_all_the_advice_of_a_docstring_below_a_heading() -> None:
-    document = table.document()
-    for row in rows():
-        section = document.partition(f"\n### `{row.function}`\n")[2].partition("\n### ")[0]
+    page = document()
+    for row in entries():
+        section = page.partition(f"\n### `{row.function}`\n")[2].partition("\n### ")[0]
         assert row.make.__doc__, row.function
         assert cleandoc(row.make.__doc__) in section, row.function
 
@@ -112,7 +112,7 @@ def test_the_docs_hold_all_the_advice_of_a_docstring_below_a_heading() -> None:
 def test_every_check_of_the_docs_has_a_row_in_the_matrix() -> None:
     tested = {f"{row.check.__module__.rpartition('.')[2]}.{row.check.__name__}" for row in ROWS}
     without = {"arq.arq_pool", "arq.arq_worker"} if find_spec("arq") is None else set()
-    assert {row.function for row in rows()} - SERVERLESS - without == tested
+    assert {row.function for row in entries()} - SERVERLESS - without == tested
 
 
 @pytest.mark.parametrize(("environment", "outcome"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from asgi_health import Status
-from asgi_health.checks.pool import refused_for_want_of_room
+from asgi_health.checks._support.pool import refused_for_want_of_room
 
 from .conftest import GetServer
 from .observe import expect, until

@@ -1,0 +1,1 @@
+"""What the ready-made checks share. Nothing here is public."""
