@@ -69,11 +69,11 @@ def server(row: Row, get_server: GetServer) -> Iterator[Server]:
     """The server of the row, which runs, and will run again for the next test."""
     server = get_server(row.server)
     yield server
-    server.mend()
+    server.restore()
 
 
 @pytest.fixture
-def nobody() -> Iterator[int]:
+def free_port() -> Iterator[int]:
     """A port on which nobody listens."""
     with reserved_port() as port:
         yield port

@@ -12,7 +12,7 @@ import anyio
 from asgi_health import Check, Health, Result, Status
 from asgi_health.runtime.runner import runner_of
 
-from .servers.mark import PASSWORD, WRONG_PASSWORD
+from .servers.server import PASSWORD, WRONG_PASSWORD
 
 TIMEOUT = 10.0
 """Seconds that a run gets. Nothing here takes so long, even where the machine is busy."""

@@ -1,7 +1,7 @@
 """A port that is ours alone, whether a server listens on it or not."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,7 +29,17 @@ def accepts(port: int) -> bool:
         return client.connect_ex((HOST, port)) == 0
 
 
+def established(port: int) -> int:
+    """Return how many clients are connected to the server on `port`."""
+    return _connections(port, {"01"})
+
+
 def connected(port: int) -> int:
-    """Say how many connections its server has not closed, as the kernel counts them."""
+    """Return how many connections the server on `port` has not closed, those that the client has closed included."""
+    return _connections(port, {"01", "08"})
+
+
+def _connections(port: int, states: Collection[str]) -> int:
+    """Count by /proc/net/tcp, see proc(5): the port and the state (01: ESTABLISHED, 08: CLOSE_WAIT) are hexadecimal."""
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return sum(local.endswith(f":{port:04X}") and state in {"01", "08"} for _, local, _, state, *_ in lines)
+    return sum(local.endswith(f":{port:04X}") and state in states for _, local, _, state, *_ in lines)

@@ -25,7 +25,7 @@ def server(get_server: GetServer) -> Iterator[Redis]:
     assert isinstance(server, Redis)
     server.ask("FLUSHALL")
     yield server
-    server.mend()
+    server.restore()
 
 
 async def test_a_worker_is_alive_from_its_start_to_its_end(server: Redis) -> None:

@@ -23,7 +23,7 @@ def server(get_server: GetServer) -> Iterator[Aws]:
     server = get_server("aws")
     assert isinstance(server, Aws)
     yield server
-    server.mend()
+    server.restore()
 
 
 async def test_a_bucket_that_is_not_there_fails(server: Aws) -> None:

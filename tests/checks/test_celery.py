@@ -21,11 +21,11 @@ from .conftest import GetServer
 from .daemon import Daemon
 from .observe import CheckFunction, expect, observe, recovers, threads_ended, until
 from .rows.celery import BROKERS, app_of, close_pools, working
-from .rows.mark import OF_CELERY
+from .rows.row import CELERY_GROUPS
 from .servers import Target
-from .servers.mark import Server
 from .servers.rabbitmq import RabbitMQ
 from .servers.redis import Redis
+from .servers.server import Server
 
 pytestmark = pytest.mark.anyio
 
@@ -36,14 +36,14 @@ StartWorker = Callable[[], Awaitable[Daemon]]
 
 
 @pytest.fixture(
-    params=[pytest.param(name, marks=pytest.mark.xdist_group(f"checks {OF_CELERY[name]}")) for name in BROKERS]
+    params=[pytest.param(name, marks=pytest.mark.xdist_group(f"checks {CELERY_GROUPS[name]}")) for name in BROKERS]
 )
 def server(request: pytest.FixtureRequest, get_server: GetServer) -> Iterator[Server]:
     server = get_server(request.param)
     if isinstance(server, Redis):
         server.ask("FLUSHALL")
     yield server
-    server.mend()
+    server.restore()
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ async def start_worker(address: str, tmp_path: Path) -> AsyncIterator[StartWorke
         yield lambda: stack.enter_async_context(working(address, tmp_path))
 
 
-async def says(run: CheckFunction, message: str) -> None:
+async def until_message(run: CheckFunction, message: str) -> None:
     """Run it again and again until it fails with that."""
     end = anyio.current_time() + 30
     while not re.search(message, (result := (await observe(run)).result).message):
@@ -98,11 +98,11 @@ async def test_a_worker_is_heard_until_it_dies(address: str, start_worker: Start
     await recovers(check)
     await anyio.to_thread.run_sync(worker.freeze)
     silent = r"^heard 0 of 1 workers (within 1 s|in the \d\.\d s since it began to listen)$"
-    await says(check, silent)
+    await until_message(check, silent)
     await anyio.to_thread.run_sync(worker.thaw)
     await recovers(check)
     await anyio.to_thread.run_sync(worker.kill)
-    await says(check, silent)
+    await until_message(check, silent)
 
 
 async def test_the_defaults_suit_a_worker_with_the_default_interval(address: str, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ async def test_a_worker_that_ends_as_it_should_is_not_waited_for(address: str, s
     await start_worker()
     await recovers(check)
     await anyio.to_thread.run_sync(app.control.shutdown)
-    await says(check, SINCE)
+    await until_message(check, SINCE)
     close_pools()
 
 
@@ -149,14 +149,14 @@ async def test_a_queue_that_no_worker_consumes_is_told_though_workers_are_alive(
     await start_worker()
     await recovers(celery_workers(app, queues=["celery"]))
     none = "^queue 'mail' is consumed by 0 of the 1 workers that answered, expected at least 1$"
-    await says(both, none)
+    await until_message(both, none)
     await anyio.to_thread.run_sync(partial(app.control.add_consumer, "mail", reply=True))
     await recovers(both)
     for _ in range(5):
         await expect(both, Status.HEALTHY, "^$")
     await expect(one, Status.UNHEALTHY, r"^heard 1 of 2 workers in the \d\.\d s since it began to listen$")
     await anyio.to_thread.run_sync(partial(app.control.cancel_consumer, "mail", reply=True))
-    await says(both, none)
+    await until_message(both, none)
     await expect(celery_workers(app), Status.HEALTHY, "^$", timeout=5.0)
     close_pools()
 
@@ -168,7 +168,7 @@ async def test_an_answer_counts_for_so_long_as_a_heartbeat(address: str, start_w
     await recovers(check)
     await anyio.to_thread.run_sync(worker.freeze)
     await expect(check, Status.HEALTHY, "^$")
-    await says(check, r"^heard 0 of 1 workers (within 3 s|in the \d\.\d s since it began to listen)$")
+    await until_message(check, r"^heard 0 of 1 workers (within 3 s|in the \d\.\d s since it began to listen)$")
     await anyio.to_thread.run_sync(worker.thaw)
     await recovers(check)
 
@@ -234,9 +234,9 @@ async def test_who_has_heard_too_few_for_so_long_listens_anew(server: Server, ad
     assert isinstance(server, RabbitMQ | Redis)
     check = celery_workers(app_of(address), within=0.5, patience=1.0)
     for _ in range(2):
-        await says(check, r"^heard 0 of 1 workers within 0\.5 s$")
+        await until_message(check, r"^heard 0 of 1 workers within 0\.5 s$")
     before = server.connections_opened()
-    await says(check, r"^heard 0 of 1 workers within 0\.5 s$")
+    await until_message(check, r"^heard 0 of 1 workers within 0\.5 s$")
     assert server.connections_opened() > before
 
 
@@ -286,13 +286,13 @@ async def test_listening_leaves_nothing_behind_at_rabbitmq(get_server: GetServer
     server = get_server("rabbitmq")
     assert isinstance(server, RabbitMQ)
     check = celery_workers(app_of(BROKERS["rabbitmq"](Target(server.port))), patience=0.5)
-    await until(lambda: connected(server) == 0, "nobody is connected")
+    await until(lambda: connected(server) == 0, "no client is connected")
     for _ in range(5):
-        await says(check, SINCE)
+        await until_message(check, SINCE)
     queues = 'length([Q || Q <- rabbit_amqqueue:list_names(), string:prefix(element(4, Q), "celeryev") =/= nomatch])'
     assert (server.connections(), server.ask(queues)) == (1, "1")
     del check
-    await until(lambda: connected(server) == 0, "nobody is connected")
+    await until(lambda: connected(server) == 0, "no client is connected")
     await until(lambda: server.ask(queues) == "0", "no queue of events is left")
 
 
@@ -304,12 +304,12 @@ async def test_listeners_write_one_name_into_redis_however_many_they_are(get_ser
     app = app_of(BROKERS["redis"](Target(server.port)))
 
     async def listen() -> None:
-        await says(celery_workers(app, patience=0.5), SINCE)
+        await until_message(celery_workers(app, patience=0.5), SINCE)
 
     for _ in range(3):
         await listen()
     assert server.ask("SCARD _kombu.binding.celeryev") == ":1"
-    await until(lambda: connected(server) == 0, "nobody is connected")
+    await until(lambda: connected(server) == 0, "no client is connected")
 
 
 def connected(server: Server) -> int:
@@ -337,8 +337,8 @@ async def test_a_pool_that_does_not_tell_how_full_it_is_is_no_failure(
     assert (await expect(celery_broker(app), Status.HEALTHY, "^$")).data == {}
 
 
-async def test_the_next_of_several_brokers_is_asked(address: str, nobody: int) -> None:
-    dead = BROKERS["redis" if address.startswith("redis") else "rabbitmq"](Target(nobody))
+async def test_the_next_of_several_brokers_is_asked(address: str, free_port: int) -> None:
+    dead = BROKERS["redis" if address.startswith("redis") else "rabbitmq"](Target(free_port))
     await expect(celery_broker(app_of(f"{dead};{address}")), Status.HEALTHY, "^$")
 
 

@@ -15,7 +15,7 @@ from .conftest import GetServer
 from .observe import expect, until
 from .rows import ROWS, Row
 from .servers import Target
-from .servers.mark import PASSWORD, USER
+from .servers.server import PASSWORD, USER
 
 pytestmark = pytest.mark.anyio
 

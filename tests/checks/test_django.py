@@ -27,12 +27,12 @@ pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks postgres")]
 def server(get_server: GetServer) -> Iterator[Server]:
     server = get_server("postgres")
     yield server
-    server.mend()
+    server.restore()
 
 
 async def nobody_connected(server: Server) -> None:
     gc.collect()  # what earlier tests have cut off may be connected until then
-    await until(lambda: server.connections() == 0, "nobody is connected")
+    await until(lambda: server.connections() == 0, "no client is connected")
 
 
 async def test_a_connection_that_died_with_the_last_server_is_no_failure_of_this_one(server: Server) -> None:
@@ -68,7 +68,7 @@ async def test_after_a_restart_of_the_server_a_full_pool_of_django_fails_no_run(
         check = django_connection(alias)
         await expect(check, Status.HEALTHY, "^$")
         server.daemon.kill()
-        server.mend()
+        server.restore()
         for _ in range(4):
             await expect(check, Status.HEALTHY, "^$")
 
@@ -85,7 +85,7 @@ async def test_a_pool_of_django_that_has_lost_its_connections_is_not_exhausted(s
             pool.putconn(connection)
         # After the second failure of both it waits for two seconds, in which the server is started and asked.
         await until(lambda: connecting_again(pool) == 2 and pool.get_stats()["connections_errors"] >= 4, "it waits")
-        server.mend()
+        server.restore()
         result = (await observe(check)).result
         assert "exhausted" not in result.message, result
         await recovers(check, 60.0)

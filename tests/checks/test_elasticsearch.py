@@ -11,14 +11,14 @@ from asgi_health import Status
 from .conftest import GetServer
 from .observe import expect, observe, until
 from .rows import Row
-from .rows.elasticsearch import ELASTICSEARCH
+from .rows.elasticsearch import ROWS as ELASTICSEARCH_ROWS
 from .servers import Target
 from .servers.elasticsearch import Elasticsearch
-from .servers.mark import PASSWORD
+from .servers.server import PASSWORD
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks elasticsearch")]
 
-each_client = pytest.mark.parametrize("row", ELASTICSEARCH, ids=str)
+each_client = pytest.mark.parametrize("row", ELASTICSEARCH_ROWS, ids=str)
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def server(get_server: GetServer) -> Iterator[Elasticsearch]:
     server = get_server("elasticsearch")
     assert isinstance(server, Elasticsearch)
     yield server
-    server.mend()
+    server.restore()
     server.become("green")
 
 
@@ -64,14 +64,14 @@ async def test_a_run_is_one_request(server: Elasticsearch, row: Row) -> None:
         assert server.asked() - before == 20
 
 
-@pytest.mark.parametrize("row", [row for row in ELASTICSEARCH if row.name.startswith("elasticsearch")], ids=str)
+@pytest.mark.parametrize("row", [row for row in ELASTICSEARCH_ROWS if row.name.startswith("elasticsearch")], ids=str)
 async def test_a_key_that_is_not_valid_in_a_header_is_not_shown(server: Elasticsearch, row: Row) -> None:
     async with row.open(Target(server.port)) as client:
         check = row.check(client.options(api_key=f"{PASSWORD}\n"))
         await expect(check, Status.UNHEALTHY, "^(the request cannot be sent: a header, or|ValueError: )")
 
 
-@pytest.mark.parametrize("row", [row for row in ELASTICSEARCH if "httpx" not in row.name], ids=str)
+@pytest.mark.parametrize("row", [row for row in ELASTICSEARCH_ROWS if "httpx" not in row.name], ids=str)
 async def test_an_aiohttp_that_does_not_tell_how_many_connections_are_in_use_is_asked_all_the_same(
     server: Elasticsearch, row: Row
 ) -> None:

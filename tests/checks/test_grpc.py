@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks grpc")]
 def server(get_server: GetServer) -> Iterator[Server]:
     server = get_server("grpc")
     yield server
-    server.mend()
+    server.restore()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from .observe import expect, observe, until
 from .rows.http import occupy_httpx, open_httpx
 from .servers import Server, Target
 from .servers.http import LOGIN
-from .servers.mark import PASSWORD
+from .servers.server import PASSWORD
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks http")]
 
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks http")]
 def server(get_server: GetServer) -> Iterator[Server]:
     server = get_server("http")
     yield server
-    server.mend()
+    server.restore()
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ async def test_an_answer_that_is_cut_off_leaves_no_connection(client: httpx.Asyn
     check = httpx_url(client, "/large", method="GET")
     for _ in range(5):
         await expect(check, Status.HEALTHY, "", timeout=2.0)
-    await until(lambda: server.connections() == 0, "nobody is connected")
+    await until(lambda: server.connections() == 0, "no client is connected")
 
 
 async def test_a_server_that_was_restarted_since_the_last_run_is_healthy(
@@ -177,9 +177,9 @@ async def test_a_transport_without_a_pool_is_asked_as_it_is() -> None:
         assert result.data == {}
 
 
-async def test_a_url_with_a_password_is_not_shown(nobody: int) -> None:
+async def test_a_url_with_a_password_is_not_shown(free_port: int) -> None:
     async with httpx.AsyncClient(trust_env=False) as client:
-        url = f"http://user:rightsecret@127.0.0.1:{nobody}/health"  # expect() looks for it
+        url = f"http://user:rightsecret@127.0.0.1:{free_port}/health"  # expect() looks for it
         await expect(httpx_url(client, url), Status.UNHEALTHY, "^ConnectionRefusedError: ")
 
 

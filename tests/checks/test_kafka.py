@@ -16,7 +16,7 @@ from asgi_health.checks.kafka import aiokafka_client, aiokafka_consumer
 from .conftest import GetServer
 from .observe import TIMED_OUT, expect, observe, recovers, until
 from .servers import Server
-from .servers.mark import PASSWORD, USER
+from .servers.server import PASSWORD, USER
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks kafka")]
 
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks kafka")]
 def server(get_server: GetServer) -> Iterator[Server]:
     server = get_server("kafka")
     yield server
-    server.mend()
+    server.restore()
 
 
 def settings(server: Server, *advertised: int) -> dict[str, Any]:
@@ -60,8 +60,8 @@ async def test_an_admin_client_is_a_client_too(server: Server) -> None:
     await expect(aiokafka_client(admin), Status.UNHEALTHY, "^ClientError: the client is closed$")
 
 
-async def test_a_broker_that_cannot_be_reached_gives_way_to_the_next(server: Server, nobody: int) -> None:
-    producer = AIOKafkaProducer(**settings(server, nobody, server.port))
+async def test_a_broker_that_cannot_be_reached_gives_way_to_the_next(server: Server, free_port: int) -> None:
+    producer = AIOKafkaProducer(**settings(server, free_port, server.port))
     await producer.start()
     try:
         for _ in range(5):

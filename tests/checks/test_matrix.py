@@ -19,14 +19,14 @@ from .observe import expect, observe, recovers, until
 from .proxy import proxied
 from .rows import COLUMNS, ROWS, Row
 from .servers import Server, Target
-from .servers.mark import WRONG_PASSWORD
+from .servers.server import WRONG_PASSWORD
 
 pytestmark = pytest.mark.anyio
 
 
 def rows(*columns: str) -> pytest.MarkDecorator:
     """The rows that have that column; of several columns each with its rows."""
-    cells = [(row, column) for column in columns for row in ROWS if column in row.says]
+    cells = [(row, column) for column in columns for row in ROWS if column in row.messages]
     if len(columns) == 1:
         return pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row, _ in cells])
     return pytest.mark.parametrize(
@@ -40,30 +40,32 @@ def times(row: Row) -> int:
 
 
 def test_every_row_has_every_column_or_says_why_it_cannot() -> None:
-    assert {row.name: sorted([*row.says, *row.without]) for row in ROWS} == {row.name: sorted(COLUMNS) for row in ROWS}
+    assert {row.name: sorted([*row.messages, *row.without]) for row in ROWS} == {
+        row.name: sorted(COLUMNS) for row in ROWS
+    }
 
 
 @pytest.mark.smoke
 @rows("healthy")
 async def test_healthy(row: Row, server: Server) -> None:
     async with row.open(Target(server.port)) as client:
-        result = await expect(row.check(client), Status.HEALTHY, row.says["healthy"])
+        result = await expect(row.check(client), Status.HEALTHY, row.messages["healthy"])
         if row.takes_client:
-            await expect(row.check(lambda: client), Status.HEALTHY, row.says["healthy"])
+            await expect(row.check(lambda: client), Status.HEALTHY, row.messages["healthy"])
         if row.occupy is not None:
             assert set(result.data) >= {"pool_in_use", "pool_size"}
 
 
 @pytest.mark.smoke
 @rows("refused")
-async def test_refused_until_the_server_is_there(row: Row, server: Server, nobody: int) -> None:
+async def test_refused_until_the_server_is_there(row: Row, server: Server, free_port: int) -> None:
     """A proxy makes it be there: nothing listened on that port before, and no server needs to boot."""
     async with AsyncExitStack() as network:
-        async with row.open(Target(nobody)) as client:
+        async with row.open(Target(free_port)) as client:
             check = row.check(client)
             for _ in range(times(row)):
-                await expect(check, Status.UNHEALTHY, row.says["refused"])
-            await network.enter_async_context(proxied(server.port, at=nobody))
+                await expect(check, Status.UNHEALTHY, row.messages["refused"])
+            await network.enter_async_context(proxied(server.port, at=free_port))
             await recovers(check)
 
 
@@ -87,7 +89,7 @@ class Line:
 
     port: int
     fail: Callable[[], object]
-    mend: Callable[[], Awaitable[None]]
+    restore: Callable[[], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -98,13 +100,13 @@ async def line(row: Row, column: str, server: Server) -> AsyncGenerator[Line]:
         yield Line(server.port, server.daemon.kill, asynced(server.start))
     else:
         async with server.proxied() as proxy:
-            fail, mend = {
+            fail, restore = {
                 "killed": (proxy.die, proxy.rise),
                 "blackholed": (proxy.swallow, asynced(proxy.heal)),
                 "reset": (proxy.reset, asynced(proxy.heal)),
                 "trickled": (proxy.trickle, asynced(proxy.heal)),
             }[column]
-            yield Line(proxy.port, fail, mend)
+            yield Line(proxy.port, fail, restore)
 
 
 def asynced(function: Callable[[], None]) -> Callable[[], Awaitable[None]]:
@@ -121,8 +123,8 @@ async def test_what_fails_while_pooled_is_told_until_it_is_mended(row: Row, colu
         await expect(check, Status.HEALTHY, "")
         way.fail()
         for _ in range(times(row)):
-            await expect(check, Status.UNHEALTHY, row.says[column])
-        await way.mend()
+            await expect(check, Status.UNHEALTHY, row.messages[column])
+        await way.restore()
         await recovers(check)
 
 
@@ -130,13 +132,13 @@ async def test_what_fails_while_pooled_is_told_until_it_is_mended(row: Row, colu
 async def test_wrong_password(row: Row, server: Server) -> None:
     """There is no recovery to see: the client keeps what it was given, and the application has to be started anew."""
     async with row.open(replace(Target(server.port), password=WRONG_PASSWORD)) as client:
-        await expect(row.check(client), Status.UNHEALTHY, row.says["wrong_password"])
+        await expect(row.check(client), Status.UNHEALTHY, row.messages["wrong_password"])
 
 
 @rows("wrong_database")
 async def test_wrong_database(row: Row, server: Server) -> None:
     async with row.open(replace(Target(server.port), database="nowhere")) as client:
-        await expect(row.check(client), Status.UNHEALTHY, row.says["wrong_database"])
+        await expect(row.check(client), Status.UNHEALTHY, row.messages["wrong_database"])
 
 
 @rows("exhausted")
@@ -146,7 +148,7 @@ async def test_an_exhausted_pool_is_no_dead_server(row: Row, server: Server) -> 
         check = row.check(client)
         async with row.occupy(client):
             for _ in range(2):
-                result = await expect(check, Status.DEGRADED, row.says["exhausted"])
+                result = await expect(check, Status.DEGRADED, row.messages["exhausted"])
                 assert result.data["pool_in_use"] == result.data["pool_size"]
         await expect(check, Status.HEALTHY, "")
 
@@ -158,7 +160,7 @@ async def test_an_exhausted_pool_does_not_hide_a_frozen_server(row: Row, server:
         check = row.check(client)
         async with row.occupy(client):
             server.daemon.freeze()
-            await expect(check, Status.UNHEALTHY, row.says["exhausted_and_frozen"])
+            await expect(check, Status.UNHEALTHY, row.messages["exhausted_and_frozen"])
             server.daemon.thaw()
         await recovers(check)
 
@@ -173,7 +175,7 @@ async def test_an_exhausted_pool_does_not_hide_a_dead_server(row: Row, server: S
         await busy.enter_async_context(row.occupy(client))
         proxy.die()
         try:
-            await expect(check, Status.UNHEALTHY, row.says["exhausted_and_killed"])
+            await expect(check, Status.UNHEALTHY, row.messages["exhausted_and_killed"])
         finally:
             with suppress(Exception):  # giving back a dead connection may raise, or not
                 await busy.aclose()
@@ -188,7 +190,7 @@ async def test_a_closed_client_is_told(row: Row, server: Server) -> None:
         check = row.check(client)
         await expect(check, Status.HEALTHY, "")
         await row.close(client)
-        await expect(check, Status.UNHEALTHY, row.says["closed"])
+        await expect(check, Status.UNHEALTHY, row.messages["closed"])
 
 
 @rows("many_runs")

@@ -22,7 +22,7 @@ def server(get_server: GetServer) -> Iterator[Memcached]:
     server = get_server("memcached")
     assert isinstance(server, Memcached)
     yield server
-    server.mend()
+    server.restore()
 
 
 async def test_a_run_is_one_question(server: Memcached) -> None:

@@ -14,13 +14,14 @@ from asgi_health.checks import mongodb
 from .conftest import GetServer
 from .observe import TIMED_OUT, expect, observe, until
 from .port import reserved_port
-from .rows.mongodb import MONGODB, occupy_pymongo, open_pymongo
+from .rows.mongodb import ROWS as MONGODB_ROWS
+from .rows.mongodb import occupy_pymongo, open_pymongo
 from .servers import Target
 from .servers.mongodb import MongoDB
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks mongodb")]
 
-(row,) = MONGODB
+(row,) = MONGODB_ROWS
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def server(get_server: GetServer) -> Iterator[MongoDB]:
     server = get_server("mongodb")
     assert isinstance(server, MongoDB)
     yield server
-    server.mend()
+    server.restore()
 
 
 async def test_a_run_is_one_ping(server: MongoDB) -> None:

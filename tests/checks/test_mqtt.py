@@ -15,8 +15,8 @@ from asgi_health.checks.mqtt import aiomqtt_client
 from .conftest import GetServer
 from .observe import TIMED_OUT, expect, until
 from .servers import Server
-from .servers.mark import PASSWORD, USER, WRONG_PASSWORD
 from .servers.mosquitto import WEAK
+from .servers.server import PASSWORD, USER, WRONG_PASSWORD
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks mosquitto")]
 
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks mosquitto")]
 def server(get_server: GetServer) -> Iterator[Server]:
     server = get_server("mosquitto")
     yield server
-    server.mend()
+    server.restore()
 
 
 @pytest.mark.parametrize("version", ProtocolVersion)

@@ -12,13 +12,13 @@ from .conftest import GetServer
 from .observe import expect, until
 from .proxy import proxied
 from .rows import Row
-from .rows.mysql import MYSQL
+from .rows.mysql import ROWS as MYSQL_ROWS
 from .servers import Target
 from .servers.mariadb import MariaDB
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks mariadb")]
 
-pools = pytest.mark.parametrize("row", [row for row in MYSQL if row.extra == "mysql"], ids=str)
+pools = pytest.mark.parametrize("row", [row for row in MYSQL_ROWS if row.extra == "mysql"], ids=str)
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def server(get_server: GetServer) -> Iterator[MariaDB]:
     server = get_server("mariadb")
     assert isinstance(server, MariaDB)
     yield server
-    server.mend()
+    server.restore()
 
 
 @pools

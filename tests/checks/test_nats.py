@@ -15,8 +15,8 @@ from .conftest import GetServer
 from .observe import expect, observe, until
 from .rows.nats import REFUSED, RESET, open_client
 from .servers import Server, Target
-from .servers.mark import PASSWORD
 from .servers.nats import WEAK
+from .servers.server import PASSWORD
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks nats")]
 
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks nats")]
 def server(get_server: GetServer) -> Iterator[Server]:
     server = get_server("nats")
     yield server
-    server.mend()
+    server.restore()
 
 
 async def test_a_user_who_may_neither_publish_nor_subscribe_is_enough(server: Server) -> None:

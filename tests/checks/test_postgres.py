@@ -30,7 +30,7 @@ def server(get_server: GetServer) -> Iterator[Postgres]:
     server = get_server("postgres")
     assert isinstance(server, Postgres)
     yield server
-    server.mend()
+    server.restore()
 
 
 async def test_after_a_restart_of_the_server_a_full_psycopg_pool_fails_no_run(server: Postgres) -> None:
@@ -40,7 +40,7 @@ async def test_after_a_restart_of_the_server_a_full_psycopg_pool_fails_no_run(se
         check = postgres.psycopg_pool(pool)
         await expect(check, Status.HEALTHY, "^$")
         server.daemon.kill()
-        server.mend()
+        server.restore()
         for _ in range(8):
             await expect(check, Status.HEALTHY, "^$")
 
@@ -53,7 +53,7 @@ async def test_a_psycopg_pool_that_has_lost_its_connections_is_not_exhausted(ser
         server.daemon.kill()
         while connecting_again(pool) != 2:
             assert (await observe(check)).result.status is Status.UNHEALTHY
-        server.mend()
+        server.restore()
         result = (await observe(check)).result
         assert "exhausted" not in result.message, result
         await recovers(check, 60.0)

@@ -9,8 +9,8 @@ from asgi_health import Status
 from .observe import expect
 from .rows import ROWS, Row
 from .servers import Server, Target
-from .servers.mark import HUMBLE
 from .servers.postgres import READER
+from .servers.server import UNPRIVILEGED
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +25,7 @@ def rows(*, of_alembic: bool) -> pytest.MarkDecorator:
 
 @rows(of_alembic=False)
 async def test_to_connect_is_enough(row: Row, server: Server) -> None:
-    async with row.open(replace(Target(server.port), user=HUMBLE, database=DATABASES[row.server])) as client:
+    async with row.open(replace(Target(server.port), user=UNPRIVILEGED, database=DATABASES[row.server])) as client:
         await expect(row.check(client), Status.HEALTHY, "^$")
 
 
@@ -33,5 +33,5 @@ async def test_to_connect_is_enough(row: Row, server: Server) -> None:
 async def test_for_alembic_it_takes_to_read_the_table_of_versions(row: Row, server: Server) -> None:
     async with row.open(replace(Target(server.port), user=READER)) as client:
         await expect(row.check(client), Status.HEALTHY, "^$")
-    async with row.open(replace(Target(server.port), user=HUMBLE)) as client:
+    async with row.open(replace(Target(server.port), user=UNPRIVILEGED)) as client:
         await expect(row.check(client), Status.UNHEALTHY, "^no table alembic_version can be seen")

@@ -18,12 +18,13 @@ from asgi_health.checks.amqp import aio_pika_connection, rabbitmq_queue
 from .conftest import GetServer
 from .observe import CheckFunction, expect, observe, until
 from .rows import Row
-from .rows.amqp import AMQP, open_plain, open_robust, url_of
-from .rows.celery import CELERY
-from .rows.mark import Open
+from .rows.amqp import ROWS as AMQP_ROWS
+from .rows.amqp import open_plain, open_robust, url_of
+from .rows.celery import ROWS as CELERY_ROWS
+from .rows.row import Open
 from .servers import Target
-from .servers.mark import DATABASE, PASSWORD
 from .servers.rabbitmq import QUEUE, RabbitMQ
+from .servers.server import DATABASE, PASSWORD
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks rabbitmq")]
 
@@ -33,10 +34,10 @@ def server(get_server: GetServer) -> Iterator[RabbitMQ]:
     server = get_server("rabbitmq")
     assert isinstance(server, RabbitMQ)
     yield server
-    server.mend()
+    server.restore()
 
 
-ROWS = [*AMQP, *(row for row in CELERY if row.name == "celery-rabbitmq")]
+ROWS = [*AMQP_ROWS, *(row for row in CELERY_ROWS if row.name == "celery-rabbitmq")]
 
 
 def channels(server: RabbitMQ) -> int:
@@ -90,13 +91,13 @@ async def test_a_connection_that_the_server_blocks_is_told_until_it_is_free_agai
             await until(lambda: server.ask("rabbit_alarm:get_alarms()") != "[]", "the alarm is raised")
             await expect(check, Status.HEALTHY, "^$")  # it has not published
             await channel.default_exchange.publish(aio_pika.Message(b"news"), "nowhere", mandatory=False)
-            await says(check, "^the server blocks the connection: it is short of memory or disk$")
+            await until_message(check, "^the server blocks the connection: it is short of memory or disk$")
         finally:
             server.ask(f"vm_memory_monitor:set_vm_memory_high_watermark({watermark})")
-        await says(check, "^$")
+        await until_message(check, "^$")
 
 
-async def says(check: CheckFunction, message: str) -> None:
+async def until_message(check: CheckFunction, message: str) -> None:
     """Run it again and again until it says that."""
     end = anyio.current_time() + 30
     while not re.search(message, (result := (await observe(check, 1.0)).result).message):

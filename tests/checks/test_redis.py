@@ -20,15 +20,16 @@ from .observe import TIMED_OUT, expect, observe, recovers, until
 from .port import reserved_port
 from .proxy import proxied
 from .rows import Row
-from .rows.redis import DRIVERS, REDIS, occupy_pool, plain
+from .rows.redis import DRIVERS, occupy_pool, plain
+from .rows.redis import ROWS as REDIS_ROWS
 from .servers import Server, Target
-from .servers.mark import PASSWORD, USER, Missing
 from .servers.redis import BUS, MASTER, Redis, RedisSentinel, Valkey, reserved_cluster_port, watch
+from .servers.server import PASSWORD, USER, Missing
 
 pytestmark = pytest.mark.anyio
 
-each_row = pytest.mark.parametrize("row", REDIS, ids=str)
-behind_a_sentinel = pytest.mark.parametrize("row", [row for row in REDIS if "sentinel" in row.name], ids=str)
+each_row = pytest.mark.parametrize("row", REDIS_ROWS, ids=str)
+behind_a_sentinel = pytest.mark.parametrize("row", [row for row in REDIS_ROWS if "sentinel" in row.name], ids=str)
 each_server = pytest.mark.parametrize(("driver", "server"), [("redis", Redis), ("valkey", Valkey)])
 each_driver = pytest.mark.parametrize(
     ("driver", "kind", "check"), [("redis", "Redis", redis_client), ("valkey", "Valkey", valkey_client)]
@@ -39,10 +40,10 @@ each_driver = pytest.mark.parametrize(
 def single(driver: str, get_server: GetServer) -> Iterator[Server]:
     server = get_server(driver)
     yield server
-    server.mend()
+    server.restore()
 
 
-@pytest.mark.parametrize("row", [row for row in REDIS if "sentinel" not in row.name], ids=str)
+@pytest.mark.parametrize("row", [row for row in REDIS_ROWS if "sentinel" not in row.name], ids=str)
 async def test_a_run_is_one_command_and_nothing_else(row: Row, server: Redis) -> None:
     async with row.open(Target(server.port)) as client:
         check = row.check(client)
@@ -198,13 +199,13 @@ async def test_the_privileges_of_the_docs_are_enough(row: Row, server: Redis) ->
 
 @behind_a_sentinel
 async def test_a_master_that_no_sentinel_knows_is_told_without_how_to_log_in(
-    row: Row, server: RedisSentinel, nobody: int
+    row: Row, server: RedisSentinel, free_port: int
 ) -> None:
     """Drivers put their clients into the text of that error, and some of these show their password."""
     (driver,) = row.drivers
     check = redis_client if driver == "redis" else valkey_client
     sentinel = DRIVERS[driver].asyncio.Sentinel(
-        [("127.0.0.1", nobody), ("127.0.0.1", server.port)],
+        [("127.0.0.1", free_port), ("127.0.0.1", server.port)],
         sentinel_kwargs={"username": USER, "password": PASSWORD, "retry": None},
     )
     client = sentinel.master_for("another")

@@ -15,8 +15,8 @@ from .conftest import GetServer
 from .observe import expect, until
 from .rows import ROWS, Row
 from .servers import Server, Target
-from .servers.mark import FEW
 from .servers.postgres import Postgres
+from .servers.server import LIMITED
 
 pytestmark = pytest.mark.anyio
 
@@ -34,13 +34,13 @@ def rows(*, of_alembic: bool = False, server: str = "") -> pytest.MarkDecorator:
 async def few(server: Server, row: Row) -> AsyncGenerator[Any]:
     """A client of a user who may have two connections, and has none yet."""
     gc.collect()  # what earlier tests have cut off may be connected until then
-    await until(lambda: server.connections() == 0, "nobody is connected")
+    await until(lambda: server.connections() == 0, "no client is connected")
     async with one_more(server, row) as client:
         yield client
 
 
 def one_more(server: Server, row: Row) -> AbstractAsyncContextManager[Any]:
-    return row.open(replace(Target(server.port), user=FEW, database=DATABASES[row.server]))
+    return row.open(replace(Target(server.port), user=LIMITED, database=DATABASES[row.server]))
 
 
 def occupied(row: Row, pool: Any) -> AbstractAsyncContextManager[None]:
@@ -74,14 +74,14 @@ def postgres(get_server: GetServer) -> Iterator[Postgres]:
     server = get_server("postgres")
     assert isinstance(server, Postgres)
     yield server
-    server.ask(f"ALTER ROLE {FEW} PASSWORD 'rightsecret'")
+    server.ask(f"ALTER ROLE {LIMITED} PASSWORD 'rightsecret'")
 
 
 @rows(server="postgres")
 async def test_another_refusal_beside_an_exhausted_pool_stays_a_failure(postgres: Postgres, row: Row) -> None:
     async with few(postgres, row) as pool, occupied(row, pool):
-        postgres.ask(f"ALTER ROLE {FEW} PASSWORD 'wrongsecret'")
-        await expect(row.check(pool), Status.UNHEALTHY, 'password authentication failed for user "few"')
+        postgres.ask(f"ALTER ROLE {LIMITED} PASSWORD 'wrongsecret'")
+        await expect(row.check(pool), Status.UNHEALTHY, 'password authentication failed for user "limited"')
 
 
 class Told(Exception):

@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks http")]
 def server(get_server: GetServer) -> Iterator[Server]:
     server = get_server("http")
     yield server
-    server.mend()
+    server.restore()
 
 
 @on_each_loop
@@ -57,19 +57,19 @@ async def test_a_host_that_drops_packets_is_a_timeout() -> None:
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])  # uvloop asks no resolver that could be replaced
 async def test_every_address_of_a_name_that_nobody_listens_on_is_told(
-    nobody: int, monkeypatch: pytest.MonkeyPatch
+    free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def resolve(*_: object, **__: object) -> list[tuple[int, int, int, str, tuple[str, int]]]:
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, nobody)) for host in ("127.0.0.2", "127.0.0.3")]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, free_port)) for host in ("127.0.0.2", "127.0.0.3")]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     refused = "ConnectionRefusedError: [^;]+"
-    await expect(tcp_connect("two.invalid", nobody), Status.UNHEALTHY, f"^ExceptionGroup: {refused}; {refused}$")
+    await expect(tcp_connect("two.invalid", free_port), Status.UNHEALTHY, f"^ExceptionGroup: {refused}; {refused}$")
 
 
 @on_each_loop
 async def test_a_name_that_nobody_has_is_told() -> None:
-    await expect(tcp_connect("nobody.invalid", 80), Status.UNHEALTHY, "^gaierror: ", timeout=20.0)
+    await expect(tcp_connect("missing.invalid", 80), Status.UNHEALTHY, "^gaierror: ", timeout=20.0)
 
 
 @on_each_loop
@@ -80,7 +80,7 @@ async def test_sixty_runs_leak_nothing(server: Server) -> None:
     files = len(os.listdir("/proc/self/fd"))
     for _ in range(60):
         assert (await observe(check)).result.status is Status.HEALTHY
-    await until(lambda: server.connections() == 0, "nobody is connected")
+    await until(lambda: server.connections() == 0, "no client is connected")
     await until(lambda: len(os.listdir("/proc/self/fd")) <= files, "all descriptors are closed")
     await until(lambda: threading.active_count() <= threads, "all threads have ended")
 

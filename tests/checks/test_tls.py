@@ -23,7 +23,7 @@ from .loops import on_each_loop
 from .observe import expect, observe, recovers, until
 from .port import HOST, accepts, reserved_port
 from .proxy import proxied
-from .rows.mark import TIMED_OUT
+from .rows.row import TIMED_OUT
 from .servers.http import ROOT
 
 pytestmark = [pytest.mark.anyio, pytest.mark.processes, pytest.mark.xdist_group("checks tls")]

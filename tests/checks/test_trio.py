@@ -32,14 +32,14 @@ NEEDS_ASYNCIO = "^ClientError: the driver needs asyncio, and the event loop is t
 async def test_a_check_works_on_trio_or_says_that_its_driver_does_not(row: Row, server: Server) -> None:
     if row.any_loop:
         async with row.open(Target(server.port)) as client:
-            await expect(row.check(client), Status.HEALTHY, row.says["healthy"])
+            await expect(row.check(client), Status.HEALTHY, row.messages["healthy"])
         return
     # A client that works, in the other loop of its application.
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(row.open(Target(server.port))) as client:
         plain = not iscoroutinefunction(row.check(client))
         for given in (client, lambda: client) if row.takes_client else (client,):
             if plain:
-                await expect(row.check(given), Status.HEALTHY, row.says["healthy"])
+                await expect(row.check(given), Status.HEALTHY, row.messages["healthy"])
             else:
                 await expect(row.check(given), Status.UNHEALTHY, NEEDS_ASYNCIO)
 

@@ -25,9 +25,9 @@ from .rows import ROWS, Row
 from .rows.redis import DRIVERS, behind_sentinel, plain
 from .servers import Server, Target
 from .servers.mariadb import MariaDB
-from .servers.mark import HUMBLE, PASSWORD, USER
 from .servers.postgres import Postgres, PostgresStandby
 from .servers.redis import BUS, Redis, RedisSentinel, Valkey, reserved_cluster_port
+from .servers.server import PASSWORD, UNPRIVILEGED, USER
 from .test_costs import COUNTED, QUERY, RUNS, STATEMENTS, counted, run, running
 
 pytestmark = pytest.mark.anyio
@@ -58,7 +58,7 @@ def standby(get_server: GetServer) -> Iterator[PostgresStandby]:
     server = get_server("postgres-standby")
     assert isinstance(server, PostgresStandby)
     yield server
-    server.mend()
+    server.restore()
 
 
 @on_standby
@@ -73,7 +73,7 @@ async def test_a_standby_answers_and_takes_no_writes(row: Row, standby: Postgres
         if row.occupy is not None:
             async with row.occupy(client):
                 await expect(check, Status.UNHEALTHY, STANDBY)
-    async with row.open(Target(standby.port, user=HUMBLE)) as client:
+    async with row.open(Target(standby.port, user=UNPRIVILEGED)) as client:
         await expect(writable(row).check(client), Status.UNHEALTHY, STANDBY)
 
 
@@ -96,13 +96,13 @@ async def test_a_standby_that_is_promoted_takes_writes(standby: PostgresStandby)
 
 @rows("postgres")
 async def test_a_database_that_is_read_only_for_the_user_takes_no_writes(row: Row, server: Postgres) -> None:
-    server.ask(f"ALTER ROLE {HUMBLE} SET default_transaction_read_only = on")
+    server.ask(f"ALTER ROLE {UNPRIVILEGED} SET default_transaction_read_only = on")
     try:
-        async with row.open(Target(server.port, user=HUMBLE)) as client:
+        async with row.open(Target(server.port, user=UNPRIVILEGED)) as client:
             await expect(row.check(client), Status.HEALTHY, "^$")
             await expect(writable(row).check(client), Status.UNHEALTHY, READ_ONLY)
     finally:
-        server.ask(f"ALTER ROLE {HUMBLE} RESET default_transaction_read_only")
+        server.ask(f"ALTER ROLE {UNPRIVILEGED} RESET default_transaction_read_only")
 
 
 @rows("postgres")
@@ -130,7 +130,7 @@ async def test_a_server_that_is_read_only_answers_and_takes_no_writes(row: Row, 
                     await expect(check, Status.UNHEALTHY, MARIADB_READ_ONLY)
         await recovers(check)
     with server.read_only():
-        async with row.open(Target(server.port, user=HUMBLE, database="information_schema")) as client:
+        async with row.open(Target(server.port, user=UNPRIVILEGED, database="information_schema")) as client:
             await expect(writable(row).check(client), Status.UNHEALTHY, MARIADB_READ_ONLY)
 
 
@@ -211,7 +211,7 @@ def redis(driver: str, get_server: GetServer) -> Iterator[Redis]:
     server.ask("REPLICAOF NO ONE")
     for setting in ("maxmemory 0", "maxmemory-policy noeviction", "min-replicas-to-write 0", "appendonly no"):
         server.ask(f"CONFIG SET {setting}")
-    server.mend()
+    server.restore()
 
 
 def another(stack: ExitStack, driver: str, folder: Path, *options: str, port: int | None = None) -> Redis:

@@ -16,7 +16,7 @@ from asgi_health.checks.amqp import aio_pika_connection, rabbitmq_queue
 from ..observe import until
 from ..servers import Target
 from ..servers.rabbitmq import QUEUE
-from .mark import TIMED_OUT, Open, Row
+from .row import TIMED_OUT, Open, Row
 
 CURRENT: dict[Connection, Connection] = {}
 """By the first connection of an application: the one that it uses now."""
@@ -106,7 +106,7 @@ def row(name: str, check: Any, opened: Open) -> Row:
         drivers=("aio_pika",),
         extra="amqp",
         close=close,
-        says={
+        messages={
             "healthy": "^$",
             "refused": REFUSED,
             "killed": f"{REFUSED}|{RESET}",
@@ -127,7 +127,7 @@ def row(name: str, check: Any, opened: Open) -> Row:
     )
 
 
-AMQP = (
+ROWS = (
     row("aio-pika", aio_pika_connection, open_robust),
     row("aio-pika-plain", plain_connection, open_plain),
     row("rabbitmq-queue", queue_of, open_robust),

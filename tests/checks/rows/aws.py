@@ -14,8 +14,8 @@ from asgi_health.checks import aws
 from ..observe import until
 from ..servers import Target
 from ..servers.aws import BUCKET, QUEUE, Aws
-from ..servers.mark import PASSWORD
-from .mark import TIMED_OUT, Open, Row
+from ..servers.server import PASSWORD
+from .row import TIMED_OUT, Open, Row
 
 SIZE = 2
 
@@ -80,7 +80,7 @@ def row(service: str, check: Any, denied: str) -> Row:
         extra="aws",
         close=close,
         occupy=occupy,
-        says={
+        messages={
             "healthy": "^$",
             "refused": r'^EndpointConnectionError: Could not connect to the endpoint URL: "http://127\.0\.0\.1:\d+',
             "killed": "^EndpointConnectionError: Could not connect|^ConnectionClosedError: Connection was closed",
@@ -99,7 +99,7 @@ def row(service: str, check: Any, denied: str) -> Row:
     )
 
 
-AWS = (
+ROWS = (
     row("s3", s3_bucket, r"^ClientError: An error occurred \(403\) when calling the HeadBucket operation: Forbidden$"),
     row("sqs", sqs_queue, r"^ClientError: An error occurred \(\w+\) when calling the GetQueueAttributes operation"),
 )

@@ -11,7 +11,7 @@ from opensearchpy import AsyncOpenSearch
 from asgi_health.checks import elasticsearch
 
 from ..servers import Target
-from .mark import TIMED_OUT, Occupy, Open, Row
+from .row import TIMED_OUT, Occupy, Open, Row
 
 SIZE = 2
 
@@ -86,7 +86,7 @@ WITHOUT = {
     "closed": "the client opens again by itself",
 }
 
-SAYS = {
+MESSAGES = {
     "healthy": "^$",
     "refused": REFUSED,
     "killed": REFUSED,
@@ -111,12 +111,12 @@ def row(name: str, check: Any, opened: Open, occupy: Occupy, *drivers: str) -> R
         drivers=drivers,
         extra=name.partition("-")[0],
         occupy=occupy,
-        says=SAYS,
+        messages=MESSAGES,
         without=WITHOUT,
     )
 
 
-ELASTICSEARCH = (
+ROWS = (
     row(
         "elasticsearch",
         elasticsearch.elasticsearch_client,

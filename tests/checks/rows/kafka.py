@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from asgi_health.checks.kafka import aiokafka_client, aiokafka_consumer
 
 from ..servers import Target
-from .mark import TIMED_OUT, Open, Row
+from .row import TIMED_OUT, Open, Row
 
 TOPIC = "jobs-5-3"
 
@@ -92,7 +92,7 @@ def row(name: str, check: Any, make: Callable[[Target], Any]) -> Row:
         drivers=("aiokafka",),
         extra="kafka",
         close=close,
-        says={
+        messages={
             "healthy": "^$",
             "refused": REFUSED,
             "killed": REFUSED,
@@ -113,7 +113,7 @@ def row(name: str, check: Any, make: Callable[[Target], Any]) -> Row:
     )
 
 
-KAFKA = (
+ROWS = (
     row("aiokafka", aiokafka_client, producer),
     row("aiokafka-consumer", not_far_behind, consumer),
 )

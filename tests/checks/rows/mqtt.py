@@ -11,7 +11,7 @@ from asgi_health.checks.mqtt import aiomqtt_client
 
 from ..observe import until
 from ..servers import Target
-from .mark import TIMED_OUT, Row
+from .row import TIMED_OUT, Row
 
 TASKS: dict[Client, "asyncio.Task[None]"] = {}
 
@@ -72,7 +72,7 @@ REFUSED = (
     rf"{LOST}: ConnectionRefusedError: \[Errno 111\] (Connect call failed \('127\.0\.0\.1', \d+\)|Connection refused)$"
 )
 
-MQTT = (
+ROWS = (
     Row(
         "aiomqtt",
         server="mosquitto",
@@ -81,7 +81,7 @@ MQTT = (
         drivers=("aiomqtt",),
         extra="mqtt",
         close=close,
-        says={
+        messages={
             "healthy": "^$",
             "refused": REFUSED,
             "killed": REFUSED,

@@ -10,7 +10,7 @@ from asgi_health.checks.nats import nats_client
 
 from ..observe import until
 from ..servers import Target
-from .mark import TIMED_OUT, Row
+from .row import TIMED_OUT, Row
 
 
 @asynccontextmanager
@@ -43,7 +43,7 @@ REFUSED = (
 )
 RESET = rf"{LOST}: ConnectionResetError: "
 
-NATS = (
+ROWS = (
     Row(
         "nats",
         server="nats",
@@ -52,7 +52,7 @@ NATS = (
         drivers=("nats",),
         extra="nats",
         close=close,
-        says={
+        messages={
             "healthy": "^$",
             "refused": REFUSED,
             "killed": f"{LOST}$|{REFUSED}",

@@ -10,7 +10,7 @@ from psycopg_pool import AsyncConnectionPool
 from asgi_health.checks import postgres
 
 from ..servers import Target
-from .mark import TIMED_OUT, Row
+from .row import TIMED_OUT, Row
 
 SIZE = 2
 
@@ -76,7 +76,7 @@ async def close_psycopg(pool: Any) -> None:
     await pool.close()
 
 
-POSTGRES = (
+ROWS = (
     Row(
         "asyncpg",
         server="postgres",
@@ -86,7 +86,7 @@ POSTGRES = (
         extra="postgres",
         close=close_asyncpg,
         occupy=occupy_asyncpg,
-        says={
+        messages={
             "healthy": "^$",
             "refused": "^ConnectionRefusedError: .*(Connect call failed|Connection refused)",
             "killed": "^(ConnectionRefusedError: |ConnectionDoesNotExistError: connection was closed)",
@@ -112,7 +112,7 @@ POSTGRES = (
         extra="postgres",
         close=close_psycopg,
         occupy=occupy_psycopg,
-        says={
+        messages={
             "healthy": "^$",
             "refused": PSYCOPG_REFUSED,
             "killed": PSYCOPG_REFUSED,

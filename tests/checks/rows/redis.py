@@ -12,7 +12,7 @@ from asgi_health.checks.valkey import valkey_client, valkey_cluster
 
 from ..servers import Target
 from ..servers.redis import MASTER
-from .mark import TIMED_OUT, Open, Row
+from .row import TIMED_OUT, Open, Row
 
 SIZE = 2
 DATABASES = {"health": 0, "nowhere": 99}
@@ -125,7 +125,7 @@ async def close(client: Any) -> None:
 
 REFUSED = r"^ConnectionError: .*(111|Connect call failed)"
 GONE = r"^(ConnectionError|ConnectionResetError): "
-SAYS = {
+MESSAGES = {
     "healthy": "^$",
     "refused": REFUSED,
     "killed": GONE,
@@ -153,14 +153,14 @@ def single(server: str, check: Any, opened: Open) -> Row:
         drivers=(driver,),
         extra=driver,
         occupy=occupy_pool,
-        says=SAYS,
+        messages=MESSAGES,
         without={"closed": REVIVES},
     )
 
 
-OF_A_CLUSTER = {name: pattern for name, pattern in SAYS.items() if name != "wrong_database"}
+OF_A_CLUSTER = {name: pattern for name, pattern in MESSAGES.items() if name != "wrong_database"}
 
-REDIS = (
+ROWS = (
     single("redis", redis_client, plain("redis", "Redis")),
     single("redis-sentinel", redis_client, behind_sentinel("redis")),
     Row(
@@ -171,7 +171,7 @@ REDIS = (
         drivers=("redis",),
         extra="redis",
         occupy=occupy_cluster,
-        says=OF_A_CLUSTER,
+        messages=OF_A_CLUSTER,
         without={"closed": REVIVES, "wrong_database": ONE_DATABASE},
     ),
     single("valkey", valkey_client, plain("valkey", "Valkey")),
@@ -185,7 +185,7 @@ REDIS = (
         extra="valkey",
         close=close,
         occupy=occupy_cluster,
-        says={**OF_A_CLUSTER, "closed": "^ClientError: the client is closed$"},
+        messages={**OF_A_CLUSTER, "closed": "^ClientError: the client is closed$"},
         without={"wrong_database": ONE_DATABASE},
     ),
 )

@@ -12,8 +12,8 @@ from asgi_health.checks.sqlalchemy import sqlalchemy_engine
 
 from ..observe import threads_ended
 from ..servers import Target
-from .mark import TIMED_OUT, Open, Row
 from .postgres import LOST, PSYCOPG_REFUSED
+from .row import TIMED_OUT, Open, Row
 
 POOL: dict[str, Any] = {"pool_size": 1, "max_overflow": 1}
 
@@ -89,7 +89,7 @@ BY_PSYCOPG = EVERY | {
 }
 NEVER_CLOSED = {"closed": "a disposed engine makes itself a new pool"}
 
-SQLALCHEMY = (
+ROWS = (
     Row(
         "sqlalchemy+asyncpg",
         server="postgres",
@@ -98,7 +98,7 @@ SQLALCHEMY = (
         drivers=("sqlalchemy",),
         extra="sqlalchemy",
         occupy=occupy_async,
-        says=BY_ASYNCPG,
+        messages=BY_ASYNCPG,
         without=NEVER_CLOSED,
     ),
     Row(
@@ -109,7 +109,7 @@ SQLALCHEMY = (
         drivers=("sqlalchemy",),
         extra="sqlalchemy",
         occupy=occupy_async,
-        says=BY_PSYCOPG,
+        messages=BY_PSYCOPG,
         without=NEVER_CLOSED,
     ),
     Row(
@@ -120,7 +120,7 @@ SQLALCHEMY = (
         drivers=("sqlalchemy",),
         extra="sqlalchemy",
         occupy=occupy,
-        says=BY_PSYCOPG,
+        messages=BY_PSYCOPG,
         without=NEVER_CLOSED,
     ),
 )

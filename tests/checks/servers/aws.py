@@ -9,9 +9,8 @@ from typing import Any, ClassVar
 import botocore.session
 
 from ..daemon import Daemon
-from ..established import established
-from ..port import HOST
-from .mark import Missing, Server
+from ..port import HOST, established
+from .server import Missing, Server
 
 BUCKET = "health-bucket"
 QUEUE = "health-queue"
@@ -19,6 +18,7 @@ POLICY = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*
 
 
 class Aws(Server):
+    name = "aws"
     key_of: ClassVar[dict[str, str]] = {"id": "AKIAIOSFODNN7EXAMPLE", "secret": "not known before the first start"}
     """The access key of the one user; moto draws it, from the same seed at each start."""
 

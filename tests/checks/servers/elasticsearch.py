@@ -7,13 +7,15 @@ from pathlib import Path
 
 from ..daemon import Daemon
 from ..port import HOST
-from .mark import Server
+from .server import PROGRAMS, Server
 
 
 class Elasticsearch(Server):
+    name = "elasticsearch"
+
     def __init__(self, folder: Path, port: int) -> None:
         super().__init__(folder, port)
-        program = Path(__file__).with_name("elasticsearch_protocol.py")
+        program = PROGRAMS / "elasticsearch_protocol.py"
         self.daemon = Daemon("elasticsearch", [sys.executable, "-P", str(program), str(port)], folder / "log")
 
     def ready(self) -> bool:

@@ -11,21 +11,23 @@ import pymysql
 
 from ..daemon import Daemon, unprivileged
 from ..port import HOST
-from .mark import DATABASE, FEW, HUMBLE, PASSWORD, USER, Missing, Server
+from .server import DATABASE, LIMITED, PASSWORD, UNPRIVILEGED, USER, Missing, Server
 
 SCRIPTS = ("mysql_system_tables.sql", "mysql_performance_tables.sql", "mysql_system_tables_data.sql")
 SETUP = f"""
 CREATE DATABASE IF NOT EXISTS {DATABASE};
 CREATE USER IF NOT EXISTS {USER}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';
 GRANT ALL ON {DATABASE}.* TO {USER}@'127.0.0.1';
-CREATE USER IF NOT EXISTS {HUMBLE}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';
-CREATE USER IF NOT EXISTS {FEW}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}' WITH MAX_USER_CONNECTIONS 2;
+CREATE USER IF NOT EXISTS {UNPRIVILEGED}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';
+CREATE USER IF NOT EXISTS {LIMITED}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}' WITH MAX_USER_CONNECTIONS 2;
 CREATE USER IF NOT EXISTS observer@'127.0.0.1';
 GRANT PROCESS, READ_ONLY ADMIN ON *.* TO observer@'127.0.0.1';
 """
 
 
 class MariaDB(Server):
+    name = "mariadb"
+
     def __init__(self, folder: Path, port: int) -> None:
         super().__init__(folder, port)
         binary = shutil.which("mariadbd", path="/usr/sbin:/usr/bin:/usr/local/bin")
@@ -60,7 +62,7 @@ class MariaDB(Server):
         return True
 
     def connections(self) -> int:
-        return self._ask(f"SELECT count(*) FROM information_schema.processlist WHERE user IN ('{USER}', '{FEW}')")
+        return self._ask(f"SELECT count(*) FROM information_schema.processlist WHERE user IN ('{USER}', '{LIMITED}')")
 
     def status(self, variable: str) -> int:
         """Return one of its own counters."""

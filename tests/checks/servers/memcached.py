@@ -6,10 +6,12 @@ from pathlib import Path
 
 from ..daemon import Daemon, unprivileged
 from ..port import HOST
-from .mark import Missing, Server
+from .server import Missing, Server
 
 
 class Memcached(Server):
+    name = "memcached"
+
     def __init__(self, folder: Path, port: int) -> None:
         super().__init__(folder, port)
         binary = shutil.which("memcached")

