@@ -18,20 +18,26 @@ if TYPE_CHECKING:
     privileges="none",
 )
 def temporal_client(client: "ClientOrFactory[Client]") -> AsyncCheck:
-    """Return a check of Temporal's frontend through a Client: its WorkflowService must be serving.
+    """Return a check that the WorkflowService of Temporal's frontend is serving, through a Client.
 
-    Namespaces and workers are not looked at. Raises ModuleNotFoundError without temporalio, TypeError for another kind
-    of client.
+    It does not look at namespaces and workers.
 
-    Tested against a server of gRPC with the standard health service: that is what Temporal's frontend answers with,
-    but no package brings Temporal itself.
+    Tested against a server of gRPC with the standard health service: Temporal's frontend answers with that service, but
+    Temporal itself comes in no package that a test could start.
+
+    Args:
+        client: The client, or a function that returns it.
+
+    Raises:
+        ModuleNotFoundError: temporalio is not installed.
+        TypeError: `client` is another kind of client.
     """
     load("temporalio", extra="temporal")
     get = client_getter(client, load("temporalio.client", extra="temporal").Client, by="temporal_client")
 
-    async def ask() -> Result:
+    async def check() -> Result:
         if await get().service_client.check_health():
             return healthy()
         return unhealthy("the WorkflowService is not serving")
 
-    return ask
+    return check

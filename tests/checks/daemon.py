@@ -21,14 +21,14 @@ class Daemon:
 
     def __init__(self, name: str, command: Sequence[str], log: Path, *, as_user: Sequence[str] = ()) -> None:
         self.name = name
-        self._command = [*as_user, *leash(), *command]  # a change of the user would take the leash off again
+        self.command = [*as_user, *leash(), *command]  # a change of the user would take the leash off again
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, ready: Callable[[], bool]) -> None:
         with self._log.open("ab") as log:
             process = self._process = subprocess.Popen(
-                self._command,
+                self.command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -14,7 +14,7 @@ import pytest
 from celery import Celery
 
 from asgi_health import Status
-from asgi_health.checks._support.kombu import Kept
+from asgi_health.checks._support.kombu import KeptConnection
 from asgi_health.checks.celery import celery_broker, celery_workers
 
 from .conftest import GetServer
@@ -93,7 +93,7 @@ async def until_message(run: CheckFunction, message: str) -> None:
 
 
 async def test_a_worker_is_heard_until_it_dies(address: str, start_worker: StartWorker) -> None:
-    check = celery_workers(app_of(address), within=1.0, patience=1.0)
+    check = celery_workers(app_of(address), max_age=1.0, timeout=1.0)
     worker = await start_worker()
     await recovers(check)
     await anyio.to_thread.run_sync(worker.freeze)
@@ -116,14 +116,14 @@ async def test_the_defaults_suit_a_worker_with_the_default_interval(address: str
 
 
 async def test_what_was_sent_between_two_runs_is_heard(address: str, start_worker: StartWorker) -> None:
-    check = celery_workers(app_of(address), within=AGES, patience=1.0)
+    check = celery_workers(app_of(address), max_age=AGES, timeout=1.0)
     await expect(check, Status.UNHEALTHY, SINCE)
     await anyio.to_thread.run_sync((await start_worker()).kill)
     await recovers(check)
 
 
 async def test_a_heartbeat_is_as_old_as_its_worker_says(address: str, start_worker: StartWorker) -> None:
-    check = celery_workers(app_of(address), within=2.0, patience=0.5)
+    check = celery_workers(app_of(address), max_age=2.0, timeout=0.5)
     await expect(check, Status.UNHEALTHY, SINCE)
     await anyio.to_thread.run_sync((await start_worker()).kill)
     await anyio.sleep(2.1)
@@ -132,7 +132,7 @@ async def test_a_heartbeat_is_as_old_as_its_worker_says(address: str, start_work
 
 async def test_a_worker_that_ends_as_it_should_is_not_waited_for(address: str, start_worker: StartWorker) -> None:
     app = app_of(address)
-    check = celery_workers(app, within=AGES)
+    check = celery_workers(app, max_age=AGES)
     await start_worker()
     await recovers(check)
     await anyio.to_thread.run_sync(app.control.shutdown)
@@ -145,7 +145,7 @@ async def test_a_queue_that_no_worker_consumes_is_told_though_workers_are_alive(
 ) -> None:
     app = app_of(address)
     both = celery_workers(app, queues=["celery", "mail"])
-    one = celery_workers(app, queues=("mail",), at_least=2, within=AGES)
+    one = celery_workers(app, queues=("mail",), min_workers=2, max_age=AGES)
     await start_worker()
     await recovers(celery_workers(app, queues=["celery"]))
     none = "^queue 'mail' is consumed by 0 of the 1 workers that answered, expected at least 1$"
@@ -163,7 +163,7 @@ async def test_a_queue_that_no_worker_consumes_is_told_though_workers_are_alive(
 
 async def test_an_answer_counts_for_so_long_as_a_heartbeat(address: str, start_worker: StartWorker) -> None:
     """A worker that has no time to answer at this moment is not one that works on nothing."""
-    check = celery_workers(app_of(address), queues=["celery"], within=3.0, patience=1.0)
+    check = celery_workers(app_of(address), queues=["celery"], max_age=3.0, timeout=1.0)
     worker = await start_worker()
     await recovers(check)
     await anyio.to_thread.run_sync(worker.freeze)
@@ -177,7 +177,7 @@ async def test_after_the_line_was_lost_workers_are_asked_for_their_queues_on_the
     server: Server, start_worker: StartWorker
 ) -> None:
     async with restartable(server) as (address, restart):
-        check = celery_workers(app_of(address), queues=["celery"], within=1.0)
+        check = celery_workers(app_of(address), queues=["celery"], max_age=1.0)
         await start_worker()
         await recovers(check)
         await restart()
@@ -226,13 +226,13 @@ async def test_two_workers_are_more_than_one(address: str, start_worker: StartWo
     app = app_of(address)
     await start_worker()
     await recovers(celery_workers(app))
-    two = celery_workers(app, at_least=2, within=AGES)
+    two = celery_workers(app, min_workers=2, max_age=AGES)
     await expect(two, Status.UNHEALTHY, r"^heard 1 of 2 workers in the \d\.\d s since it began to listen$")
 
 
 async def test_who_has_heard_too_few_for_so_long_listens_anew(server: Server, address: str) -> None:
     assert isinstance(server, RabbitMQ | Redis)
-    check = celery_workers(app_of(address), within=0.5, patience=1.0)
+    check = celery_workers(app_of(address), max_age=0.5, timeout=1.0)
     for _ in range(2):
         await until_message(check, r"^heard 0 of 1 workers within 0\.5 s$")
     before = server.connections_opened()
@@ -242,7 +242,7 @@ async def test_who_has_heard_too_few_for_so_long_listens_anew(server: Server, ad
 
 async def test_workers_heard_before_the_line_was_lost_still_count(server: Server, start_worker: StartWorker) -> None:
     async with restartable(server) as (address, restart):
-        check = celery_workers(app_of(address), within=AGES)
+        check = celery_workers(app_of(address), max_age=AGES)
         worker = await start_worker()
         await recovers(check)
         await anyio.to_thread.run_sync(worker.kill)
@@ -264,7 +264,7 @@ async def test_a_run_is_one_question_on_the_connection_that_there_is(
     assert isinstance(server, RabbitMQ | Redis)
     app = app_of(address)
     worker = await start_worker()
-    checks = celery_broker(app), celery_workers(app, within=AGES)
+    checks = celery_broker(app), celery_workers(app, max_age=AGES)
     for check in checks * 2:  # with Redis the second run makes the last of its connections
         await recovers(check)
     await anyio.to_thread.run_sync(worker.kill)  # it connects and asks as it likes
@@ -285,7 +285,7 @@ def asked(server: RabbitMQ | Redis) -> dict[str, int]:
 async def test_listening_leaves_nothing_behind_at_rabbitmq(get_server: GetServer) -> None:
     server = get_server("rabbitmq")
     assert isinstance(server, RabbitMQ)
-    check = celery_workers(app_of(BROKERS["rabbitmq"](Target(server.port))), patience=0.5)
+    check = celery_workers(app_of(BROKERS["rabbitmq"](Target(server.port))), timeout=0.5)
     await until(lambda: connected(server) == 0, "no client is connected")
     for _ in range(5):
         await until_message(check, SINCE)
@@ -304,7 +304,7 @@ async def test_listeners_write_one_name_into_redis_however_many_they_are(get_ser
     app = app_of(BROKERS["redis"](Target(server.port)))
 
     async def listen() -> None:
-        await until_message(celery_workers(app, patience=0.5), SINCE)
+        await until_message(celery_workers(app, timeout=0.5), SINCE)
 
     for _ in range(3):
         await listen()
@@ -320,7 +320,7 @@ def connected(server: Server) -> int:
 
 @pytest.mark.parametrize("make", [celery_broker, celery_workers, partial(celery_workers, queues=["celery"])])
 async def test_a_silent_broker_holds_no_thread(server: Server, address: str, make: Any) -> None:
-    check = make(app_of(address), patience=0.5)
+    check = make(app_of(address), timeout=0.5)
     for _ in range(2):  # what is asked first is asked on a connection that is there
         await observe(check)
         server.daemon.freeze()
@@ -344,28 +344,28 @@ async def test_the_next_of_several_brokers_is_asked(address: str, free_port: int
 
 async def test_a_run_does_not_wait_for_ever_for_the_one_before() -> None:
     connect = Celery("tests", broker="memory://", set_as_current=False).connection_for_write
-    kept = Kept(0.05)
+    kept = KeptConnection(0.05)
 
     def ask_meanwhile(connection: object) -> None:
         with pytest.raises(TimeoutError, match=r"^the run before has not ended yet$"):
-            kept.answer(connect, lambda connection: None)
+            kept.ask(connect, lambda connection: None)
 
-    kept.answer(connect, ask_meanwhile)
+    kept.ask(connect, ask_meanwhile)
 
 
-@pytest.mark.parametrize("at_least", [0, -1])
-def test_no_worker_at_all_is_nothing_to_wait_for(at_least: int) -> None:
+@pytest.mark.parametrize("min_workers", [0, -1])
+def test_no_worker_at_all_is_nothing_to_wait_for(min_workers: int) -> None:
     app = Celery("tests", broker="memory://", set_as_current=False)
-    with pytest.raises(ValueError, match=f"^celery_workers: at_least must be 1 or more, not {at_least}$"):
-        celery_workers(app, at_least=at_least)
+    with pytest.raises(ValueError, match=f"^celery_workers: min_workers must be 1 or more, not {min_workers}$"):
+        celery_workers(app, min_workers=min_workers)
 
 
 @pytest.mark.parametrize(
     ("queues", "error", "message"),
     [
-        ("celery", TypeError, r"queues must be names of queues, as \['celery'\], not a single string$"),
-        ([b"celery"], TypeError, "the name of a queue must be of type str, not b'celery'$"),
-        (["celery", ""], ValueError, "the name of a queue must not be empty$"),
+        ("celery", TypeError, r"queues must be several strings, as \['celery'\], not a single one$"),
+        ([b"celery"], TypeError, "each of queues must be of type str, not b'celery'$"),
+        (["celery", ""], ValueError, "queues must not contain an empty string$"),
     ],
 )
 def test_what_cannot_be_a_queue_is_refused(queues: Any, error: type[Exception], message: str) -> None:

@@ -53,7 +53,8 @@ async def test_a_beat_lasts_for_its_age_and_no_longer_and_the_next_one_heals(clo
 def test_the_example_of_the_docs_is_well_while_its_queue_is_empty_and_works_on_what_comes() -> None:
     doc = inspect.getdoc(Heartbeat)
     assert doc is not None
-    example = textwrap.dedent("".join(line for line in doc.splitlines(keepends=True) if line[:4] in ("    ", "\n")))
+    text = doc.partition("\nArgs:")[0]
+    example = textwrap.dedent("".join(line for line in text.splitlines(keepends=True) if line[:4] in ("    ", "\n")))
     handled = list[str]()
 
     async def handle(item: str) -> None:

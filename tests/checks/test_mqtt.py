@@ -110,9 +110,12 @@ async def test_the_reason_is_asked_for_on_an_encrypted_line_where_the_client_has
         await expect(aiomqtt_client(client), Status.UNHEALTHY, told)
 
 
-@pytest.mark.parametrize("length", [0, 1, 127, 128, 16_383, 16_384])
-def test_a_length_is_written_as_the_protocol_wants_it(length: int) -> None:
-    # Table 1-1 of MQTT 5, and what is just beside its limits
-    written = mqtt_login._length(length)
-    assert sum((byte & 127) << (7 * place) for place, byte in enumerate(written)) == length
-    assert [byte >= 128 for byte in written] == [True] * (len(written) - 1) + [False]
+@pytest.mark.parametrize(
+    ("length", "field"), [(127, b"\x7f"), (128, b"\x80\x01"), (16_383, b"\xff\x7f"), (16_384, b"\x80\x80\x01")]
+)
+def test_a_login_of_any_length_is_written_with_that_length(length: int, field: bytes) -> None:
+    # Table 1-1 of MQTT 5: the limits of one and two bytes.
+    other_fields = len(mqtt_login.connect_packet(4, b"", None)) - 2
+    packet = mqtt_login.connect_packet(4, b"u" * (length - other_fields), None)
+    assert packet[1:].startswith(field)
+    assert len(packet) == 1 + len(field) + length

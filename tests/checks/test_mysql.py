@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from asyncmy.pool import Pool as AsyncmyPool
 
 from asgi_health import Status
-from asgi_health.checks.mysql import _throw_away
+from asgi_health.checks.mysql import asyncmy_pool
 
 from .conftest import GetServer
 from .observe import expect, until
@@ -59,9 +60,9 @@ async def test_what_is_opened_beside_an_exhausted_pool_is_closed_again(server: M
         await until(lambda: server.connections() == 2, "only the pool is connected")
 
 
-def test_a_connection_of_older_asyncmy_that_is_thrown_away_is_not_handed_out_again() -> None:
-    class Older:
-        """Up to some release, closing left `connected` as it was, and the pool looks at nothing else."""
+async def test_a_broken_connection_of_an_old_asyncmy_is_not_connected_when_it_returns_to_the_pool() -> None:
+    class Connection:
+        """In old releases `close` leaves `connected` as it is, and the pool reads nothing else."""
 
         _connected = True
 
@@ -71,6 +72,18 @@ def test_a_connection_of_older_asyncmy_that_is_thrown_away_is_not_handed_out_aga
 
         def close(self) -> None: ...
 
-    connection = Older()
-    _throw_away(connection)
-    assert not connection.connected
+        async def ping(self, *, reconnect: bool) -> None:
+            raise OSError("gone")
+
+    released: list[bool] = []
+
+    async def acquire() -> Connection:
+        return Connection()
+
+    async def release(connection: Connection) -> None:
+        released.append(connection.connected)
+
+    pool: Any = AsyncmyPool(1, 1)
+    pool.acquire, pool.release = acquire, release
+    await expect(asyncmy_pool(pool), Status.UNHEALTHY, "^OSError: gone$")
+    assert released == [False]

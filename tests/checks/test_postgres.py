@@ -114,7 +114,7 @@ async def test_without_psycopgs_private_names_the_answer_is_no_better_than_the_p
         with monkeypatch.context() as missing:
             missing.delattr(pool if name == "_sched" else psycopg_pool.pool_async, name)
             await expect(postgres.psycopg_pool(pool), Status.UNHEALTHY, TIMED_OUT)
-            assert state_of(pool).answered_beside().status is Status.UNHEALTHY  # what Django's check says
+            assert state_of(pool).answered_outside_pool().status is Status.UNHEALTHY  # what Django's check says
     async with pool_of_psycopg(server, size=1) as pool:
         await pool.wait(10.0)
         with monkeypatch.context() as missing:

@@ -225,7 +225,7 @@ def stack(server: type[Redis]) -> Iterator[ExitStack]:
 
 
 def started(stack: ExitStack, server: Redis, *arguments: str) -> Redis:
-    server.daemon._command.extend(arguments)
+    server.daemon.command.extend(arguments)
     stack.callback(server.daemon.kill)
     server.start()
     return server

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from asgi_health import Status
-from asgi_health.checks._support.pool import refused_for_want_of_room
+from asgi_health.checks._support.pool import refused_because_full
 
 from .conftest import GetServer
 from .observe import expect, until
@@ -126,9 +126,9 @@ NOT_FULL = [
 
 @pytest.mark.parametrize("error", [*FULL, *map(Wrapped, FULL)], ids=str)
 def test_a_server_without_room_is_told_by_its_code_its_number_or_its_words(error: Exception) -> None:
-    assert refused_for_want_of_room(error)
+    assert refused_because_full(error)
 
 
 @pytest.mark.parametrize("error", [*NOT_FULL, *map(Wrapped, NOT_FULL)], ids=str)
 def test_every_other_refusal_is_another(error: Exception) -> None:
-    assert not refused_for_want_of_room(error)
+    assert not refused_because_full(error)

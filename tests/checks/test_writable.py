@@ -12,8 +12,8 @@ import pymysql
 import pytest
 
 from asgi_health import Status
-from asgi_health.checks._support.resp import AnswerError, parsed, refusal_of
-from asgi_health.checks._support.writable import POSTGRES, refusal_of_mysql
+from asgi_health.checks._support.resp import AnswerError, parse_info, refusal_of
+from asgi_health.checks._support.writable import POSTGRES_QUERY, refusal_of_mysql
 from asgi_health.checks.arq import arq_pool
 from asgi_health.checks.redis import redis_client, redis_cluster
 from asgi_health.checks.valkey import valkey_client, valkey_cluster
@@ -107,7 +107,7 @@ async def test_a_database_that_is_read_only_for_the_user_takes_no_writes(row: Ro
 
 @rows("postgres")
 async def test_to_ask_postgresql_for_writes_costs_as_much_as_the_ping(row: Row, server: Postgres) -> None:
-    expected = [POSTGRES if statement == "SELECT 1" else statement for statement in STATEMENTS[row.name]]
+    expected = [POSTGRES_QUERY if statement == "SELECT 1" else statement for statement in STATEMENTS[row.name]]
     async with running(writable(row), server.port) as (check, proxy):
         statements, trips = len(server.statements()), proxy.trips
         await run(check)
@@ -306,7 +306,7 @@ EVICTING = f"{INFO}maxmemory_policy:allkeys-lru\r\ndb0:keys=5,expires=0,avg_ttl=
     ],
 )
 def test_what_info_says_of_writes(info: str, refusal: str) -> None:
-    found = refusal_of(parsed(info.encode()))
+    found = refusal_of(parse_info(info.encode()))
     assert found.startswith(refusal)
     assert bool(found) == bool(refusal)
 
@@ -314,7 +314,7 @@ def test_what_info_says_of_writes(info: str, refusal: str) -> None:
 @pytest.mark.parametrize("missing", ["used_memory:2000", "maxmemory:1000", "maxmemory_policy:allkeys-lru"])
 def test_what_info_does_not_say_is_not_taken_for_granted(missing: str) -> None:
     with pytest.raises(AnswerError, match=f"^INFO was answered without {missing.partition(':')[0]}, by which"):
-        refusal_of(parsed(EVICTING.replace(missing, "").encode()))
+        refusal_of(parse_info(EVICTING.replace(missing, "").encode()))
 
 
 @rows("redis", "valkey")

@@ -1,1 +1,1 @@
-"""What the ready-made checks share. Nothing here is public."""
+"""Helpers of the ready-made checks. Nothing here is public."""

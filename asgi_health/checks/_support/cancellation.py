@@ -1,7 +1,8 @@
-"""A question that ends when its check is cancelled, whatever its driver thinks of that.
+"""Requests that end when the run that made them is cancelled, whatever their driver does.
 
-Drivers answer a cancellation by asking the server to cancel, or by closing politely, and wait until the server agrees:
-for ever, if it is frozen or the network silent. A run that waits for that would keep the next one from starting.
+Drivers react to a cancellation by asking the server to cancel, or by closing politely, and wait until the server
+agrees. They wait without end while the server is frozen or the network is silent. The next run could not start
+meanwhile.
 """
 
 import asyncio
@@ -13,32 +14,32 @@ from .client import require_asyncio
 
 T = TypeVar("T")
 
-CLEANUP = 0.1
-"""Seconds that a driver gets for cleaning up before it is cancelled once more."""
+CANCEL_INTERVAL = 0.1
+"""Seconds that a driver has for its cleanup before it is cancelled again."""
 
 
-async def ends_when_cancelled(question: Coroutine[Any, Any, T]) -> T:
-    """Return what `question` returns; when this is cancelled, cancel it again and again until it has ended.
+async def ends_when_cancelled(request: Coroutine[Any, Any, T]) -> T:
+    """Return what `request` returns. When this is cancelled, cancel `request` again and again until it has ended.
 
-    The connection that was asked must not be asked another time after that. Raises ClientError on trio.
+    Do not use the connection of the request after a cancellation. Raises ClientError on trio.
     """
     try:
         require_asyncio()
     except BaseException:
-        question.close()
+        request.close()
         raise
-    task = asyncio.ensure_future(question)
+    task = asyncio.ensure_future(request)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         while not task.done():
             task.cancel()
-            await asyncio.wait([task], timeout=CLEANUP)
+            await asyncio.wait([task], timeout=CANCEL_INTERVAL)
         try:
-            task.result()  # looked at, or asyncio would complain that nobody did
+            task.result()  # retrieved, or asyncio logs that it never was
         except asyncio.CancelledError as cancelled:
-            # Drivers leave tracebacks in circles, and half a connection among what these hold: open until the garbage
-            # collector comes by. Other exceptions may come from tasks of the driver that go on.
+            # Drivers leave tracebacks in reference cycles, which keep half a connection open until the garbage
+            # collector runs. Other exceptions may belong to tasks of the driver that are still running.
             clear_frames(cancelled.__traceback__)
         except BaseException:
             pass

@@ -1,4 +1,4 @@
-"""The application's own client: given as it is, or as a function that returns it, because it is made at startup."""
+"""The client of the application: passed as it is, or as a function that returns it, because the startup makes it."""
 
 import inspect
 import sys
@@ -11,24 +11,24 @@ from ...core.result import Result
 T = TypeVar("T")
 
 ClientOrFactory: TypeAlias = T | Callable[[], T | None]
-"""A client, or a plain function without arguments that returns it once it is there."""
+"""A client, or a plain function without arguments that returns it, and None until there is a client."""
 
 AsyncCheck = Callable[[], Coroutine[object, object, Result]]
-"""What an async check of these rooms is: it runs in the loop, and its deadline cancels it."""
+"""An async check. It runs in the event loop, and its deadline cancels it."""
 
 PlainCheck = Callable[[], Result]
-"""What a check with a blocking driver is: it runs in a thread, which no deadline can end."""
+"""A check with a blocking driver. It runs in a thread, which no deadline can end."""
 
 
 class ClientError(Exception):
-    """There is no client to ask with: it is not there yet, it is closed, or it works on another event loop."""
+    """The client cannot be used: it does not exist yet, is closed, or belongs to another event loop."""
 
 
 def load(module: str, *, extra: str) -> Any:
-    """Return `module` of a driver.
+    """Return `module` of a driver, imported now.
 
-    Raises ModuleNotFoundError with the extra that brings the driver where it is not installed. What the driver itself
-    lacks is raised as it is.
+    Raises ModuleNotFoundError that names the extra where the driver is not installed. Where the driver is installed and
+    lacks a module of its own, that error is raised as it is.
     """
     driver = module.partition(".")[0]
     try:
@@ -43,11 +43,19 @@ def load(module: str, *, extra: str) -> Any:
 
 
 def client_getter(given: ClientOrFactory[T], *kinds: type, by: str, on_trio: bool = False) -> Callable[[], T]:
-    """Return a function that returns the client, an instance of one of `kinds`, whenever a check of `by` runs.
+    """Return a function that returns the client when the check runs.
 
-    Raises TypeError at once where `given` is neither such a client nor a function without arguments. The function
-    returned raises ClientError while there is no client, and in a task of trio unless the clients work `on_trio`, and
-    TypeError when it is handed another thing.
+    The returned function raises ClientError while there is no client, and in a task of trio unless `on_trio`. It raises
+    TypeError where the caller's function returns something else than a client.
+
+    Args:
+        given: The client, or the function that returns it.
+        kinds: The classes of the client.
+        by: The name of the check, with which errors begin.
+        on_trio: The client works on trio too.
+
+    Raises:
+        TypeError: `given` is neither such a client nor a function without arguments.
     """
     if isinstance(given, kinds):
 
@@ -57,7 +65,7 @@ def client_getter(given: ClientOrFactory[T], *kinds: type, by: str, on_trio: boo
     elif _is_function(given):
         function = cast("Callable[[], object]", given)
     else:
-        expected, found = _told_apart(kinds, given)
+        expected, found = _names(kinds, given)
         raise TypeError(
             f"{by}: expected {expected}, or a plain function without arguments that returns one, not {found}"
         )
@@ -71,7 +79,7 @@ def client_getter(given: ClientOrFactory[T], *kinds: type, by: str, on_trio: boo
         if not isinstance(found, kinds):
             if inspect.iscoroutine(found):
                 found.close()
-            expected, other = _told_apart(kinds, found)
+            expected, other = _names(kinds, found)
             raise TypeError(f"{by}: the function returned {other}, expected {expected}")
         return cast("T", found)
 
@@ -79,11 +87,11 @@ def client_getter(given: ClientOrFactory[T], *kinds: type, by: str, on_trio: boo
 
 
 def require_asyncio() -> None:
-    """Raise ClientError in a task of trio: most drivers are made for asyncio, and would fail there in words of theirs.
+    """Raise ClientError in a task of trio. Most drivers need asyncio, and fail on trio with errors that hide this.
 
-    In a thread there is no task, and a plain driver is at home.
+    A thread runs no task, so a blocking driver passes.
     """
-    trio = sys.modules.get("trio")  # one that nobody has imported does not run
+    trio = sys.modules.get("trio")  # where nothing has imported it, it does not run
     if trio is not None and trio.lowlevel.in_trio_task():
         raise ClientError("the driver needs asyncio, and the event loop is trio's")
 
@@ -98,14 +106,15 @@ def _is_function(given: object) -> bool:
     return True
 
 
-def _told_apart(kinds: tuple[type, ...], found: object) -> tuple[str, str]:
-    """Return what was expected and what was found, by their packages, or by their modules where that is not enough.
+def _names(kinds: tuple[type, ...], found: object) -> tuple[str, str]:
+    """Return the names of the expected classes and of what was found: package and class, or module and class.
 
-    redis.client.Redis and redis.asyncio.client.Redis are both redis.Redis to their users.
+    The module is named where package and class are the same for both: users know redis.client.Redis and
+    redis.asyncio.client.Redis as redis.Redis.
     """
     other = found if isinstance(found, type) else type(found)
-    alike = other not in kinds and _short_name(other) in map(_short_name, kinds)
-    name = _full_name if alike else _short_name
+    ambiguous = other not in kinds and _short_name(other) in map(_short_name, kinds)
+    name = _full_name if ambiguous else _short_name
     expected = " or ".join(map(name, kinds))
     return expected, f"the class {name(other)}" if isinstance(found, type) else f"one of {name(other)}"
 

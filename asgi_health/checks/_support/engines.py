@@ -1,4 +1,4 @@
-"""A question to a database through an engine of SQLAlchemy: on a connection of the engine, or on one beside it."""
+"""Requests to a database through an engine of SQLAlchemy, on a connection of its pool or on an extra one."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +9,7 @@ from ...core.result import Result
 from ...core.status import Status
 from .cancellation import ends_when_cancelled
 from .client import ClientOrFactory, client_getter, load
-from .pool import Usage, refusal_answers
+from .pool import Usage, full_server_is_alive
 from .sqlite import require_file
 
 if TYPE_CHECKING:
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 class NoAsyncEngine:
-    """What no engine is an instance of."""
+    """The class of async engines where there can be none. It has no instance."""
 
 
 def async_engine(*, extra: str) -> type:
     """Return the class of async engines. Raises ModuleNotFoundError without SQLAlchemy.
 
-    From 2.1 on SQLAlchemy brings greenlet only when asked for it, and without it has plain engines alone.
+    SQLAlchemy 2.1 and later install greenlet only on request. Without greenlet there are plain engines alone.
     """
     load("sqlalchemy", extra=extra)
     try:
@@ -35,18 +35,28 @@ def async_engine(*, extra: str) -> type:
 
 def engine_check(
     given: "ClientOrFactory[AsyncEngine | Engine]",
-    question: "Callable[[Connection], Result]",
+    request: "Callable[[Connection], Result]",
     *,
-    refusal_answers_it: bool,
+    full_server_is_healthy: bool,
     extra: str,
     by: str,
 ) -> Callable[[], object]:
-    """Return a check that puts `question` to the database of an engine, async or plain as that is.
+    """Return a check that makes `request` to the database of an engine. It is async or plain, as the engine is.
 
-    While the pool of the engine is exhausted it is put on a connection opened beside the pool and closed again, and a
-    good answer is degraded; so is a server without room for that connection, where the question is whether it answers
-    (`refusal_answers_it`). A file of SQLite that is missing is a failure, and is not made. Raises what client_getter
-    does in the name of `by`, and ModuleNotFoundError without SQLAlchemy.
+    While the pool of the engine is exhausted, the request is made on an extra connection, which is closed afterwards,
+    and a healthy result becomes degraded. A file of SQLite that is missing is a failure, and is not created.
+
+    Args:
+        given: The engine, or the function that returns it.
+        request: Runs in the thread or greenlet of the connection.
+        full_server_is_healthy: While the pool is exhausted, a server that has no room for the extra connection counts
+            as one that has answered.
+        extra: The extra that installs SQLAlchemy.
+        by: The name of the check, with which errors begin.
+
+    Raises:
+        ModuleNotFoundError: SQLAlchemy is not installed.
+        TypeError: `given` is neither an engine nor a function without arguments.
     """
     sqlalchemy = load("sqlalchemy", extra=extra)
     async_kind: Any = async_engine(extra=extra)
@@ -56,69 +66,69 @@ def engine_check(
         _require_file(engine.sync_engine)
         usage = _usage(engine.pool)
         if usage is None or not usage.exhausted:
-            return _told(await ends_when_cancelled(query(engine)), usage)
-        spare = async_kind(beside(engine.sync_engine))
+            return _with_usage(await ends_when_cancelled(query(engine)), usage)
+        extra_engine = async_kind(engine_like(engine.sync_engine))
         result = usage.answered()
         try:
-            with refusal_answers(lambda: may_be_refused(engine.pool)):
-                result = _told(await ends_when_cancelled(query(spare)), usage)
+            with full_server_is_alive(lambda: may_be_refused(engine.pool)):
+                result = _with_usage(await ends_when_cancelled(query(extra_engine)), usage)
         finally:
-            await spare.dispose()
+            await extra_engine.dispose()
         return result
 
     async def query(engine: "AsyncEngine") -> Result:
         async with engine.connect() as connection:
-            return await connection.run_sync(put)
+            return await connection.run_sync(make_request)
 
     def ask_plain(engine: "Engine") -> Result:
         _require_file(engine)
         usage = _usage(engine.pool)
         if usage is None or not usage.exhausted:
-            return _told(query_plain(engine), usage)
-        spare = beside(engine)
+            return _with_usage(query_plain(engine), usage)
+        extra_engine = engine_like(engine)
         result = usage.answered()
         try:
-            with refusal_answers(lambda: may_be_refused(engine.pool)):
-                result = _told(query_plain(spare), usage)
+            with full_server_is_alive(lambda: may_be_refused(engine.pool)):
+                result = _with_usage(query_plain(extra_engine), usage)
         finally:
-            spare.dispose()
+            extra_engine.dispose()
         return result
 
     def query_plain(engine: "Engine") -> Result:
         with engine.connect() as connection:
-            return put(connection)
+            return make_request(connection)
 
-    def beside(engine: "Engine") -> "Engine":
-        """One that connects as `engine` does, with a pool of its own, its options, and those events that its pool has.
+    def engine_like(engine: "Engine") -> "Engine":
+        """Return an engine with the options of `engine`, a pool of its own, and the events of the pool of `engine`.
 
-        Events of the engine itself (``engine_connect`` and the like) are not run on it: SQLAlchemy hands on those of
-        pools alone.
+        It lacks the events of the engine itself (``engine_connect`` and the like): SQLAlchemy copies those of pools
+        alone.
         """
         options = engine.get_execution_options()
-        spare: Engine = sqlalchemy.Engine(engine.pool.recreate(), engine.dialect, engine.url, execution_options=options)
-        return spare
+        copy: Engine = sqlalchemy.Engine(engine.pool.recreate(), engine.dialect, engine.url, execution_options=options)
+        return copy
 
     def may_be_refused(pool: "Pool") -> bool:
         usage = _usage(pool)
-        return refusal_answers_it and usage is not None and usage.exhausted
+        return full_server_is_healthy and usage is not None and usage.exhausted
 
-    def put(connection: "Connection") -> Result:
+    def make_request(connection: "Connection") -> Result:
         if connection.dialect.name == "postgresql":
-            # Saves BEGIN and ROLLBACK; the pool puts the connection back to what it was. Elsewhere it would cost more.
+            # Saves BEGIN and ROLLBACK; the pool resets the connection. On other databases it would cost a round trip.
             connection.execution_options(isolation_level="AUTOCOMMIT")
-        return question(connection)
+        return request(connection)
 
     if isinstance(given, async_kind):
         return partial(ask, cast("AsyncEngine", given))
 
-    def ping() -> object:
+    def check() -> object:
         engine = get()
-        # What is returned here to be awaited is awaited in the loop.
+        # The engine of a function is known only now. An awaitable that is returned here is awaited in the loop.
         if isinstance(engine, async_kind):
             return ask(cast("AsyncEngine", engine))
         return ask_plain(cast("Engine", engine))
 
-    return ping
+    return check
 
 
 def _require_file(engine: "Engine") -> None:
@@ -127,15 +137,15 @@ def _require_file(engine: "Engine") -> None:
 
 
 def _usage(pool: "Pool") -> Usage | None:
-    """Return how full `pool` is; None where that has no meaning (NullPool, StaticPool), or it has no limit."""
-    overflow = getattr(pool, "_max_overflow", -1)  # private: nothing else tells the limit
+    """Return the usage of `pool`; None where it has no limit, or usage has no meaning (NullPool, StaticPool)."""
+    overflow = getattr(pool, "_max_overflow", -1)  # private: SQLAlchemy exposes the limit nowhere else
     if overflow < 0:
         return None
     queue: Any = pool
     return Usage(queue.checkedout(), queue.size() + overflow)
 
 
-def _told(result: Result, usage: Usage | None) -> Result:
+def _with_usage(result: Result, usage: Usage | None) -> Result:
     if usage is None or result.status is not Status.HEALTHY:
         return result
     answered = usage.answered()

@@ -1,4 +1,4 @@
-"""One connection by kombu, which speaks to the brokers of Celery: kept from run to run, and bounded in a thread."""
+"""A connection by kombu, which speaks to the brokers of Celery: kept from run to run, and with bounded waits."""
 
 import socket
 from collections.abc import Callable
@@ -11,88 +11,89 @@ from weakref import finalize
 T = TypeVar("T")
 
 
-class Kept:
-    """A connection of its own for a plain check: used by one run at a time, thrown away when anything goes wrong on it.
+class KeptConnection:
+    """A connection for a plain check. One run uses it at a time. Any error on it closes it.
 
-    No deadline ends a thread, so nothing here waits longer than `patience` seconds for a byte of an AMQP broker or of
-    Redis. `begin` is called with each new connection. It is closed with the process, or when nobody has it any more.
+    No deadline ends a thread, so no method waits longer than `timeout` seconds for a byte of an AMQP broker or of
+    Redis. The connection is closed when the process ends, or when this object is garbage-collected.
     """
 
-    def __init__(self, patience: float, begin: Callable[[Any], None] = lambda connection: None) -> None:
-        self._patience = patience
-        self._begin = begin
+    def __init__(self, timeout: float, on_connect: Callable[[Any], None] = lambda connection: None) -> None:
+        """Connect nothing yet. `on_connect` is called with each new connection."""
+        self._timeout = timeout
+        self._on_connect = on_connect
         self._busy = Lock()
-        self._kept: list[Any] = []  # none, or one
-        finalize(self, _throw_away, self._kept)
+        self._kept: list[Any] = []  # at most one; a list, so that `finalize` needs no reference to this object
+        finalize(self, _close, self._kept)
 
-    def answer(self, connect: Callable[..., Any], question: Callable[[Any], T]) -> T:
-        """Return what `question` returns, called with the connection, on which the broker has just answered.
+    def ask(self, connect: Callable[..., Any], request: Callable[[Any], T]) -> T:
+        """Return what `request` returns. It is called with the connection, on which the broker has just answered.
 
-        `connect` is the method of the app that makes one. Where the kept one has died since it was used last, another
-        is asked at once. Raises TimeoutError while a run before has it.
+        Where the kept connection was lost since the last run, a new one is opened at once. `connect` is the method of
+        the app that opens it. Raises TimeoutError while an earlier run uses the connection.
         """
-        if not self._busy.acquire(timeout=self._patience):
+        if not self._busy.acquire(timeout=self._timeout):
             raise TimeoutError("the run before has not ended yet")
         try:
             if self._kept:
                 began = monotonic()
                 try:
-                    return self._ask(question)
+                    return self._ask(request)
                 except Exception:
-                    if monotonic() - began >= self._patience:
-                        raise  # it is silent
-                    self.throw_away()
+                    if monotonic() - began >= self._timeout:
+                        raise  # the broker is silent, and a new connection would wait as long again
+                    self.close()
             self._connect(connect)
-            return self._ask(question)
+            return self._ask(request)
         except BaseException:
-            self.throw_away()
+            self.close()
             raise
         finally:
             self._busy.release()
 
-    def throw_away(self) -> None:
-        """Let the next run connect anew."""
-        _throw_away(self._kept)
+    def close(self) -> None:
+        """Close the connection. The next run opens another."""
+        _close(self._kept)
 
     def _connect(self, connect: Callable[..., Any]) -> None:
-        # Without the heartbeats of AMQP: between two runs there is nobody to send them.
-        connection = connect(connect_timeout=self._patience, heartbeat=0)
+        # Without the heartbeats of AMQP: nothing would send them between two runs.
+        connection = connect(connect_timeout=self._timeout, heartbeat=0)
         self._kept.append(connection)
         if _is_redis(connection):
             connection.transport_options.update(
-                socket_timeout=self._patience,
-                socket_connect_timeout=self._patience,
+                socket_timeout=self._timeout,
+                socket_connect_timeout=self._timeout,
                 retry_on_timeout=False,
-                health_check_interval=0,  # a PING before a PING
+                health_check_interval=0,  # otherwise the driver sends a PING before the PING
             )
         connection.ensure_connection(max_retries=max(len(connection.alt) - 1, 0), interval_start=0, interval_step=0)
-        if (line := _line(connection)) is not None:
-            line.settimeout(self._patience)
-        self._begin(connection)
+        if (amqp_socket := _amqp_socket(connection)) is not None:
+            amqp_socket.settimeout(self._timeout)
+        self._on_connect(connection)
 
-    def _ask(self, question: Callable[[Any], T]) -> T:
+    def _ask(self, request: Callable[[Any], T]) -> T:
         [connection] = self._kept
         if _is_redis(connection):
-            connection.default_channel.client.ping()  # to close a channel of Redis would be to hang up
+            connection.default_channel.client.ping()  # closing a channel of Redis would close the connection
         else:
             connection.channel().close()
-        return question(connection)
+        return request(connection)
 
 
 def _is_redis(connection: Any) -> bool:
     return bool(connection.transport.driver_type == "redis")
 
 
-def _throw_away(kept: list[Any]) -> None:
+def _close(kept: list[Any]) -> None:
     while kept:
         connection = kept.pop()
-        if (line := _line(connection)) is not None:
+        if (amqp_socket := _amqp_socket(connection)) is not None:
             with suppress(OSError):
-                line.shutdown(socket.SHUT_RDWR)  # so that closing fails at once, instead of waiting for an answer
+                amqp_socket.shutdown(socket.SHUT_RDWR)  # so that release() fails at once, and does not await an answer
         with suppress(Exception):
             connection.release()
 
 
-def _line(connection: Any) -> Any:
-    """Return the socket of an AMQP connection; None where there is none, or another transport."""
+def _amqp_socket(connection: Any) -> Any:
+    """Return the socket of an AMQP connection; None where it is not connected, or uses another transport."""
     return getattr(getattr(connection.connection, "transport", None), "sock", None) if connection.connected else None

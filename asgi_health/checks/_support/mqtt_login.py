@@ -1,4 +1,11 @@
-"""A connection to an MQTT broker beside that of a client, for the reason why the client has none."""
+"""A login to an MQTT broker on a connection of its own, which finds out why a client is not connected.
+
+Neither driver can do this under a deadline, so it cannot be left to them. `aiomqtt.Client` connects by
+``loop.run_in_executor(None, paho.connect)``: a cancelled check leaves a thread of the application's own executor in a
+blocking ``connect`` or TLS handshake, for 5 s each (paho's ``connect_timeout``), and `asyncio.run` waits for that
+thread when the process exits. paho has a non-blocking ``connect_async``, but it connects in a thread too, or in the
+caller's ``loop()``, which blocks in the same calls.
+"""
 
 import asyncio
 import secrets
@@ -12,44 +19,47 @@ MQTT_3_1, MQTT_5 = 3, 5
 
 
 class RefusalError(Exception):
-    """The broker answered, and does not let the client in."""
+    """The broker answered, and refused the login."""
 
 
 async def log_in(paho: Any) -> None:
-    """Log in as a client of paho does, under another name, or raise the reason why not; then part.
+    """Log in as `paho`, a client of paho, would, and disconnect. Raises the reason where that fails.
 
-    Not by another client of the driver: it connects in a thread, which no deadline can end. A session under the same
-    name would take the place of the client's.
+    The client identifier is another one: a session of the same identifier would end the session of the client.
+
+    Raises:
+        RefusalError: The broker refused the login.
+        OSError: The broker cannot be reached, or closed the connection.
     """
-    # Private: what is set stays there, while the properties decode it.
+    # Private: paho's public properties decode user and password, and have no TLS context.
     secure, user, password, protocol = paho._ssl_context, paho._username, paho._password, int(paho.protocol)
     reader, writer = await asyncio.open_connection(paho.host, paho.port, ssl=secure)
     try:
-        writer.write(_connect(protocol, user, password))
+        writer.write(connect_packet(protocol, user, password))
         await writer.drain()
         kind, code = await _answer(reader)
         if kind != CONNACK:
             raise RefusalError(f"CONNECT was answered by 0x{kind:02x}, expected 0x{CONNACK:02x}")
         if code:
-            raise RefusalError(_told(protocol, code))
+            raise RefusalError(_reason(protocol, code))
         writer.write(DISCONNECT)
         await writer.drain()
     finally:
-        writer.transport.abort()  # close() waits for the other side where the line is encrypted
+        writer.transport.abort()  # close() waits for the broker where the connection is encrypted
 
 
-def _connect(protocol: int, user: bytes | None, password: bytes | None) -> bytes:
-    """Return the packet: https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html#_Toc3901033."""
+def connect_packet(protocol: int, user: bytes | None, password: bytes | None) -> bytes:
+    """Return a CONNECT packet: https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html#_Toc3901033."""
     name = b"MQIsdp" if protocol == MQTT_3_1 else b"MQTT"
     flags, login = CLEAN, list[bytes]()
     if user is not None:
         flags, login = flags | USER, [user]
-        if password is not None:  # without a user the driver sends none
+        if password is not None:  # paho sends no password without a user
             flags, login = flags | PASSWORD, [user, password]
-    seconds_alive = (60).to_bytes(2)
+    keep_alive = (60).to_bytes(2)  # seconds
     properties = b"\0" if protocol == MQTT_5 else b""
-    client = f"asgi-health-{secrets.token_hex(5)}".encode()  # no more than the 23 bytes that every broker takes
-    body = _text(name) + bytes([protocol, flags]) + seconds_alive + properties + b"".join(map(_text, [client, *login]))
+    identifier = f"asgi-health-{secrets.token_hex(5)}".encode()  # at most 23 bytes, which every broker accepts
+    body = _text(name) + bytes([protocol, flags]) + keep_alive + properties + b"".join(map(_text, [identifier, *login]))
     return bytes([CONNECT]) + _length(len(body)) + body
 
 
@@ -58,13 +68,13 @@ def _text(text: bytes) -> bytes:
 
 
 def _length(number: int) -> bytes:
-    """Return it in groups of seven bits, the lowest first; all but the last say that there are more."""
+    """Return a Variable Byte Integer: groups of seven bits, lowest first, the highest bit set in all but the last."""
     more, group = divmod(number, 128)
     return bytes([group | 128]) + _length(more) if more else bytes([group])
 
 
 async def _answer(reader: asyncio.StreamReader) -> tuple[int, int]:
-    """Return the type of a packet, and the second byte of what it says."""
+    """Return the type of a packet, and the second byte of its content."""
     try:
         (kind,) = await reader.readexactly(1)
         while (await reader.readexactly(1))[0] >= 128:
@@ -75,8 +85,8 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[int, int]:
     return kind, code
 
 
-def _told(protocol: int, code: int) -> str:
-    """Return the driver's words for a code of CONNACK."""
+def _reason(protocol: int, code: int) -> str:
+    """Return the text of the driver for a code of CONNACK."""
     mqtt = load("paho.mqtt.client", extra="mqtt")
     if protocol != MQTT_5:
         return str(mqtt.connack_string(code))

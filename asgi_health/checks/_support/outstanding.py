@@ -1,7 +1,7 @@
-"""One question at a time on a connection whose answers come in the order of the questions, or by their numbers.
+"""Requests that survive the run that made them, on connections that answer in order or by number.
 
-Some drivers cannot give up a question: the answer that comes after all is an error to them, or ends them. So a run that
-is cut off leaves its question where it is, and the next one waits for that answer before it asks anew.
+Some drivers cannot give up a request: its late answer is an error to them, or ends them. So a run that is cancelled
+leaves its request alone, and the next run waits for that answer before it sends a request of its own.
 """
 
 import asyncio
@@ -10,53 +10,55 @@ from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
-LOOK = 0.05
-"""Seconds after which a run that waits looks whether there still is a connection: such drivers tell nobody who asks."""
+POLL_INTERVAL = 0.05
+"""Seconds between two looks at the connection while a run waits. These drivers do not report a lost one to waiters."""
 
 
-class Outstanding:
-    """The question that is not answered yet, and the connection on which it was asked."""
+class OutstandingRequest:
+    """The request that is not answered yet, and the connection on which it was sent."""
 
-    __slots__ = ("_connection", "_question")
+    __slots__ = ("_connection", "_request")
 
     def __init__(self) -> None:
-        self._question: asyncio.Task[object] | None = None
+        self._request: asyncio.Task[object] | None = None
         self._connection: tuple[object, ...] = ()
 
-    async def ask(self, question: Callable[[], Coroutine[Any, Any, T]], alive: Callable[[], object]) -> T:
-        """Ask, and return the answer when it is there.
+    async def send(self, request: Callable[[], Coroutine[Any, Any, T]], connection: Callable[[], object]) -> T:
+        """Return the answer to `request`, which is sent once the request before it is answered.
 
-        `alive` returns what tells one connection from the next, and raises when there is none.
+        Args:
+            request: Sends the request and returns its answer.
+            connection: Returns a value that differs for each connection. Raises where there is no connection.
         """
         try:
-            connection = (asyncio.get_running_loop(), alive())
+            current = (asyncio.get_running_loop(), connection())
         except BaseException:
-            self._forget()  # nobody will answer
+            self._discard()  # no answer will come
             raise
-        if self._question is not None:
-            if self._connection == connection and not self._question.done():
-                await self._answer(alive)  # to an earlier run, which tells nothing of how long it takes now
+        if self._request is not None:
+            if self._connection == current and not self._request.done():
+                await self._answer(connection)  # to an earlier run: it does not show how long the server takes now
             else:
-                self._forget()  # it was lost with its connection
-        self._question, self._connection = asyncio.ensure_future(question()), connection
-        self._question.add_done_callback(_look_at)
-        return cast("T", await self._answer(alive))
+                self._discard()  # it was lost with its connection
+        self._request, self._connection = asyncio.ensure_future(request()), current
+        self._request.add_done_callback(_retrieve_exception)
+        return cast("T", await self._answer(connection))
 
-    def _forget(self) -> None:
-        if self._question is not None and not self._question.get_loop().is_closed():
-            self._question.cancel()
-        self._question = None
+    def _discard(self) -> None:
+        if self._request is not None and not self._request.get_loop().is_closed():
+            self._request.cancel()
+        self._request = None
 
-    async def _answer(self, alive: Callable[[], object]) -> object:
-        assert self._question is not None
-        while not self._question.done():
-            await asyncio.wait([self._question], timeout=LOOK)
-            if alive() != self._connection[1]:
-                raise ConnectionError("the connection was lost meanwhile, and made again")
-        return self._question.result()
+    async def _answer(self, connection: Callable[[], object]) -> object:
+        assert self._request is not None
+        while not self._request.done():
+            await asyncio.wait([self._request], timeout=POLL_INTERVAL)
+            if connection() != self._connection[1]:
+                raise ConnectionError("the connection was lost during the run, and made again")
+        return self._request.result()
 
 
-def _look_at(question: asyncio.Task[object]) -> None:
-    """Or asyncio would complain that nobody did, where no run comes by any more."""
-    if not question.cancelled():
-        question.exception()
+def _retrieve_exception(request: asyncio.Task[object]) -> None:
+    """Keep asyncio from logging an exception that no later run retrieves."""
+    if not request.cancelled():
+        request.exception()

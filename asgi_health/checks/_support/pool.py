@@ -1,4 +1,4 @@
-"""How full a pool is, and what a check says of it."""
+"""How many connections of a pool are in use, and the result that follows from it."""
 
 import re
 from collections.abc import Callable, Generator
@@ -8,51 +8,55 @@ from typing import Any
 
 from ...core.result import Result, degraded, healthy
 
-NO_ROOM = ("53300", "53400")
-"""PostgreSQL's codes: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+POSTGRES_FULL = ("53300", "53400")
+"""SQLSTATE codes: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 
-NO_ROOM_IN_WORDS = re.compile(
+POSTGRES_FULL_MESSAGE = re.compile(
     r"FATAL:\s+(sorry, too many clients already|too many connections for (role|database)|remaining connection slots)"
 )
-"""For libpq keeps the code to itself where it could not connect."""
+"""The message, because libpq does not pass on the code of a connection that failed."""
 
-NO_ROOM_BY_NUMBER = (1040, 1203)
-USER_LIMIT = 1226
-"""MySQL's numbers; the last also where a user has asked too many questions in an hour."""
+MYSQL_FULL = (1040, 1203)
+MYSQL_USER_LIMIT = 1226
+"""Error numbers. MySQL uses the last one also for a user who has sent too many queries in an hour."""
 
 
 @contextmanager
-def refusal_answers(exhausted: Callable[[], bool]) -> Generator[None]:
-    """Take it for an answer when a server has no room for the connection that is opened in here, beside a pool.
+def full_server_is_alive(exhausted: Callable[[], bool]) -> Generator[None]:
+    """Suppress the refusal of a full server, raised while an extra connection is opened for an exhausted pool.
 
-    It has answered, and the pool has the room. That is so only while the pool is `exhausted` still: some pools count
-    what they are just connecting, and their server may refuse that too.
+    The server has answered, and the pool has its connections. `exhausted` is asked again after the refusal: some pools
+    count connections that they are only opening, and the server may refuse those too.
     """
     try:
         yield
     except Exception as error:
-        if not (refused_for_want_of_room(error) and exhausted()):
+        if not (refused_because_full(error) and exhausted()):
             raise
 
 
-def refused_for_want_of_room(error: Exception) -> bool:
-    """Return whether a live server refused a connection for the sole reason that it has too many."""
-    told: Any = getattr(error, "orig", None) or error  # SQLAlchemy wraps it
-    number = told.args[0] if told.args else None
+def refused_because_full(error: Exception) -> bool:
+    """Return whether a live server refused a connection only because it has too many."""
+    original: Any = getattr(error, "orig", None) or error  # SQLAlchemy wraps it
+    number = original.args[0] if original.args else None
     if isinstance(number, int):
-        return number in NO_ROOM_BY_NUMBER or (number == USER_LIMIT and "connections" in str(told))
-    if code := getattr(told, "sqlstate", None):
-        return code in NO_ROOM
-    return bool(NO_ROOM_IN_WORDS.search(str(told)))
+        return number in MYSQL_FULL or (number == MYSQL_USER_LIMIT and "connections" in str(original))
+    if code := getattr(original, "sqlstate", None):
+        return code in POSTGRES_FULL
+    return bool(POSTGRES_FULL_MESSAGE.search(str(original)))
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Connections of a pool at one moment."""
+    """The connections of a pool at one moment.
+
+    Attributes:
+        in_use: Connections that the application holds.
+        size: The most connections that the pool may have.
+    """
 
     in_use: int
     size: int
-    """How many there can be at most."""
 
     @property
     def exhausted(self) -> bool:
@@ -63,16 +67,16 @@ class Usage:
         return {"pool_in_use": self.in_use, "pool_size": self.size}
 
     def answered(self) -> Result:
-        """Return what is to be said when the server has answered."""
+        """Return the result of a run whose server has answered."""
         if self.exhausted:
             return degraded(f"pool exhausted: {self.in_use} of {self.size} in use", data=self.data)
         return healthy(data=self.data)
 
 
 def usage_of(count: Callable[[], Usage | None]) -> Usage | None:
-    """Return what `count` finds in the private parts of a driver, or None in a version that has others.
+    """Return what `count` reads from private attributes of a driver, or None where a release has no such attributes.
 
-    So an upgrade costs a figure, and the server is asked all the same.
+    So an upgrade of the driver costs the numbers, and the server is still asked.
     """
     try:
         return count()
@@ -85,5 +89,5 @@ def exhausted(usage: Usage | None) -> bool:
 
 
 def answered(usage: Usage | None) -> Result:
-    """Return what is to be said when the server has answered, whether the pool is known or not."""
+    """Return the result of a run whose server has answered. `usage` is None where it is unknown."""
     return healthy() if usage is None else usage.answered()

@@ -1,4 +1,4 @@
-"""What the pools of psycopg tell of themselves, sync and async alike."""
+"""The state of a pool of psycopg, sync or async."""
 
 import sys
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from typing import Any, Protocol
 from ...core.result import Result, degraded, healthy, unhealthy
 from .pool import Usage
 
-CONNECTS = 0.1
-"""Seconds in which a pool connects to a server that answers. What it is connecting counts as at work until then."""
+CONNECT_TIME = 0.1
+"""Seconds in which a pool connects to a server that answers. Until then the connection counts as in use."""
 
 
 class Pool(Protocol):
@@ -21,63 +21,67 @@ class Pool(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PoolState:
-    """A pool at one moment."""
+    """A pool at one moment.
+
+    Attributes:
+        available: Connections that the pool could give at once.
+        usage: Connections in use. Those that wait to be opened again are not in use. Where `lost` is unknown they are
+            counted as in use.
+        lost: Connections that wait to be opened again. None: unknown.
+        full: The pool has, or is about to have, all connections that it may have.
+    """
 
     available: int
-    """Connections that it could give at once."""
     usage: Usage
-    """Connections that it waits to make again are not in use; where it does not tell of them, they may be."""
     lost: int | None
-    """Connections that it waits to make again; None where it does not tell."""
     full: bool
-    """Whether it has, or is about to have, all that it may."""
 
     @property
     def stuck(self) -> bool:
-        """Whether all that it could give is lost, and it waits before it connects again."""
+        """Whether all connections are lost, and the pool waits before it connects again."""
         return bool(self.lost) and self._gives_none and not self.usage.in_use
 
     @property
-    def spent(self) -> bool:
-        """Whether all that it has is at work, and it makes no more at once."""
+    def exhausted(self) -> bool:
+        """Whether all connections are in use, and the pool opens no more."""
         return self.lost is not None and self._gives_none and self.usage.in_use > 0
 
     @property
     def _gives_none(self) -> bool:
         return self.full and not self.available
 
-    def answered_beside(self) -> Result:
-        """Return what is to be said when the server has answered on a connection that is not of the pool."""
+    def answered_outside_pool(self) -> Result:
+        """Return the result of a run whose server has answered on a connection outside the pool."""
         if self.stuck:
             return unhealthy("the pool has not made its lost connections again, though the server accepts one")
         if self.lost is None and self._gives_none:
-            return unhealthy("the pool has no connection to give, and does not tell why")
-        if self.spent:
+            return unhealthy("the pool has no connection to give, and the reason cannot be seen")
+        if self.exhausted:
             again = f", {self.lost} to be made again" if self.lost else ""
-            told = f"pool exhausted: {self.usage.in_use} of {self.usage.size} in use{again}"
-            return degraded(told, data=self.usage.data)
+            message = f"pool exhausted: {self.usage.in_use} of {self.usage.size} in use{again}"
+            return degraded(message, data=self.usage.data)
         return healthy(data=self.usage.data)
 
 
 def state_of(pool: Pool) -> PoolState:
-    """Return how `pool` is. It counts the connections that it waits to make again among those that it has."""
-    measures = pool.get_stats()
-    most, available = measures["pool_max"], measures["pool_available"]
-    size = 0 if pool.closed else measures["pool_size"]  # before it is opened it counts those that it will make
+    """Return the state of `pool`. Its own size includes the connections that wait to be opened again."""
+    stats = pool.get_stats()
+    largest, available = stats["pool_max"], stats["pool_available"]
+    size = 0 if pool.closed else stats["pool_size"]  # before it is opened, the pool counts those that it will open
     lost = connecting_again(pool)
-    return PoolState(available, Usage(size - available - (lost or 0), most), lost, 0 < most <= size)
+    return PoolState(available, Usage(size - available - (lost or 0), largest), lost, 0 < largest <= size)
 
 
 def connecting_again(pool: Pool) -> int | None:
-    """Return how many connections of `pool` wait to be made again, or None where that cannot be seen.
+    """Return how many connections of `pool` wait to be opened again, or None where that cannot be seen.
 
-    It connects in the background, and waits longer and longer. Private: it tells nobody.
+    The pool connects in the background, with growing pauses. It exposes the number in private attributes only.
     """
     if pool.closed:
         return 0
     queue = getattr(getattr(pool, "_sched", None), "_queue", None)
-    homes = [sys.modules.get(kind.__module__) for kind in type(pool).__mro__]
-    kind: Any = next(filter(None, (getattr(home, "AddConnection", None) for home in homes)), None)
+    modules = [sys.modules.get(kind.__module__) for kind in type(pool).__mro__]
+    kind: Any = next(filter(None, (getattr(module, "AddConnection", None) for module in modules)), None)
     if queue is None or kind is None:
         return None
     waiting: list[Any] = list(queue)
