@@ -92,7 +92,7 @@ def _check(given: ClientOrFactory[Any], service: str, by: str, request: Callable
     async def check() -> Result:
         client = get()
         _require_service(client, service, by)
-        # Private, as is all that is read below. A release without it retries as often as its client was told to.
+        # Private, as is all that is read below. A release without it retries as often as its client is set to.
         session = getattr(getattr(client, "_endpoint", None), "http_session", None)
         if session is None:
             await request(client)

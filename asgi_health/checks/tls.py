@@ -55,9 +55,11 @@ def tls_certificate(
     require_whole("tls_certificate", "warn_days", warn_days, lowest=0, highest=1000)
     trusted = ssl.create_default_context() if context is None else context
     if trusted.verify_mode is not ssl.CERT_REQUIRED:
-        raise ValueError("tls_certificate: context must have verify_mode CERT_REQUIRED: no other looks at certificates")
+        raise ValueError(
+            "tls_certificate: context must have verify_mode CERT_REQUIRED: no other mode verifies the certificate"
+        )
     if not trusted.check_hostname:
-        raise ValueError("tls_certificate: context must have check_hostname: no other looks at the certificate's name")
+        raise ValueError("tls_certificate: context must have check_hostname: otherwise the name is not verified")
 
     async def check() -> Result:
         try:

@@ -1,7 +1,7 @@
 """A worker of Celery that is there again as soon as it can be.
 
 Arguments: the broker, and the seconds between two heartbeats. Prints a line when the worker has sent a heartbeat, and
-one when it has lost the broker. One that was told to shut down stays away.
+one when it has lost the broker. A worker that was asked to shut down does not return.
 """
 
 import os

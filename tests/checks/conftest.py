@@ -1,4 +1,4 @@
-"""Each server is started once, when a test first wants it, and killed at the end."""
+"""Each server is started once, when a test first needs it, and killed at the end."""
 
 import gc
 import os
@@ -58,7 +58,7 @@ def get_server() -> Iterator[GetServer]:
 
 
 def do_without(what: str) -> NoReturn:
-    """Skip the test for want of a server; where everything is to be installed, that is a failure."""
+    """Skip the test because a server is missing; fail it in the gate (CI), where every server must be installed."""
     if os.environ.get("CI"):
         pytest.fail(what)
     pytest.skip(what)
@@ -74,6 +74,6 @@ def server(row: Row, get_server: GetServer) -> Iterator[Server]:
 
 @pytest.fixture
 def free_port() -> Iterator[int]:
-    """A port on which nobody listens."""
+    """A port on which no process listens."""
     with reserved_port() as port:
         yield port

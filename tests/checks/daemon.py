@@ -13,11 +13,11 @@ from tests.servers.process import wait_until
 
 BOOT = 60.0  # seconds in which a server must answer
 GONE = {"", "X", "Z"}  # of a process in /proc: nothing, dead, or only its result is left
-NOBODY = pwd.getpwnam("nobody")
+NOBODY_USER = pwd.getpwnam("nobody")
 
 
 class Daemon:
-    """A server that can be started again after it was killed. Linux only: /proc tells what it has forked."""
+    """A server that can be started again after it was killed. Linux only: /proc shows its child processes."""
 
     def __init__(self, name: str, command: Sequence[str], log: Path, *, as_user: Sequence[str] = ()) -> None:
         self.name = name
@@ -80,8 +80,8 @@ def unprivileged(folder: Path) -> list[str]:
     """Return how a command begins that must not run as root, and hand `folder` to the user it will run as."""
     if os.geteuid() != 0:
         return []
-    os.chown(folder, NOBODY.pw_uid, NOBODY.pw_gid)
-    return ["setpriv", f"--reuid={NOBODY.pw_uid}", f"--regid={NOBODY.pw_gid}", "--clear-groups"]
+    os.chown(folder, NOBODY_USER.pw_uid, NOBODY_USER.pw_gid)
+    return ["setpriv", f"--reuid={NOBODY_USER.pw_uid}", f"--regid={NOBODY_USER.pw_gid}", "--clear-groups"]
 
 
 def leash() -> list[str]:

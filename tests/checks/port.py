@@ -1,4 +1,4 @@
-"""A port that is ours alone, whether a server listens on it or not."""
+"""A port that is reserved for a test, whether a server listens on it or not."""
 
 import socket
 from collections.abc import Collection, Iterator
@@ -10,9 +10,9 @@ HOST = "127.0.0.1"
 
 @contextmanager
 def reserved_port() -> Iterator[int]:
-    """Hold a port: connections to it are refused until a server that was told its number listens on it.
+    """Reserve a port: connections to it are refused until a server of the tests listens on it.
 
-    The kernel gives a bound port to nobody else, but lets a second socket bind it when both have SO_REUSEADDR and
+    The kernel gives a bound port to no other process, but lets a second socket bind it when both have SO_REUSEADDR and
     neither listens yet. All servers here set it. So no port is lost in between, and a server that was killed finds its
     own again.
     """
@@ -23,7 +23,7 @@ def reserved_port() -> Iterator[int]:
 
 
 def accepts(port: int) -> bool:
-    """Say whether somebody listens."""
+    """Return whether a process listens on the port."""
     with socket.socket() as client:
         client.settimeout(1.0)
         return client.connect_ex((HOST, port)) == 0

@@ -12,11 +12,11 @@ DRIP = 0.2  # seconds between two bytes of an answer that trickles
 
 
 class Proxy:
-    """Forward connections, until it is told otherwise."""
+    """Forward connections, until a method changes that."""
 
     def __init__(self) -> None:
         self.trips = 0
-        """How often a client has spoken and its server was the last to speak, or nobody: round trips."""
+        """How often a client has sent data after its server, or as the first: round trips."""
         self._upstream: dict[int, int] = {}
         self._servers: list[asyncio.Server] = []
         self._silent = False
@@ -157,7 +157,7 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 @asynccontextmanager
 async def proxied(*ports: int, at: int = 0) -> AsyncIterator[Proxy]:
-    """Put one bad network before all of `ports`; `at` is the port that it has itself, any unless told."""
+    """Put one faulty network in front of all of `ports`. `at` is its own port; by default any free one."""
     proxy = Proxy()
     with ExitStack() as held:  # so that no other test is given its ports while the proxy does not listen there
         for port in ports:

@@ -45,7 +45,7 @@ CHECKS = {(row.check.__module__, row.check.__name__): row for row in reversed(RO
 each_check = pytest.mark.parametrize("row", [pytest.param(row, id=name) for (_, name), row in CHECKS.items()])
 
 
-def test_a_missing_driver_is_told_with_the_extra_that_brings_it() -> None:
+def test_a_missing_driver_is_named_with_the_extra_that_installs_it() -> None:
     cases = {
         (row.check.__module__, row.check.__name__, row.takes_client, driver) for row in ROWS for driver in row.drivers
     }
@@ -76,13 +76,13 @@ def test_another_kind_of_client_is_refused_when_the_check_is_made(row: Row) -> N
 
 
 @each_check
-async def test_what_a_function_returns_in_place_of_a_client_is_a_failure_in_words(row: Row) -> None:
+async def test_a_function_that_returns_no_client_fails_with_the_reason(row: Row) -> None:
     await expect(row.check(lambda: None), Status.UNHEALTHY, "^ClientError: there is no client yet")
     another = r"^TypeError: \w+: the function returned one of str, expected"
     await expect(row.check(lambda: "another"), Status.UNHEALTHY, another)
 
 
-def test_no_room_imports_more_than_the_standard_library_before_a_check_is_made() -> None:
+def test_no_module_imports_more_than_the_standard_library_before_a_check_is_made() -> None:
     program = (
         "import sys; from importlib import import_module; from asgi_health.checks._support.catalogue import modules;"
         "before = set(sys.modules);"
@@ -95,10 +95,10 @@ def test_no_room_imports_more_than_the_standard_library_before_a_check_is_made()
     )
 
 
-def test_the_docs_are_what_the_code_says() -> None:
+def test_the_page_is_the_output_of_the_command() -> None:
     command = [sys.executable, "-m", "asgi_health.checks"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert DOCS.read_text() == told, "write them anew: python -m asgi_health.checks > docs/checks.md"
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert DOCS.read_text() == printed, "write the page again: python -m asgi_health.checks > docs/checks.md"
 
 
 def test_the_docs_hold_every_word_of_a_docstring_below_its_heading() -> None:
@@ -121,7 +121,7 @@ def test_every_check_of_the_docs_has_a_row_in_the_matrix() -> None:
 
 
 @pytest.mark.parametrize(("environment", "outcome"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)])
-def test_a_missing_server_skips_and_in_the_gate_it_fails(
+def test_a_missing_server_skips_the_test_and_in_the_gate_fails_it(
     monkeypatch: pytest.MonkeyPatch, environment: str, outcome: type[BaseException]
 ) -> None:
     monkeypatch.setenv("CI", environment)
@@ -129,7 +129,9 @@ def test_a_missing_server_skips_and_in_the_gate_it_fails(
         do_without("apt install it")
 
 
-def test_what_a_driver_itself_lacks_is_told_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_of_a_driver_that_lacks_a_module_is_not_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "a_driver.py").write_text("import what_it_needs")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match=r"^No module named 'what_it_needs'$"):

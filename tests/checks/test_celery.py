@@ -92,7 +92,7 @@ async def until_message(run: CheckFunction, message: str) -> None:
         await anyio.sleep(0.05)
 
 
-async def test_a_worker_is_heard_until_it_dies(address: str, start_worker: StartWorker) -> None:
+async def test_a_worker_counts_until_it_dies(address: str, start_worker: StartWorker) -> None:
     check = celery_workers(app_of(address), max_age=1.0, timeout=1.0)
     worker = await start_worker()
     await recovers(check)
@@ -115,7 +115,7 @@ async def test_the_defaults_suit_a_worker_with_the_default_interval(address: str
             await anyio.sleep(0.1)
 
 
-async def test_what_was_sent_between_two_runs_is_heard(address: str, start_worker: StartWorker) -> None:
+async def test_heartbeats_sent_between_two_runs_count(address: str, start_worker: StartWorker) -> None:
     check = celery_workers(app_of(address), max_age=AGES, timeout=1.0)
     await expect(check, Status.UNHEALTHY, SINCE)
     await anyio.to_thread.run_sync((await start_worker()).kill)
@@ -130,7 +130,7 @@ async def test_a_heartbeat_is_as_old_as_its_worker_says(address: str, start_work
     await expect(check, Status.UNHEALTHY, r"^heard 0 of 1 workers within 2 s$")
 
 
-async def test_a_worker_that_ends_as_it_should_is_not_waited_for(address: str, start_worker: StartWorker) -> None:
+async def test_a_worker_that_stops_cleanly_no_longer_counts(address: str, start_worker: StartWorker) -> None:
     app = app_of(address)
     check = celery_workers(app, max_age=AGES)
     await start_worker()
@@ -140,7 +140,7 @@ async def test_a_worker_that_ends_as_it_should_is_not_waited_for(address: str, s
     close_pools()
 
 
-async def test_a_queue_that_no_worker_consumes_is_told_though_workers_are_alive(
+async def test_a_queue_that_no_worker_consumes_fails_though_workers_are_alive(
     address: str, start_worker: StartWorker
 ) -> None:
     app = app_of(address)
@@ -161,7 +161,7 @@ async def test_a_queue_that_no_worker_consumes_is_told_though_workers_are_alive(
     close_pools()
 
 
-async def test_an_answer_counts_for_so_long_as_a_heartbeat(address: str, start_worker: StartWorker) -> None:
+async def test_an_answer_counts_as_long_as_a_heartbeat(address: str, start_worker: StartWorker) -> None:
     """A worker that has no time to answer at this moment is not one that works on nothing."""
     check = celery_workers(app_of(address), queues=["celery"], max_age=3.0, timeout=1.0)
     worker = await start_worker()
@@ -173,7 +173,7 @@ async def test_an_answer_counts_for_so_long_as_a_heartbeat(address: str, start_w
     await recovers(check)
 
 
-async def test_after_the_line_was_lost_workers_are_asked_for_their_queues_on_the_next(
+async def test_after_a_lost_connection_workers_are_asked_for_their_queues_on_the_next(
     server: Server, start_worker: StartWorker
 ) -> None:
     async with restartable(server) as (address, restart):
@@ -185,7 +185,9 @@ async def test_after_the_line_was_lost_workers_are_asked_for_their_queues_on_the
         await recovers(check)
 
 
-async def test_asking_for_queues_leaves_nothing_behind(server: Server, address: str, start_worker: StartWorker) -> None:
+async def test_requests_for_queues_leave_nothing_at_the_broker(
+    server: Server, address: str, start_worker: StartWorker
+) -> None:
     app = app_of(address)
     worker = await start_worker()
     await recovers(celery_workers(app))
@@ -201,7 +203,7 @@ async def test_asking_for_queues_leaves_nothing_behind(server: Server, address: 
 
 
 def left(server: Server) -> set[str]:
-    """The names of what stays: queues, keys."""
+    """The names of what the broker keeps: queues, keys."""
     if isinstance(server, Redis):
         return set(server.ask("EVAL return(table.concat(redis.call('KEYS','*'),'|')) 0").split("|"))
     assert isinstance(server, RabbitMQ)
@@ -209,7 +211,9 @@ def left(server: Server) -> set[str]:
     return set(re.findall('"([^"]+)"', names))
 
 
-async def test_for_the_queues_of_rabbitmq_it_takes_what_the_docs_say(get_server: GetServer, tmp_path: Path) -> None:
+async def test_for_the_queues_of_rabbitmq_the_privileges_of_the_docs_are_enough(
+    get_server: GetServer, tmp_path: Path
+) -> None:
     server = get_server("rabbitmq")
     assert isinstance(server, RabbitMQ)
     server.allow("weak", r"^(celeryev.*|.*\\.pidbox)$")
@@ -222,7 +226,7 @@ async def test_for_the_queues_of_rabbitmq_it_takes_what_the_docs_say(get_server:
         server.forget("weak")
 
 
-async def test_two_workers_are_more_than_one(address: str, start_worker: StartWorker) -> None:
+async def test_one_worker_is_fewer_than_two(address: str, start_worker: StartWorker) -> None:
     app = app_of(address)
     await start_worker()
     await recovers(celery_workers(app))
@@ -230,7 +234,7 @@ async def test_two_workers_are_more_than_one(address: str, start_worker: StartWo
     await expect(two, Status.UNHEALTHY, r"^heard 1 of 2 workers in the \d\.\d s since it began to listen$")
 
 
-async def test_who_has_heard_too_few_for_so_long_listens_anew(server: Server, address: str) -> None:
+async def test_too_few_workers_for_max_age_open_a_new_connection(server: Server, address: str) -> None:
     assert isinstance(server, RabbitMQ | Redis)
     check = celery_workers(app_of(address), max_age=0.5, timeout=1.0)
     for _ in range(2):
@@ -240,7 +244,9 @@ async def test_who_has_heard_too_few_for_so_long_listens_anew(server: Server, ad
     assert server.connections_opened() > before
 
 
-async def test_workers_heard_before_the_line_was_lost_still_count(server: Server, start_worker: StartWorker) -> None:
+async def test_workers_heard_before_the_connection_was_lost_still_count(
+    server: Server, start_worker: StartWorker
+) -> None:
     async with restartable(server) as (address, restart):
         check = celery_workers(app_of(address), max_age=AGES)
         worker = await start_worker()
@@ -258,7 +264,7 @@ async def test_a_connection_that_had_died_since_the_last_run_is_replaced_at_once
         await expect(check, Status.HEALTHY, "^$")
 
 
-async def test_a_run_is_one_question_on_the_connection_that_there_is(
+async def test_a_run_is_one_request_on_the_kept_connection(
     server: Server, address: str, start_worker: StartWorker
 ) -> None:
     assert isinstance(server, RabbitMQ | Redis)
@@ -282,7 +288,7 @@ def asked(server: RabbitMQ | Redis) -> dict[str, int]:
 
 
 @pytest.mark.xdist_group("checks rabbitmq")
-async def test_listening_leaves_nothing_behind_at_rabbitmq(get_server: GetServer) -> None:
+async def test_listening_leaves_no_queue_at_rabbitmq(get_server: GetServer) -> None:
     server = get_server("rabbitmq")
     assert isinstance(server, RabbitMQ)
     check = celery_workers(app_of(BROKERS["rabbitmq"](Target(server.port))), timeout=0.5)
@@ -313,13 +319,13 @@ async def test_listeners_write_one_name_into_redis_however_many_they_are(get_ser
 
 
 def connected(server: Server) -> int:
-    """How many are connected, of whom the garbage collector knows nothing."""
+    """How many clients are connected, after a garbage collection."""
     gc.collect()
     return server.ask("CLIENT LIST").count(" addr=") - 1 if isinstance(server, Redis) else server.connections()
 
 
 @pytest.mark.parametrize("make", [celery_broker, celery_workers, partial(celery_workers, queues=["celery"])])
-async def test_a_silent_broker_holds_no_thread(server: Server, address: str, make: Any) -> None:
+async def test_a_silent_broker_blocks_no_thread(server: Server, address: str, make: Any) -> None:
     check = make(app_of(address), timeout=0.5)
     for _ in range(2):  # what is asked first is asked on a connection that is there
         await observe(check)
@@ -329,9 +335,7 @@ async def test_a_silent_broker_holds_no_thread(server: Server, address: str, mak
         server.daemon.thaw()
 
 
-async def test_a_pool_that_does_not_tell_how_full_it_is_is_no_failure(
-    address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_pool_whose_usage_cannot_be_seen_is_healthy(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     app = app_of(address)
     monkeypatch.delattr(app.pool, "_dirty")
     assert (await expect(celery_broker(app), Status.HEALTHY, "^$")).data == {}
@@ -342,7 +346,7 @@ async def test_the_next_of_several_brokers_is_asked(address: str, free_port: int
     await expect(celery_broker(app_of(f"{dead};{address}")), Status.HEALTHY, "^$")
 
 
-async def test_a_run_does_not_wait_for_ever_for_the_one_before() -> None:
+async def test_a_run_gives_up_waiting_for_the_run_before() -> None:
     connect = Celery("tests", broker="memory://", set_as_current=False).connection_for_write
     kept = KeptConnection(0.05)
 
@@ -354,7 +358,7 @@ async def test_a_run_does_not_wait_for_ever_for_the_one_before() -> None:
 
 
 @pytest.mark.parametrize("min_workers", [0, -1])
-def test_no_worker_at_all_is_nothing_to_wait_for(min_workers: int) -> None:
+def test_a_minimum_of_workers_below_1_is_refused(min_workers: int) -> None:
     app = Celery("tests", broker="memory://", set_as_current=False)
     with pytest.raises(ValueError, match=f"^celery_workers: min_workers must be 1 or more, not {min_workers}$"):
         celery_workers(app, min_workers=min_workers)
@@ -368,7 +372,7 @@ def test_no_worker_at_all_is_nothing_to_wait_for(min_workers: int) -> None:
         (["celery", ""], ValueError, "queues must not contain an empty string$"),
     ],
 )
-def test_what_cannot_be_a_queue_is_refused(queues: Any, error: type[Exception], message: str) -> None:
+def test_names_that_cannot_be_queues_are_refused(queues: Any, error: type[Exception], message: str) -> None:
     app = Celery("tests", broker="memory://", set_as_current=False)
     with pytest.raises(error, match=f"^celery_workers: {message}"):
         celery_workers(app, queues=queues)

@@ -24,7 +24,7 @@ SECTION = document().partition("## A client that is closed for good\n")[2].parti
 CLOSED = dict(re.findall(r"^\| ([\w-]+)(?:, a \w+)? \| `(.+)` \|$", SECTION, re.MULTILINE))
 
 
-async def test_the_program_of_the_docs_fails_liveness_when_its_client_has_given_up_and_not_before(
+async def test_the_program_of_the_docs_fails_liveness_once_its_client_is_closed_and_not_before(
     get_server: GetServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = get_server("nats")
@@ -62,7 +62,7 @@ DRIVERS = {
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.name in DRIVERS], ids=str)
-async def test_a_client_says_so_when_it_is_closed(row: Row, get_server: GetServer) -> None:
+async def test_the_property_of_a_closed_client_is_true(row: Row, get_server: GetServer) -> None:
     closed = CLOSED[DRIVERS[row.name]]
     assert row.close is not None
     async with row.open(Target(get_server(row.server).port)) as client:

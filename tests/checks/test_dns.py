@@ -1,4 +1,4 @@
-"""The resolver of the system: names that are in its files, and one that nobody has."""
+"""The resolver of the system: names that are in its files, and one without an address."""
 
 import re
 import socket
@@ -40,7 +40,7 @@ IPV4, IPV6 = socket.AF_INET, socket.AF_INET6
         ([(IPV4, "10.0.0.1"), (IPV4, "10.0.0.2"), (IPV4, "10.0.0.2")], 2),
     ],
 )
-async def test_a_pod_with_an_address_of_each_family_is_one(
+async def test_a_pod_with_an_address_of_each_family_counts_once(
     monkeypatch: pytest.MonkeyPatch, answer: list[tuple[int, str]], count: int
 ) -> None:
     found = [(family, socket.SOCK_STREAM, 6, "", (address, 0)) for family, address in answer]
@@ -50,8 +50,8 @@ async def test_a_pod_with_an_address_of_each_family_is_one(
     assert result.data == {"addresses": (count, "")}
 
 
-async def test_a_name_that_nobody_has_is_told() -> None:
-    # RFC 6761: nobody ever has it. Without a network the resolver says so too, in other words.
+async def test_a_name_without_an_address_fails() -> None:
+    # RFC 6761: the name never exists. Without a network the resolver fails too, with another message.
     await expect(dns_name("missing.invalid"), Status.UNHEALTHY, "^gaierror: ", timeout=30.0)
 
 
@@ -63,7 +63,7 @@ async def test_sixty_runs_leak_no_thread() -> None:
     await until(lambda: threading.active_count() <= before, "all threads have ended")
 
 
-async def test_a_silent_resolver_holds_one_thread_however_often_the_name_is_asked_for(
+async def test_a_silent_resolver_blocks_one_thread_over_all_runs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     answered, asked, resolve = threading.Event(), list[threading.Thread](), socket.getaddrinfo
@@ -99,6 +99,6 @@ async def test_a_silent_resolver_holds_one_thread_however_often_the_name_is_aske
     ("host", "minimum", "error"),
     [(None, 1, TypeError), ("https://host", 1, ValueError), ("host", "1", TypeError), ("host", 0, ValueError)],
 )
-def test_a_mistake_is_told_when_the_check_is_made(host: Any, minimum: Any, error: type[Exception]) -> None:
+def test_a_wrong_argument_is_refused_when_the_check_is_made(host: Any, minimum: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match=r"^dns_name: (host|minimum) must be "):
         dns_name(host, minimum=minimum)

@@ -37,8 +37,8 @@ async def test_a_yellow_cluster_is_degraded_a_red_one_fails_and_a_green_one_is_h
     async with row.open(Target(server.port)) as client:
         check = row.check(client)
         server.become("yellow")
-        told = "^the cluster is yellow: 2 shards are not assigned$"
-        await expect(check, Status.DEGRADED, told)
+        message = "^the cluster is yellow: 2 shards are not assigned$"
+        await expect(check, Status.DEGRADED, message)
         server.become("red")
         await expect(check, Status.UNHEALTHY, "^the cluster is red: 4 shards are not assigned$")
         server.become("green")
@@ -72,9 +72,7 @@ async def test_a_key_that_is_not_valid_in_a_header_is_not_shown(server: Elastics
 
 
 @pytest.mark.parametrize("row", [row for row in ELASTICSEARCH_ROWS if "httpx" not in row.name], ids=str)
-async def test_an_aiohttp_that_does_not_tell_how_many_connections_are_in_use_is_asked_all_the_same(
-    server: Elasticsearch, row: Row
-) -> None:
+async def test_an_aiohttp_whose_usage_cannot_be_seen_is_still_asked(server: Elasticsearch, row: Row) -> None:
     class Reworked:
         """What holds the connections, without the figures that are not promised."""
 

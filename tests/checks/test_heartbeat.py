@@ -31,11 +31,11 @@ def clock() -> Clock:
     return Clock()
 
 
-async def test_a_task_that_has_never_beaten_is_not_well(clock: Clock) -> None:
+async def test_a_task_that_has_never_beaten_fails(clock: Clock) -> None:
     assert await Heartbeat(30, clock=clock).check() == Result(Status.UNHEALTHY, "it has not beaten yet")
 
 
-async def test_a_beat_lasts_for_its_age_and_no_longer_and_the_next_one_heals(clock: Clock) -> None:
+async def test_a_beat_is_healthy_for_max_age_and_the_next_beat_recovers(clock: Clock) -> None:
     beat = Heartbeat(max_age=30, clock=clock)
     beat()
     clock.now += 30.0
@@ -50,7 +50,7 @@ async def test_a_beat_lasts_for_its_age_and_no_longer_and_the_next_one_heals(clo
     assert (await beat.check()).data == {"age": (0.0, "s")}
 
 
-def test_the_example_of_the_docs_is_well_while_its_queue_is_empty_and_works_on_what_comes() -> None:
+def test_the_example_of_the_docs_is_healthy_while_its_queue_is_empty_and_handles_items() -> None:
     doc = inspect.getdoc(Heartbeat)
     assert doc is not None
     text = doc.partition("\nArgs:")[0]
@@ -80,7 +80,7 @@ def test_the_example_of_the_docs_is_well_while_its_queue_is_empty_and_works_on_w
     assert handled == ["work"]
 
 
-async def test_a_task_in_a_thread_beats_as_well() -> None:
+async def test_a_thread_may_call_beat() -> None:
     beat = Heartbeat(max_age=60)
     check = Check("worker", beat.check)
     await expect(check.run, Status.UNHEALTHY, "^it has not beaten yet$", timeout=10.0)

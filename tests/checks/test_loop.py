@@ -61,14 +61,14 @@ def test_an_idle_loop_is_not_late(backend: str) -> None:
 
 
 @each_backend
-def test_a_loop_that_is_blocked_for_less_than_the_limit_is_healthy_and_says_how_late(backend: str) -> None:
+def test_a_loop_blocked_for_less_than_the_limit_is_healthy_and_has_its_lag(backend: str) -> None:
     result = run_while_blocked(backend, 0.09)
     assert result.status is Status.HEALTHY
     assert lag(result) == pytest.approx(0.09, abs=0.011)
 
 
 @each_backend
-def test_a_loop_that_is_blocked_for_more_than_the_limit_fails(backend: str) -> None:
+def test_a_loop_blocked_for_more_than_the_limit_fails(backend: str) -> None:
     result = run_while_blocked(backend, 0.5)
     assert result.status is Status.UNHEALTHY
     assert result.message.endswith(" s late, expected at most 0.1 s")

@@ -35,11 +35,11 @@ def rows(*columns: str) -> pytest.MarkDecorator:
 
 
 def times(row: Row) -> int:
-    """How many runs show that one leaves nothing taken which the next would need: one more than its pool has room."""
+    """How many runs show that a run returns its connection: one more than the pool has connections."""
     return 3 if row.occupy else 2
 
 
-def test_every_row_has_every_column_or_says_why_it_cannot() -> None:
+def test_every_row_has_every_column_or_a_reason_against_it() -> None:
     assert {row.name: sorted([*row.messages, *row.without]) for row in ROWS} == {
         row.name: sorted(COLUMNS) for row in ROWS
     }
@@ -85,7 +85,7 @@ the same."""
 
 @dataclass(frozen=True)
 class Line:
-    """A way to a server, which can be broken and mended."""
+    """A network path to a server, which can fail and be restored."""
 
     port: int
     fail: Callable[[], object]
@@ -117,7 +117,9 @@ def asynced(function: Callable[[], None]) -> Callable[[], Awaitable[None]]:
 
 
 @rows("killed", "frozen", "blackholed", "reset", "trickled")
-async def test_what_fails_while_pooled_is_told_until_it_is_mended(row: Row, column: str, server: Server) -> None:
+async def test_a_failure_of_a_pooled_connection_is_reported_until_it_is_repaired(
+    row: Row, column: str, server: Server
+) -> None:
     async with line(row, column, server) as way, row.open(Target(way.port)) as client:
         check = row.check(client)
         await expect(check, Status.HEALTHY, "")
@@ -142,7 +144,7 @@ async def test_wrong_database(row: Row, server: Server) -> None:
 
 
 @rows("exhausted")
-async def test_an_exhausted_pool_is_no_dead_server(row: Row, server: Server) -> None:
+async def test_an_exhausted_pool_is_degraded(row: Row, server: Server) -> None:
     assert row.occupy is not None
     async with row.open(Target(server.port)) as client:
         check = row.check(client)
@@ -184,7 +186,7 @@ async def test_an_exhausted_pool_does_not_hide_a_dead_server(row: Row, server: S
 
 
 @rows("closed")
-async def test_a_closed_client_is_told(row: Row, server: Server) -> None:
+async def test_a_closed_client_fails(row: Row, server: Server) -> None:
     assert row.close is not None
     async with row.open(Target(server.port)) as client:
         check = row.check(client)

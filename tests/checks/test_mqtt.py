@@ -29,7 +29,7 @@ def server(get_server: GetServer) -> Iterator[Server]:
 
 
 @pytest.mark.parametrize("version", ProtocolVersion)
-async def test_a_run_takes_no_subscription_away(server: Server, version: ProtocolVersion) -> None:
+async def test_a_run_removes_no_subscription(server: Server, version: ProtocolVersion) -> None:
     async with Client("127.0.0.1", server.port, username=USER, password=PASSWORD, protocol=version) as client:
         await client.subscribe("#")
         for _ in range(5):
@@ -53,7 +53,7 @@ async def test_a_user_who_may_use_no_topic_is_enough(server: Server) -> None:
         await expect(aiomqtt_client(client), Status.HEALTHY, "^$")
 
 
-async def test_a_question_without_an_answer_takes_none_of_the_application_s_calls(server: Server) -> None:
+async def test_an_unanswered_request_takes_none_of_the_application_s_calls(server: Server) -> None:
     client = Client(
         "127.0.0.1", server.port, username=USER, password=PASSWORD, timeout=10, max_concurrent_outgoing_calls=1
     )
@@ -61,20 +61,20 @@ async def test_a_question_without_an_answer_takes_none_of_the_application_s_call
         server.daemon.freeze()
         await expect(aiomqtt_client(client), Status.UNHEALTHY, TIMED_OUT)
         async with asyncio.timeout(10):
-            await client.publish("asgi-health/news", "yes")  # which nobody has to confirm
+            await client.publish("asgi-health/news", "yes")  # with QoS 0, which needs no confirmation
         server.daemon.thaw()
 
 
 @pytest.mark.parametrize("version", ProtocolVersion)
-async def test_a_broker_that_refuses_is_told_in_every_version(server: Server, version: ProtocolVersion) -> None:
+async def test_a_broker_that_refuses_is_reported_in_every_version(server: Server, version: ProtocolVersion) -> None:
     client = Client("127.0.0.1", server.port, username=USER, password=WRONG_PASSWORD, protocol=version)
     with pytest.raises(MqttError):
         await client.__aenter__()
-    told = r"^ClientError: the client is not connected: Connection Refused: [Nn]ot authori[sz]ed\.?$"
-    await expect(aiomqtt_client(client), Status.UNHEALTHY, told)
+    message = r"^ClientError: the client is not connected: Connection Refused: [Nn]ot authori[sz]ed\.?$"
+    await expect(aiomqtt_client(client), Status.UNHEALTHY, message)
 
 
-async def test_a_client_that_was_left_is_told_and_no_connection_stays_for_it(server: Server) -> None:
+async def test_a_client_that_was_exited_fails_and_its_extra_connections_are_closed(server: Server) -> None:
     client = Client("127.0.0.1", server.port, username=USER, password=PASSWORD)
     check = aiomqtt_client(client)
     await expect(check, Status.UNHEALTHY, "^ClientError: the client is not connected: it was not entered yet$")
@@ -91,7 +91,7 @@ async def test_a_client_that_was_left_is_told_and_no_connection_stays_for_it(ser
     await until(lambda: server.connections() == 0, "what the deadline cut off is closed")
 
 
-async def test_the_reason_is_asked_for_on_an_encrypted_line_where_the_client_has_one() -> None:
+async def test_the_extra_login_uses_tls_where_the_client_does() -> None:
     authority = trustme.CA()
     ours, theirs = ssl.create_default_context(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.configure_trust(ours)
@@ -106,8 +106,8 @@ async def test_the_reason_is_asked_for_on_an_encrypted_line_where_the_client_has
         client = Client("127.0.0.1", broker.sockets[0].getsockname()[1], tls_context=ours)
         with pytest.raises(MqttError):
             await client.__aenter__()
-        told = "^ClientError: the client is not connected: Connection Refused: bad user name or password.$"
-        await expect(aiomqtt_client(client), Status.UNHEALTHY, told)
+        message = "^ClientError: the client is not connected: Connection Refused: bad user name or password.$"
+        await expect(aiomqtt_client(client), Status.UNHEALTHY, message)
 
 
 @pytest.mark.parametrize(

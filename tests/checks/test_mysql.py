@@ -31,7 +31,7 @@ def server(get_server: GetServer) -> Iterator[MariaDB]:
 
 
 @pools
-async def test_a_connection_that_dies_under_the_ping_is_not_hidden_by_a_new_one(server: MariaDB, row: Row) -> None:
+async def test_a_connection_that_dies_during_the_ping_is_not_hidden_by_a_reconnect(server: MariaDB, row: Row) -> None:
     async with proxied(server.port) as proxy, row.open(Target(proxy.port)) as pool:
         check = row.check(pool)
         await expect(check, Status.HEALTHY, "^$")
@@ -52,7 +52,7 @@ async def test_a_connection_that_dies_under_the_ping_is_not_hidden_by_a_new_one(
 
 
 @pools
-async def test_what_is_opened_beside_an_exhausted_pool_is_closed_again(server: MariaDB, row: Row) -> None:
+async def test_the_extra_connection_for_an_exhausted_pool_is_closed(server: MariaDB, row: Row) -> None:
     assert row.occupy is not None
     async with row.open(Target(server.port)) as pool, row.occupy(pool):
         for _ in range(5):

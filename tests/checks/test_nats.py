@@ -45,20 +45,20 @@ async def test_a_user_who_may_neither_publish_nor_subscribe_is_enough(server: Se
         await client.close()
 
 
-async def test_a_client_that_reconnects_in_vain_says_why_from_its_first_attempt_on(server: Server) -> None:
+async def test_a_client_that_fails_to_reconnect_reports_why_from_its_first_attempt_on(server: Server) -> None:
     async with server.proxied() as proxy, open_client(Target(proxy.port)) as client:
         check = nats_client(client)
         await expect(check, Status.HEALTHY, "^$")
         proxy.reset()
-        await told(check, RESET)
+        await until_message(check, RESET)
     async with open_client(Target(server.port)) as client:
         check = nats_client(client)
         await expect(check, Status.HEALTHY, "^$")
         server.daemon.kill()
-        await told(check, REFUSED)
+        await until_message(check, REFUSED)
 
 
-async def told(check: Any, message: str) -> None:
+async def until_message(check: Any, message: str) -> None:
     end = anyio.current_time() + 15
     while not re.search(message, (found := (await observe(check)).result).message):
         assert anyio.current_time() < end, found

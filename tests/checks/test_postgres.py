@@ -96,8 +96,8 @@ async def test_a_psycopg_pool_that_has_lost_one_while_the_others_work_is_exhaust
     server: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with pool_that_has_lost(server, monkeypatch, lost=1, of=4) as pool:
-        told = "^pool exhausted: 3 of 4 in use, 1 to be made again$"
-        result = await expect(postgres.psycopg_pool(pool), Status.DEGRADED, told)
+        message = "^pool exhausted: 3 of 4 in use, 1 to be made again$"
+        result = await expect(postgres.psycopg_pool(pool), Status.DEGRADED, message)
         assert result.data["pool_in_use"] == (3, "")
 
 
@@ -107,7 +107,7 @@ async def test_a_psycopg_pool_that_has_lost_all_is_stuck(server: Postgres, monke
 
 
 @pytest.mark.parametrize("name", ["_sched", "AddConnection"])
-async def test_without_psycopgs_private_names_the_answer_is_no_better_than_the_pool(
+async def test_without_psycopgs_private_names_a_pool_without_connections_is_not_healthy(
     server: Postgres, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     async with pool_that_has_lost(server, monkeypatch, lost=2, of=2) as pool:
@@ -122,7 +122,7 @@ async def test_without_psycopgs_private_names_the_answer_is_no_better_than_the_p
             await expect(postgres.psycopg_pool(pool), Status.HEALTHY, "^$")
 
 
-async def test_a_psycopg_pool_that_is_just_connecting_is_not_exhausted(server: Postgres) -> None:
+async def test_a_psycopg_pool_that_is_connecting_is_not_exhausted(server: Postgres) -> None:
     """It counts the connections that it is making among those that it has."""
     pool: AsyncConnectionPool[Any]
 
@@ -134,7 +134,7 @@ async def test_a_psycopg_pool_that_is_just_connecting_is_not_exhausted(server: P
             """The pool is first, and ends between the beginning and the end of the check's."""
             cls.calls += 1
             if cls.calls == 1:
-                await until(lambda: cls.calls == 2, "the check connects beside the pool")
+                await until(lambda: cls.calls == 2, "the check opens an extra connection")
             else:
                 await until(lambda: pool.get_stats()["pool_available"] == 1, "the pool has connected")
             return await super().connect(*conninfo, **options)
@@ -166,7 +166,7 @@ async def pool_of_psycopg(
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.server == "postgres" and row.occupy], ids=str)
-async def test_what_is_opened_beside_an_exhausted_pool_is_closed_again(server: Postgres, row: Row) -> None:
+async def test_the_extra_connection_for_an_exhausted_pool_is_closed(server: Postgres, row: Row) -> None:
     async with row.open(Target(server.port)) as pool, occupied(row, pool):
         check = row.check(pool)
         for _ in range(5):
@@ -181,7 +181,7 @@ def occupied(row: Row, pool: Any) -> AbstractAsyncContextManager[None]:
     return row.occupy(pool)
 
 
-async def test_a_psycopg_pool_that_is_told_where_to_connect_by_functions_is_asked_beside_it_too(
+async def test_a_psycopg_pool_with_functions_for_its_settings_opens_extra_connections_too(
     server: Postgres,
 ) -> None:
     target = Target(server.port)
@@ -211,8 +211,8 @@ async def test_a_conninfo_that_psycopg_cannot_read_is_not_quoted(conninfo: str) 
     pool: AsyncConnectionPool[Any] = AsyncConnectionPool(conninfo, min_size=1, open=False)
     await pool.open()
     try:
-        told = "^ClientError: psycopg cannot read how the pool is to connect"
-        result = await expect(postgres.psycopg_pool(pool), Status.UNHEALTHY, told)
+        message = "^ClientError: psycopg cannot read how the pool is to connect"
+        result = await expect(postgres.psycopg_pool(pool), Status.UNHEALTHY, message)
         assert "secret" not in result.message
     finally:
         await pool.close()

@@ -30,7 +30,7 @@ async def test_to_connect_is_enough(row: Row, server: Server) -> None:
 
 
 @rows(of_alembic=True)
-async def test_for_alembic_it_takes_to_read_the_table_of_versions(row: Row, server: Server) -> None:
+async def test_for_alembic_select_on_the_table_of_versions_is_enough(row: Row, server: Server) -> None:
     async with row.open(replace(Target(server.port), user=READER)) as client:
         await expect(row.check(client), Status.HEALTHY, "^$")
     async with row.open(replace(Target(server.port), user=UNPRIVILEGED)) as client:

@@ -61,7 +61,7 @@ async def test_a_run_opens_one_channel_and_leaves_none(server: RabbitMQ, row: Ro
 
 
 @pytest.mark.parametrize("opened", [open_robust, open_plain])
-async def test_a_run_that_is_cut_off_between_two_answers_costs_the_application_nothing(
+async def test_a_run_cancelled_between_two_answers_does_not_affect_the_application(
     server: RabbitMQ, opened: Open
 ) -> None:
     lost: list[object] = []
@@ -79,9 +79,7 @@ async def test_a_run_that_is_cut_off_between_two_answers_costs_the_application_n
 
 
 @pytest.mark.parametrize("opened", [open_robust, open_plain])
-async def test_a_connection_that_the_server_blocks_is_told_until_it_is_free_again(
-    server: RabbitMQ, opened: Open
-) -> None:
+async def test_a_connection_that_the_server_blocks_fails_until_it_is_unblocked(server: RabbitMQ, opened: Open) -> None:
     async with opened(Target(server.port)) as connection:
         check = aio_pika_connection(connection)
         channel = await connection.channel(publisher_confirms=False)
@@ -105,7 +103,7 @@ async def until_message(check: CheckFunction, message: str) -> None:
         await anyio.sleep(0.05)
 
 
-async def test_a_plain_connection_that_was_lost_stays_red_until_the_application_has_another(server: RabbitMQ) -> None:
+async def test_a_plain_connection_that_was_lost_fails_until_the_application_has_another(server: RabbitMQ) -> None:
     async with server.proxied() as proxy:
         url = url_of(Target(proxy.port))
         connections = [await aio_pika.connect(url)]
@@ -117,7 +115,7 @@ async def test_a_plain_connection_that_was_lost_stays_red_until_the_application_
         lost = "^the connection is lost and not made again yet, though the server accepts another one$"
         for check in [fixed, current] * 5:
             await expect(check, Status.UNHEALTHY, lost)
-        await until(lambda: server.connections() == 0, "what was opened beside it is closed")
+        await until(lambda: server.connections() == 0, "the extra connection is closed")
         connections.append(await aio_pika.connect(url))
         await expect(current, Status.HEALTHY, "^$")
         await expect(fixed, Status.UNHEALTHY, lost)
@@ -176,7 +174,7 @@ def queue(server: RabbitMQ) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("opened", [open_robust, open_plain])
-async def test_a_queue_without_a_consumer_is_told_until_it_has_one(server: RabbitMQ, queue: str, opened: Open) -> None:
+async def test_a_queue_without_a_consumer_fails_until_it_has_one(server: RabbitMQ, queue: str, opened: Open) -> None:
     async with opened(Target(server.port)) as connection:
         check = rabbitmq_queue(connection, queue)
         await expect(check, Status.UNHEALTHY, "^queue 'work' has 0 consumers, expected at least 1$")
@@ -190,7 +188,7 @@ async def test_a_queue_without_a_consumer_is_told_until_it_has_one(server: Rabbi
         await expect(check, Status.UNHEALTHY, "^queue 'work' has 0 consumers, expected at least 1$")
 
 
-async def test_a_consumer_that_the_server_has_cancelled_is_seen_though_its_connection_is_well(
+async def test_a_consumer_that_the_server_has_cancelled_fails_though_its_connection_is_healthy(
     server: RabbitMQ, queue: str
 ) -> None:
     async with open_plain(Target(server.port)) as connection, consuming(connection, queue) as taken:
@@ -210,7 +208,7 @@ async def test_a_consumer_that_the_server_has_cancelled_is_seen_though_its_conne
         assert taken == [b"news"]
 
 
-async def test_messages_that_pile_up_are_told_by_a_bound_for_them(server: RabbitMQ, queue: str) -> None:
+async def test_messages_that_pile_up_fail_the_check_with_max_messages(server: RabbitMQ, queue: str) -> None:
     async with open_robust(Target(server.port)) as connection:
         check = rabbitmq_queue(connection, queue, min_consumers=0, max_messages=2)
         await publish(connection, 2, queue)
@@ -223,7 +221,7 @@ async def test_messages_that_pile_up_are_told_by_a_bound_for_them(server: Rabbit
 
 
 @pytest.mark.parametrize("opened", [open_robust, open_plain])
-async def test_the_channel_of_the_application_outlives_a_queue_that_is_missing(server: RabbitMQ, opened: Open) -> None:
+async def test_the_channel_of_the_application_survives_a_missing_queue(server: RabbitMQ, opened: Open) -> None:
     async with opened(Target(server.port)) as connection:
         channel = await connection.channel()
         for given in (channel, lambda: channel):
@@ -237,7 +235,7 @@ async def test_the_channel_of_the_application_outlives_a_queue_that_is_missing(s
         await until(lambda: channels(server) == 0, "every channel is closed")
 
 
-async def test_a_queue_that_is_exclusive_to_another_connection_is_told(server: RabbitMQ) -> None:
+async def test_a_queue_that_is_exclusive_to_another_connection_fails(server: RabbitMQ) -> None:
     async with open_robust(Target(server.port)) as connection, open_plain(Target(server.port)) as other:
         channel = await other.channel()
         await channel.declare_queue("mine", exclusive=True)
@@ -257,6 +255,6 @@ async def test_a_queue_that_is_exclusive_to_another_connection_is_told(server: R
         ({"max_messages": "9"}, TypeError, "max_messages must be a whole number, not one of str"),
     ],
 )
-def test_what_cannot_be_asked_of_a_queue_is_refused(arguments: Any, error: type[Exception], message: str) -> None:
+def test_wrong_arguments_of_a_queue_are_refused(arguments: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=f"^rabbitmq_queue: {message}"):
         rabbitmq_queue(lambda: None, **{"queue": "jobs", **arguments})

@@ -83,7 +83,7 @@ async def test_a_connection_that_is_opened_costs_two_commands_to_the_sentinel(ro
 
 
 @each_row
-async def test_what_is_opened_beside_an_exhausted_pool_is_closed_again(row: Row, server: Redis) -> None:
+async def test_the_extra_connection_for_an_exhausted_pool_is_closed(row: Row, server: Redis) -> None:
     assert row.occupy is not None
     async with row.open(Target(server.port)) as client, row.occupy(client):
         before = server.connections()
@@ -93,7 +93,7 @@ async def test_what_is_opened_beside_an_exhausted_pool_is_closed_again(row: Row,
 
 
 @each_driver
-async def test_an_exhausted_pool_that_makes_others_wait_is_told_at_once(
+async def test_an_exhausted_pool_with_waiting_tasks_is_reported_at_once(
     driver: str, kind: str, check: Any, single: Server
 ) -> None:
     async with plain(driver, kind, blocking=True)(Target(single.port)) as client:
@@ -104,7 +104,7 @@ async def test_an_exhausted_pool_that_makes_others_wait_is_told_at_once(
 
 
 @each_driver
-async def test_no_answer_to_a_run_that_was_cut_off_is_read_by_the_application(
+async def test_the_application_reads_no_answer_to_a_cancelled_run(
     driver: str, kind: str, check: Any, single: Server
 ) -> None:
     async with plain(driver, kind)(Target(single.port)) as client:
@@ -118,7 +118,7 @@ async def test_no_answer_to_a_run_that_was_cut_off_is_read_by_the_application(
 
 
 @each_driver
-async def test_an_answer_that_the_application_has_not_read_is_not_taken_for_ours(
+async def test_an_answer_that_the_application_has_not_read_is_not_taken_for_that_of_the_check(
     driver: str, kind: str, check: Any, single: Server
 ) -> None:
     async with plain(driver, kind)(Target(single.port)) as client:
@@ -131,7 +131,7 @@ async def test_an_answer_that_the_application_has_not_read_is_not_taken_for_ours
 
 
 @pytest.mark.parametrize("driver", ["redis"])
-async def test_a_connection_that_was_cut_off_before_it_could_log_in_is_thrown_away(driver: str, single: Server) -> None:
+async def test_a_connection_that_was_cancelled_before_its_login_is_closed(driver: str, single: Server) -> None:
     """Only redis-py can be cut off there: valkey-py does not wait for who knows the password."""
 
     class Slow(redis.CredentialProvider):
@@ -142,7 +142,7 @@ async def test_a_connection_that_was_cut_off_before_it_could_log_in_is_thrown_aw
             return USER, PASSWORD
 
     provider = Slow()
-    never = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)  # or the client would mend it by itself
+    never = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)  # otherwise the client would reconnect by itself
     client: Any = redis.asyncio.Redis(port=single.port, credential_provider=provider, retry=never)
     await expect(redis_client(client), Status.UNHEALTHY, "timed out", timeout=0.2)
     provider.delay = 0.0
@@ -152,7 +152,7 @@ async def test_a_connection_that_was_cut_off_before_it_could_log_in_is_thrown_aw
 
 @each_driver
 @pytest.mark.parametrize("anyio_backend", [pytest.param(("asyncio", {"use_uvloop": True}), id="uvloop")])
-async def test_a_line_that_was_reset_is_told_as_such_on_uvloop_too(
+async def test_a_connection_that_was_reset_is_reported_as_such_on_uvloop_too(
     driver: str, kind: str, check: Any, single: Server, anyio_backend: object
 ) -> None:
     """There the drivers raise RuntimeError for it: "the handler is closed"."""
@@ -174,7 +174,7 @@ async def test_a_server_that_was_restarted_since_the_last_run_is_healthy(row: Ro
 
 
 @each_driver
-async def test_the_retries_of_a_client_are_what_they_were_after_a_run(
+async def test_the_retries_of_a_client_are_restored_after_a_run(
     driver: str, kind: str, check: Any, single: Server
 ) -> None:
     async with plain(driver, kind)(Target(single.port)) as client:
@@ -198,7 +198,7 @@ async def test_the_privileges_of_the_docs_are_enough(row: Row, server: Redis) ->
 
 
 @behind_a_sentinel
-async def test_a_master_that_no_sentinel_knows_is_told_without_how_to_log_in(
+async def test_a_master_that_no_sentinel_knows_fails_without_showing_the_password(
     row: Row, server: RedisSentinel, free_port: int
 ) -> None:
     """Drivers put their clients into the text of that error, and some of these show their password."""
@@ -261,7 +261,7 @@ async def test_a_failover_is_followed(driver: str, server: type[Redis], stack: E
 @pytest.mark.processes
 @each_server
 @pytest.mark.parametrize("end", ["killed", "frozen"])
-async def test_a_cluster_that_misses_a_node_is_told_by_the_others(
+async def test_a_cluster_without_one_of_its_nodes_fails_by_the_answer_of_another(
     driver: str, server: type[Redis], stack: ExitStack, tmp_path: Path, end: str
 ) -> None:
     options = ("cluster-enabled yes", "cluster-node-timeout 500")

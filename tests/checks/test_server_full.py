@@ -1,4 +1,4 @@
-"""A server that has no room left for a connection beside an exhausted pool is alive: the pool has the room."""
+"""A server that refuses an extra connection because it is full is alive: the exhausted pool has its connections."""
 
 import gc
 from collections.abc import AsyncGenerator, Iterator
@@ -49,21 +49,19 @@ def occupied(row: Row, pool: Any) -> AbstractAsyncContextManager[None]:
 
 
 @rows()
-async def test_an_exhausted_pool_that_has_all_that_the_server_gives_is_no_dead_database(
-    server: Server, row: Row
-) -> None:
+async def test_an_exhausted_pool_with_all_connections_of_a_full_server_is_degraded(server: Server, row: Row) -> None:
     async with few(server, row) as pool, occupied(row, pool):
         await expect(row.check(pool), Status.DEGRADED, "^pool exhausted: 2 of 2 in use$")
 
 
 @rows(of_alembic=True)
-async def test_a_refusal_tells_nothing_of_a_schema(server: Server, row: Row) -> None:
+async def test_a_refusal_of_a_full_server_fails_the_check_of_a_schema(server: Server, row: Row) -> None:
     async with few(server, row) as pool, occupied(row, pool):
         await expect(row.check(pool), Status.UNHEALTHY, NO_ROOM)
 
 
 @rows()
-async def test_a_pool_that_has_nothing_because_others_have_all_is_not_exhausted(server: Server, row: Row) -> None:
+async def test_a_pool_without_connections_on_a_full_server_is_not_exhausted(server: Server, row: Row) -> None:
     other = next(each for each in ROWS if each.name == OTHERS[row.server])
     async with few(server, other) as others, occupied(other, others), one_more(server, row) as pool:
         await expect(row.check(pool), Status.UNHEALTHY, NO_ROOM)
@@ -78,13 +76,13 @@ def postgres(get_server: GetServer) -> Iterator[Postgres]:
 
 
 @rows(server="postgres")
-async def test_another_refusal_beside_an_exhausted_pool_stays_a_failure(postgres: Postgres, row: Row) -> None:
+async def test_another_refusal_for_an_exhausted_pool_stays_a_failure(postgres: Postgres, row: Row) -> None:
     async with few(postgres, row) as pool, occupied(row, pool):
         postgres.ask(f"ALTER ROLE {LIMITED} PASSWORD 'wrongsecret'")
         await expect(row.check(pool), Status.UNHEALTHY, 'password authentication failed for user "limited"')
 
 
-class Told(Exception):
+class DriverError(Exception):
     """What a driver raises."""
 
     sqlstate: str | None = None
@@ -96,39 +94,39 @@ class Wrapped(Exception):
         self.orig = orig
 
 
-def coded(code: str, *told: Any) -> Told:
-    error = Told(*told)
+def coded(code: str, *arguments: Any) -> DriverError:
+    error = DriverError(*arguments)
     error.sqlstate = code
     return error
 
 
 FULL = [
-    Told('connection to server at "127.0.0.1", port 5432 failed: FATAL:  sorry, too many clients already'),
-    Told("FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute"),
-    Told('FATAL:  too many connections for database "health"'),
+    DriverError('connection to server at "127.0.0.1", port 5432 failed: FATAL:  sorry, too many clients already'),
+    DriverError("FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute"),
+    DriverError('FATAL:  too many connections for database "health"'),
     coded("53300"),
     coded("53400"),
     coded("42000", 1203, "User health already has more than 'max_user_connections' active connections"),
-    Told(1040, "Too many connections"),
-    Told(1203, "User health already has more than 'max_user_connections' active connections"),
-    Told(1226, "User 'health' has exceeded the 'max_user_connections' resource (current value: 2)"),
-    Told(1226, "User 'health' has exceeded the 'max_connections_per_hour' resource (current value: 2)"),
+    DriverError(1040, "Too many connections"),
+    DriverError(1203, "User health already has more than 'max_user_connections' active connections"),
+    DriverError(1226, "User 'health' has exceeded the 'max_user_connections' resource (current value: 2)"),
+    DriverError(1226, "User 'health' has exceeded the 'max_connections_per_hour' resource (current value: 2)"),
 ]
 NOT_FULL = [
-    Told(),
-    Told('FATAL:  password authentication failed for user "too many connections for role"'),
+    DriverError(),
+    DriverError('FATAL:  password authentication failed for user "too many connections for role"'),
     coded("28P01"),
-    Told(1045, "Access denied"),
-    Told(1226, "User 'health' has exceeded the 'max_questions' resource (current value: 2)"),
+    DriverError(1045, "Access denied"),
+    DriverError(1226, "User 'health' has exceeded the 'max_questions' resource (current value: 2)"),
     ConnectionRefusedError(111, "Connection refused"),
 ]
 
 
 @pytest.mark.parametrize("error", [*FULL, *map(Wrapped, FULL)], ids=str)
-def test_a_server_without_room_is_told_by_its_code_its_number_or_its_words(error: Exception) -> None:
+def test_a_full_server_is_recognised_by_its_code_its_number_or_its_message(error: Exception) -> None:
     assert refused_because_full(error)
 
 
 @pytest.mark.parametrize("error", [*NOT_FULL, *map(Wrapped, NOT_FULL)], ids=str)
-def test_every_other_refusal_is_another(error: Exception) -> None:
+def test_every_other_refusal_is_not_that_of_a_full_server(error: Exception) -> None:
     assert not refused_because_full(error)

@@ -29,7 +29,7 @@ def server(get_server: GetServer) -> Iterator[Server]:
 
 
 @on_each_loop
-async def test_a_server_that_was_killed_is_refused_and_found_again(server: Server) -> None:
+async def test_a_server_that_was_killed_is_refused_and_recovers(server: Server) -> None:
     check = tcp_connect(HOST, server.port)
     await expect(check, Status.HEALTHY, "^$")
     server.daemon.kill()
@@ -39,7 +39,7 @@ async def test_a_server_that_was_killed_is_refused_and_found_again(server: Serve
 
 
 @on_each_loop
-async def test_a_frozen_process_is_not_noticed_as_its_docstring_says(server: Server) -> None:
+async def test_a_frozen_process_is_healthy_as_the_docstring_says(server: Server) -> None:
     check = tcp_connect(HOST, server.port)
     server.daemon.freeze()
     await expect(check, Status.HEALTHY, "^$")
@@ -56,7 +56,7 @@ async def test_a_host_that_drops_packets_is_a_timeout() -> None:
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])  # uvloop asks no resolver that could be replaced
-async def test_every_address_of_a_name_that_nobody_listens_on_is_told(
+async def test_every_address_of_a_name_that_refuses_is_reported(
     free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def resolve(*_: object, **__: object) -> list[tuple[int, int, int, str, tuple[str, int]]]:
@@ -68,7 +68,7 @@ async def test_every_address_of_a_name_that_nobody_listens_on_is_told(
 
 
 @on_each_loop
-async def test_a_name_that_nobody_has_is_told() -> None:
+async def test_a_name_without_an_address_fails() -> None:
     await expect(tcp_connect("missing.invalid", 80), Status.UNHEALTHY, "^gaierror: ", timeout=20.0)
 
 
@@ -99,14 +99,14 @@ async def test_sixty_runs_leak_nothing(server: Server) -> None:
         ("host", 65536, ValueError),
     ],
 )
-def test_what_is_no_address_is_told_when_the_check_is_made(host: Any, port: Any, error: type[Exception]) -> None:
+def test_a_wrong_address_is_refused_when_the_check_is_made(host: Any, port: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match=r"^tcp_connect: (host|port) must be "):
         tcp_connect(host, port)
 
 
 @contextmanager
 def full_backlog() -> Iterator[int]:
-    """A port whose queue is full, so that the kernel drops whoever comes."""
+    """A port whose queue is full, so that the kernel drops new connections."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind((HOST, 0))

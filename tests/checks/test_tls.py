@@ -45,7 +45,7 @@ def nameless() -> ssl.SSLContext:
 
 @asynccontextmanager
 async def shown(*, days: float, name: str = HOST, authority: trustme.CA = AUTHORITY) -> AsyncGenerator[int]:
-    """Serve a certificate that expires in so many days; yield the port."""
+    """Serve a certificate that expires after that many days; yield the port."""
     now = datetime.now(UTC)
     leaf = authority.issue_cert(name, not_before=now - timedelta(days=90), not_after=now + timedelta(days=days))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -74,7 +74,7 @@ async def shown(*, days: float, name: str = HOST, authority: trustme.CA = AUTHOR
         (60.5, {"warn_days": 90}, Status.DEGRADED, "^the certificate expires in 60 days"),
     ],
 )
-async def test_the_days_that_are_left_decide(
+async def test_the_days_before_the_expiry_decide(
     days: float, options: dict[str, Any], status: Status, message: str
 ) -> None:
     async with shown(days=days) as port:
@@ -133,7 +133,7 @@ def https(running: Https) -> Iterator[Https]:
 
 
 @on_each_loop
-async def test_a_server_that_was_killed_is_refused_and_found_again(https: Https) -> None:
+async def test_a_server_that_was_killed_is_refused_and_recovers(https: Https) -> None:
     check = tls_certificate(HOST, https.port, context=trusting())
     await expect(check, Status.HEALTHY, "^$", timeout=5.0)
     https.daemon.kill()
@@ -143,7 +143,7 @@ async def test_a_server_that_was_killed_is_refused_and_found_again(https: Https)
 
 
 @on_each_loop
-async def test_a_frozen_server_is_a_timeout_and_found_again(https: Https) -> None:
+async def test_a_frozen_server_is_a_timeout_and_recovers(https: Https) -> None:
     check = tls_certificate(HOST, https.port, context=trusting())
     await expect(check, Status.HEALTHY, "^$", timeout=5.0)
     https.daemon.freeze()
@@ -154,7 +154,7 @@ async def test_a_frozen_server_is_a_timeout_and_found_again(https: Https) -> Non
 
 @on_each_loop
 @pytest.mark.parametrize(("answer", "message"), [(b"220 mail.example ESMTP\r\n", "SSLError"), (b"", "SSLEOFError")])
-async def test_a_server_that_speaks_no_tls_is_told(answer: bytes, message: str) -> None:
+async def test_a_server_without_tls_fails(answer: bytes, message: str) -> None:
     """A thread of its own, for a server of asyncio would need its loop."""
     with socket.create_server((HOST, 0)) as listener:
 
@@ -174,7 +174,7 @@ async def test_a_server_that_speaks_no_tls_is_told(answer: bytes, message: str) 
     ("break_it", "message"),
     [("swallow", TIMED_OUT), ("trickle", TIMED_OUT), ("reset", "^(ConnectionResetError|ConnectionAbortedError)")],
 )
-async def test_a_bad_network_is_told(https: Https, break_it: str, message: str) -> None:
+async def test_a_bad_network_is_reported(https: Https, break_it: str, message: str) -> None:
     async with proxied(https.port) as proxy:
         check = tls_certificate(HOST, proxy.port, context=trusting())
         await expect(check, Status.HEALTHY, "^$", timeout=5.0)
@@ -209,6 +209,6 @@ async def test_sixty_runs_leak_nothing(https: Https) -> None:
         ({"warn_days": "14"}, TypeError, "warn_days must be"),
     ],
 )
-def test_a_mistake_is_told_when_the_check_is_made(options: Any, error: type[Exception], message: str) -> None:
+def test_a_wrong_argument_is_refused_when_the_check_is_made(options: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=f"^tls_certificate: {message}"):
         tls_certificate(**{"host": HOST, "port": 443, **options})

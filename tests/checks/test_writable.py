@@ -172,7 +172,7 @@ def test_mysql_takes_writes_if_both_of_its_variables_are_off(answer: Any, refusa
 
 
 @rows("postgres", "mariadb", "redis", "redis-sentinel", "valkey", "valkey-sentinel")
-async def test_a_server_that_freezes_is_as_late_as_with_the_ping_and_recovers(row: Row, server: Server) -> None:
+async def test_a_frozen_server_is_a_timeout_with_writable_too_and_recovers(row: Row, server: Server) -> None:
     async with row.open(Target(server.port)) as client:
         check = writable(row).check(client)
         await expect(check, Status.HEALTHY, "^$")
@@ -263,7 +263,7 @@ async def test_a_full_server_without_a_key_that_expires_may_evict_nothing(driver
         await expect(CLIENTS[driver](client, writable=True), Status.UNHEALTHY, "and volatile-lru has nothing to evict$")
 
 
-async def test_a_server_without_the_replicas_that_it_wants_takes_no_writes(driver: str, redis: Redis) -> None:
+async def test_a_server_without_the_replicas_that_it_requires_takes_no_writes(driver: str, redis: Redis) -> None:
     async with plain(driver, driver.title())(Target(redis.port)) as client:
         redis.ask("CONFIG SET min-replicas-to-write 1")
         assert redis.ask("SET news old").startswith("-NOREPLICAS")
@@ -271,7 +271,7 @@ async def test_a_server_without_the_replicas_that_it_wants_takes_no_writes(drive
         await expect(CLIENTS[driver](client, writable=True), Status.UNHEALTHY, message)
 
 
-async def test_a_failed_snapshot_is_degraded_for_it_may_have_stopped_the_writes(driver: str, redis: Redis) -> None:
+async def test_a_failed_snapshot_is_degraded_because_it_may_have_stopped_the_writes(driver: str, redis: Redis) -> None:
     async with plain(driver, driver.title())(Target(redis.port)) as client:
         check = CLIENTS[driver](client, writable=True)
         place = redis.folder / str(redis.port) / "dump.rdb"
@@ -305,14 +305,14 @@ EVICTING = f"{INFO}maxmemory_policy:allkeys-lru\r\ndb0:keys=5,expires=0,avg_ttl=
         ("", "its role is None, expected master"),
     ],
 )
-def test_what_info_says_of_writes(info: str, refusal: str) -> None:
+def test_the_fields_of_info_decide_about_writes(info: str, refusal: str) -> None:
     found = refusal_of(parse_info(info.encode()))
     assert found.startswith(refusal)
     assert bool(found) == bool(refusal)
 
 
 @pytest.mark.parametrize("missing", ["used_memory:2000", "maxmemory:1000", "maxmemory_policy:allkeys-lru"])
-def test_what_info_does_not_say_is_not_taken_for_granted(missing: str) -> None:
+def test_an_info_without_the_memory_is_an_error(missing: str) -> None:
     with pytest.raises(AnswerError, match=f"^INFO was answered without {missing.partition(':')[0]}, by which"):
         refusal_of(parse_info(EVICTING.replace(missing, "").encode()))
 
@@ -333,7 +333,7 @@ async def test_to_ask_redis_for_writes_is_one_command_that_needs_one_privilege(r
 
 
 @pytest.mark.parametrize("row", [row for row in OF_REDIS if "sentinel" in row.name], ids=str)
-async def test_a_connection_to_the_former_master_is_given_up_for_the_one_that_a_sentinel_names(
+async def test_a_connection_to_the_former_master_is_replaced_by_one_to_the_new_master(
     row: Row, server: RedisSentinel, stack: ExitStack, tmp_path: Path
 ) -> None:
     """As the client of the application does, at its first write that is refused."""
@@ -352,7 +352,7 @@ async def test_a_connection_to_the_former_master_is_given_up_for_the_one_that_a_
             server.watch(server.master_port)
 
 
-async def test_jobs_cannot_be_handed_over_to_a_redis_that_takes_no_writes(get_server: GetServer) -> None:
+async def test_jobs_cannot_be_enqueued_at_a_redis_that_takes_no_writes(get_server: GetServer) -> None:
     connections = pytest.importorskip("arq.connections", reason="ARQ cannot be installed with the redis of today")
     server = get_server("redis")
     assert isinstance(server, Redis)

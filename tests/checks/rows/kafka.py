@@ -1,4 +1,4 @@
-"""Kafka through a producer, and through a consumer. What stands in for the server is told in servers/kafka.py."""
+"""Kafka through a producer, and through a consumer. servers/kafka.py describes the stand-in for the server."""
 
 import asyncio
 import functools
@@ -79,8 +79,8 @@ async def close(client: Any) -> None:
         stopping.result()
 
 
-NOBODY = r"^ConnectionError: no broker can be reached: 127\.0\.0\.1:\d+: "
-REFUSED = rf"{NOBODY}ConnectionRefusedError: \[Errno 111\] (Connect call failed|Connection refused)"
+UNREACHABLE = r"^ConnectionError: no broker can be reached: 127\.0\.0\.1:\d+: "
+REFUSED = rf"{UNREACHABLE}ConnectionRefusedError: \[Errno 111\] (Connect call failed|Connection refused)"
 
 
 def row(name: str, check: Any, make: Callable[[Target], Any]) -> Row:
@@ -98,9 +98,9 @@ def row(name: str, check: Any, make: Callable[[Target], Any]) -> Row:
             "killed": REFUSED,
             "frozen": TIMED_OUT,
             "blackholed": TIMED_OUT,
-            "reset": rf"{NOBODY}(KafkaConnectionError: Connection at .* closed|ConnectionResetError)",
+            "reset": rf"{UNREACHABLE}(KafkaConnectionError: Connection at .* closed|ConnectionResetError)",
             "trickled": TIMED_OUT,
-            "wrong_password": rf"{NOBODY}.*Authentication failed: Invalid username or password",
+            "wrong_password": rf"{UNREACHABLE}.*Authentication failed: Invalid username or password",
             "closed": "^ClientError: the client is closed$",
             "many_runs": "^$",
         },

@@ -1,4 +1,4 @@
-"""MQTT through a client that its application enters again and again, as aiomqtt wants it."""
+"""MQTT through a client that its application enters again after each failure, as aiomqtt requires."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Generator

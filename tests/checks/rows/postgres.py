@@ -17,7 +17,7 @@ SIZE = 2
 # libpq's words for a line that was cut, and psycopg's for one that it has found so before
 LOST = "(closed the connection unexpectedly|Connection reset by peer|the connection is (closed|lost))"
 # psycopg asks libpq how it goes before the kernel has said so: on a busy machine that takes the connection for made,
-# and its refusal for an end. What was refused and what was lost cannot be told apart then.
+# and its refusal for an end. Then a refused connection cannot be distinguished from a lost one.
 PSYCOPG_REFUSED = "^OperationalError: .*(Connection refused|closed the connection unexpectedly)"
 
 

@@ -143,7 +143,7 @@ MESSAGES = {
 
 
 def single(server: str, check: Any, opened: Open) -> Row:
-    """One server in the end, whoever names it."""
+    """A row of a single server, named by its address or by a Sentinel."""
     driver = server.partition("-")[0]
     return Row(
         server,

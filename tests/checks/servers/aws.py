@@ -41,7 +41,7 @@ class Aws(Server):
         iam.put_user_policy(UserName="health", PolicyName="all", PolicyDocument=POLICY)
         key = iam.create_access_key(UserName="health")["AccessKey"]
         self.key_of.update(id=key["AccessKeyId"], secret=key["SecretAccessKey"])
-        self._post("/moto-api/reset-auth", b"0")  # from here on it looks at who asks
+        self._post("/moto-api/reset-auth", b"0")  # from here on it verifies the signature of each request
         return True
 
     def connections(self) -> int:

@@ -28,7 +28,7 @@ class Elasticsearch(Server):
         return self._counts()["connections"] - 1
 
     def asked(self) -> int:
-        """How often it has told of its health."""
+        """How often it has answered about its health."""
         return self._counts()["asked"]
 
     def become(self, status: str) -> None:

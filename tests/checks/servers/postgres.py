@@ -49,7 +49,7 @@ class Postgres(Server):
         secret = folder / "secret"
         secret.write_text(PASSWORD)
         data = folder / "data"
-        # A password is asked of everybody: the wheel's own helper trusts all of the machine.
+        # Every user needs a password: the wheel's own helper would trust all users of the machine.
         settings = ["-U", USER, "--pwfile", str(secret), "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "-N"]
         made = subprocess.run(
             [*as_user, str(binaries / "initdb"), "-D", str(data), *settings],
@@ -83,9 +83,9 @@ class Postgres(Server):
         return int(count)
 
     def statements(self) -> list[str]:
-        """Return what was executed in the database of the tests by its users, in order, as its log tells."""
-        told = re.compile(rf"^\w+@{DATABASE} LOG:  (?:statement|execute [^:]*): (.*)$", re.MULTILINE)
-        return told.findall((self.folder / "log").read_text())
+        """Return what was executed in the database of the tests by its users, in order, by its log."""
+        pattern = re.compile(rf"^\w+@{DATABASE} LOG:  (?:statement|execute [^:]*): (.*)$", re.MULTILINE)
+        return pattern.findall((self.folder / "log").read_text())
 
     def ask(self, query: LiteralString, *, database: str = "postgres") -> tuple[Any, ...]:
         where = f"host=127.0.0.1 port={self.port} user={USER} password={PASSWORD} dbname={database} connect_timeout=5"

@@ -11,7 +11,7 @@ from ..daemon import Daemon, leash, unprivileged
 from ..port import HOST, accepts, reserved_port
 from .server import DATABASE, PASSWORD, USER, Missing, Server
 
-# Not the one on the path, which wants to be root or rabbitmq, and works in the folders of the system.
+# Not the one on the path, which requires the user root or rabbitmq, and uses the folders of the system.
 PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 COOKIE = "asgihealth"
 NODE = "health@localhost"

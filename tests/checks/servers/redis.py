@@ -170,7 +170,7 @@ class RedisSentinel(Redis):
 
     @asynccontextmanager
     async def proxied(self) -> AsyncGenerator[Proxy]:
-        """The Sentinel tells of a master that is behind the same bad network as itself."""
+        """The Sentinel names a master that is behind the same faulty network as itself."""
         async with proxied(self.port, self.master_port) as proxy:
             self.watch(proxy.ports[1])
             try:
