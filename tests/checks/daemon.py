@@ -1,4 +1,4 @@
-"""A server in a process of its own, with whatever it forks: killed, frozen and thawed as a whole."""
+"""A server in a process of its own. It is killed, frozen and thawed together with its child processes."""
 
 import os
 import pwd
@@ -21,7 +21,7 @@ class Daemon:
 
     def __init__(self, name: str, command: Sequence[str], log: Path, *, as_user: Sequence[str] = ()) -> None:
         self.name = name
-        self.command = [*as_user, *leash(), *command]  # a change of the user would take the leash off again
+        self.command = [*as_user, *leash(), *command]  # after the change of the user, which clears the death signal
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -59,12 +59,12 @@ class Daemon:
         wait_until(lambda: not any(_alive(pid) for pid in pids), f"all processes of {self.name} are gone")
 
     def freeze(self) -> set[int]:
-        """SIGSTOP to every process of it; when this returns, no thread of them runs on."""
+        """SIGSTOP to every process of it. When this returns, none of their threads runs."""
         frozen: set[int] = set()
         while fresh := self._family() - frozen:
             for pid in fresh:
                 _signal(pid, signal.SIGSTOP)
-            wait_until(partial(_stopped, fresh), f"all processes of {self.name} stand still")
+            wait_until(partial(_stopped, fresh), f"all processes of {self.name} are stopped")
             frozen |= fresh
         return frozen
 
@@ -77,7 +77,7 @@ class Daemon:
 
 
 def unprivileged(folder: Path) -> list[str]:
-    """Return how a command begins that must not run as root, and hand `folder` to the user it will run as."""
+    """Return the prefix of a command that must not run as root, and make its user the owner of `folder`."""
     if os.geteuid() != 0:
         return []
     os.chown(folder, NOBODY_USER.pw_uid, NOBODY_USER.pw_gid)
@@ -85,7 +85,7 @@ def unprivileged(folder: Path) -> list[str]:
 
 
 def leash() -> list[str]:
-    """A server dies with the tests, even when these are killed."""
+    """Return the prefix of a command that is killed when the tests end, even where the tests are killed."""
     return ["setpriv", "--pdeathsig=KILL"] if shutil.which("setpriv") else []
 
 
@@ -94,10 +94,10 @@ def _descendants(ancestor: int) -> set[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             try:
-                # The name of the program is in parentheses, and may have spaces and parentheses of its own.
+                # The name of the program is in parentheses, and may contain spaces and parentheses.
                 parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
             except OSError:
-                continue  # it has ended meanwhile
+                continue  # it has ended
     found: set[int] = set()
     while more := {pid for pid, parent in parents.items() if parent in found | {ancestor}} - found:
         found |= more

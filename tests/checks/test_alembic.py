@@ -52,7 +52,7 @@ def downgrade():
 
 
 class Schema:
-    """A database in a file, and scripts that bring it from nothing to `one` and to `two`."""
+    """A database in a file, and scripts that migrate it to `one` and to `two`."""
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / "database"
@@ -113,7 +113,7 @@ async def test_a_database_that_waits_for_its_migrations_fails_until_they_have_ru
     await expect(
         check, Status.UNHEALTHY, "^no table alembic_version can be seen; the scripts are at two$", timeout=PATIENT
     )
-    assert schema.file.read_bytes() == b""  # nothing was made by looking
+    assert schema.file.read_bytes() == b""  # the check created nothing
     schema.migrate("one")
     await expect(check, Status.UNHEALTHY, "^the database is at one; the scripts are at two$", timeout=PATIENT)
     schema.migrate("head")
@@ -141,7 +141,7 @@ async def test_all_heads_of_branches_are_required(schema: Schema, engine: Any) -
 
 @pytest.mark.parametrize("bring", [command.upgrade, command.stamp])
 async def test_a_head_on_which_another_branch_depends_is_implied_by_it(schema: Schema, engine: Any, bring: Any) -> None:
-    """Alembic keeps it in its table where it was stamped, and leaves it out where the other was migrated to."""
+    """Alembic stores it where it was stamped, and does not store it where the other was migrated to."""
     schema.script("three", None)
     schema.script("four", "two", depends_on="three")
     check = alembic_at_head(engine, schema.config)
@@ -153,7 +153,7 @@ async def test_a_head_on_which_another_branch_depends_is_implied_by_it(schema: S
 
 
 def test_an_empty_folder_of_scripts_is_refused_when_the_check_is_made(schema: Schema) -> None:
-    """As an image without them is, and then a database without a table would be at their heads."""
+    """An image may lack the scripts. A database without a table would be at their heads."""
     for script in (schema.scripts / "versions").glob("*.py"):
         script.unlink()
     with pytest.raises(ValueError, match=rf"^alembic_at_head: there are no scripts in {schema.scripts}, expected"):

@@ -1,4 +1,4 @@
-"""What is special about S3 and SQS: what is asked for is named to the check."""
+"""What is special about S3 and SQS: the check takes the name of a bucket or a queue."""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What holds for every ready-made check without any server."""
+"""What holds for every ready-made check, without a server."""
 
 import json
 import re
@@ -40,7 +40,7 @@ SERVERLESS = {
 pytestmark = pytest.mark.anyio
 
 CHECKS = {(row.check.__module__, row.check.__name__): row for row in reversed(ROWS) if row.takes_client}
-"""One row for each check that takes a client: what it makes of another one is the same in all of its rows."""
+"""One row for each check that takes a client: all rows of a check refuse other clients in the same way."""
 
 each_check = pytest.mark.parametrize("row", [pytest.param(row, id=name) for (_, name), row in CHECKS.items()])
 

@@ -1,4 +1,4 @@
-"""What is special about Celery: a connection that is kept, and workers that are heard on it. With either broker."""
+"""What is special about Celery: a connection that is kept, and the heartbeats of workers on it. With both brokers."""
 
 import gc
 import re
@@ -57,10 +57,10 @@ def address_of(server: Server, port: int) -> str:
 
 @asynccontextmanager
 async def restartable(server: Server) -> AsyncGenerator[tuple[str, Callable[[], Awaitable[None]]]]:
-    """The address of a broker, and what restarts it and returns when it can be asked again.
+    """The address of a broker, and a function that restarts it and returns when it answers again.
 
-    Redis forgets who listens when it dies. RabbitMQ forgets that when a line is lost, and boots slowly: a proxy dies in
-    its place.
+    Redis forgets its listeners when it dies. RabbitMQ forgets them when a connection is lost, and boots slowly: a proxy
+    dies in its place.
     """
     async with AsyncExitStack() as stack:
         proxy = None if isinstance(server, Redis) else await stack.enter_async_context(server.proxied())
@@ -85,7 +85,7 @@ async def start_worker(address: str, tmp_path: Path) -> AsyncIterator[StartWorke
 
 
 async def until_message(run: CheckFunction, message: str) -> None:
-    """Run it again and again until it fails with that."""
+    """Run it until it fails with `message`."""
     end = anyio.current_time() + 30
     while not re.search(message, (result := (await observe(run)).result).message):
         assert anyio.current_time() < end, f"not within 30 s: {message}, but {result}"
@@ -109,7 +109,7 @@ async def test_the_defaults_suit_a_worker_with_the_default_interval(address: str
     check = celery_workers(app_of(address))
     async with working(address, tmp_path, interval=2.0):
         await recovers(check)
-        end = anyio.current_time() + 2.2  # one more heartbeat, and all of the time before it
+        end = anyio.current_time() + 2.2  # the interval of a heartbeat, and a little more
         while anyio.current_time() < end:
             await expect(check, Status.HEALTHY, "^$")
             await anyio.sleep(0.1)
@@ -162,7 +162,7 @@ async def test_a_queue_that_no_worker_consumes_fails_though_workers_are_alive(
 
 
 async def test_an_answer_counts_as_long_as_a_heartbeat(address: str, start_worker: StartWorker) -> None:
-    """A worker that has no time to answer at this moment is not one that works on nothing."""
+    """A worker that is too busy to answer for a moment still consumes its queues."""
     check = celery_workers(app_of(address), queues=["celery"], max_age=3.0, timeout=1.0)
     worker = await start_worker()
     await recovers(check)
@@ -181,7 +181,7 @@ async def test_after_a_lost_connection_workers_are_asked_for_their_queues_on_the
         await start_worker()
         await recovers(check)
         await restart()
-        await anyio.sleep(1.0)  # what was heard before counts no more
+        await anyio.sleep(1.0)  # until the heartbeats before the restart are too old
         await recovers(check)
 
 
@@ -195,10 +195,10 @@ async def test_requests_for_queues_leave_nothing_at_the_broker(
     check = celery_workers(app, queues=["celery"])
     for _ in range(5):
         await recovers(check)
-    await anyio.to_thread.run_sync(worker.kill)  # it connects and asks as it likes
+    await anyio.to_thread.run_sync(worker.kill)  # so that its own connections and requests are not counted
     connections = connected(server)
     del check
-    await until(lambda: connected(server) < connections, "it has hung up")
+    await until(lambda: connected(server) < connections, "its connection is closed")
     await until(lambda: left(server) <= before, f"no more than {before}")
 
 
@@ -271,9 +271,9 @@ async def test_a_run_is_one_request_on_the_kept_connection(
     app = app_of(address)
     worker = await start_worker()
     checks = celery_broker(app), celery_workers(app, max_age=AGES)
-    for check in checks * 2:  # with Redis the second run makes the last of its connections
+    for check in checks * 2:  # with Redis the second run opens the last of its connections
         await recovers(check)
-    await anyio.to_thread.run_sync(worker.kill)  # it connects and asks as it likes
+    await anyio.to_thread.run_sync(worker.kill)  # so that its own connections and requests are not counted
     connections, questions = server.connections_opened(), asked(server)
     for check in checks:
         for _ in range(20):
@@ -327,7 +327,7 @@ def connected(server: Server) -> int:
 @pytest.mark.parametrize("make", [celery_broker, celery_workers, partial(celery_workers, queues=["celery"])])
 async def test_a_silent_broker_blocks_no_thread(server: Server, address: str, make: Any) -> None:
     check = make(app_of(address), timeout=0.5)
-    for _ in range(2):  # what is asked first is asked on a connection that is there
+    for _ in range(2):  # the first run opens the connection
         await observe(check)
         server.daemon.freeze()
         await expect(check, Status.UNHEALTHY, "^(OperationalError|TimeoutError): .*(timed out|Timeout)")

@@ -1,4 +1,4 @@
-"""The application's own client, given as it is or as a function that returns it."""
+"""The application's own client, passed as it is or as a function that returns it."""
 
 from collections.abc import Callable
 from contextlib import closing

@@ -58,7 +58,7 @@ DRIVERS = {
     "aio-pika": "aio-pika",
     "aio-pika-plain": "aio-pika",
 }
-"""By row: how the table calls its client."""
+"""By row: the name of its client in the table."""
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.name in DRIVERS], ids=str)

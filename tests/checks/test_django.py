@@ -31,7 +31,7 @@ def server(get_server: GetServer) -> Iterator[Server]:
 
 
 async def no_client_connected(server: Server) -> None:
-    gc.collect()  # what earlier tests have cut off may be connected until then
+    gc.collect()  # connections of cancelled runs may be open until then
     await until(lambda: server.connections() == 0, "no client is connected")
 
 
@@ -74,7 +74,7 @@ async def test_after_a_restart_of_the_server_a_full_pool_of_django_fails_no_run(
 
 
 async def test_a_pool_of_django_that_has_lost_its_connections_is_not_exhausted(server: Server) -> None:
-    """It waits longer and longer before it connects again, and views in need get none meanwhile."""
+    """It waits longer and longer before it connects again, and views get no connection until then."""
     async with pool_of_django(server, 2) as (alias, pool):
         check = django_connection(alias)
         taken = [pool.getconn() for _ in range(2)]
@@ -83,7 +83,7 @@ async def test_a_pool_of_django_that_has_lost_its_connections_is_not_exhausted(s
         for connection in taken:
             connection.close()
             pool.putconn(connection)
-        # After the second failure of both it waits for two seconds, in which the server is started and asked.
+        # After the second failure of both connections it waits for 2 s, in which the server starts and the check runs.
         await until(lambda: connecting_again(pool) == 2 and pool.get_stats()["connections_errors"] >= 4, "it waits")
         server.restore()
         result = (await observe(check)).result
@@ -110,7 +110,7 @@ async def file_of_django(name: object) -> AsyncGenerator[str]:
 
 @pytest.mark.parametrize("kind", [str, Path])
 async def test_a_missing_file_of_sqlite_fails_and_is_not_created(tmp_path: Path, kind: type) -> None:
-    """Not at first, and not when it is lost under the connection that has it open."""
+    """Neither at first, nor when it is deleted while a connection has it open."""
     file = tmp_path / "db"
     async with file_of_django(kind(file)) as alias:
         check = django_connection(alias)
@@ -136,7 +136,7 @@ async def test_a_file_that_is_no_database_fails(tmp_path: Path) -> None:
 
 
 async def test_a_file_that_a_writer_has_locked_is_degraded_and_recovers(tmp_path: Path) -> None:
-    """However long Django would wait: by default for longer than a Check."""
+    """Although Django would wait, by default, for longer than the timeout of a Check."""
     file = tmp_path / "db"
     with closing(sqlite3.connect(file, isolation_level=None)) as writer:
         async with file_of_django(file) as alias:

@@ -74,7 +74,7 @@ async def test_a_key_that_is_not_valid_in_a_header_is_not_shown(server: Elastics
 @pytest.mark.parametrize("row", [row for row in ELASTICSEARCH_ROWS if "httpx" not in row.name], ids=str)
 async def test_an_aiohttp_whose_usage_cannot_be_seen_is_still_asked(server: Elasticsearch, row: Row) -> None:
     class Reworked:
-        """What holds the connections, without the figures that are not promised."""
+        """A session without aiohttp's private attributes."""
 
         def __init__(self, inner: Any) -> None:
             self._inner = inner

@@ -1,4 +1,4 @@
-"""SQLAlchemy without greenlet, which it no longer brings by itself: plain engines are checked all the same."""
+"""SQLAlchemy without greenlet, which it no longer installs by itself: plain engines can still be checked."""
 
 import sys
 from pathlib import Path

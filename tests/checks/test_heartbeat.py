@@ -1,4 +1,4 @@
-"""A sign of life of a background task."""
+"""The heartbeat of a background task."""
 
 import asyncio
 import inspect

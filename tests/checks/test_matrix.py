@@ -1,4 +1,4 @@
-"""One table: the rows are ways to reach a technology, the columns what can happen to it. A test is a column."""
+"""A matrix: a row is a way to reach a technology, a column is a situation. Each test is a column or several."""
 
 import asyncio
 import gc
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 
 
 def rows(*columns: str) -> pytest.MarkDecorator:
-    """The rows that have that column; of several columns each with its rows."""
+    """Parametrise with the rows that have that column; for several columns, with each column and its rows."""
     cells = [(row, column) for column in columns for row in ROWS if column in row.messages]
     if len(columns) == 1:
         return pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row, _ in cells])
@@ -59,7 +59,7 @@ async def test_healthy(row: Row, server: Server) -> None:
 @pytest.mark.smoke
 @rows("refused")
 async def test_refused_until_the_server_is_there(row: Row, server: Server, free_port: int) -> None:
-    """A proxy makes it be there: nothing listened on that port before, and no server needs to boot."""
+    """A proxy starts to listen on that port, so that no server needs to boot."""
     async with AsyncExitStack() as network:
         async with row.open(Target(free_port)) as client:
             check = row.check(client)
@@ -79,8 +79,8 @@ KILLED_ALL_THE_SAME = {
     "s3",
     "sqlalchemy+psycopg",
 }
-"""Rows for which a server is killed that boots slowly. For its other rows a proxy dies in its place: their clients see
-the same."""
+"""Rows for which a slowly booting server is killed. For its other rows a proxy is closed instead, which their clients
+cannot distinguish."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ async def test_a_failure_of_a_pooled_connection_is_reported_until_it_is_repaired
 
 @rows("wrong_password")
 async def test_wrong_password(row: Row, server: Server) -> None:
-    """There is no recovery to see: the client keeps what it was given, and the application has to be started anew."""
+    """There is no recovery: the client keeps its password until the application is restarted."""
     async with row.open(replace(Target(server.port), password=WRONG_PASSWORD)) as client:
         await expect(row.check(client), Status.UNHEALTHY, row.messages["wrong_password"])
 
@@ -169,7 +169,7 @@ async def test_an_exhausted_pool_does_not_hide_a_frozen_server(row: Row, server:
 
 @rows("exhausted_and_killed")
 async def test_an_exhausted_pool_does_not_hide_a_dead_server(row: Row, server: Server) -> None:
-    """A proxy dies in its place: the client sees the same, and no server needs to boot."""
+    """A proxy is closed instead of the server, so that no server needs to boot."""
     assert row.occupy is not None
     async with server.proxied() as proxy, row.open(Target(proxy.port)) as client:
         check = row.check(client)
@@ -179,7 +179,7 @@ async def test_an_exhausted_pool_does_not_hide_a_dead_server(row: Row, server: S
         try:
             await expect(check, Status.UNHEALTHY, row.messages["exhausted_and_killed"])
         finally:
-            with suppress(Exception):  # giving back a dead connection may raise, or not
+            with suppress(Exception):  # returning a dead connection to its pool may raise
                 await busy.aclose()
         await proxy.rise()
         await recovers(check)
@@ -197,19 +197,19 @@ async def test_a_closed_client_fails(row: Row, server: Server) -> None:
 
 @rows("many_runs")
 async def test_sixty_runs_leak_nothing(row: Row, server: Server) -> None:
-    """A leak of one per run would show, for nothing is allowed to grow. Nor do runs leak that the deadline cuts off."""
+    """Nothing may grow, so a leak of one per run shows. Runs that the deadline cancels leak nothing either."""
     async with row.open(Target(server.port)) as client:
         check = row.check(client)
         if row.occupy is not None:
             async with row.occupy(client):
-                pass  # its pool is as large as it gets from here on
+                pass  # the pool has its full size from here on
         for _ in range(5):
             await expect(check, Status.HEALTHY, "")
         before = await anyio.to_thread.run_sync(held, server)
         tasks = len(asyncio.all_tasks())
 
         async def no_more() -> None:
-            # What was closed needs a moment to be gone on the other side too.
+            # The server needs a moment to close its side of a connection.
             try:
                 await until(
                     lambda: held(server) <= before and len(asyncio.all_tasks()) <= tasks,
@@ -223,7 +223,7 @@ async def test_sixty_runs_leak_nothing(row: Row, server: Server) -> None:
         await no_more()
         server.daemon.freeze()
         with warnings.catch_warnings():
-            # What a driver drops without closing it when it is cancelled, Python closes. What stays open is counted.
+            # Python closes, with a warning, what a cancelled driver did not close. What stays open is counted.
             warnings.simplefilter("ignore", ResourceWarning)
             for _ in range(10):
                 assert (await observe(check, 0.02)).result.status is Status.UNHEALTHY
@@ -237,7 +237,7 @@ class Held:
     connections: int
     """As the server counts them."""
     threads: int
-    """Without those of the loop's own executor, which stay, and of which there are as many as were once needed."""
+    """Without those of the loop's own executor, which never end."""
     files: int
     """Descriptors open in this process."""
 

@@ -26,7 +26,7 @@ def server(get_server: GetServer) -> Iterator[Memcached]:
 
 
 async def test_a_run_is_one_request(server: Memcached) -> None:
-    """`version` has no counter of its own: what is counted is the bytes."""
+    """The server does not count `version`, so the bytes that it reads are counted."""
     async with open_aiomcache(Target(server.port)) as client:
         check = aiomcache_client(client)
         await expect(check, Status.HEALTHY, "")

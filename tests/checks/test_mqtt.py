@@ -1,4 +1,4 @@
-"""What is special about MQTT: the question is one that could change something, and does not."""
+"""What is special about MQTT: the request is UNSUBSCRIBE, which must change nothing."""
 
 import asyncio
 import ssl
@@ -49,7 +49,9 @@ async def test_a_user_who_may_use_no_topic_is_enough(server: Server) -> None:
         await client.publish("asgi-health/news", "of the weak", qos=1)
         await listener.publish("asgi-health/news", "of another", qos=1)
         async with asyncio.timeout(10):
-            assert (await anext(listener.messages)).payload == b"of another"  # so it may indeed not
+            assert (
+                await anext(listener.messages)
+            ).payload == b"of another"  # the message of the weak user was not delivered
         await expect(aiomqtt_client(client), Status.HEALTHY, "^$")
 
 

@@ -44,7 +44,7 @@ async def test_a_connection_that_dies_during_the_ping_is_not_hidden_by_a_reconne
             return connection
 
         pool.acquire = acquire_and_lose
-        # The last is uvloop's word for a line that was reset.
+        # uvloop raises the last one for a connection that was reset.
         lost = r"^OperationalError: \((2006|2013), |^RuntimeError: .*the handler is closed$"
         await expect(check, Status.UNHEALTHY, lost)
         pool.acquire = acquire

@@ -34,7 +34,7 @@ def server(get_server: GetServer) -> Iterator[Postgres]:
 
 
 async def test_after_a_restart_of_the_server_a_full_psycopg_pool_fails_no_run(server: Postgres) -> None:
-    """Each of its connections is broken, and the run finds them one by one."""
+    """All of its connections are broken, and the run discards them one by one."""
     async with pool_of_psycopg(server, size=8) as pool:
         await pool.wait(10.0)
         check = postgres.psycopg_pool(pool)
@@ -46,7 +46,7 @@ async def test_after_a_restart_of_the_server_a_full_psycopg_pool_fails_no_run(se
 
 
 async def test_a_psycopg_pool_that_has_lost_its_connections_is_not_exhausted(server: Postgres) -> None:
-    """It waits longer and longer before it connects again, and an application in need gets none meanwhile."""
+    """It waits longer and longer before it connects again, and the application gets no connection until then."""
     async with pool_of_psycopg(server, size=2) as pool:
         await pool.wait(10.0)
         check = postgres.psycopg_pool(pool)
@@ -73,7 +73,7 @@ class Failing(AsyncConnection[Any]):
 async def pool_that_has_lost(
     server: Postgres, monkeypatch: pytest.MonkeyPatch, *, lost: int, of: int
 ) -> AsyncGenerator[AsyncConnectionPool[Any]]:
-    """All else is at work, and what is lost will not be made again while the test goes on."""
+    """The other connections are in use, and the lost ones are not opened again during the test."""
     monkeypatch.setattr("psycopg_pool.base.AttemptWithBackoff.INITIAL_DELAY", 3600.0)
     async with pool_of_psycopg(server, size=of, connection_class=Failing) as pool:
         await pool.wait(10.0)
@@ -123,7 +123,7 @@ async def test_without_psycopgs_private_names_a_pool_without_connections_is_not_
 
 
 async def test_a_psycopg_pool_that_is_connecting_is_not_exhausted(server: Postgres) -> None:
-    """It counts the connections that it is making among those that it has."""
+    """It counts the connections that it is opening among those that it has."""
     pool: AsyncConnectionPool[Any]
 
     class Connection(AsyncConnection[Any]):
@@ -131,7 +131,7 @@ async def test_a_psycopg_pool_that_is_connecting_is_not_exhausted(server: Postgr
 
         @classmethod
         async def connect(cls, *conninfo: Any, **options: Any) -> Any:
-            """The pool is first, and ends between the beginning and the end of the check's."""
+            """The pool connects first, and ends between the start and the end of the check's connection."""
             cls.calls += 1
             if cls.calls == 1:
                 await until(lambda: cls.calls == 2, "the check opens an extra connection")
@@ -171,7 +171,7 @@ async def test_the_extra_connection_for_an_exhausted_pool_is_closed(server: Post
         check = row.check(pool)
         for _ in range(5):
             await expect(check, Status.DEGRADED, "pool exhausted")
-        gc.collect()  # what earlier tests have cut off may be connected until then
+        gc.collect()  # connections of cancelled runs may be open until then
         kept = 0 if row.takes_client else 1
         await until(lambda: server.connections() == 2 + kept, "only the pool is connected, and what the check keeps")
 

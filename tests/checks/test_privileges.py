@@ -1,4 +1,4 @@
-"""What the docs ask for is enough: a user who may connect, and nothing else."""
+"""The privileges of the docs are enough: a user who may connect, and nothing else."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from .servers.server import UNPRIVILEGED
 pytestmark = pytest.mark.anyio
 
 DATABASES = {"postgres": "health", "mariadb": "information_schema"}
-"""Where such a user is let in. One without any privilege in a database of MariaDB may not so much as name it."""
+"""The databases that such a user may enter. MariaDB refuses to select a database in which a user has no privilege."""
 
 
 def rows(*, of_alembic: bool) -> pytest.MarkDecorator:

@@ -119,7 +119,7 @@ MIB = 2**20
 
 
 def test_memory_that_the_kernel_can_reclaim_is_not_in_use_and_shared_memory_is(tmp_path: Path) -> None:
-    """512 MiB allowed, full to the brim, for large files were read again and again; 100 MiB are in a tmpfs."""
+    """All of the 512 MiB are used, because large files were read repeatedly; 100 MiB are in a tmpfs."""
     kernel = Kernel(tmp_path)
     (kernel.proc / "meminfo").write_text("MemTotal:  8388608 kB\nMemFree:  1048576 kB\nMemAvailable:  4194304 kB\n")
     kernel.group("pod", "max")
@@ -195,7 +195,7 @@ async def test_open_files_are_counted(tmp_path: Path) -> None:
             file.close()
     assert after["open_files_limit"] == before["open_files_limit"]
     grown = int(after["open_files"][0]) - int(before["open_files"][0])
-    assert 40 <= grown <= 60  # others may have closed or opened one meanwhile
+    assert 40 <= grown <= 60  # other threads may have closed or opened one
 
 
 PROGRAM = """

@@ -41,7 +41,7 @@ ROWS = [*AMQP_ROWS, *(row for row in CELERY_ROWS if row.name == "celery-rabbitmq
 
 
 def channels(server: RabbitMQ) -> int:
-    """How many are open, of which the garbage collector knows nothing."""
+    """How many are open, after a garbage collection."""
     gc.collect()
     return int(server.ask("length(rabbit_channel:list())"))
 
@@ -96,7 +96,7 @@ async def test_a_connection_that_the_server_blocks_fails_until_it_is_unblocked(s
 
 
 async def until_message(check: CheckFunction, message: str) -> None:
-    """Run it again and again until it says that."""
+    """Run it until its message matches."""
     end = anyio.current_time() + 30
     while not re.search(message, (result := (await observe(check, 1.0)).result).message):
         assert anyio.current_time() < end, f"not within 30 s: {message}, but {result}"
@@ -141,7 +141,7 @@ async def test_a_user_who_may_enter_the_virtual_host_and_nothing_else_is_enough(
 
 @asynccontextmanager
 async def consuming(connection: Any, queue: str = QUEUE) -> AsyncIterator[list[bytes]]:
-    """A consumer that takes what comes, and acknowledges it."""
+    """A consumer that acknowledges each message."""
     taken: list[bytes] = []
 
     async def take(message: aio_pika.abc.AbstractIncomingMessage) -> None:

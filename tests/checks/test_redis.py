@@ -1,4 +1,4 @@
-"""What is special about Redis: what a run costs, what is left in a connection, failover, and more nodes than one."""
+"""What is special about Redis: what a run costs, unread answers, failover, and clusters of several nodes."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -60,13 +60,13 @@ async def test_a_run_is_one_command_and_nothing_else(row: Row, server: Redis) ->
 async def test_a_run_is_one_ping_to_the_master_and_nothing_to_the_sentinel(row: Row, server: RedisSentinel) -> None:
     async with row.open(Target(server.port)) as client:
         await expect(row.check(client), Status.HEALTHY, "")
-        server.ignore()  # or its own pings to the master would be counted
+        server.ignore()  # otherwise its own pings to the master would be counted
         try:
             asked, pings = server.asked(), server.calls(server.master_port)["ping"]
             for _ in range(20):
                 assert (await observe(row.check(client))).result.status is Status.HEALTHY
             assert server.calls(server.master_port)["ping"] - pings == 20
-            assert server.asked() - asked == 2  # the asking itself
+            assert server.asked() - asked == 2  # the two commands of asked() itself
         finally:
             server.watch(server.master_port)
 
@@ -132,7 +132,7 @@ async def test_an_answer_that_the_application_has_not_read_is_not_taken_for_that
 
 @pytest.mark.parametrize("driver", ["redis"])
 async def test_a_connection_that_was_cancelled_before_its_login_is_closed(driver: str, single: Server) -> None:
-    """Only redis-py can be cut off there: valkey-py does not wait for who knows the password."""
+    """Only redis-py can be cancelled there: valkey-py does not await its credential provider."""
 
     class Slow(redis.CredentialProvider):
         delay = 60.0
@@ -155,7 +155,7 @@ async def test_a_connection_that_was_cancelled_before_its_login_is_closed(driver
 async def test_a_connection_that_was_reset_is_reported_as_such_on_uvloop_too(
     driver: str, kind: str, check: Any, single: Server, anyio_backend: object
 ) -> None:
-    """There the drivers raise RuntimeError for it: "the handler is closed"."""
+    """On uvloop the drivers raise RuntimeError: "the handler is closed"."""
     async with proxied(single.port) as proxy, plain(driver, kind)(Target(proxy.port)) as client:
         await expect(check(client), Status.HEALTHY, "")
         proxy.reset()
@@ -251,7 +251,7 @@ async def test_a_failover_is_followed(driver: str, server: type[Redis], stack: E
     await expect(check, Status.HEALTHY, "")
     master.daemon.kill()
     await expect(check, Status.UNHEALTHY, "Error")
-    watcher.ask(f"SENTINEL SET {MASTER} down-after-milliseconds 200")  # not earlier: a busy machine is as slow as that
+    watcher.ask(f"SENTINEL SET {MASTER} down-after-milliseconds 200")  # not earlier, because a busy machine is as slow
     await recovers(check, 30.0)
     assert client.connection_pool.master_address == ("127.0.0.1", ports[1])
     for each in (client, *sentinel.sentinels):
@@ -277,8 +277,8 @@ async def test_a_cluster_without_one_of_its_nodes_fails_by_the_answer_of_another
     client = kind(host="127.0.0.1", port=nodes[0].port, username=USER, password=PASSWORD)
     await client.initialize()
     check = redis_cluster(client) if driver == "redis" else valkey_cluster(client)
-    await recovers(check)  # on a busy machine its nodes may have lost sight of each other once more
-    victim = next(node for node in nodes if node.port == client.get_nodes()[0].port)  # who is asked first
+    await recovers(check)  # on a busy machine its nodes may have lost each other again
+    victim = next(node for node in nodes if node.port == client.get_nodes()[0].port)  # the one that is asked first
     (victim.daemon.kill if end == "killed" else victim.daemon.freeze)()
     others = [node for node in nodes if node is not victim]
     await until(lambda: not any(is_ok(node) for node in others), "the others know", 20.0)

@@ -31,9 +31,9 @@ def rows(*, of_alembic: bool = False, server: str = "") -> pytest.MarkDecorator:
 
 
 @asynccontextmanager
-async def few(server: Server, row: Row) -> AsyncGenerator[Any]:
-    """A client of a user who may have two connections, and has none yet."""
-    gc.collect()  # what earlier tests have cut off may be connected until then
+async def limited_client(server: Server, row: Row) -> AsyncGenerator[Any]:
+    """A client whose user may have two connections, and has none yet."""
+    gc.collect()  # connections of cancelled runs may be open until then
     await until(lambda: server.connections() == 0, "no client is connected")
     async with one_more(server, row) as client:
         yield client
@@ -50,20 +50,20 @@ def occupied(row: Row, pool: Any) -> AbstractAsyncContextManager[None]:
 
 @rows()
 async def test_an_exhausted_pool_with_all_connections_of_a_full_server_is_degraded(server: Server, row: Row) -> None:
-    async with few(server, row) as pool, occupied(row, pool):
+    async with limited_client(server, row) as pool, occupied(row, pool):
         await expect(row.check(pool), Status.DEGRADED, "^pool exhausted: 2 of 2 in use$")
 
 
 @rows(of_alembic=True)
 async def test_a_refusal_of_a_full_server_fails_the_check_of_a_schema(server: Server, row: Row) -> None:
-    async with few(server, row) as pool, occupied(row, pool):
+    async with limited_client(server, row) as pool, occupied(row, pool):
         await expect(row.check(pool), Status.UNHEALTHY, NO_ROOM)
 
 
 @rows()
 async def test_a_pool_without_connections_on_a_full_server_is_not_exhausted(server: Server, row: Row) -> None:
     other = next(each for each in ROWS if each.name == OTHERS[row.server])
-    async with few(server, other) as others, occupied(other, others), one_more(server, row) as pool:
+    async with limited_client(server, other) as others, occupied(other, others), one_more(server, row) as pool:
         await expect(row.check(pool), Status.UNHEALTHY, NO_ROOM)
 
 
@@ -77,7 +77,7 @@ def postgres(get_server: GetServer) -> Iterator[Postgres]:
 
 @rows(server="postgres")
 async def test_another_refusal_for_an_exhausted_pool_stays_a_failure(postgres: Postgres, row: Row) -> None:
-    async with few(postgres, row) as pool, occupied(row, pool):
+    async with limited_client(postgres, row) as pool, occupied(row, pool):
         postgres.ask(f"ALTER ROLE {LIMITED} PASSWORD 'wrongsecret'")
         await expect(row.check(pool), Status.UNHEALTHY, 'password authentication failed for user "limited"')
 

@@ -1,4 +1,4 @@
-"""Engines without a pool that could be exhausted, and engines that are not there when the check is made."""
+"""Engines without a pool that could be exhausted, and engines that a function returns later."""
 
 import gc
 import os
@@ -66,7 +66,7 @@ async def test_a_plain_engine_with_any_pool(file: Path, given: Given, pool: Any)
 
 @pytest.mark.parametrize("kind", ["async", "plain"])
 async def test_a_missing_file_of_sqlite_fails_and_is_not_created(tmp_path: Path, kind: str) -> None:
-    """Not at first, and not when it is lost under a pool that has it open."""
+    """Neither at first, nor when it is deleted while a pool has it open."""
     file = tmp_path / "db"
     engine: Any = (
         create_async_engine(f"sqlite+aiosqlite:///{file}") if kind == "async" else create_engine(f"sqlite:///{file}")
@@ -151,7 +151,7 @@ async def test_a_connection_returns_to_the_pool_with_its_isolation_level(get_ser
 
 @pytest.mark.parametrize("driver", ["postgresql+asyncpg", "postgresql+psycopg", "mysql+aiomysql", "mysql+asyncmy"])
 async def test_a_connection_attempt_that_is_cancelled_is_closed_at_once(driver: str) -> None:
-    """Not when the garbage collector comes by, which may be hours later."""
+    """And not by the garbage collector, perhaps hours later."""
     with socket.create_server((HOST, 0)) as silent:
         engine = create_async_engine(url(driver, Target(silent.getsockname()[1])))
         check = sqlalchemy_engine(engine)

@@ -29,7 +29,7 @@ ALWAYS_IN_TRANSACTION: list[Any] = (
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    path = tmp_path / "a database?.sqlite"  # with all that an address would have to escape
+    path = tmp_path / "a database?.sqlite"  # with characters that a URI must escape
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE t (x)")
     return path
@@ -97,7 +97,7 @@ async def test_an_empty_file_is_a_database_without_tables(tmp_path: Path) -> Non
 
 
 async def test_a_file_that_a_writer_has_locked_is_degraded_and_recovers(path: Path, writer: sqlite3.Connection) -> None:
-    """However long the connection of the application would wait: by default for longer than a Check."""
+    """Although the connection of the application would wait, by default, for longer than the timeout of a Check."""
     async with aiosqlite.connect(path, timeout=60.0) as connection:
         for check in (sqlite_database(path), aiosqlite_connection(connection)):
             writer.execute("BEGIN EXCLUSIVE")

@@ -55,7 +55,9 @@ async def test_a_host_that_drops_packets_is_a_timeout() -> None:
         await until(lambda: len(os.listdir("/proc/self/fd")) <= before, "all descriptors are closed")
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])  # uvloop asks no resolver that could be replaced
+@pytest.mark.parametrize(
+    "anyio_backend", ["asyncio", "trio"]
+)  # uvloop does not use socket.getaddrinfo, which is replaced here
 async def test_every_address_of_a_name_that_refuses_is_reported(
     free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""How many threads are left for blocking functions."""
+"""How many threads are free for blocking functions."""
 
 import threading
 from typing import Any
@@ -21,7 +21,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> Any:
 
 
 class Busy:
-    """Blocking functions at work in the threads of a limiter, and some that wait for one."""
+    """Blocking functions in the threads of a limiter, and others that wait for a thread."""
 
     def __init__(self, limiter: anyio.CapacityLimiter | None, count: int) -> None:
         self._limiter = limiter

@@ -1,4 +1,4 @@
-"""Certificates of an authority of the tests, shown by real servers: asyncio for each kind, uvicorn for the rest."""
+"""Certificates of an authority of the tests, presented by real servers: asyncio for each kind, uvicorn for the rest."""
 
 import asyncio
 import os
@@ -98,7 +98,7 @@ async def test_a_certificate_of_an_unknown_authority_is_a_failure() -> None:
 
 
 class Https:
-    """uvicorn, whose certificate is good."""
+    """uvicorn with a valid certificate."""
 
     def __init__(self, folder: Path, port: int) -> None:
         certificate = AUTHORITY.issue_cert(HOST)
@@ -155,7 +155,7 @@ async def test_a_frozen_server_is_a_timeout_and_recovers(https: Https) -> None:
 @on_each_loop
 @pytest.mark.parametrize(("answer", "message"), [(b"220 mail.example ESMTP\r\n", "SSLError"), (b"", "SSLEOFError")])
 async def test_a_server_without_tls_fails(answer: bytes, message: str) -> None:
-    """A thread of its own, for a server of asyncio would need its loop."""
+    """In a thread of its own, because a server of asyncio would need the loop."""
     with socket.create_server((HOST, 0)) as listener:
 
         def serve() -> None:

@@ -1,4 +1,4 @@
-"""What works on trio, and what says that it does not."""
+"""Checks that work on trio, and checks that fail there with the reason."""
 
 import sqlite3
 from collections.abc import Callable
@@ -34,7 +34,7 @@ async def test_a_check_works_on_trio_or_fails_because_of_its_driver(row: Row, se
         async with row.open(Target(server.port)) as client:
             await expect(row.check(client), Status.HEALTHY, row.messages["healthy"])
         return
-    # A client that works, in the other loop of its application.
+    # The client works, on another loop.
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(row.open(Target(server.port))) as client:
         plain = not iscoroutinefunction(row.check(client))
         for given in (client, lambda: client) if row.takes_client else (client,):

@@ -1,4 +1,4 @@
-"""`writable=True`: a server that answers, and takes no writes, is not well. Asked as cheaply as the ping."""
+"""`writable=True`: a server that answers and takes no writes is unhealthy, at the cost of the ping."""
 
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack
@@ -64,7 +64,7 @@ def standby(get_server: GetServer) -> Iterator[PostgresStandby]:
 @on_standby
 @rows("postgres")
 async def test_a_standby_answers_and_takes_no_writes(row: Row, standby: PostgresStandby) -> None:
-    """For a user who may connect and nothing else it does so too, and an exhausted pool does not hide it."""
+    """A user who may only connect is enough, and an exhausted pool does not hide it."""
     async with row.open(Target(standby.port)) as client:
         check = row.check(client)
         await expect(check, Status.HEALTHY, "^$")
@@ -85,7 +85,7 @@ async def test_a_standby_that_is_promoted_takes_writes(standby: PostgresStandby)
         checks = [
             writable(row).check(await stack.enter_async_context(row.open(Target(standby.port))))
             for row in OF_DATABASES
-            if row.server == "postgres" and row.name != "django+pool"  # one of Django at a time
+            if row.server == "postgres" and row.name != "django+pool"  # one row of Django is enough
         ]
         for check in checks:
             await expect(check, Status.UNHEALTHY, STANDBY)
@@ -159,7 +159,7 @@ async def test_to_ask_mariadb_for_writes_is_one_query(row: Row, server: MariaDB)
         ((0, 0), ""),
         (("OFF", 0), ""),  # MariaDB 12 has more than two values
         ((1, 0), "read_only is 1"),
-        ((0, 1), "innodb_read_only is 1"),  # a reader of Aurora
+        ((0, 1), "innodb_read_only is 1"),  # a reader instance of Aurora
         ((1, 1), "read_only is 1, innodb_read_only is 1"),
         (("ON", 0), "read_only is ON"),
         (("NO_LOCK_NO_ADMIN", 0), "read_only is NO_LOCK_NO_ADMIN"),
@@ -276,7 +276,7 @@ async def test_a_failed_snapshot_is_degraded_because_it_may_have_stopped_the_wri
         check = CLIENTS[driver](client, writable=True)
         place = redis.folder / str(redis.port) / "dump.rdb"
         place.unlink(missing_ok=True)
-        place.mkdir()  # so that no file can go there
+        place.mkdir()  # so that no file can be created there
         redis.ask("BGSAVE")
         await until(lambda: "rdb_last_bgsave_status:err" in redis.ask("INFO persistence"), "it has failed")
         await expect(check, Status.DEGRADED, "^its last snapshot failed, and unless stop-writes-on-bgsave-error is no")
@@ -336,7 +336,7 @@ async def test_to_ask_redis_for_writes_is_one_command_that_needs_one_privilege(r
 async def test_a_connection_to_the_former_master_is_replaced_by_one_to_the_new_master(
     row: Row, server: RedisSentinel, stack: ExitStack, tmp_path: Path
 ) -> None:
-    """As the client of the application does, at its first write that is refused."""
+    """The client of the application does so too, at its first refused write."""
     driver = row.extra
     heir = another(stack, driver, tmp_path)
     async with behind_sentinel(driver)(Target(server.port)) as client:

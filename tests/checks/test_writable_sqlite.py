@@ -1,4 +1,4 @@
-"""`writable=True` of SQLite: files that may be read and not written to. By each way to reach one."""
+"""`writable=True` of SQLite: files that may be read and not written to, by each check of SQLite."""
 
 import gc
 import os
@@ -62,7 +62,7 @@ async def by_engine(file: Path, query: str) -> AsyncGenerator[Any]:
 
 @asynccontextmanager
 async def by_engine_with_events(file: Path, query: str) -> AsyncGenerator[Any]:
-    """Which begins each transaction itself, as SQLAlchemy's documentation has it."""
+    """It begins each transaction itself, as SQLAlchemy's documentation recommends."""
     url = f"sqlite:///{file.as_uri()}?uri=true&{query}" if query else f"sqlite:///{file}"
     engine = create_engine(url, connect_args={"timeout": 0.2})
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
@@ -142,7 +142,7 @@ async def test_a_file_without_write_permission_fails_until_it_has_it(opened: Ope
     with as_another_user():
         async with opened(file, "") as check:
             await expect(check, Status.UNHEALTHY, UNWRITABLE)
-            if opened in (by_path, by_django):  # the others keep what they have opened
+            if opened in (by_path, by_django):  # the others keep their connection open
                 with as_owner():
                     os.chmod(file, 0o666)
                 await recovers(check)

@@ -1,4 +1,4 @@
-"""A program without drivers: makes checks where one driver is not installed, and writes what each of them raises.
+"""A program without drivers: it makes checks where one driver is not installed, and prints what each of them raises.
 
 Each is made in a process of its own, which the driver has never been in; a fork, for that takes no time.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 
 class NotInstalled:
-    """Finds one package no more, as if it were not there."""
+    """Hides one package, as if it were not installed."""
 
     def __init__(self, package: str) -> None:
         self._package = package

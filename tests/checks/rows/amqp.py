@@ -19,7 +19,7 @@ from ..servers.rabbitmq import QUEUE
 from .row import TIMED_OUT, Open, Row
 
 CURRENT: dict[Connection, Connection] = {}
-"""By the first connection of an application: the one that it uses now."""
+"""By the first connection of an application: the one that replaced it."""
 
 
 def url_of(target: Target, **options: Any) -> URL:

@@ -1,4 +1,4 @@
-"""The Redis of ARQ, with a pool of its own, and a worker that says that it is alive."""
+"""The Redis of ARQ, with a pool of its own, and a worker that writes its health key."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -57,7 +57,7 @@ async def open_with_worker(target: Target) -> AsyncGenerator[ArqRedis]:
         enough.set()
         await asyncio.wait(
             [reporting], timeout=10
-        )  # its driver leaves a line open that is cancelled at the wrong moment
+        )  # where it is cancelled at the wrong moment, its driver leaves a connection open
         reporting.cancel()
         await asyncio.wait([reporting])
 

@@ -38,7 +38,7 @@ def opens(service: str) -> Open:
 
 @asynccontextmanager
 async def occupy(client: Any) -> AsyncGenerator[None]:
-    """Take the connections of the client as uploads do that have not come to their end."""
+    """Take the connections of the client, as unfinished uploads do."""
     session = await client._endpoint.http_session._get_session(None)
 
     async def endless() -> AsyncGenerator[bytes]:

@@ -1,4 +1,4 @@
-"""RabbitMQ and Redis as the brokers of a Celery app, in a thread, and a worker that is heard there."""
+"""RabbitMQ and Redis as the brokers of a Celery app, in a thread, and a worker whose heartbeats arrive there."""
 
 import sys
 import tempfile
@@ -49,14 +49,14 @@ async def open_app(broker: Callable[[Target], str], target: Target) -> AsyncGene
 
 
 def close_pools() -> None:
-    """Of all apps: they are shared by those of one address."""
+    """Close the pools of all apps: apps of one address share a pool."""
     reset: Callable[[], None] = pools.reset
     reset()
 
 
 @asynccontextmanager
 async def open_with_worker(broker: Callable[[Target], str], target: Target) -> AsyncGenerator[Any]:
-    """The worker goes where the app does: what happens to the line happens to both."""
+    """The worker connects as the app does, so that a faulty network affects both."""
     async with open_app(broker, target) as app:
         with tempfile.TemporaryDirectory() as folder:
             async with working(broker(target), Path(folder)):

@@ -26,7 +26,7 @@ pymysql.install_as_MySQLdb()
 ALIASES = count()
 connections: Any = db.connections
 
-# A connection attempt is bounded by libpq, at two seconds or more; an answer that is missing by nothing.
+# libpq bounds a connection attempt, at 2 s or more. It does not bound the wait for an answer.
 LIBPQ: dict[str, Any] = {"sslmode": "disable", "connect_timeout": 2}
 
 
@@ -48,7 +48,7 @@ def opener(engine: str, options: Mapping[str, Any]) -> Open:
 
         def create_and_note(alias: str) -> Any:
             connection = create(alias)
-            connection.inc_thread_sharing()  # it is closed below, in whichever thread
+            connection.inc_thread_sharing()  # any thread may close it below
             made.append(connection)
             return connection
 
@@ -75,7 +75,7 @@ def close(connection: Any) -> None:
 
 @asynccontextmanager
 async def occupy(alias: str) -> AsyncGenerator[None]:
-    """Take all that the pool has, and give it back."""
+    """Take all connections of the pool, and return them at the end."""
     connection: Any = connections.create_connection(alias)
     connection.pool.open()
     taken = [await anyio.to_thread.run_sync(connection.pool.getconn) for _ in range(2)]

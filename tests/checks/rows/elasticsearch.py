@@ -71,14 +71,14 @@ async def occupy_opensearch(client: Any) -> AsyncGenerator[None]:
 
 @asynccontextmanager
 async def _requests(session: Any, base: str) -> AsyncGenerator[None]:
-    """Requests that are not answered to the end, on the connections of the client."""
+    """Take all connections of the client by requests whose answers are incomplete."""
     async with AsyncExitStack() as stack:
         for _ in range(SIZE):
             await stack.enter_async_context(session.get(f"{base}/-/busy"))
         yield
 
 
-# of Elasticsearch what the system says, of OpenSearch what its driver makes of it
+# Elasticsearch: the error of the system. OpenSearch: the error of its driver.
 REFUSED = r"^Connection(Refused)?Error: .*(Connect call failed \('127\.0\.0\.1', \d+\)|Connection refused)"
 RESET = r"^(Connection(Reset)?Error: .*Connection reset by peer|(ConnectionError: .*)?Server ?[dD]isconnected)"
 WITHOUT = {

@@ -15,7 +15,7 @@ from .row import TIMED_OUT, Row
 
 IMPATIENT = [
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 2000),  # so long may one attempt take
+    ("grpc.min_reconnect_backoff_ms", 2000),  # milliseconds that one attempt may take
     ("grpc.max_reconnect_backoff_ms", 200),
 ]
 

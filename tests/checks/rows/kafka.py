@@ -35,7 +35,7 @@ def opener(make: Callable[[Target], Any]) -> Open:
         tried = asyncio.Event()
 
         async def start() -> None:
-            """As an application that goes on without it, and tries again."""
+            """As an application does that continues without the client, and retries."""
             while True:
                 try:
                     await client.start()
@@ -73,7 +73,7 @@ def not_far_behind(given: Any) -> Any:
 async def close(client: Any) -> None:
     stopping = asyncio.ensure_future(client.stop())
     await asyncio.wait([stopping])
-    if stopping.cancelled():  # by itself: so a consumer of aiokafka stops whose fetch has failed a moment ago
+    if stopping.cancelled():  # by itself: a consumer of aiokafka whose fetch has just failed stops so
         await client._client.close()
     else:
         stopping.result()

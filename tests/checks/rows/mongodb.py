@@ -13,7 +13,7 @@ from ..servers import Target
 from .row import TIMED_OUT, Row
 
 SIZE = 2
-CLOSED = "[Cc]onnection (is )?(already )?closed"  # the longer ones are uvloop's
+CLOSED = "[Cc]onnection (is )?(already )?closed"  # the longer forms are those of uvloop
 
 
 @asynccontextmanager
@@ -35,7 +35,7 @@ async def open_pymongo(target: Target) -> AsyncGenerator[Any]:
 
 @asynccontextmanager
 async def occupy_pymongo(client: Any) -> AsyncGenerator[None]:
-    """Check out what a cursor that keeps its connection would."""
+    """Check out connections, as cursors do that keep theirs."""
     await client.admin.command("ping")
     (server,) = client._topology._servers.values()
     async with AsyncExitStack() as stack:

@@ -44,7 +44,7 @@ async def open_client(target: Target) -> AsyncGenerator[Client]:
 
 @contextmanager
 def driver_faults_ignored() -> Generator[None]:
-    """Let pass what aiomqtt does: it connects in a thread, and has the loop watch sockets that are closed by then."""
+    """Ignore an error of aiomqtt: it connects in a thread, and may register a closed socket with the loop."""
     loop = asyncio.get_running_loop()
     usual = loop.get_exception_handler()
 

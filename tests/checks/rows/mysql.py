@@ -53,7 +53,7 @@ async def close(pool: Any) -> None:
 
 @asynccontextmanager
 async def open_engine_of_aiomysql(target: Target) -> AsyncGenerator[Any]:
-    """On uvloop SQLAlchemy fails to close a connection that was reset, though nothing of it but the object is left."""
+    """Ignore an error of SQLAlchemy on uvloop: it fails to close a connection that was reset before."""
     made: list[Any] = []
     async with open_engine("mysql+aiomysql", {})(target) as engine:
         event.listen(engine.sync_engine, "connect", lambda adapted, _: made.append(adapted.driver_connection))
@@ -81,7 +81,7 @@ MESSAGES = {
     "many_runs": "^$",
 }
 
-# The last is uvloop's word for a line that was reset, which SQLAlchemy hands on as it is.
+# uvloop raises the last one for a connection that was reset, and SQLAlchemy does not wrap it.
 BY_SQLALCHEMY = {column: says for column, says in MESSAGES.items() if column not in NEVER_CLOSED} | {
     "reset": rf"{MESSAGES['reset']}|^RuntimeError: .*the handler is closed$"
 }

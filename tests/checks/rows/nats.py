@@ -29,7 +29,7 @@ async def open_client(target: Target) -> AsyncGenerator[Client]:
     finally:
         connecting.cancel()
         await asyncio.wait([connecting])
-        with suppress(OSError):  # of a connection that was cut off
+        with suppress(OSError):  # of a connection that was reset
             await client.close()
 
 

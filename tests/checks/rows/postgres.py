@@ -14,10 +14,10 @@ from .row import TIMED_OUT, Row
 
 SIZE = 2
 
-# libpq's words for a line that was cut, and psycopg's for one that it has found so before
+# libpq's messages for a connection that was reset, and psycopg's for one that it has found reset before
 LOST = "(closed the connection unexpectedly|Connection reset by peer|the connection is (closed|lost))"
-# psycopg asks libpq how it goes before the kernel has said so: on a busy machine that takes the connection for made,
-# and its refusal for an end. Then a refused connection cannot be distinguished from a lost one.
+# psycopg asks libpq for the state before the kernel has reported it. On a busy machine libpq takes the connection for
+# open, and its refusal for its end. Then a refused connection cannot be distinguished from a lost one.
 PSYCOPG_REFUSED = "^OperationalError: .*(Connection refused|closed the connection unexpectedly)"
 
 

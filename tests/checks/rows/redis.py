@@ -34,7 +34,7 @@ def plain(driver: str, kind: str, *, blocking: bool = False) -> Open:
             "password": target.password,
             "db": DATABASES[target.database],
             "max_connections": SIZE,
-            "retry": patient(driver),
+            "retry": many_retries(driver),
         }
         if blocking:
             client = getattr(module, kind)(connection_pool=module.BlockingConnectionPool(**settings))
@@ -53,7 +53,7 @@ def behind_sentinel(driver: str) -> Open:
 
     @asynccontextmanager
     async def open_master(target: Target) -> AsyncGenerator[Any]:
-        login = {"username": target.user, "password": target.password, "retry": patient(driver)}
+        login = {"username": target.user, "password": target.password, "retry": many_retries(driver)}
         sentinel = module.Sentinel([(target.host, target.port)], sentinel_kwargs=login)
         client = sentinel.master_for(MASTER, db=DATABASES[target.database], max_connections=SIZE, **login)
         try:
@@ -65,8 +65,8 @@ def behind_sentinel(driver: str) -> Open:
     return open_master
 
 
-def patient(driver: str) -> Any:
-    """Return what an application may well have, and what would hide the reason of a failure until the deadline."""
+def many_retries(driver: str) -> Any:
+    """Return retries that an application may have. They would hide the reason of a failure until the deadline."""
     module = DRIVERS[driver]
     return module.asyncio.retry.Retry(module.backoff.ConstantBackoff(5.0), 10)
 
@@ -95,7 +95,7 @@ def cluster(driver: str, kind: str) -> Open:
             username=target.user,
             password=target.password,
             max_connections=SIZE,
-            address_remap=lambda address: (target.host, target.port),  # or it would go past the proxy
+            address_remap=lambda address: (target.host, target.port),  # otherwise it would bypass the proxy
         )
         with suppress(Exception):
             await client.initialize()  # as its first command does

@@ -36,7 +36,7 @@ def opener(driver: str, options: Mapping[str, Any]) -> Open:
 
 @asynccontextmanager
 async def open_engine(target: Target) -> AsyncGenerator[Engine]:
-    # A connection attempt is bounded by libpq, at two seconds or more; an answer that is missing by nothing.
+    # libpq bounds a connection attempt, at 2 s or more. It does not bound the wait for an answer.
     options = {"connect_timeout": 2, "sslmode": "disable"}
     engine = create_engine(url("postgresql+psycopg", target), connect_args=options, **POOL)
     try:

@@ -1,4 +1,4 @@
-"""S3 and SQS, as moto plays them, with a user whose signature is verified."""
+"""S3 and SQS of moto, with a user whose signature is verified."""
 
 import sys
 from http.client import HTTPConnection, HTTPException
@@ -20,7 +20,7 @@ POLICY = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*
 class Aws(Server):
     name = "aws"
     key_of: ClassVar[dict[str, str]] = {"id": "AKIAIOSFODNN7EXAMPLE", "secret": "not known before the first start"}
-    """The access key of the one user; moto draws it, from the same seed at each start."""
+    """The access key of the user. moto generates it, from the same seed at each start."""
 
     def __init__(self, folder: Path, port: int) -> None:
         super().__init__(folder, port)

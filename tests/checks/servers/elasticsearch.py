@@ -1,4 +1,4 @@
-"""Elasticsearch and OpenSearch, as far as the tests speak their protocol: no package brings the real ones."""
+"""Elasticsearch and OpenSearch, by a stand-in for their protocol: no package brings the real ones."""
 
 import json
 import sys

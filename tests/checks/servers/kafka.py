@@ -1,4 +1,4 @@
-"""In place of Kafka, which no package brings: a process that speaks the part of its protocol that the check needs."""
+"""Kafka, by a stand-in that speaks the part of its protocol that the check needs: no package brings the real one."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""MariaDB, of the package that brings the server without making it a service of the system."""
+"""MariaDB, from the package that installs the server without a service of the system."""
 
 import shutil
 import subprocess
@@ -37,7 +37,7 @@ class MariaDB(Server):
         as_user = unprivileged(folder)
         data = folder / "data"
         command = [binary, "--no-defaults", f"--datadir={data}", f"--tmpdir={folder}", "--skip-name-resolve"]
-        # What mariadb-install-db does, which is in a package that we do not need otherwise.
+        # As mariadb-install-db does, which is in a package that is not needed otherwise.
         tables = "\n".join((scripts / script).read_text() for script in SCRIPTS)
         subprocess.run([*as_user, "mkdir", str(data)], check=True)
         made = subprocess.run(
@@ -72,7 +72,7 @@ class MariaDB(Server):
 
     @contextmanager
     def read_only(self) -> Iterator[None]:
-        """As a replica is."""
+        """Make the server read-only, as a replica is."""
         self._run("SET GLOBAL read_only = 1")
         try:
             yield

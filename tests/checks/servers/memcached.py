@@ -28,7 +28,7 @@ class Memcached(Server):
 
     def connections(self) -> int:
         counters = self.counters()
-        # It counts the socket that listens, and the one that asks, among them.
+        # It includes the listening socket, and the one that asks.
         return counters["curr_connections"] - 2
 
     def counters(self) -> dict[str, int]:

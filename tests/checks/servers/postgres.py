@@ -18,7 +18,7 @@ OPTIONS = {
     "unix_socket_directories": "",
     "fsync": "off",
     "max_connections": "40",
-    "autovacuum": "off",  # its transactions would be counted with ours
+    "autovacuum": "off",  # its transactions would be counted too
     "timezone": "UTC",
     "log_statement": "all",
     "log_line_prefix": "%u@%d ",
@@ -78,7 +78,8 @@ class Postgres(Server):
         return True
 
     def connections(self) -> int:
-        # Those that ask here are connected to another database, and may be seen for a moment after they have gone.
+        # Queries of `ask` use another database, because their connections may be listed for a moment after they have
+        # closed.
         (count,) = self.ask(f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{DATABASE}'")
         return int(count)
 
@@ -95,7 +96,7 @@ class Postgres(Server):
 
 
 class PostgresStandby(Postgres):
-    """A hot standby whose primary went away after it was copied by pg_basebackup."""
+    """A hot standby, copied by pg_basebackup. Its primary is stopped."""
 
     name = "postgres-standby"
 
@@ -127,7 +128,7 @@ class PostgresStandby(Postgres):
         assert self.ask("SELECT pg_promote()") == (True,)
 
     def restore(self) -> None:
-        """A standby again."""
+        """Make it a standby again."""
         super().restore()
         if self.ask("SELECT pg_is_in_recovery()") == (False,):
             self.daemon.kill()
