@@ -17,7 +17,8 @@ POLL_INTERVAL = 0.02
 """Seconds between two looks at what the monitors of the client have found."""
 
 MAX_FINDING_AGE = 1.0
-"""Seconds before the run from which on a monitor's failure counts. While a request waits, they look every 0.5 s."""
+"""Seconds. A failure that a monitor found longer before the run does not count. With a request waiting, it looks again
+every 0.5 s."""
 
 ELECTION_TIMEOUT = 1.0
 """Seconds that a replica set has to elect a primary."""

@@ -97,7 +97,7 @@ async def observe(run: CheckFunction, timeout: float = TIMEOUT) -> Outcome:
     lag_meter = LagMeter()
     try:
         begin = anyio.current_time()
-        await probe(HealthMiddleware(no_app, checks=health), "/readyz")
+        await run_due(health)
         if check.is_async:
             await until(ended.is_set, f"its function has ended after {health.report().checks[0].state}", 30.0)
         took = anyio.current_time() - begin
@@ -109,8 +109,12 @@ async def observe(run: CheckFunction, timeout: float = TIMEOUT) -> Outcome:
     return Outcome(state.result, state.duration, took - state.duration, lag)
 
 
-async def no_app(scope: object, receive: object, send: object) -> None:
-    """Without a lifespan, a probe runs the checks and waits for their results."""
+async def run_due(health: Health) -> None:
+    """Run the checks that are due, and wait for their results: without a lifespan, a probe does so."""
+
+    async def no_app(scope: object, receive: object, send: object) -> None: ...
+
+    await probe(HealthMiddleware(no_app, checks=health), "/readyz")
 
 
 def _announced(run: CheckFunction, ended: threading.Event, is_async: bool) -> CheckFunction:

@@ -274,13 +274,13 @@ async def test_a_run_is_one_request_on_the_kept_connection(
     for check in checks * 2:  # with Redis the second run opens the last of its connections
         await recovers(check)
     await anyio.to_thread.run_sync(worker.kill)  # so that its own connections and requests are not counted
-    connections, questions = server.connections_opened(), asked(server)
+    connections, requests = server.connections_opened(), asked(server)
     for check in checks:
         for _ in range(20):
             assert (await observe(check)).result.status is Status.HEALTHY
     assert server.connections_opened() == connections
-    questions["channels" if isinstance(server, RabbitMQ) else "ping"] += 40
-    await until(lambda: asked(server) == questions, "every question is counted")
+    requests["channels" if isinstance(server, RabbitMQ) else "ping"] += 40
+    await until(lambda: asked(server) == requests, "every request is counted")
 
 
 def asked(server: RabbitMQ | Redis) -> dict[str, int]:

@@ -10,9 +10,8 @@ import pytest
 
 from asgi_health import Check, Health, Result, Status
 from asgi_health.checks.dns import dns_name
-from asgi_health.runtime.runner import runner_of
 
-from .observe import expect, observe, until
+from .observe import expect, observe, run_due, until
 
 pytestmark = pytest.mark.anyio
 
@@ -68,17 +67,17 @@ async def test_a_silent_resolver_blocks_one_thread_over_all_runs(
 ) -> None:
     answered, asked, resolve = threading.Event(), list[threading.Thread](), socket.getaddrinfo
 
-    def silent(*question: Any, **options: Any) -> Any:
+    def silent(*arguments: Any, **options: Any) -> Any:
         asked.append(threading.current_thread())
         assert answered.wait(60)
-        return resolve(*question, **options)
+        return resolve(*arguments, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", silent)
     health = Health([Check("name", dns_name("127.0.0.1"), timeout=0.1, interval=0.02, retry_interval=0.02)])
 
     async def result() -> Result:
         await anyio.sleep(0.05)  # it is due again
-        await runner_of(health).refresh()
+        await run_due(health)
         found = health.report().checks[0].state.result
         assert found is not None
         return found

@@ -61,7 +61,7 @@ class Row:
 
     @property
     def group(self) -> str:
-        """The tests of a group share a process: those of one server. For speed, those of Celery at Redis have their own."""
+        """Tests of a group share a process: those of one server. For speed, those of Celery on Redis have their own."""
         return CELERY_GROUPS.get(self.server, self.server) if self.extra == "celery" else self.server
 
     def __str__(self) -> str:
