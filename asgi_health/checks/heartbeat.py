@@ -56,7 +56,7 @@ class Heartbeat:
         """Record a beat."""
         self._last = self._clock()
         # A Check that was given the heartbeat itself would beat in each run, and be healthy without end.
-        return unhealthy("this beats, it does not look: a Check runs the heartbeat's `check`, as in beat.check")
+        return unhealthy("this call records a beat: a Check runs the heartbeat's `check`, as in beat.check")
 
     async def check(self) -> Result:
         """Return whether the last beat is recent enough."""

@@ -174,7 +174,7 @@ def psycopg_pool(pool: "ClientOrFactory[AsyncConnectionPool[Any]]", *, writable:
                 discarded = True
             finally:
                 await pool.putconn(connection)
-        raise ClientError("the pool has no connection that holds")
+        raise ClientError("each connection of the pool was broken")
 
     return check
 

@@ -86,7 +86,7 @@ async def test_memory_beyond_its_share_fails() -> None:
 class Kernel:
     """The memory files of the kernel, as a kernel with cgroups of version 2 alone would show them.
 
-    A cgroup with a limit of its own is nothing that every machine lets its tests make.
+    Files, because not every machine lets its tests create a cgroup with a limit.
     """
 
     def __init__(self, folder: Path, own: str = "/pod/app", *, root: str = "/") -> None:

@@ -267,7 +267,7 @@ async def test_a_server_without_the_replicas_that_it_requires_takes_no_writes(dr
     async with plain(driver, driver.title())(Target(redis.port)) as client:
         redis.ask("CONFIG SET min-replicas-to-write 1")
         assert redis.ask("SET news old").startswith("-NOREPLICAS")
-        message = "^the server takes no writes: it has none of the replicas that min-replicas-to-write wants$"
+        message = "^the server takes no writes: it has none of the replicas that min-replicas-to-write requires$"
         await expect(CLIENTS[driver](client, writable=True), Status.UNHEALTHY, message)
 
 

@@ -1,6 +1,6 @@
 """A program without drivers: it makes checks where one driver is not installed, and prints what each of them raises.
 
-Each is made in a process of its own, which the driver has never been in; a fork, for that takes no time.
+Each is made in a process of its own, which has never imported the driver. It is forked, which is fast.
 """
 
 import json

@@ -77,7 +77,7 @@ def refusal_of(info: Mapping[str, str]) -> str:
     if info.get("aof_enabled") == "1" and info.get("aof_last_write_status") == "err":
         return "it could not write to its append-only file (aof_last_write_status)"
     if info.get("min_slaves_good_slaves") == "0":  # the field exists only where min-replicas-to-write is set
-        return "it has none of the replicas that min-replicas-to-write wants"
+        return "it has none of the replicas that min-replicas-to-write requires"
     missing = [name for name in ("used_memory", "maxmemory", "maxmemory_policy") if name not in info]
     if missing:
         raise AnswerError(f"INFO was answered without {missing[0]}, by which it is known whether the server is full")
