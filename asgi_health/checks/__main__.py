@@ -1,6 +1,6 @@
-"""Print docs/checks.md, the table of the ready-made checks."""
+"""Print docs/checks.md, the catalogue of the ready-made checks."""
 
-from .table import document
+from ._support.document import document
 
 if __name__ == "__main__":
     print(document(), end="")

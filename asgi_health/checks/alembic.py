@@ -1,13 +1,12 @@
-"""The schema of a database: whether Alembic has brought it to where this release's scripts are."""
+"""The schema of a database: whether Alembic has migrated it to the scripts of this release."""
 
 from typing import TYPE_CHECKING, overload
 
 from ..core.result import Result, healthy, unhealthy
-from ..core.validate import require_type
-from .client import AsyncCheck, Given, PlainCheck
-from .driver import load
-from .engines import engine_check
-from .table import described
+from ._support.arguments import require_type
+from ._support.catalogue import catalogued
+from ._support.client import AsyncCheck, ClientOrFactory, PlainCheck, load
+from ._support.engines import engine_check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,44 +32,53 @@ def alembic_at_head(
     version_table: str = ...,
     version_table_schema: str | None = ...,
 ) -> "Callable[[], object]": ...
-@described(
+@catalogued(
     technology="Alembic",
     extra="alembic",
-    asked="whether the table of versions is there, and what it holds, on a connection of the engine; while its pool is "
-    "exhausted, on one beside it",
-    costs="PostgreSQL: two round trips, outside of a transaction. While the pool is exhausted: one more connection, "
+    asked="whether the table of versions exists, and what it holds, on a connection of the engine; while its pool is "
+    "exhausted, on an extra one",
+    costs="PostgreSQL: two round trips, outside of a transaction. While the pool is exhausted: one connection more, "
     "opened and closed. Meant for startup: `Check(..., probes=(Probe.STARTUP,))` stops after its first pass",
     privileges="to connect, and SELECT on the table of versions (PostgreSQL: with USAGE on its schema)",
 )
 def alembic_at_head(
-    engine: "Given[AsyncEngine | Engine]",
+    engine: "ClientOrFactory[AsyncEngine | Engine]",
     config: "Config",
     *,
     version_table: str = "alembic_version",
     version_table_schema: str | None = None,
 ) -> "Callable[[], object]":
-    """Return a check that the database is at the heads of the scripts that `config` (``Config("alembic.ini")``) names.
+    """Return a check that the database is at the heads of the migration scripts.
 
-    It fails while a migration is still to come, and also where another release has migrated further than these scripts
-    know. `version_table` and `version_table_schema` are to be what your env.py tells ``context.configure``. The scripts
-    are read once, now, and no migration is run; the table is not made where it is missing. While the pool of the engine
-    is exhausted it asks on a connection opened beside the pool, with the execution options of the engine but without
-    its events, and a database at the heads is degraded.
+    It fails while a migration is missing, and also where another release has migrated further than these scripts know.
+    The scripts are read once, now. No migration is run, and a missing table of versions is not created.
 
-    With a plain Engine the check is a plain function, whose thread no deadline ends. Raises ModuleNotFoundError without
-    Alembic, TypeError for another kind of engine or config, alembic.util.CommandError where the folder of the scripts
-    is not there, ValueError where it has none.
+    While the pool of the engine is exhausted, the check opens an extra connection, with the execution options of the
+    engine but without its events. A database at the heads is degraded then. With a plain Engine the check is a plain
+    function, whose thread no deadline ends.
+
+    Args:
+        engine: The engine of SQLAlchemy 2, async or plain, or a function that returns it.
+        config: Names the scripts: ``Config("alembic.ini")``.
+        version_table: The same as in ``context.configure`` of your env.py.
+        version_table_schema: The same as in ``context.configure`` of your env.py.
+
+    Raises:
+        ModuleNotFoundError: Alembic is not installed.
+        TypeError: `engine` or `config` is of another kind.
+        ValueError: The folder of the scripts has none.
+        alembic.util.CommandError: The folder of the scripts does not exist.
     """
     context = load("alembic.runtime.migration", extra="alembic").MigrationContext
     require_type("alembic_at_head: config", config, load("alembic.config", extra="alembic").Config)
     scripts = load("alembic.script", extra="alembic").ScriptDirectory.from_config(config)
     options = {"version_table": version_table, "version_table_schema": version_table_schema}
-    walked = list(scripts.walk_revisions())
-    known = frozenset[str](script.revision for script in walked)
-    # Alembic leaves out of its table what another revision there depends on, unless it was stamped.
+    revisions = list(scripts.walk_revisions())
+    known = frozenset[str](script.revision for script in revisions)
+    # Unless it was stamped, Alembic does not store a revision on which another stored revision depends.
     implied = frozenset[str](
         needed.revision
-        for script in walked
+        for script in revisions
         if script.dependencies
         for needed in scripts.get_revisions(script.dependencies)
     )
@@ -88,7 +96,7 @@ def alembic_at_head(
         unknown = ", which these scripts do not know" if current - known else ""
         return unhealthy(f"the database is at {_names(current)}{unknown}; the scripts are at {_names(heads)}")
 
-    return engine_check(engine, read, refusal_answers_it=False, extra="alembic", by="alembic_at_head")
+    return engine_check(engine, read, full_server_is_healthy=False, extra="alembic", by="alembic_at_head")
 
 
 def _names(revisions: "Iterable[str]") -> str:

@@ -5,22 +5,24 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any
 
-from ..core.result import Result, healthy, unhealthy
+from ..core.result import Result, healthy
 from ..core.status import Status
-from .client import ClientError, PlainCheck
-from .driver import load
-from .pool import refusal_answers
-from .psycopg import CONNECTS, state_of
-from .sqlite import LOCKED, READ, answer, ask_connection, require_file
-from .table import described
-from .writable import MYSQL, POSTGRES, refusal_of_mysql, refusal_of_postgres
+from ._support.catalogue import catalogued
+from ._support.client import ClientError, PlainCheck, load
+from ._support.pool import full_server_is_alive
+from ._support.psycopg import CONNECT_TIME, state_of
+from ._support.sqlite import LOCK_TIMEOUT, READ_FIRST_PAGE, read, require_file
+from ._support.writable import ask_writable
+
+ASKABLE = ("mysql", "postgresql", "sqlite")
+"""The vendors of Django whose databases can be asked whether they take writes. MariaDB is ``mysql``."""
 
 
-@described(
+@catalogued(
     technology="Django, any database",
     extra="django",
-    asked="`SELECT 1` (SQLite: to read the first page of the file) on a connection of the check's own, and how full "
-    "Django's pool for PostgreSQL is. `writable`: PostgreSQL: `pg_is_in_recovery()` and `transaction_read_only` "
+    asked="`SELECT 1` (SQLite: to read the first page of the file) on a connection of the check's own, and the usage "
+    "of Django's pool for PostgreSQL. `writable`: PostgreSQL: `pg_is_in_recovery()` and `transaction_read_only` "
     "instead; MySQL, MariaDB: `@@read_only` and `@@innodb_read_only` instead; SQLite: also whether the file could be "
     "written to, and to delete no row of a table, which changes nothing",
     costs="one round trip, and a connection that stays open",
@@ -29,116 +31,113 @@ from .writable import MYSQL, POSTGRES, refusal_of_mysql, refusal_of_postgres
 def django_connection(alias: str = "default", *, writable: bool = False) -> PlainCheck:
     """Return a check of the database `alias` of Django's settings.
 
-    With `writable` it fails where the database takes no writes: PostgreSQL on a standby, or where transactions are
-    read-only by default; MySQL and MariaDB with ``read_only`` or ``innodb_read_only``; SQLite where the file or its
-    folder cannot be written to, or was opened read-only. It asks and writes nothing, so it does not see a full disk,
-    what the user may not write to, nor a commit that waits for another server; of SQLite without a table it sees the
-    file alone. Another database cannot be asked so, and fails.
+    Django's connections belong to one thread each, so the check keeps a connection of its own, and opens another when
+    that is broken. It does so too where Django has a pool (``"OPTIONS": {"pool": ...}``), whose usage it only reads: an
+    exhausted pool of psycopg is degraded. A missing file of SQLite is a failure, and is not created, unless the
+    settings have a URI for it (``file:...``). A file that a writer has locked for longer than 0.2 s is degraded.
 
-    Django's connections belong to one thread each, so there is none to hand over: the check keeps one of its own and
-    opens a new one when that is broken. It does so too where Django has a pool (``"OPTIONS": {"pool": ...}``), which is
-    looked at and not used: an exhausted pool of psycopg is degraded, not a dead database. A file of SQLite that is
-    missing is a failure, and is not made, unless the settings have a URI for it (``file:...``); one that a writer has
-    locked for longer than 0.2 s is degraded.
+    Nothing closes that connection while the check exists, and PostgreSQL drops no database that has one. So leave this
+    check out of an application whose test runner drops its database.
 
-    Nothing closes the connection that is kept while there is the check, and PostgreSQL drops no database that has one.
-    So where a test runner drops its database, leave this check out of the application that is tested.
-
-    It is a plain function, and no deadline ends its thread: the failure is published in time, but the next run has to
-    wait until the driver gives up. So tell the driver when, for example psycopg by
+    It is a plain function, and no deadline ends its thread: the failure is published in time, but the next run waits
+    until the driver gives up. So set timeouts of the driver, for example for psycopg
     ``"OPTIONS": {"connect_timeout": 2, "tcp_user_timeout": 2000}``.
 
-    Raises ModuleNotFoundError without Django, TypeError when `alias` is not a string.
+    Args:
+        alias: The alias of the database.
+        writable: Fail also where the database takes no writes: PostgreSQL on a standby, or where transactions are
+            read-only by default; MySQL and MariaDB with ``read_only`` or ``innodb_read_only``; SQLite where the file or
+            its folder cannot be written to, or was opened read-only. Other databases cannot be asked, and fail. The
+            check writes nothing. So it does not see a full disk, what the user may not write to, nor a commit that
+            waits for another server; of SQLite without a table it sees the file alone.
+
+    Raises:
+        ModuleNotFoundError: Django is not installed.
+        TypeError: `alias` is not a string.
     """
     if not isinstance(alias, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"django_connection: expected the alias of a database, a string, not {alias!r:.80}")
     connections: Any = load("django.db", extra="django").connections
+    request = _ask_writable if writable else _ping
     lock = Lock()
     model: Any = None
     kept: Any = None
 
-    def ping() -> Result:
+    def check() -> Result:
         nonlocal model, kept
         if alias not in connections.settings:
             raise ClientError(f"there is no database {alias!r} in the settings of Django")
-        with lock:  # one connection, one question at a time
+        with lock:  # a connection serves one request at a time
             if kept is None:
-                model = connections.create_connection(alias)  # never connected: it tells of the pool
-                kept = _alone(connections.create_connection(alias))
-            spent, result = pool_is_spent(), healthy()
-            with refusal_answers(lambda: spent and pool_is_spent()):
-                result = _ask_kept(kept, ask_writable if writable else _ping)
+                model = connections.create_connection(alias)  # never connected; it gives access to the pool
+                kept = _without_pool(connections.create_connection(alias))
+            was_exhausted, result = pool_is_exhausted(), healthy()
+            with full_server_is_alive(lambda: was_exhausted and pool_is_exhausted()):
+                result = _ask_kept(kept, request)
             if result.status is Status.UNHEALTHY:
-                kept.close()  # the next one may lead to the server that has taken over, as those of requests will
+                kept.close()  # the next connection may reach the server that has taken over, as those of requests will
         pool = _pool_of(model)
         if pool is None or result.status is Status.UNHEALTHY:
             return result
-        if (state := state_of(pool)).spent:
-            time.sleep(CONNECTS)
+        if (state := state_of(pool)).exhausted:
+            time.sleep(CONNECT_TIME)  # a connection that is being opened counts as in use
             state = state_of(pool)
-        return state.answered_beside()
+        return state.answered_outside_pool()
 
-    def pool_is_spent() -> bool:
+    def pool_is_exhausted() -> bool:
         pool = _pool_of(model)
-        return pool is not None and state_of(pool).spent
+        return pool is not None and state_of(pool).exhausted
 
-    return ping
+    return check
 
 
 def _pool_of(connection: Any) -> Any:
     return getattr(connection, "pool", None) if connection.vendor == "postgresql" else None
 
 
-def _alone(connection: Any) -> Any:
-    """Give it no pool and, as to whoever reads a file of SQLite, little patience with a writer."""
+def _without_pool(connection: Any) -> Any:
+    """Return `connection`, set to use no pool. On SQLite it also waits no longer than LOCK_TIMEOUT for a writer."""
     settings = connection.settings_dict
     options = {name: value for name, value in settings["OPTIONS"].items() if name != "pool"}
     if connection.vendor == "sqlite":
-        options["timeout"] = LOCKED
+        options["timeout"] = LOCK_TIMEOUT
     connection.settings_dict = {**settings, "OPTIONS": options}
     connection.inc_thread_sharing()  # each run is another thread
     return connection
 
 
-def _ask_kept(connection: Any, question: Callable[[Any], Result]) -> Result:
-    known = connection.connection is not None
+def _ask_kept(connection: Any, request: Callable[[Any], Result]) -> Result:
+    was_open = connection.connection is not None
     try:
-        return _ask(connection, question)
+        return _ask(connection, request)
     except Exception:
         connection.close()
-        if not known:
+        if not was_open:
             raise
-        # An old connection says little about the server: it may have been restarted since. A new one tells.
+        # A connection that was open before may be older than a restart of the server. Only a new one shows its state.
         try:
-            return _ask(connection, question)
+            return _ask(connection, request)
         except Exception:
             connection.close()
             raise
 
 
-def _ask(connection: Any, question: Callable[[Any], Result]) -> Result:
+def _ask(connection: Any, request: Callable[[Any], Result]) -> Result:
     if connection.vendor == "sqlite":
         require_file(connection.settings_dict["NAME"])
-    return question(connection)
+    return request(connection)
 
 
 def _ping(connection: Any) -> Result:
-    select = READ if connection.vendor == "sqlite" else f"SELECT 1{connection.features.bare_select_suffix}"
-    return answer(lambda: _execute(connection, select))
+    bare = f"SELECT 1{connection.features.bare_select_suffix}"
+    return read(lambda: _execute(connection, READ_FIRST_PAGE if connection.vendor == "sqlite" else bare))
 
 
-def ask_writable(connection: Any) -> Result:
-    """Return whether the database takes writes, by the question that it understands."""
-    if connection.vendor == "sqlite":
-        return ask_connection(lambda statement: _execute(connection, statement))
-    if connection.vendor == "postgresql":
-        refusal = refusal_of_postgres(len(_execute(connection, POSTGRES)))
-    elif connection.vendor == "mysql":  # MariaDB too
-        refusal = refusal_of_mysql(_execute(connection, MYSQL)[0])
-    else:
-        message = f"writable can be asked of mysql, postgresql, sqlite, not of {connection.vendor}"
+def _ask_writable(connection: Any) -> Result:
+    if connection.vendor not in ASKABLE:
+        message = f"writable can be asked of {', '.join(ASKABLE)}, not of {connection.vendor}"
         raise ClientError(f"django_connection: {message}")
-    return unhealthy(refusal) if refusal else healthy()
+    return ask_writable(connection.vendor, lambda statement: _execute(connection, statement))
 
 
 def _execute(connection: Any, statement: str) -> Sequence[Sequence[Any]]:

@@ -1,12 +1,11 @@
-"""A peer that speaks gRPC, by its standard health service."""
+"""A gRPC server, by its standard health service."""
 
 from typing import TYPE_CHECKING, Any
 
 from ..core.result import Result, healthy, unhealthy
-from ..core.validate import require_type
-from .client import AsyncCheck, Given, client_getter
-from .driver import load
-from .table import described
+from ._support.arguments import require_type
+from ._support.catalogue import catalogued
+from ._support.client import AsyncCheck, ClientOrFactory, client_getter, load
 
 if TYPE_CHECKING:
     from grpc.aio import Channel
@@ -17,40 +16,48 @@ SERVING = 1
 STATUSES = {0: "UNKNOWN", SERVING: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
 
 
-@described(
+@catalogued(
     technology="gRPC",
     extra="grpc",
     asked="`Check` of `grpc.health.v1.Health`, for one service or for the whole server",
     costs="one call, on the connection that all calls share",
     privileges="none, where the server does not ask for any",
 )
-def grpc_peer(channel: "Given[Channel]", service: str = "") -> AsyncCheck:
-    """Return a check of the server behind a channel of grpc.aio: `service`, or the server as a whole, must be SERVING.
+def grpc_peer(channel: "ClientOrFactory[Channel]", service: str = "") -> AsyncCheck:
+    """Return a check that the server of a channel of grpc.aio is SERVING.
 
-    gRPC answers at once while it waits to connect again, after 1 s first and later up to 2 min: until then the check
-    fails, as all calls do. Raises ModuleNotFoundError without grpcio, TypeError for another kind of channel.
+    While gRPC waits before it reconnects, first 1 s and later up to 2 min, all calls fail at once, and so does the
+    check.
+
+    Args:
+        channel: The channel, or a function that returns it.
+        service: The name of the service. Empty: the server as a whole.
+
+    Raises:
+        ModuleNotFoundError: grpcio is not installed.
+        TypeError: `channel` is another kind of channel, or `service` is not a string.
     """
     grpc = load("grpc", extra="grpc")
     get = client_getter(channel, load("grpc.aio", extra="grpc").Channel, by="grpc_peer")
     require_type("grpc_peer: service", service, str)
     request = _request(service)
 
-    async def ask() -> Result:
+    async def check() -> Result:
         channel: Any = get()
         try:
             answer: bytes = await channel.unary_unary(METHOD)(request)
         except grpc.aio.AioRpcError as error:
-            # Its own text has six lines and says no more.
+            # The text of the error has six lines, and no more information.
             return unhealthy(f"{error.code().name}: {error.details()}")
         status = _status(answer)
         if status == SERVING:
             return healthy()
         return unhealthy(f"{service or 'the server'} is {STATUSES.get(status, status)}")
 
-    return ask
+    return check
 
 
-# The two messages have one field each. Their generated code would tie an application to its release of protobuf.
+# The two messages have one field each. Generated code would tie an application to its release of protobuf.
 
 
 def _request(service: str) -> bytes:
@@ -65,5 +72,5 @@ def _varint(number: int) -> bytes:
 
 
 def _status(answer: bytes) -> int:
-    """Return the status of ``HealthCheckResponse { ServingStatus status = 1; }``, 0 where it is left out."""
+    """Return the status of ``HealthCheckResponse { ServingStatus status = 1; }``, 0 where the field is missing."""
     return answer[1] if len(answer) == 2 and answer[0] == 0x08 else 0

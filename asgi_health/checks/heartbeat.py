@@ -1,14 +1,14 @@
-"""A background task: whether it has said lately that it is alive."""
+"""A background task: whether it has reported lately that it is alive."""
 
 import time
 from collections.abc import Callable
 
 from ..core.result import Result, healthy, unhealthy
-from ..core.validate import require_seconds
-from .table import described
+from ._support.arguments import require_seconds
+from ._support.catalogue import catalogued
 
 
-@described(
+@catalogued(
     technology="background task",
     extra="",
     asked="when the task last called `beat()`",
@@ -16,7 +16,7 @@ from .table import described
     privileges="none",
 )
 class Heartbeat:
-    """A sign of life that a task or a thread gives, and its check.
+    """A heartbeat that a task or a thread sends, and the check of it.
 
         beat = Heartbeat(max_age=30.0)
 
@@ -32,11 +32,18 @@ class Heartbeat:
 
         Check("consumer", beat.check)
 
-    Before the first beat the check fails, and again once the last one is older than `max_age` seconds. So all that the
-    task does between two beats needs a bound below that: a task that waits for its queue without one looks, while the
-    queue is empty, like one that hangs. A task that has ended is silent, so it needs no word of its own. `beat()` costs
-    a reading of the clock and may be called from any thread. Raises TypeError or ValueError unless `max_age` is a
-    positive number of seconds.
+    The check fails before the first beat, and while the last beat is older than `max_age`. So everything that the task
+    does between two beats needs a timeout below `max_age`: a task that waits for its queue without one looks like a
+    task that hangs, while the queue is empty. A task that has ended sends no beats, so it needs no report of its own.
+    `beat()` reads the clock, and may be called from any thread.
+
+    Args:
+        max_age: Seconds after which the last beat is too old.
+        clock: Returns monotonic seconds. For tests.
+
+    Raises:
+        TypeError: `max_age` is not a number.
+        ValueError: `max_age` is not a positive, finite number of seconds.
     """
 
     def __init__(self, max_age: float, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -46,13 +53,13 @@ class Heartbeat:
         self._last: float | None = None
 
     def __call__(self) -> Result:
-        """Note that the task is alive."""
+        """Record a beat."""
         self._last = self._clock()
-        # A Check that was handed the heartbeat itself would beat, and so be healthy for ever.
-        return unhealthy("this beats, it does not look: a Check runs the heartbeat's `check`, as in beat.check")
+        # A Check that was given the heartbeat itself would beat in each run, and be healthy without end.
+        return unhealthy("this call records a beat: a Check runs the heartbeat's `check`, as in beat.check")
 
     async def check(self) -> Result:
-        """Tell whether the last beat is young enough."""
+        """Return whether the last beat is recent enough."""
         last = self._last
         if last is None:
             return unhealthy("it has not beaten yet")

@@ -4,62 +4,67 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from ..core.result import Result
-from .client import AsyncCheck, Given, client_getter
-from .driver import load
-from .pool import Usage, answered, exhausted, usage_of
-from .table import described
+from ._support.catalogue import catalogued
+from ._support.client import AsyncCheck, ClientOrFactory, client_getter, load
+from ._support.pool import Usage, answered, exhausted, usage_of
 
 if TYPE_CHECKING:
     from aiomcache import FlagClient
 
 
 class AnswerError(Exception):
-    """The server answered something else than it should."""
+    """The server answered something unexpected."""
 
 
-@described(
+@catalogued(
     technology="memcached",
     extra="memcached",
-    asked="`version` on a connection of the pool; while the pool is exhausted, on one beside it",
+    asked="`version` on a connection of the pool; while the pool is exhausted, on an extra one",
     costs="one round trip. While the pool is exhausted: one connection more, opened and closed",
     privileges="none",
 )
-def aiomcache_client(client: "Given[FlagClient[Any]]") -> AsyncCheck:
+def aiomcache_client(client: "ClientOrFactory[FlagClient[Any]]") -> AsyncCheck:
     """Return a check of memcached through a client of aiomcache.
 
-    The connection is used past the client, whose ``version()`` blocks the loop for ever when the server goes away in
-    the middle, and gives a connection back half read when it is cancelled. Raises ModuleNotFoundError without
-    aiomcache, TypeError for another kind of client.
+    It does not call ``version()`` of the client, which blocks the loop without end when the server dies during the
+    answer, and returns a connection with half an answer to the pool when it is cancelled.
+
+    Args:
+        client: The client, or a function that returns it.
+
+    Raises:
+        ModuleNotFoundError: aiomcache is not installed.
+        TypeError: `client` is another kind of client.
     """
     kind = load("aiomcache", extra="memcached").FlagClient
     get = client_getter(client, kind, by="aiomcache_client")
 
-    async def ask_for_version() -> Result:
+    async def check() -> Result:
         client: Any = get()
         pool = client._pool
-        # It opens its smallest number of connections, and none after that.
+        # The pool opens its smallest number of connections, and no more after that.
         usage = usage_of(lambda: Usage(len(pool._in_use), min(pool._minsize, pool._maxsize)))
         if exhausted(usage):
             reader, writer = await asyncio.open_connection(pool._host, pool._port, **pool.conn_args)
             try:
-                await _version(reader, writer)
+                await _ask_version(reader, writer)
             finally:
                 writer.transport.abort()
         else:
             connection = await pool.acquire()
             try:
-                await _version(*connection)
+                await _ask_version(*connection)
             except BaseException as error:
-                connection.reader.set_exception(ConnectionAbortedError(repr(error)))  # the pool throws it away
+                connection.reader.set_exception(ConnectionAbortedError(repr(error)))  # so that the pool closes it
                 raise
             finally:
                 pool.release(connection)
         return answered(usage)
 
-    return ask_for_version
+    return check
 
 
-async def _version(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _ask_version(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.write(b"version\r\n")
     await writer.drain()
     answer = await reader.readline()

@@ -5,91 +5,100 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ..core.result import Result, healthy
-from .client import AsyncCheck, Given, client_getter
-from .driver import load
-from .pool import Usage
-from .table import described
+from ._support.catalogue import catalogued
+from ._support.client import AsyncCheck, ClientOrFactory, client_getter, load
+from ._support.pool import Usage
 
 if TYPE_CHECKING:
     from pymongo import AsyncMongoClient
     from pymongo.server_description import ServerDescription
 
-LOOK = 0.02
-"""Seconds between two looks at what the client's monitors have found."""
+POLL_INTERVAL = 0.02
+"""Seconds between two looks at what the monitors of the client have found."""
 
-FRESH = 1.0
-"""Seconds for which a monitor's finding counts. While somebody waits for a server they look every half second."""
+MAX_FINDING_AGE = 1.0
+"""Seconds. A failure that a monitor found longer before the run does not count. With a request waiting, it looks again
+every 0.5 s."""
 
-ELECTION = 1.0
-"""Seconds that a replica set gets to have a primary again. It is without one while it elects one."""
+ELECTION_TIMEOUT = 1.0
+"""Seconds that a replica set has to elect a primary."""
 
-FAREWELL = 0.5
-"""Seconds that a client made for one run may take to part from its server."""
+CLOSE_TIMEOUT = 0.5
+"""Seconds that an extra client has to end its sessions at the server."""
 
 
 class NoServer(Exception):
-    """The monitors of the client find no server that it could ask."""
+    """The monitors of the client find no server that can be asked."""
 
 
-@described(
+@catalogued(
     technology="MongoDB",
     extra="mongodb",
-    asked="`ping` of the database `admin`, with the client's read preference; while the pool is exhausted, through a "
-    "client beside it",
-    costs="one round trip. While the pool is exhausted: a client more, opened and closed",
+    asked="`ping` of the database `admin`, with the client's read preference; while the pool is exhausted, through an "
+    "extra client",
+    costs="one round trip. While the pool is exhausted: one client more, opened and closed",
     privileges="to log in",
 )
-def pymongo_client(client: "Given[AsyncMongoClient[Any]]") -> AsyncCheck:
+def pymongo_client(client: "ClientOrFactory[AsyncMongoClient[Any]]") -> AsyncCheck:
     """Return a check of MongoDB through an AsyncMongoClient.
 
     PyMongo itself waits 30 s for a server. This check fails as soon as the client's monitors have found none, with
-    their reason. With the read preference that a client has by default it asks the primary, which is what takes writes;
-    with another one it does not see that there is none. An exhausted pool is degraded, not a dead database. A
-    connection on which a run was cancelled is thrown away. Raises ModuleNotFoundError without PyMongo, TypeError for
-    another kind of client.
+    their reason. With the default read preference it asks the primary, which takes the writes. With another read
+    preference it does not see that there is no primary. An exhausted pool is degraded. A connection on which a run was
+    cancelled is closed.
 
-    Tested against a server of the tests' own that speaks MongoDB's protocol: MongoDB comes in no package that could be
-    started there.
+    Tested against a server of the tests' own that speaks MongoDB's protocol: MongoDB comes in no package that a test
+    could start.
+
+    Args:
+        client: The client, or a function that returns it.
+
+    Raises:
+        ModuleNotFoundError: PyMongo is not installed.
+        TypeError: `client` is another kind of client.
     """
     pymongo = load("pymongo", extra="mongodb")
     get = client_getter(client, pymongo.AsyncMongoClient, by="pymongo_client")
 
-    async def ping() -> Result:
+    async def check() -> Result:
         client = get()
         usage = _usage(client)
-        duplicate: Any = getattr(client, "_duplicate", None)  # private: without it the run has to wait its turn
+        duplicate: Any = getattr(client, "_duplicate", None)  # private; without it the run waits for a connection
         if usage is not None and usage.exhausted and duplicate is not None:
-            spare: AsyncMongoClient[Any] = duplicate(maxPoolSize=1, minPoolSize=0)
+            extra: AsyncMongoClient[Any] = duplicate(maxPoolSize=1, minPoolSize=0)
             try:
-                await _ask(spare)
+                await _ask(extra)
             finally:
-                with pymongo.timeout(FAREWELL):
-                    await spare.close()
+                with pymongo.timeout(CLOSE_TIMEOUT):
+                    await extra.close()
         else:
             await _ask(client)
         return healthy() if usage is None else usage.answered()
 
-    return ping
+    return check
 
 
 async def _ask(client: "AsyncMongoClient[Any]") -> None:
     begin = time.monotonic()
-    question = asyncio.ensure_future(client.admin.command("ping", read_preference=client.read_preference))
+    request = asyncio.ensure_future(client.admin.command("ping", read_preference=client.read_preference))
     try:
-        while not (await asyncio.wait([question], timeout=LOOK))[0]:
+        while not (await asyncio.wait([request], timeout=POLL_INTERVAL))[0]:
             if reason := _no_server(client, begin):
                 raise NoServer(reason)
-        question.result()
+        request.result()
     finally:
-        if not question.done():
-            question.cancel()
-            await asyncio.wait([question])
-            if not question.cancelled():
-                question.exception()  # looked at, or asyncio would complain that nobody did
+        if not request.done():
+            request.cancel()
+            await asyncio.wait([request])
+            if not request.cancelled():
+                request.exception()  # retrieved, or asyncio logs that it never was
 
 
 def _no_server(client: "AsyncMongoClient[Any]", begin: float) -> str:
-    """Return why there is none to ask, when every server has been looked at lately; or nothing."""
+    """Return why no server can be asked, once the monitors have looked at every server; empty before, or where one can.
+
+    `begin` is when the run began, in monotonic seconds.
+    """
     topology = client.topology_description
     if topology.has_readable_server(client.read_preference):
         return ""
@@ -97,12 +106,12 @@ def _no_server(client: "AsyncMongoClient[Any]", begin: float) -> str:
     failed = [server for server in servers if server.error]
     others = [server for server in servers if not server.error]
     errors = {str(server.error) for server in failed}
-    if any(server.last_update_time < begin - FRESH for server in failed):
+    if any(server.last_update_time < begin - MAX_FINDING_AGE for server in failed):
         return ""
     if failed and not others:
         return "; ".join(sorted(errors))
-    # A server that the monitors have not looked at yet is unknown without an error.
-    if any(server.server_type_name == "Unknown" for server in others) or time.monotonic() < begin + ELECTION:
+    # A server that the monitors have not looked at yet is unknown, without an error.
+    if any(server.server_type_name == "Unknown" for server in others) or time.monotonic() < begin + ELECTION_TIMEOUT:
         return ""
     if not servers:
         return f"no member of the replica set {topology.replica_set_name!r} was found"
@@ -116,12 +125,12 @@ def _address(server: "ServerDescription") -> str:
 
 
 def _usage(client: "AsyncMongoClient[Any]") -> Usage | None:
-    """Return how full the pools are of the servers that may be asked; None without a limit, or where nothing tells."""
+    """Return the usage of the pools of the servers that may be asked; None without a limit, or where it is unknown."""
     limit = client.options.pool_options.max_pool_size
     if not limit:
         return None
     asked = client.topology_description.apply_selector(client.read_preference)
-    private: Any = client  # PyMongo tells nobody how many of its connections are in use
+    private: Any = client  # PyMongo does not expose how many of its connections are in use
     try:
         pools = [server.pool for server in private._topology._servers.values() if server.description in asked]
         in_use = sum(pool.active_sockets for pool in pools)

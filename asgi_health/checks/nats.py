@@ -3,42 +3,47 @@
 from typing import TYPE_CHECKING
 
 from ..core.result import Result, describe, healthy
-from .client import AsyncCheck, ClientError, Given, client_getter
-from .driver import load
-from .outstanding import Outstanding
-from .table import described
+from ._support.catalogue import catalogued
+from ._support.client import AsyncCheck, ClientError, ClientOrFactory, client_getter, load
+from ._support.outstanding import OutstandingRequest
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
 
-FOR_EVER = 1_000_000
-"""Seconds. The deadline of the check is what ends the wait."""
+NO_TIMEOUT = 1_000_000
+"""Seconds. The deadline of the check ends the wait."""
 
 
-@described(
+@catalogued(
     technology="NATS",
     extra="nats",
     asked="whether the client is connected, then `PING` on its connection",
     costs="one round trip",
-    privileges="to connect; it may be neither to publish nor to subscribe",
+    privileges="to connect; neither to publish nor to subscribe",
 )
-def nats_client(client: "Given[Client]") -> AsyncCheck:
+def nats_client(client: "ClientOrFactory[Client]") -> AsyncCheck:
     """Return a check of NATS through a client of nats-py.
 
-    A client that is not connected fails with its last error, which there is from its first attempt to reconnect on; it
-    reconnects by itself. While a PING is not answered, the runs that follow wait for that answer before they send
-    another: a client of nats-py stops reading, for good, when it gets the answer to a PING that was given up. Raises
-    ModuleNotFoundError without nats-py, TypeError for another kind of client.
+    A client that is not connected fails with its last error, which exists from its first attempt to reconnect on. It
+    reconnects by itself. While a PING is not answered, the next runs wait for that answer before they send another:
+    nats-py stops reading, for good, when it receives the answer to a PING that was cancelled.
+
+    Args:
+        client: The client, or a function that returns it.
+
+    Raises:
+        ModuleNotFoundError: nats-py is not installed.
+        TypeError: `client` is another kind of client.
     """
     get = client_getter(client, load("nats.aio.client", extra="nats").Client, by="nats_client")
-    outstanding = Outstanding()
+    outstanding = OutstandingRequest()
 
-    async def ping() -> Result:
+    async def check() -> Result:
         client = get()
-        await outstanding.ask(lambda: client.rtt(FOR_EVER), lambda: _connection(client))
+        await outstanding.send(lambda: client.rtt(NO_TIMEOUT), lambda: _connection(client))
         return healthy()
 
-    return ping
+    return check
 
 
 def _connection(client: "Client") -> object:

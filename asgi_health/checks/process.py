@@ -1,14 +1,14 @@
-"""The process itself: disk, memory and open files. What is beyond its limit fails; with ``critical=False`` it warns."""
+"""The process itself: disk, memory and open files. Beyond a limit: a failure, with ``critical=False`` degraded."""
 
 import os
 import shutil
 from typing import TYPE_CHECKING
 
 from ..core.result import Result, healthy, unhealthy
-from ..core.validate import require_type
-from .cgroup import memory_in_use
-from .client import PlainCheck
-from .table import described
+from ._support.arguments import require_share, require_type
+from ._support.catalogue import catalogued
+from ._support.cgroup import memory_in_use
+from ._support.client import PlainCheck
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 OPEN_FILES = "/dev/fd"
 
 
-@described(
+@catalogued(
     technology="disk",
     extra="",
     asked="`statvfs` of the file system that holds a path",
@@ -24,22 +24,31 @@ OPEN_FILES = "/dev/fd"
     privileges="to reach the path",
 )
 def disk_free(path: "str | Path", *, min_bytes: int = 0, min_share: float = 0.0) -> PlainCheck:
-    """Return a check of the disk that holds `path`: free must be `min_bytes`, and `min_share` of it (0.05: 5 %).
+    """Return a check of the free space on the disk that holds `path`. At least one minimum must be given.
 
-    Free is what a user may use who is not root. A file system that hangs, as NFS can, holds the thread of the check
-    until it answers; the failure is published in time. Raises ValueError without any minimum.
+    Space that is reserved for root is not free. A file system that hangs, as NFS can, blocks the thread of the check
+    until it answers; the failure is published in time.
+
+    Args:
+        path: A file or a folder on the disk.
+        min_bytes: The fewest bytes that must be free.
+        min_share: The smallest share of the disk that must be free, between 0 and 1 (0.05: 5 %).
+
+    Raises:
+        TypeError: An argument is of another type.
+        ValueError: There is no minimum, or one is out of its range.
     """
     where = os.fspath(path)
     require_type("disk_free: path", where, str)
     require_type("disk_free: min_bytes", min_bytes, int)
     if min_share:
-        _require_share("disk_free: min_share", min_share)
+        require_share("disk_free: min_share", min_share)
     if min_bytes < 0 or not (min_bytes or min_share):
         raise ValueError(f"disk_free: expected min_bytes or min_share above 0, not {min_bytes} and {min_share}")
 
-    def look() -> Result:
+    def check() -> Result:
         disk = shutil.disk_usage(where)
-        size = disk.used + disk.free  # without what is root's own
+        size = disk.used + disk.free  # without what is reserved for root
         data = {"disk_free": (disk.free, "B"), "disk_size": (size, "B")}
         expected = [_size(min_bytes)] * (disk.free < min_bytes) + [f"{min_share:.1%}"] * (disk.free < min_share * size)
         if expected:
@@ -47,10 +56,10 @@ def disk_free(path: "str | Path", *, min_bytes: int = 0, min_share: float = 0.0)
             return unhealthy(f"{found}, expected at least {' and '.join(expected)}", data=data)
         return healthy(data=data)
 
-    return look
+    return check
 
 
-@described(
+@catalogued(
     technology="memory",
     extra="",
     asked="`memory.current` against `memory.max` of the cgroup (version 2) that is nearest to its limit, or "
@@ -59,27 +68,33 @@ def disk_free(path: "str | Path", *, min_bytes: int = 0, min_share: float = 0.0)
     privileges="none",
 )
 def memory(*, max_share: float = 0.9) -> PlainCheck:
-    """Return a check that at most `max_share` of the memory is in use, of the cgroup or else of the machine.
+    """Return a check of the memory in use, of the cgroup or else of the machine.
 
-    What the kernel keeps of files in memory and can drop does not count, recently read or not. So the share is below
-    that of the working set of Kubernetes (`kubectl top`), which counts what was recently read. A limit of cgroup
-    version 1 is not seen. On anything but Linux the check fails, for it cannot know. Raises ValueError for a share that
-    is not between 0 and 1.
+    Cached files that the kernel can reclaim do not count. So the share is below that of the working set of Kubernetes
+    (`kubectl top`), which counts files that were read recently. A limit of cgroup version 1 is not seen. The check
+    fails on all systems but Linux, where the memory cannot be read.
+
+    Args:
+        max_share: The largest share of the memory that may be in use, between 0 and 1.
+
+    Raises:
+        TypeError: `max_share` is not a number.
+        ValueError: `max_share` is not between 0 and 1.
     """
-    _require_share("memory: max_share", max_share)
+    require_share("memory: max_share", max_share)
 
-    def look() -> Result:
+    def check() -> Result:
         found = memory_in_use()
         data = {"memory_used": (found.used, "B"), "memory_limit": (found.limit, "B")}
         if found.share > max_share:
-            used = f"{_size(found.used)} of {_size(found.limit)} of {found.whose} in use ({found.share:.1%})"
+            used = f"{_size(found.used)} of {_size(found.limit)} of {found.owner} in use ({found.share:.1%})"
             return unhealthy(f"{used}, expected at most {max_share:.1%}", data=data)
         return healthy(data=data)
 
-    return look
+    return check
 
 
-@described(
+@catalogued(
     technology="open files",
     extra="",
     asked="the file descriptors that the process has open, against its soft limit",
@@ -87,17 +102,24 @@ def memory(*, max_share: float = 0.9) -> PlainCheck:
     privileges="none",
 )
 def open_files(*, max_share: float = 0.9) -> PlainCheck:
-    """Return a check that at most `max_share` of the file descriptors that the process may have are open.
+    """Return a check of the number of open file descriptors.
 
-    With none left the check cannot look, and fails with "Too many open files". Raises ValueError for a share that is
-    not between 0 and 1, ModuleNotFoundError on Windows, which has no such limit.
+    With no descriptor left the check cannot count them, and fails with "Too many open files".
+
+    Args:
+        max_share: The largest share of the soft limit (RLIMIT_NOFILE) that may be open, between 0 and 1.
+
+    Raises:
+        TypeError: `max_share` is not a number.
+        ValueError: `max_share` is not between 0 and 1.
+        ModuleNotFoundError: This is Windows, which has no such limit.
     """
-    _require_share("open_files: max_share", max_share)
-    import resource  # Windows has no such limit, and no such module
+    require_share("open_files: max_share", max_share)
+    import resource  # Windows has no such module
 
-    def look() -> Result:
-        limit: int = resource.getrlimit(resource.RLIMIT_NOFILE)[0]  # it may be raised while the process runs
-        used = len(os.listdir(OPEN_FILES)) - 1  # the listing itself was one
+    def check() -> Result:
+        limit: int = resource.getrlimit(resource.RLIMIT_NOFILE)[0]  # it may change while the process runs
+        used = len(os.listdir(OPEN_FILES)) - 1  # without the descriptor of the listing itself
         if limit == resource.RLIM_INFINITY:
             return healthy(data={"open_files": used})
         data = {"open_files": used, "open_files_limit": limit}
@@ -105,14 +127,7 @@ def open_files(*, max_share: float = 0.9) -> PlainCheck:
             return unhealthy(f"{used} of {limit} files open, expected at most {max_share:.1%}", data=data)
         return healthy(data=data)
 
-    return look
-
-
-def _require_share(subject: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{subject} must be a number, not {value!r}")
-    if not 0 < value < 1:
-        raise ValueError(f"{subject} must be between 0 and 1 (0.9: 90 %), not {value!r}")
+    return check
 
 
 def _size(number: float) -> str:

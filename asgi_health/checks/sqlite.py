@@ -2,121 +2,20 @@
 
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from ..core.result import Result, degraded, healthy, unhealthy
-from ..core.status import Status
-from .client import AsyncCheck, ClientError, Given, PlainCheck, client_getter
-from .driver import load
-from .table import described
+from ..core.result import Result, unhealthy
+from ._support.catalogue import catalogued
+from ._support.client import AsyncCheck, ClientError, ClientOrFactory, PlainCheck, client_getter, load
+from ._support.sqlite import LOCK_TIMEOUT, READ_FIRST_PAGE, ask_writable, read, refusal_of_file
 
 if TYPE_CHECKING:
     from aiosqlite import Connection
 
-READ = "SELECT 1 FROM sqlite_master LIMIT 1"
-"""Reads the first page. SELECT 1 would not even look at the file."""
 
-LOCKED = 0.2
-"""Seconds that a run waits for a writer to let go of the file."""
-
-
-def answer(ask: Callable[[], object]) -> Result:
-    """Return healthy() once `ask` has returned; degraded where it raises that a writer has locked the file.
-
-    That file is in use: whoever writes to it waits for longer than a check can (sqlite3: 5 s).
-    """
-    try:
-        ask()
-    except Exception as error:
-        if not _locked(error):
-            raise
-        return degraded("a writer has locked the file")
-    return healthy()
-
-
-def _locked(error: BaseException) -> bool:
-    """Return whether SQLite has said so, to whichever driver raised it."""
-    return _code_of(error) == sqlite3.SQLITE_BUSY
-
-
-def _code_of(error: BaseException | None) -> int:
-    """Return the primary code of SQLite, whichever driver raised it; 0 where there is none."""
-    while error is not None:
-        if code := getattr(error, "sqlite_errorcode", 0) & 0xFF:
-            return int(code)
-        error = error.__cause__
-    return 0
-
-
-Execute = Callable[[str], Sequence[Sequence[Any]]]
-"""Executes a statement on a connection, of whichever driver, and returns its rows."""
-
-TABLE = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE TABLE%' ORDER BY rowid LIMIT 1"
-
-
-def ask_connection(execute: Execute) -> Result:
-    """Return whether the database of a connection takes writes, without writing.
-
-    To delete nothing takes the lock of a writer, for as long as that takes. ``BEGIN IMMEDIATE`` would not do: where the
-    file was opened read-only, SQLite begins to read instead.
-    """
-    result = answer(lambda: execute(READ))
-    if result.status is not Status.HEALTHY:
-        return result
-    if execute("PRAGMA query_only")[0][0]:
-        return unhealthy("the connection takes no writes: query_only is on")
-    files = {name: file for _, name, file, *_ in execute("PRAGMA database_list")}
-    if (file := files.get("main")) and (refusal := refusal_of_file(file)):
-        return unhealthy(refusal)
-    tables = execute(TABLE)
-    return _delete_nothing(execute, str(tables[0][0])) if tables else result
-
-
-def _delete_nothing(execute: Execute, table: str) -> Result:
-    quoted = table.replace('"', '""')
-    try:
-        return answer(lambda: execute(f'DELETE FROM "{quoted}" WHERE 0'))
-    except Exception as error:
-        code = _code_of(error)
-        if code == sqlite3.SQLITE_READONLY:
-            return unhealthy("the connection takes no writes: it was opened read-only")
-        if code == sqlite3.SQLITE_ERROR:
-            return healthy()  # a trigger of it, or a foreign key, is broken: that statement tells nothing
-        raise
-
-
-def refusal_of_file(path: str | os.PathLike[str]) -> str:
-    """Return why the user of this process cannot write to a file of SQLite, or nothing where it seems possible.
-
-    Never by opening it: closing it again would take away the locks that SQLite has on it in this process. SQLite needs
-    the folder too, for its journal.
-    """
-    real = os.path.realpath(path)
-    folder = os.path.dirname(real)
-    effective = os.access in os.supports_effective_ids
-    if not os.access(real, os.W_OK, effective_ids=effective):
-        return f"the file {path} cannot be written to"
-    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=effective):
-        return f"the folder {folder} cannot be written to, where the journal has to be made"
-    return ""
-
-
-def require_file(database: object) -> None:
-    """Raise FileNotFoundError where `database` is the path of a file that is not there: to connect would make it.
-
-    A database in memory has no file, and a URI says itself whether its file may be made.
-    """
-    if not isinstance(database, str | os.PathLike):
-        return
-    path = os.fspath(cast("str | os.PathLike[str]", database))
-    if path and path != ":memory:" and not path.startswith("file:") and not os.path.exists(path):
-        raise FileNotFoundError(f"there is no file {path}")
-
-
-@described(
+@catalogued(
     technology="SQLite",
     extra="",
     asked="to read the first page of the file, opened read-only. `writable`: also whether the user of the process may "
@@ -125,85 +24,96 @@ def require_file(database: object) -> None:
     privileges="to read the file",
 )
 def sqlite_database(path: str | os.PathLike[str], *, writable: bool = False) -> PlainCheck:
-    """Return a check of a database of SQLite in the file `path`; a missing file is a failure and is not created.
+    """Return a check of a database of SQLite by its file. A missing file is a failure, and is not created.
 
-    With `writable` it fails where the file or its folder, in which SQLite makes its journal, cannot be written to: for
-    want of permission, or on a file system that is read-only. It writes nothing, so it does not see a full disk or a
-    quota.
+    Each run opens the file and closes it again, so it reports that the file was deleted or replaced: a connection that
+    stays open continues to read the file that it once opened. It reads the first page, so it fails on a file that is no
+    database; to SQLite a file of 0 bytes is one, without tables. A file that a writer has locked for longer than 0.2 s
+    is degraded. A database in WAL mode gets its -wal and -shm files, as from every reader.
 
-    Each run opens the file and closes it again, so it tells when the file was deleted or replaced: a connection that is
-    kept goes on reading what it once opened. It reads the first page, so it fails for a file that is no database; to
-    SQLite a file of 0 bytes is one, without tables. A file that a writer has locked for longer than 0.2 s is degraded.
-    A database in WAL mode gets its -wal and -shm files, as from every reader.
+    Args:
+        path: The path of the file.
+        writable: Fail also where the file or its folder, in which SQLite creates its journal, cannot be written to:
+            without the permission, or on a read-only file system. The check writes nothing. So it does not see a full
+            disk or a quota.
 
-    Raises TypeError for another kind of path, ValueError for a database in memory, which nobody else sees.
+    Raises:
+        TypeError: `path` is not a path.
+        ValueError: The database is in memory, where only its own connection sees it.
     """
     if not isinstance(path, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"sqlite_database: expected the path of a file, not {path!r:.80}")
     if os.fspath(path) in ("", ":memory:"):
-        raise ValueError(f"sqlite_database: expected the path of a file, not {path!r}: nobody else sees that database")
+        raise ValueError(f"sqlite_database: expected the path of a file, not {path!r}: only one connection sees it")
     absolute = Path(path).absolute()
     address = f"{absolute.as_uri()}?mode=ro"
 
-    def ping() -> Result:
-        with closing(sqlite3.connect(address, uri=True, timeout=LOCKED)) as connection:
-            result = answer(lambda: connection.execute(READ).fetchall())
+    def check() -> Result:
+        with closing(sqlite3.connect(address, uri=True, timeout=LOCK_TIMEOUT)) as connection:
+            result = read(lambda: connection.execute(READ_FIRST_PAGE).fetchall())
         refusal = refusal_of_file(absolute) if writable else ""
         return unhealthy(refusal) if refusal else result
 
-    return ping
+    return check
 
 
-@described(
+@catalogued(
     technology="SQLite",
     extra="sqlite",
     asked="to read the first page of the file, on the connection. `writable`: also whether it could be written to, and "
     "to delete no row of a table, which changes nothing",
-    costs="one query in the thread of the connection, behind those that wait there; five with `writable`, and the lock "
+    costs="one query in the thread of the connection, after those that wait there; five with `writable`, and the lock "
     "of a writer for a moment",
     privileges="to read the file",
 )
-def aiosqlite_connection(connection: "Given[Connection]", *, writable: bool = False) -> AsyncCheck:
+def aiosqlite_connection(connection: "ClientOrFactory[Connection]", *, writable: bool = False) -> AsyncCheck:
     """Return a check of a database of SQLite through a connection of aiosqlite.
 
-    With `writable` it fails where the file or its folder cannot be written to, and where the connection was opened
-    read-only or has ``query_only`` set. While a writer has locked the file for longer than 0.2 s it is degraded, in WAL
-    mode too. It writes nothing, so it does not see a full disk or a quota; nothing but the file and ``query_only`` of a
-    database without a table; and nothing at all while the application has a transaction open on the connection.
+    The connection answers one query at a time. After a query that takes long, the check is late, and that is a failure.
+    A file that a writer has locked for longer than 0.2 s is degraded. A connection with ``autocommit=False`` is not
+    read from, and fails: it is always in a transaction, so a read would lock the file until the application ends that
+    one. Use `sqlite_database` instead.
 
-    The connection answers one query at a time: behind one that takes long this one is late, and that is a failure. A
-    file that a writer has locked for longer than 0.2 s is degraded. A connection with ``autocommit=False`` is not read
-    from: it is always in a transaction, so it would keep the file from being written to until the application ends that
-    one; use `sqlite_database`. Raises ModuleNotFoundError without aiosqlite, TypeError for another kind of client.
+    Args:
+        connection: The connection, or a function that returns it.
+        writable: Fail also where the file or its folder cannot be written to, and where the connection was opened
+            read-only or has ``query_only`` set. While a writer has locked the file for longer than 0.2 s it is
+            degraded, in WAL mode too. The check writes nothing. So it does not see a full disk or a quota; of a
+            database without a table it sees the file and ``query_only`` alone; and it sees nothing while the
+            application has a transaction open on the connection.
+
+    Raises:
+        ModuleNotFoundError: aiosqlite is not installed.
+        TypeError: `connection` is another kind of client.
     """
     aiosqlite = load("aiosqlite", extra="sqlite")
     get = client_getter(connection, aiosqlite.Connection, by="aiosqlite_connection")
 
-    async def ping() -> Result:
+    async def check() -> Result:
         connection: Any = get()
         try:
-            result: Result = await connection._execute(lambda: _read(connection._conn, writable))
-        except ValueError as error:  # what aiosqlite raises without a word of SQLite
+            result: Result = await connection._execute(lambda: _ask(connection._conn, writable))
+        except ValueError as error:  # raised by aiosqlite itself, and never by SQLite
             raise ClientError("the connection is closed") from error
         return result
 
-    return ping
+    return check
 
 
-def _read(connection: sqlite3.Connection, writable: bool) -> Result:
-    """Read from the application's connection in its thread, in one go: no query of the application's is in between."""
+def _ask(connection: sqlite3.Connection, writable: bool) -> Result:
+    """Ask on the application's connection in its thread, in one go: no query of the application is in between."""
     if getattr(connection, "autocommit", None) is False:  # since Python 3.12
         raise ClientError("a connection with autocommit=False would stay in a read transaction: use sqlite_database")
     with closing(connection.cursor()) as cursor:
         cursor.row_factory = None
-        patience: int = cursor.execute("PRAGMA busy_timeout").fetchall()[0][0]
-        cursor.execute(f"PRAGMA busy_timeout = {LOCKED * 1000:.0f}").fetchall()
+        busy_timeout: int = cursor.execute("PRAGMA busy_timeout").fetchall()[0][0]
+        cursor.execute(f"PRAGMA busy_timeout = {LOCK_TIMEOUT * 1000:.0f}").fetchall()
         in_transaction = connection.in_transaction
         try:
             if writable and not in_transaction:
-                return ask_connection(lambda statement: cursor.execute(statement).fetchall())
-            return answer(lambda: cursor.execute(READ).fetchall())
+                return ask_writable(lambda statement: cursor.execute(statement).fetchall())
+            return read(lambda: cursor.execute(READ_FIRST_PAGE).fetchall())
         finally:
             if not in_transaction:
-                connection.commit()  # Python has begun a transaction to delete nothing in
-            cursor.execute(f"PRAGMA busy_timeout = {patience}").fetchall()
+                connection.commit()  # Python has begun a transaction for the statement that deletes nothing
+            cursor.execute(f"PRAGMA busy_timeout = {busy_timeout}").fetchall()

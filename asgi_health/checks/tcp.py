@@ -1,44 +1,52 @@
-"""A port that somebody listens on."""
+"""A TCP port on which a process listens."""
 
 from collections.abc import Awaitable
 from typing import TypeVar
 
 from ..core.result import Result, healthy
-from .address import require_host, require_whole
-from .client import AsyncCheck
-from .table import described
+from ._support.arguments import require_host, require_port
+from ._support.catalogue import catalogued
+from ._support.client import AsyncCheck
 
 T = TypeVar("T")
 
 
-@described(
+@catalogued(
     technology="TCP",
     extra="",
     asked="a connection, which is closed at once",
-    costs="one connection. Some servers log one that says nothing",
+    costs="one connection. Some servers log a connection that sends nothing",
     privileges="none",
 )
 def tcp_connect(host: str, port: int) -> AsyncCheck:
     """Return a check that connects to `port` of `host`.
 
-    It passes when the kernel of the other side accepts: it does so for a process that hangs too. Prefer a check that
-    asks something. Raises TypeError and ValueError for what cannot be a host or a port.
+    It passes when the kernel of the other side accepts the connection, and the kernel does so for a process that hangs
+    too. Prefer a check that sends a request.
+
+    Args:
+        host: The host name or IP address.
+        port: The number of the port.
+
+    Raises:
+        TypeError: `host` is not a string, or `port` is not a whole number.
+        ValueError: `host` cannot be a name or an address, or `port` is not from 1 to 65535.
     """
-    import anyio  # what brings it is in use already; importing this room costs nothing
+    import anyio  # here, so that importing this module costs nothing
 
     require_host("tcp_connect", host)
-    require_whole("tcp_connect", "port", port, lowest=1, highest=65535)
+    require_port("tcp_connect", port)
 
-    async def connect() -> Result:
-        # Forcefully: without a word to the other side, which need not be listening any more.
+    async def check() -> Result:
+        # Forcefully: without waiting for the other side, which may not read any more.
         await anyio.aclose_forcefully(await connected(anyio.connect_tcp(host, port)))
         return healthy()
 
-    return connect
+    return check
 
 
 async def connected(connecting: Awaitable[T]) -> T:
-    """Return the connection that anyio makes, or raise the reason that it hides behind words of its own."""
+    """Return the connection that anyio opens, or raise the cause of anyio's error, which is the reason."""
     import anyio
 
     try:

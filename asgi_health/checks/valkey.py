@@ -2,60 +2,39 @@
 
 from typing import TYPE_CHECKING
 
-from . import resp
-from .client import AsyncCheck, Given
-from .table import described
+from ._support import resp
+from ._support.catalogue import catalogued
+from ._support.client import AsyncCheck, ClientOrFactory
 
 if TYPE_CHECKING:
     from valkey.asyncio import Valkey, ValkeyCluster
 
 
-@described(
-    technology="Valkey",
-    extra="valkey",
-    asked="`PING` on a connection of the pool; while the pool is exhausted, on one beside it. `writable`: `INFO` "
-    "instead",
-    costs="one round trip. While the pool is exhausted: one connection more, opened and closed. Where a Sentinel names "
-    "the master: two round trips to the Sentinel for each connection that is opened",
-    privileges="`+ping` (`writable`: `+info`), and what the client needs to connect (`+select`, `+client|setname`); of "
-    "a Sentinel `+ping` and `+sentinel|masters`",
-)
-def valkey_client(client: "Given[Valkey]", *, writable: bool = False) -> AsyncCheck:
-    """Return a check of Valkey through a client of valkey.asyncio, or one that a Sentinel's ``master_for()`` has made.
+@catalogued(technology="Valkey", extra="valkey", **resp.CLIENT)
+def valkey_client(client: "ClientOrFactory[Valkey]", *, writable: bool = False) -> AsyncCheck:
+    """Return a check of Valkey through a client of valkey.asyncio. All else is as with `redis.redis_client`.
 
-    With `writable` it fails where the server takes no writes: a replica, whatever its ``replica-read-only``; one that
-    has used up ``maxmemory`` and may not evict, or has nothing to; one that cannot write its append-only file, or has
-    none of the replicas that it wants. A failed snapshot is degraded: by default it stops the writes, but INFO does
-    not say whether it does. It writes nothing, so it does not see that there are some replicas but fewer than
-    ``min-replicas-to-write``, nor which keys and commands the user may not use.
+    Args:
+        client: The client, or a function that returns it. A Sentinel's ``master_for()`` makes one too.
+        writable: Fail also where the server takes no writes.
 
-    The retries of the client are left out, so that the reason is told before the deadline. A client that was closed
-    connects anew, as it does for every command. Raises ModuleNotFoundError without valkey, TypeError for another kind
-    of client.
+    Raises:
+        ModuleNotFoundError: valkey is not installed.
+        TypeError: `client` is another kind of client.
     """
-    return resp.pinged("valkey", "Valkey", client, writable=writable, by="valkey_client")
+    return resp.client_check("valkey", "Valkey", client, writable=writable, by="valkey_client")
 
 
-@described(
-    technology="Valkey cluster",
-    extra="valkey",
-    asked="`CLUSTER INFO` of one node: `cluster_state:ok`. A node that refuses gives way to the next; one that is "
-    "silent, at the next run. `writable`: at the same time `INFO` of each primary",
-    costs="one round trip to one node, with `writable` to each primary. While the pool is exhausted, and before the "
-    "client is used: one connection more, opened and closed",
-    privileges="`+cluster|info`, and for `writable` `+info`",
-)
-def valkey_cluster(client: "Given[ValkeyCluster]", *, writable: bool = False) -> AsyncCheck:
-    """Return a check of a cluster through a client of valkey.asyncio.
+@catalogued(technology="Valkey cluster", extra="valkey", **resp.CLUSTER)
+def valkey_cluster(client: "ClientOrFactory[ValkeyCluster]", *, writable: bool = False) -> AsyncCheck:
+    """Return a check of a cluster through a client of valkey.asyncio. All else is as with `redis.redis_cluster`.
 
-    One node is enough, because they know of each other. A cluster in which slots have no primary that answers is not
-    ok.
+    Args:
+        client: The client, or a function that returns it.
+        writable: Fail also where a primary takes no writes.
 
-    With `writable` it also fails where a primary takes no writes, as `valkey_client` has it, whose limits this has too.
-    One that cannot be reached is left to the other nodes, which replace it or take it for lost; one that is silent
-    takes all of the time that the check has. A client that was not used yet, or has not learnt of a failover, knows not
-    all primaries: that is degraded.
-
-    Raises ModuleNotFoundError without valkey, TypeError for another kind of client.
+    Raises:
+        ModuleNotFoundError: valkey is not installed.
+        TypeError: `client` is another kind of client.
     """
-    return resp.cluster_asked("valkey", "ValkeyCluster", client, writable=writable, by="valkey_cluster")
+    return resp.cluster_check("valkey", "ValkeyCluster", client, writable=writable, by="valkey_cluster")

@@ -1,7 +1,7 @@
-"""A worker of Celery that is there again as soon as it can be.
+"""A worker of Celery that starts again as soon as its broker answers.
 
 Arguments: the broker, and the seconds between two heartbeats. Prints a line when the worker has sent a heartbeat, and
-one when it has lost the broker. One that was told to shut down stays away.
+one when it has lost the broker. A worker that was asked to shut down does not return.
 """
 
 import os
@@ -19,7 +19,7 @@ PAUSE = 0.2  # seconds between two attempts
 
 
 def work(broker: str, interval: float) -> int:
-    warnings.simplefilter("ignore")  # of Celery, about itself
+    warnings.simplefilter("ignore")  # Celery warns about its own code
     parent = os.getppid()
     beats = 0
 
@@ -28,12 +28,12 @@ def work(broker: str, interval: float) -> int:
         if os.getppid() != parent:
             os._exit(1)  # the tests have ended without it
         beats += 1
-        if beats == 2:  # it is called before each
-            os.write(1, b"alive\n")  # Celery has its own idea of stdout
+        if beats == 2:  # it is called before each heartbeat
+            os.write(1, b"alive\n")  # Celery replaces sys.stdout
 
     heartbeat_sent.connect(say, weak=False)
     app = Celery("tests", broker=broker)
-    # It would wait longer and longer between its attempts.
+    # The pauses between its attempts would grow.
     app.conf.update(broker_connection_retry=False, broker_connection_retry_on_startup=False)
     worker = app.Worker(
         hostname=NAME,
@@ -49,7 +49,7 @@ def work(broker: str, interval: float) -> int:
 
 
 if __name__ == "__main__":
-    import_module("celery.apps.worker")  # once, for it takes long
+    import_module("celery.apps.worker")  # once, because it takes long
     while True:
         if child := os.fork():
             if os.waitpid(child, 0)[1] == 0:

@@ -1,4 +1,4 @@
-"""Each server is started once, when a test first wants it, and killed at the end."""
+"""Each server is started once, when a test first needs it, and killed at the end."""
 
 import gc
 import os
@@ -24,8 +24,8 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def collections_look_at_the_tests_alone() -> Iterator[None]:
-    """The garbage collector is asked after every leak, and would look through all drivers: half a second each time."""
+def freeze_imported_objects() -> Iterator[None]:
+    """Keep the objects of the imports from garbage collections, which the tests for leaks run: it saves 0.5 s each."""
     gc.collect()
     gc.freeze()
     yield
@@ -58,7 +58,7 @@ def get_server() -> Iterator[GetServer]:
 
 
 def do_without(what: str) -> NoReturn:
-    """Skip the test for want of a server; where everything is to be installed, that is a failure."""
+    """Skip the test because a server is missing; fail it in the gate (CI), where every server must be installed."""
     if os.environ.get("CI"):
         pytest.fail(what)
     pytest.skip(what)
@@ -66,14 +66,14 @@ def do_without(what: str) -> NoReturn:
 
 @pytest.fixture
 def server(row: Row, get_server: GetServer) -> Iterator[Server]:
-    """The server of the row, which runs, and will run again for the next test."""
+    """The running server of the row. It runs again for the next test."""
     server = get_server(row.server)
     yield server
-    server.mend()
+    server.restore()
 
 
 @pytest.fixture
-def nobody() -> Iterator[int]:
-    """A port on which nobody listens."""
+def free_port() -> Iterator[int]:
+    """A port on which no process listens."""
     with reserved_port() as port:
         yield port

@@ -1,4 +1,4 @@
-"""A server in a process of its own, with whatever it forks: killed, frozen and thawed as a whole."""
+"""A server in a process of its own. It is killed, frozen and thawed together with its child processes."""
 
 import os
 import pwd
@@ -13,22 +13,22 @@ from tests.support.waiting import wait_until
 
 BOOT = 60.0  # seconds in which a server must answer
 GONE = {"", "X", "Z"}  # of a process in /proc: nothing, dead, or only its result is left
-NOBODY = pwd.getpwnam("nobody")
+NOBODY_USER = pwd.getpwnam("nobody")
 
 
 class Daemon:
-    """A server that can be started again after it was killed. Linux only: /proc tells what it has forked."""
+    """A server that can be started again after it was killed. Linux only: /proc shows its child processes."""
 
     def __init__(self, name: str, command: Sequence[str], log: Path, *, as_user: Sequence[str] = ()) -> None:
         self.name = name
-        self._command = [*as_user, *leash(), *command]  # a change of the user would take the leash off again
+        self.command = [*as_user, *leash(), *command]  # after the change of the user, which clears the death signal
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, ready: Callable[[], bool]) -> None:
         with self._log.open("ab") as log:
             process = self._process = subprocess.Popen(
-                self._command,
+                self.command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -59,12 +59,12 @@ class Daemon:
         wait_until(lambda: not any(_alive(pid) for pid in pids), f"all processes of {self.name} are gone")
 
     def freeze(self) -> set[int]:
-        """SIGSTOP to every process of it; when this returns, no thread of them runs on."""
+        """SIGSTOP to every process of it. When this returns, none of their threads runs."""
         frozen: set[int] = set()
         while fresh := self._family() - frozen:
             for pid in fresh:
                 _signal(pid, signal.SIGSTOP)
-            wait_until(partial(_stopped, fresh), f"all processes of {self.name} stand still")
+            wait_until(partial(_stopped, fresh), f"all processes of {self.name} are stopped")
             frozen |= fresh
         return frozen
 
@@ -77,15 +77,15 @@ class Daemon:
 
 
 def unprivileged(folder: Path) -> list[str]:
-    """Return how a command begins that must not run as root, and hand `folder` to the user it will run as."""
+    """Return the prefix of a command that must not run as root, and make its user the owner of `folder`."""
     if os.geteuid() != 0:
         return []
-    os.chown(folder, NOBODY.pw_uid, NOBODY.pw_gid)
-    return ["setpriv", f"--reuid={NOBODY.pw_uid}", f"--regid={NOBODY.pw_gid}", "--clear-groups"]
+    os.chown(folder, NOBODY_USER.pw_uid, NOBODY_USER.pw_gid)
+    return ["setpriv", f"--reuid={NOBODY_USER.pw_uid}", f"--regid={NOBODY_USER.pw_gid}", "--clear-groups"]
 
 
 def leash() -> list[str]:
-    """A server dies with the tests, even when these are killed."""
+    """Return the prefix of a command that is killed when the tests end, even where the tests are killed."""
     return ["setpriv", "--pdeathsig=KILL"] if shutil.which("setpriv") else []
 
 
@@ -94,10 +94,10 @@ def _descendants(ancestor: int) -> set[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             try:
-                # The name of the program is in parentheses, and may have spaces and parentheses of its own.
+                # The name of the program is in parentheses, and may contain spaces and parentheses.
                 parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
             except OSError:
-                continue  # it has ended meanwhile
+                continue  # it has ended
     found: set[int] = set()
     while more := {pid for pid, parent in parents.items() if parent in found | {ancestor}} - found:
         found |= more

@@ -1,4 +1,4 @@
-"""Run a check as the engine does, and say what came of it."""
+"""Run a check as the engine does, and judge its result."""
 
 import re
 import threading
@@ -9,27 +9,28 @@ from typing import Any, cast
 
 import anyio
 
-from asgi_health import Check, Health, Result, Status
-from asgi_health.runtime.scheduler.runner import runner_of
+from asgi_health import Check, Health, HealthMiddleware, Result, Status
+from asgi_health.testing import probe
+from tests.support.waiting import wait_until_async
 
-from .servers.mark import PASSWORD, WRONG_PASSWORD
+from .servers.server import PASSWORD, WRONG_PASSWORD
 
 TIMEOUT = 10.0
-"""Seconds that a run gets. Nothing here takes so long, even where the machine is busy."""
+"""Seconds that a run may take. No run of the tests takes as long, even on a busy machine."""
 
 PROMPT = 2.0
-"""Seconds in which a run says what it finds, as an application's has to that leaves the timeout of its Check alone."""
+"""Seconds in which a run must have its result: the default timeout of a Check."""
 
 BRIEF = 0.1
-"""Seconds that a run gets that is to time out."""
+"""Seconds of a run that is to time out."""
 
 TIMED_OUT = r"^timed out after 0\.1 s$"
 
 LATE = 0.5  # seconds that a result may take beyond that
-ENDS = 2.0  # seconds after its result in which a run must be over
+ENDS = 2.0  # seconds after its result in which a run must have ended
 TRIES = 5  # a busy machine is late now and then; a check that waits for the wrong thing is late each time
-NAP = 0.05  # seconds that a thread sleeps beside a run, again and again
-SLOWED = 5.0  # for each second that those naps took too long, a run may take so many more: it does more than nap
+SLEEP = 0.05  # seconds that a thread sleeps during a run, again and again
+SLOWED = 5.0  # seconds that a run may take more for each second that these sleeps took too long
 
 CheckFunction = Callable[[], object]
 MakeCheck = Callable[[Any], CheckFunction]
@@ -40,13 +41,19 @@ _in_threads: set[threading.Event] = set()
 
 @dataclass(frozen=True)
 class Outcome:
+    """What one run gave.
+
+    Attributes:
+        result: Its result.
+        seconds: From the start of the run to its result, as the engine measures it.
+        lingered: Seconds from its result to the end of an async function.
+        lag: Seconds that the machine delayed another thread during the run.
+    """
+
     result: Result
     seconds: float
-    """By the engine's own measure: from the start of the run to its result."""
     lingered: float
-    """Seconds from its result to the end of an async function."""
     lag: float
-    """Seconds that this machine kept a thread waiting meanwhile that had nothing to do."""
 
     def in_time(self, bound: float, *, excused: float = 0.0) -> bool:
         return self.seconds < bound + LATE + excused and self.lingered < ENDS + excused
@@ -56,51 +63,61 @@ class Outcome:
         return SLOWED * self.lag
 
 
-class Naps:
-    """A thread that naps until it is told to end, and counts by how much it overslept."""
+class LagMeter:
+    """A thread that sleeps again and again, and adds up by how much it overslept."""
 
     def __init__(self) -> None:
         self.overslept = 0.0
         self._begin = time.monotonic()
-        self._enough = threading.Event()
-        self._thread = threading.Thread(target=self._nap, daemon=True)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._sleep, daemon=True)
         self._thread.start()
 
-    def end(self) -> float:
-        self._enough.set()
+    def stop(self) -> float:
+        self._stop.set()
         self._thread.join()
         return self.overslept
 
-    def _nap(self) -> None:
-        ended = False
-        while not ended:
-            ended = self._enough.wait(NAP)
+    def _sleep(self) -> None:
+        stopped = False
+        while not stopped:
+            stopped = self._stop.wait(SLEEP)
             begin, self._begin = self._begin, time.monotonic()
-            self.overslept += max(0.0, self._begin - begin - NAP)
+            self.overslept += max(0.0, self._begin - begin - SLEEP)
 
 
 async def observe(run: CheckFunction, timeout: float = TIMEOUT) -> Outcome:
-    """Return what one run gives under the deadline.
+    """Return the outcome of one run under the deadline.
 
-    An async function must end after it: until then there is no other run, and the check is blind. A thread cannot be
-    made to end; that it does in the end is seen when threads are counted.
+    An async function must end after its deadline: until then the check does not run again. A thread cannot be ended;
+    that it ends at last is seen when threads are counted.
     """
     ended = threading.Event()
     check = Check("subject", run, timeout=timeout)
     health = Health([replace(check, run=_announced(run, ended, check.is_async))])
-    naps = Naps()
+    lag_meter = LagMeter()
     try:
         begin = anyio.current_time()
-        await runner_of(health).refresh()
+        await run_due(health)
         if check.is_async:
-            await until(ended.is_set, f"its function has ended after {health.report().checks[0].state}", 30.0)
+            await wait_until_async(
+                ended.is_set, f"its function has ended after {health.report().checks[0].state}", 30.0
+            )
         took = anyio.current_time() - begin
     finally:
-        lag = naps.end()
+        lag = lag_meter.stop()
     state = health.report().checks[0].state
     assert state.result is not None
     assert state.duration is not None
     return Outcome(state.result, state.duration, took - state.duration, lag)
+
+
+async def run_due(health: Health) -> None:
+    """Run the checks that are due, and wait for their results: without a lifespan, a probe does so."""
+
+    async def no_app(scope: object, receive: object, send: object) -> None: ...
+
+    await probe(HealthMiddleware(no_app, checks=health), "/readyz")
 
 
 def _announced(run: CheckFunction, ended: threading.Event, is_async: bool) -> CheckFunction:
@@ -123,10 +140,10 @@ def _announced(run: CheckFunction, ended: threading.Event, is_async: bool) -> Ch
 
 
 async def expect(run: CheckFunction, status: Status, message: str, *, timeout: float | None = None) -> Result:
-    """Return the result of a run that must have that status and message, hide every password, and be in time.
+    """Return the result of a run, which must have that status and message, show no password, and be in time.
 
-    A failure that is late is a mistake at once, unless the machine kept others waiting too: the first run after its
-    server went is not like those that follow. What is good may be late now and then: the server works for it.
+    A late failure fails the test at once, unless the machine delayed other threads too: the first run after a server
+    has gone is not like the next ones. A late success is repeated, because the server has to work for it.
     """
     given = timeout or (BRIEF if message == TIMED_OUT else TIMEOUT)
     bound = given if timeout else min(given, PROMPT)
@@ -144,27 +161,19 @@ async def expect(run: CheckFunction, status: Status, message: str, *, timeout: f
     raise AssertionError(f"late each time: {late}")
 
 
-async def recovers(run: CheckFunction, patience: float = 30.0) -> None:
-    """Run it again and again, with the same client, until it is healthy; nobody else uses the client."""
-    end = anyio.current_time() + patience
+async def recovers(run: CheckFunction, seconds: float = 30.0) -> None:
+    """Run it until it is healthy, with the same client, which the test uses for nothing else meanwhile."""
+    end = anyio.current_time() + seconds
     while True:
-        await threads_ended()  # of one Check there are never two at a time
+        await threads_ended()  # a Check never runs twice at a time
         outcome = await observe(run)
         if outcome.result.status is Status.HEALTHY:
             return
-        assert outcome.result.status is Status.UNHEALTHY, f"nobody occupies it, and yet: {outcome}"
-        assert anyio.current_time() < end, f"not healthy again within {patience} s: {outcome}"
+        assert outcome.result.status is Status.UNHEALTHY, f"its pool is free, and yet: {outcome}"
+        assert anyio.current_time() < end, f"not healthy again within {seconds} s: {outcome}"
         await anyio.sleep(0.05)
 
 
-async def until(condition: Callable[[], bool], what: str, patience: float = 30.0) -> None:
-    """Look again and again, and give up loudly."""
-    end = anyio.current_time() + patience
-    while not condition():
-        assert anyio.current_time() < end, f"not within {patience} s: {what}"
-        await anyio.sleep(0.01)
-
-
 async def threads_ended() -> None:
-    """Wait for plain functions that the deadline has left behind, before what they use is closed."""
-    await until(lambda: not _in_threads, "plain functions have ended")
+    """Wait for the plain functions whose deadline has passed, before what they use is closed."""
+    await wait_until_async(lambda: not _in_threads, "plain functions have ended")

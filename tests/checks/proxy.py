@@ -1,4 +1,4 @@
-"""A TCP proxy that can become a bad network: silent, rude or slow."""
+"""A TCP proxy that can act as a faulty network: silent, resetting or slow."""
 
 import asyncio
 import socket
@@ -12,32 +12,32 @@ DRIP = 0.2  # seconds between two bytes of an answer that trickles
 
 
 class Proxy:
-    """Forward connections, until it is told otherwise."""
+    """Forward connections, until a method changes that."""
 
     def __init__(self) -> None:
         self.trips = 0
-        """How often a client has spoken and its server was the last to speak, or nobody: round trips."""
+        """How often a client has sent data after its server, or as the first: round trips."""
         self._upstream: dict[int, int] = {}
         self._servers: list[asyncio.Server] = []
         self._silent = False
         self._slow = False
-        self._rude = False
+        self._resetting = False
         self._delay = 0.0
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def ports(self) -> list[int]:
-        """Where it listens, in the order of what it forwards to."""
+        """The ports on which it listens, in the order of their upstreams."""
         return list(self._upstream)
 
     @property
     def port(self) -> int:
-        """Where it listens first."""
+        """The first port on which it listens."""
         return self.ports[0]
 
     async def listen(self, upstream: int, at: int) -> None:
-        """Forward to `upstream` what comes to the port `at`, in the loop that runs."""
+        """Forward connections of the port `at` to `upstream`, in the running loop."""
         self._servers.append(await asyncio.start_server(self.adopt, HOST, at))
         self._upstream[at] = upstream
 
@@ -50,16 +50,16 @@ class Proxy:
         self._slow = True
 
     def delay(self, seconds: float) -> None:
-        """From now on answers come so much later."""
+        """From now on answers are delayed by `seconds`."""
         self._delay = seconds
 
     def reset(self) -> None:
         """Reset all connections, and from now on every new one."""
-        self._rude = True
+        self._resetting = True
         self.cut()
 
     def cut(self) -> None:
-        """Reset all connections that there are."""
+        """Reset all open connections."""
         for writer in self._writers:
             _reset(writer)
 
@@ -71,17 +71,17 @@ class Proxy:
             writer.close()
 
     async def rise(self) -> None:
-        """Listen again, where it has listened before it died."""
+        """Listen again on the same ports."""
         for port, upstream in list(self._upstream.items()):
             await self.listen(upstream, port)
 
     def heal(self) -> None:
-        """Forward new connections again. Those that suffered are reset, for what was swallowed does not come back."""
-        self._silent = self._slow = self._rude = False
+        """Forward new connections again. Old ones are reset, because what was swallowed is lost."""
+        self._silent = self._slow = self._resetting = False
         self.cut()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._rude:
+        if self._resetting:
             _reset(writer)
             return
         self._writers.add(writer)
@@ -121,7 +121,7 @@ class Proxy:
                     await sink.drain()
             if not (self._silent or sink.transport.is_closing()):
                 sink.write_eof()
-        except (OSError, RuntimeError):  # the latter is uvloop's word for a transport that is closed
+        except (OSError, RuntimeError):  # uvloop raises RuntimeError for a closed transport
             sink.close()
 
     async def adopt(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -143,7 +143,7 @@ class Proxy:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        self.cut()  # what a driver has opened meanwhile, in the background
+        self.cut()  # connections that a driver has opened in the background
         for server in self._servers:
             await server.wait_closed()
 
@@ -157,7 +157,7 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 @asynccontextmanager
 async def proxied(*ports: int, at: int = 0) -> AsyncIterator[Proxy]:
-    """Put one bad network before all of `ports`; `at` is the port that it has itself, any unless told."""
+    """Put one faulty network in front of all of `ports`. `at` is its own port; by default any free one."""
     proxy = Proxy()
     with ExitStack() as held:  # so that no other test is given its ports while the proxy does not listen there
         for port in ports:

@@ -17,8 +17,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from asgi_health import Check, Status
 from asgi_health.checks.alembic import alembic_at_head
+from tests.support.waiting import wait_until_async
 
-from .observe import expect, until
+from .observe import expect
 
 pytestmark = pytest.mark.anyio
 
@@ -52,7 +53,7 @@ def downgrade():
 
 
 class Schema:
-    """A database in a file, and scripts that bring it from nothing to `one` and to `two`."""
+    """A database in a file, and scripts that migrate it to `one` and to `two`."""
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / "database"
@@ -93,7 +94,7 @@ async def engine(request: pytest.FixtureRequest, schema: Schema) -> AsyncIterato
         yield engine
         await engine.dispose()
         # aiosqlite does not wait for the thread of a connection that it could not open, and that speaks to the loop.
-        await until(
+        await wait_until_async(
             lambda: "_connection_worker" not in str(threading.enumerate()), "the threads of aiosqlite have ended"
         )
     else:
@@ -113,7 +114,7 @@ async def test_a_database_that_waits_for_its_migrations_fails_until_they_have_ru
     await expect(
         check, Status.UNHEALTHY, "^no table alembic_version can be seen; the scripts are at two$", timeout=PATIENT
     )
-    assert schema.file.read_bytes() == b""  # nothing was made by looking
+    assert schema.file.read_bytes() == b""  # the check created nothing
     schema.migrate("one")
     await expect(check, Status.UNHEALTHY, "^the database is at one; the scripts are at two$", timeout=PATIENT)
     schema.migrate("head")
@@ -125,37 +126,35 @@ async def test_a_database_that_a_newer_release_has_migrated_fails(schema: Schema
     newer = schema.script("three", "two")
     schema.migrate("head")
     newer.unlink()
-    told = "^the database is at three, which these scripts do not know; the scripts are at two$"
-    await expect(alembic_at_head(engine, schema.config), Status.UNHEALTHY, told, timeout=PATIENT)
+    message = "^the database is at three, which these scripts do not know; the scripts are at two$"
+    await expect(alembic_at_head(engine, schema.config), Status.UNHEALTHY, message, timeout=PATIENT)
 
 
-async def test_all_heads_of_branches_are_wanted(schema: Schema, engine: Any) -> None:
+async def test_all_heads_of_branches_are_required(schema: Schema, engine: Any) -> None:
     schema.script("three", "one")
     check = alembic_at_head(engine, schema.config)
     schema.migrate("two")
-    told = "^the database is at two; the scripts are at three, two$"
-    await expect(check, Status.UNHEALTHY, told, timeout=PATIENT)
+    message = "^the database is at two; the scripts are at three, two$"
+    await expect(check, Status.UNHEALTHY, message, timeout=PATIENT)
     schema.migrate("heads")
     await expect(check, Status.HEALTHY, "^$", timeout=PATIENT)
 
 
 @pytest.mark.parametrize("bring", [command.upgrade, command.stamp])
-async def test_a_head_that_another_branch_depends_on_is_there_with_that(
-    schema: Schema, engine: Any, bring: Any
-) -> None:
-    """Alembic keeps it in its table where it was stamped, and leaves it out where the other was migrated to."""
+async def test_a_head_on_which_another_branch_depends_is_implied_by_it(schema: Schema, engine: Any, bring: Any) -> None:
+    """Alembic stores it where it was stamped, and does not store it where the other was migrated to."""
     schema.script("three", None)
     schema.script("four", "two", depends_on="three")
     check = alembic_at_head(engine, schema.config)
     schema.migrate("three")
-    told = "^the database is at three; the scripts are at four$"
-    await expect(check, Status.UNHEALTHY, told, timeout=PATIENT)
+    message = "^the database is at three; the scripts are at four$"
+    await expect(check, Status.UNHEALTHY, message, timeout=PATIENT)
     bring(schema.config, "heads")
     await expect(check, Status.HEALTHY, "^$", timeout=PATIENT)
 
 
-def test_an_empty_folder_of_scripts_is_told_when_the_check_is_made(schema: Schema) -> None:
-    """As an image without them is, and then a database without a table would be at their heads."""
+def test_an_empty_folder_of_scripts_is_refused_when_the_check_is_made(schema: Schema) -> None:
+    """An image may lack the scripts. A database without a table would be at their heads."""
     for script in (schema.scripts / "versions").glob("*.py"):
         script.unlink()
     with pytest.raises(ValueError, match=rf"^alembic_at_head: there are no scripts in {schema.scripts}, expected"):
@@ -165,7 +164,7 @@ def test_an_empty_folder_of_scripts_is_told_when_the_check_is_made(schema: Schem
         alembic_at_head(lambda: None, schema.config)
 
 
-async def test_an_exhausted_engine_looks_into_the_schema_that_its_options_name(schema: Schema, tmp_path: Path) -> None:
+async def test_an_exhausted_engine_reads_the_schema_that_its_options_name(schema: Schema, tmp_path: Path) -> None:
     schema.migrate("one")
     shutil.copy(schema.file, tmp_path / "tenant")
     schema.migrate("head")
@@ -173,16 +172,16 @@ async def test_an_exhausted_engine_looks_into_the_schema_that_its_options_name(s
     attach = f"ATTACH '{tmp_path / 'tenant'}' AS tenant"
     event.listen(root, "connect", lambda connection, _: connection.execute(attach))
     engine = root.execution_options(schema_translate_map={None: "tenant"})
-    told = "^the database is at one; the scripts are at two$"
+    message = "^the database is at one; the scripts are at two$"
     try:
-        await expect(alembic_at_head(engine, schema.config), Status.UNHEALTHY, told, timeout=PATIENT)
+        await expect(alembic_at_head(engine, schema.config), Status.UNHEALTHY, message, timeout=PATIENT)
         with engine.connect():
-            await expect(alembic_at_head(engine, schema.config), Status.UNHEALTHY, told, timeout=PATIENT)
+            await expect(alembic_at_head(engine, schema.config), Status.UNHEALTHY, message, timeout=PATIENT)
     finally:
         root.dispose()
 
 
-async def test_a_table_of_another_name_is_read_where_it_is_told(schema: Schema, engine: Any) -> None:
+async def test_a_version_table_of_another_name_is_read(schema: Schema, engine: Any) -> None:
     schema.config.set_main_option("version_table", "versions")
     schema.migrate("head")
     check = alembic_at_head(engine, schema.config, version_table="versions", version_table_schema="main")
@@ -190,23 +189,23 @@ async def test_a_table_of_another_name_is_read_where_it_is_told(schema: Schema, 
     await expect(alembic_at_head(engine, schema.config), Status.UNHEALTHY, "^no table alembic_version", timeout=PATIENT)
     schema.config.set_main_option("version_table", "versions")
     command.downgrade(schema.config, "base")
-    told = "^the database is at no revision; the scripts are at two$"
-    await expect(check, Status.UNHEALTHY, told, timeout=PATIENT)
+    message = "^the database is at no revision; the scripts are at two$"
+    await expect(check, Status.UNHEALTHY, message, timeout=PATIENT)
 
 
 async def test_a_database_that_cannot_be_opened_fails_with_the_reason(schema: Schema, engine: Any) -> None:
     schema.file.mkdir()
-    told = "^OperationalError: .*unable to open database file"
-    await expect(alembic_at_head(engine, schema.config), Status.UNHEALTHY, told, timeout=PATIENT)
+    message = "^OperationalError: .*unable to open database file"
+    await expect(alembic_at_head(engine, schema.config), Status.UNHEALTHY, message, timeout=PATIENT)
 
 
-async def test_a_missing_file_is_told_and_not_made(schema: Schema, engine: Any) -> None:
-    told = f"^FileNotFoundError: there is no file {schema.file}$"
-    await expect(alembic_at_head(engine, schema.config), Status.UNHEALTHY, told, timeout=PATIENT)
+async def test_a_missing_file_fails_and_is_not_created(schema: Schema, engine: Any) -> None:
+    message = f"^FileNotFoundError: there is no file {schema.file}$"
+    await expect(alembic_at_head(engine, schema.config), Status.UNHEALTHY, message, timeout=PATIENT)
     assert not schema.file.exists()
 
 
-async def test_many_runs_hold_no_connection(schema: Schema, engine: Any) -> None:
+async def test_many_runs_keep_no_connection(schema: Schema, engine: Any) -> None:
     schema.migrate("head")
     check = alembic_at_head(engine, schema.config)
     for _ in range(20):
@@ -214,7 +213,7 @@ async def test_many_runs_hold_no_connection(schema: Schema, engine: Any) -> None
     assert engine.pool.checkedout() == 0
 
 
-def test_scripts_that_are_not_there_are_told_when_the_check_is_made(tmp_path: Path) -> None:
+def test_missing_scripts_are_refused_when_the_check_is_made(tmp_path: Path) -> None:
     config = Config()
     config.set_main_option("script_location", str(tmp_path / "nowhere"))
     config.set_main_option("path_separator", "os")
@@ -235,7 +234,7 @@ def test_another_kind_of_config_is_refused() -> None:
 
 
 @pytest.mark.parametrize("driver", ["alembic", "sqlalchemy"])
-def test_a_missing_driver_is_told_with_the_extra_that_brings_it(
+def test_a_missing_driver_is_named_with_the_extra_that_installs_it(
     schema: Schema, monkeypatch: pytest.MonkeyPatch, driver: str
 ) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == driver]:
@@ -245,6 +244,6 @@ def test_a_missing_driver_is_told_with_the_extra_that_brings_it(
         alembic_at_head(lambda: None, schema.config)
 
 
-async def test_an_engine_of_which_it_is_known_that_it_is_async_needs_no_thread(schema: Schema, engine: Any) -> None:
+async def test_an_async_engine_needs_no_thread(schema: Schema, engine: Any) -> None:
     plain = isinstance(engine, sqlalchemy.Engine)
     assert Check("schema", alembic_at_head(engine, schema.config)).is_async is not plain

@@ -7,9 +7,10 @@ import pytest
 
 from asgi_health import Status
 from asgi_health.checks.arq import arq_pool, arq_worker
+from tests.support.waiting import wait_until_async
 
 from .conftest import GetServer
-from .observe import expect, observe, recovers, until
+from .observe import expect, observe, recovers
 from .servers import Target
 from .servers.redis import Redis
 
@@ -25,7 +26,7 @@ def server(get_server: GetServer) -> Iterator[Redis]:
     assert isinstance(server, Redis)
     server.ask("FLUSHALL")
     yield server
-    server.mend()
+    server.restore()
 
 
 async def test_a_worker_is_alive_from_its_start_to_its_end(server: Redis) -> None:
@@ -47,7 +48,7 @@ async def test_a_worker_whose_key_has_expired_is_dead(server: Redis) -> None:
         await a_worker(pool).record_health()
         await expect(arq_worker(pool), Status.HEALTHY, "")
         server.ask("PEXPIRE arq:queue:health-check 1")
-        await until(lambda: server.ask("EXISTS arq:queue:health-check") == ":0", "it has expired")
+        await wait_until_async(lambda: server.ask("EXISTS arq:queue:health-check") == ":0", "it has expired")
         await expect(arq_worker(pool), Status.UNHEALTHY, "^no worker is alive")
 
 

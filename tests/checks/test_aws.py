@@ -1,4 +1,4 @@
-"""What is special about S3 and SQS: what is asked for is named to the check."""
+"""What is special about S3 and SQS: the check takes the name of a bucket or a queue."""
 
 import sys
 from collections.abc import Iterator
@@ -23,22 +23,22 @@ def server(get_server: GetServer) -> Iterator[Aws]:
     server = get_server("aws")
     assert isinstance(server, Aws)
     yield server
-    server.mend()
+    server.restore()
 
 
 async def test_a_bucket_that_is_not_there_fails(server: Aws) -> None:
     async with opens("s3")(Target(server.port)) as client:
-        told = r"^ClientError: An error occurred \(404\) when calling the HeadBucket operation: Not Found$"
-        await expect(s3_bucket(client, "nowhere"), Status.UNHEALTHY, told)
+        message = r"^ClientError: An error occurred \(404\) when calling the HeadBucket operation: Not Found$"
+        await expect(s3_bucket(client, "nowhere"), Status.UNHEALTHY, message)
 
 
 async def test_a_queue_that_is_not_there_fails(server: Aws) -> None:
     async with opens("sqs")(Target(server.port)) as client:
-        told = r"NonExistentQueue.* when calling the GetQueueAttributes operation"
-        await expect(sqs_queue(client, "http://sqs.example/123456789012/nowhere"), Status.UNHEALTHY, told)
+        message = r"NonExistentQueue.* when calling the GetQueueAttributes operation"
+        await expect(sqs_queue(client, "http://sqs.example/123456789012/nowhere"), Status.UNHEALTHY, message)
 
 
-async def test_the_client_of_the_application_stays_as_patient_as_it_was(server: Aws) -> None:
+async def test_the_retries_of_the_application_s_client_are_not_changed(server: Aws) -> None:
     async with opens("s3")(Target(server.port)) as client:
         endpoint, before = client._endpoint, dict(vars(client._endpoint))
         await expect(s3_bucket(client, BUCKET), Status.HEALTHY, "^$")
@@ -46,7 +46,7 @@ async def test_the_client_of_the_application_stays_as_patient_as_it_was(server: 
         assert vars(endpoint) == before
 
 
-async def test_without_the_private_names_of_aiobotocore_the_client_is_asked_as_it_is(server: Aws) -> None:
+async def test_without_the_private_names_of_aiobotocore_the_client_itself_is_used(server: Aws) -> None:
     async with opens("s3")(Target(server.port)) as client:
 
         class Renamed(type(client)):  # type: ignore[misc]
@@ -55,10 +55,10 @@ async def test_without_the_private_names_of_aiobotocore_the_client_is_asked_as_i
                     raise AttributeError(name)
                 return super().__getattribute__(name)
 
-        twin = object.__new__(Renamed)
-        twin.__dict__ |= vars(client)
-        await expect(s3_bucket(twin, BUCKET), Status.HEALTHY, "^$")
-        await expect(s3_bucket(twin, "nowhere"), Status.UNHEALTHY, "Not Found")
+        copied = object.__new__(Renamed)
+        copied.__dict__ |= vars(client)
+        await expect(s3_bucket(copied, BUCKET), Status.HEALTHY, "^$")
+        await expect(s3_bucket(copied, "nowhere"), Status.UNHEALTHY, "Not Found")
 
 
 async def test_a_client_of_another_service_is_refused() -> None:
@@ -70,6 +70,6 @@ async def test_a_client_of_another_service_is_refused() -> None:
 
 
 @pytest.mark.parametrize("make", [s3_bucket, sqs_queue])
-def test_a_name_that_is_no_text_is_refused(make: Any) -> None:
+def test_a_name_that_is_no_string_is_refused(make: Any) -> None:
     with pytest.raises(TypeError, match=r"(bucket|queue_url) must be of type str"):
         make(lambda: None, None)

@@ -1,4 +1,4 @@
-"""The application's own client, given as it is or as a function that returns it."""
+"""The application's own client, passed as it is or as a function that returns it."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -11,7 +11,7 @@ import pytest
 import redis
 import valkey
 
-from asgi_health.checks.client import ClientError, client_getter
+from asgi_health.checks._support.client import ClientError, client_getter
 from asgi_health.checks.grpc import grpc_peer
 from asgi_health.checks.redis import redis_client, redis_cluster
 from asgi_health.checks.valkey import valkey_client, valkey_cluster
@@ -56,7 +56,7 @@ def test_one_of_several_kinds_is_enough(kinds: tuple[type, ...]) -> None:
     assert client_getter(client, *kinds, by="check")() is client
 
 
-def test_the_function_is_asked_each_time_so_that_a_new_client_counts() -> None:
+def test_the_function_is_called_in_each_run() -> None:
     clients = [Client(), Client()]
     function: Any = partial(clients.pop)
     get: Callable[[], object] = client_getter(function, Client, by="check")
@@ -74,7 +74,7 @@ def test_the_function_is_asked_each_time_so_that_a_new_client_counts() -> None:
         (with_argument, "one of function"),
     ],
 )
-def test_anything_else_is_refused_with_its_kind_and_without_its_text(given: Any, found: str) -> None:
+def test_anything_else_is_refused_by_its_class_without_its_text(given: Any, found: str) -> None:
     with pytest.raises(TypeError) as caught:
         client_getter(given, Client, dict, by="check")
     expected = "check: expected tests.Client or dict, or a plain function without arguments that returns one"
@@ -90,7 +90,7 @@ def test_anything_else_is_refused_with_its_kind_and_without_its_text(given: Any,
     ],
     ids=["redis", "valkey", "grpc"],
 )
-def test_a_blocking_client_of_the_same_name_is_told_apart_by_its_module(check: Any, make: Any, expected: str) -> None:
+def test_a_blocking_client_of_the_same_name_is_named_with_its_module(check: Any, make: Any, expected: str) -> None:
     with closing(make()) as plain:
         found = f"one of {type(plain).__module__}.{type(plain).__qualname__}"
         with pytest.raises(TypeError, match=f": expected {expected}, or a plain function .+, not {found}$"):
@@ -106,18 +106,18 @@ def test_a_blocking_client_of_the_same_name_is_told_apart_by_its_module(check: A
         (valkey_cluster, valkey.ValkeyCluster, "valkey.asyncio.cluster.ValkeyCluster"),
     ],
 )
-def test_so_is_its_class(check: Any, plain: type, expected: str) -> None:
+def test_the_class_of_a_blocking_client_is_named_with_its_module(check: Any, plain: type, expected: str) -> None:
     found = f"the class {plain.__module__}.{plain.__qualname__}"
     with pytest.raises(TypeError, match=f": expected {expected}, or a plain function .+, not {found}$"):
         check(plain)
 
 
-def test_none_is_a_client_that_is_not_there_yet() -> None:
+def test_none_is_a_client_that_does_not_exist_yet() -> None:
     with pytest.raises(ClientError, match=r"^there is no client yet"):
         client_getter(lambda: None, Client, by="check")()
 
 
-def test_another_kind_from_the_function_is_refused_when_it_comes() -> None:
+def test_another_kind_of_client_from_the_function_fails_the_run() -> None:
     function: Any = partial(OfAnother)
     get: Callable[[], object] = client_getter(function, Client, by="check")
     with pytest.raises(
@@ -127,7 +127,7 @@ def test_another_kind_from_the_function_is_refused_when_it_comes() -> None:
 
 
 def test_a_coroutine_from_the_function_is_closed_and_refused() -> None:
-    """Nothing complains that nobody awaited it."""
+    """Python does not warn that it was never awaited."""
     function: Any = partial(returns_a_coroutine)
     get: Callable[[], object] = client_getter(function, Client, by="check")
     with pytest.raises(TypeError, match="the function returned one of coroutine"):

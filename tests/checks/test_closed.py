@@ -8,14 +8,15 @@ import nats
 import pytest
 
 from asgi_health import Probe, Status
-from asgi_health.checks.table import document
+from asgi_health.checks._support.document import document
 from asgi_health.testing import lifespan, probe, settled
+from tests.support.waiting import wait_until_async
 
 from .conftest import GetServer
-from .observe import expect, until
+from .observe import expect
 from .rows import ROWS, Row
 from .servers import Target
-from .servers.mark import PASSWORD, USER
+from .servers.server import PASSWORD, USER
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +25,7 @@ SECTION = document().partition("## A client that is closed for good\n")[2].parti
 CLOSED = dict(re.findall(r"^\| ([\w-]+)(?:, a \w+)? \| `(.+)` \|$", SECTION, re.MULTILINE))
 
 
-async def test_the_program_of_the_docs_fails_liveness_when_its_client_has_given_up_and_not_before(
+async def test_the_program_of_the_docs_fails_liveness_once_its_client_is_closed_and_not_before(
     get_server: GetServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = get_server("nats")
@@ -44,9 +45,9 @@ async def test_the_program_of_the_docs_fails_liveness_when_its_client_has_given_
             assert (await probe(app, "/readyz")).status == 200
             assert [check.name for check in app.health.report(Probe.LIVENESS).checks] == ["nats-client"]
             proxy.reset()
-            await until(lambda: api.state.nats.is_reconnecting, "it reconnects")
+            await wait_until_async(lambda: api.state.nats.is_reconnecting, "it reconnects")
             await expect(not_closed, Status.HEALTHY, "^$")
-            await until(lambda: api.state.nats.is_closed, "it has given up")
+            await wait_until_async(lambda: api.state.nats.is_closed, "it has given up")
             await expect(not_closed, Status.UNHEALTHY, "^RuntimeError: the client of NATS is closed for good")
 
 
@@ -58,11 +59,11 @@ DRIVERS = {
     "aio-pika": "aio-pika",
     "aio-pika-plain": "aio-pika",
 }
-"""By row: how the table calls its client."""
+"""By row: the name of its client in the table."""
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.name in DRIVERS], ids=str)
-async def test_a_client_says_so_when_it_is_closed(row: Row, get_server: GetServer) -> None:
+async def test_the_property_of_a_closed_client_is_true(row: Row, get_server: GetServer) -> None:
     closed = CLOSED[DRIVERS[row.name]]
     assert row.close is not None
     async with row.open(Target(get_server(row.server).port)) as client:

@@ -21,14 +21,14 @@ from .servers.postgres import Postgres
 
 pytestmark = pytest.mark.anyio
 
-WARM = 10  # runs after which the connection is there and its driver has prepared what it prepares
+WARM = 10  # runs after which the connection is open and the driver has prepared its statements
 RUNS = 20
 
 PING = ["SELECT 1"]
-LOOK = ["SELECT pg_catalog.pg_class.relname ", "SELECT alembic_version.version_num "]  # their first lines
+ALEMBIC_QUERIES = ["SELECT pg_catalog.pg_class.relname ", "SELECT alembic_version.version_num "]  # their first lines
 STATEMENTS = {
-    "alembic+asyncpg": LOOK,
-    "alembic+psycopg": LOOK,
+    "alembic+asyncpg": ALEMBIC_QUERIES,
+    "alembic+psycopg": ALEMBIC_QUERIES,
     "asyncpg": ["SELECT 1", "SELECT pg_advisory_unlock_all();"],  # the first line of asyncpg's reset
     "django": PING,
     "django+pool": PING,
@@ -76,7 +76,7 @@ async def test_a_run_is_as_many_statements_of_postgresql_as_the_docs_say(row: Ro
 async def test_a_run_is_as_many_commands_of_mariadb_as_the_docs_say(row: Row, server: MariaDB) -> None:
     async with running(row, server.port) as (check, proxy):
         first, second = counted(server), counted(server)
-        own = second - first  # what counting costs
+        own = second - first  # the round trips of the counting itself
         trips = proxy.trips
         await run(check)
         assert counted(server) - second - own == Counter({name: n * RUNS for name, n in COUNTED[row.name].items()})

@@ -1,4 +1,4 @@
-"""What is special about Django: a connection that the check keeps, a pool that it looks at, a file of SQLite."""
+"""What is special about Django: a connection that the check keeps, a pool whose usage it reads, a file of SQLite."""
 
 import gc
 import sqlite3
@@ -12,11 +12,12 @@ import anyio.to_thread
 import pytest
 
 from asgi_health import Status
+from asgi_health.checks._support.psycopg import connecting_again
 from asgi_health.checks.django import django_connection
-from asgi_health.checks.psycopg import connecting_again
+from tests.support.waiting import wait_until_async
 
 from .conftest import GetServer
-from .observe import expect, observe, recovers, until
+from .observe import expect, observe, recovers
 from .rows.django import LIBPQ, connections, opener
 from .servers import Server, Target
 
@@ -27,15 +28,15 @@ pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks postgres")]
 def server(get_server: GetServer) -> Iterator[Server]:
     server = get_server("postgres")
     yield server
-    server.mend()
+    server.restore()
 
 
-async def nobody_connected(server: Server) -> None:
-    gc.collect()  # what earlier tests have cut off may be connected until then
-    await until(lambda: server.connections() == 0, "nobody is connected")
+async def no_client_connected(server: Server) -> None:
+    gc.collect()  # connections of cancelled runs may be open until then
+    await wait_until_async(lambda: server.connections() == 0, "no client is connected")
 
 
-async def test_a_connection_that_died_with_the_last_server_is_no_failure_of_this_one(server: Server) -> None:
+async def test_a_connection_that_died_with_the_last_server_process_does_not_fail_the_next_run(server: Server) -> None:
     async with opener("postgresql", LIBPQ)(Target(server.port)) as alias:
         check = django_connection(alias)
         await expect(check, Status.HEALTHY, "^$")
@@ -45,7 +46,7 @@ async def test_a_connection_that_died_with_the_last_server_is_no_failure_of_this
 
 
 async def test_twenty_runs_in_twenty_threads_use_one_connection(server: Server) -> None:
-    await nobody_connected(server)
+    await no_client_connected(server)
     async with opener("postgresql", LIBPQ)(Target(server.port)) as alias:
         check = django_connection(alias)
         for _ in range(20):
@@ -68,13 +69,13 @@ async def test_after_a_restart_of_the_server_a_full_pool_of_django_fails_no_run(
         check = django_connection(alias)
         await expect(check, Status.HEALTHY, "^$")
         server.daemon.kill()
-        server.mend()
+        server.restore()
         for _ in range(4):
             await expect(check, Status.HEALTHY, "^$")
 
 
 async def test_a_pool_of_django_that_has_lost_its_connections_is_not_exhausted(server: Server) -> None:
-    """It waits longer and longer before it connects again, and views in need get none meanwhile."""
+    """It waits longer and longer before it connects again, and views get no connection until then."""
     async with pool_of_django(server, 2) as (alias, pool):
         check = django_connection(alias)
         taken = [pool.getconn() for _ in range(2)]
@@ -83,16 +84,18 @@ async def test_a_pool_of_django_that_has_lost_its_connections_is_not_exhausted(s
         for connection in taken:
             connection.close()
             pool.putconn(connection)
-        # After the second failure of both it waits for two seconds, in which the server is started and asked.
-        await until(lambda: connecting_again(pool) == 2 and pool.get_stats()["connections_errors"] >= 4, "it waits")
-        server.mend()
+        # After the second failure of both connections it waits for 2 s, in which the server starts and the check runs.
+        await wait_until_async(
+            lambda: connecting_again(pool) == 2 and pool.get_stats()["connections_errors"] >= 4, "it waits"
+        )
+        server.restore()
         result = (await observe(check)).result
         assert "exhausted" not in result.message, result
         await recovers(check, 60.0)
 
 
-async def test_a_pool_of_django_that_nobody_has_opened_yet_stays_so_and_is_not_exhausted(server: Server) -> None:
-    await nobody_connected(server)
+async def test_a_pool_of_django_that_is_not_open_yet_stays_closed_and_is_not_exhausted(server: Server) -> None:
+    await no_client_connected(server)
     options = LIBPQ | {"pool": {"min_size": 2, "max_size": 2}}
     async with opener("postgresql", options)(Target(server.port)) as alias:
         result = await expect(django_connection(alias), Status.HEALTHY, "^$")
@@ -109,8 +112,8 @@ async def file_of_django(name: object) -> AsyncGenerator[str]:
 
 
 @pytest.mark.parametrize("kind", [str, Path])
-async def test_a_missing_file_of_sqlite_is_told_and_not_made(tmp_path: Path, kind: type) -> None:
-    """Not at first, and not when it is lost under the connection that has it open."""
+async def test_a_missing_file_of_sqlite_fails_and_is_not_created(tmp_path: Path, kind: type) -> None:
+    """Neither at first, nor when it is deleted while a connection has it open."""
     file = tmp_path / "db"
     async with file_of_django(kind(file)) as alias:
         check = django_connection(alias)
@@ -128,7 +131,7 @@ async def test_a_database_in_memory_needs_no_file(name: str) -> None:
         await expect(django_connection(alias), Status.HEALTHY, "^$")
 
 
-async def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+async def test_a_file_that_is_no_database_fails(tmp_path: Path) -> None:
     file = tmp_path / "letter"
     file.write_text("Dear Sir or Madam, " * 100)
     async with file_of_django(file) as alias:
@@ -136,7 +139,7 @@ async def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
 
 
 async def test_a_file_that_a_writer_has_locked_is_degraded_and_recovers(tmp_path: Path) -> None:
-    """However long Django would wait: by default for longer than a Check."""
+    """Although Django would wait, by default, for longer than the timeout of a Check."""
     file = tmp_path / "db"
     with closing(sqlite3.connect(file, isolation_level=None)) as writer:
         async with file_of_django(file) as alias:
@@ -159,12 +162,12 @@ async def test_it_works_on_trio_too(server: Server) -> None:
         await expect(django_connection(alias), Status.HEALTHY, "^$")
 
 
-async def test_an_alias_that_the_settings_do_not_have_is_a_failure_in_words() -> None:
+async def test_an_alias_that_is_not_in_the_settings_fails_with_the_reason() -> None:
     message = "^ClientError: there is no database 'nowhere' in the settings of Django$"
     await expect(django_connection("nowhere"), Status.UNHEALTHY, message)
 
 
 @pytest.mark.parametrize("wrong", [None, 1, object()])
-def test_what_is_no_alias_is_refused_when_the_check_is_made(wrong: Any) -> None:
+def test_a_wrong_alias_is_refused_when_the_check_is_made(wrong: Any) -> None:
     with pytest.raises(TypeError, match="django_connection: expected the alias of a database, a string"):
         django_connection(wrong)

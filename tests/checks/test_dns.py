@@ -1,4 +1,4 @@
-"""The resolver of the system: names that are in its files, and one that nobody has."""
+"""The resolver of the system: names that are in its files, and one without an address."""
 
 import re
 import socket
@@ -10,9 +10,9 @@ import pytest
 
 from asgi_health import Check, Health, Result, Status
 from asgi_health.checks.dns import dns_name
-from asgi_health.runtime.scheduler.runner import runner_of
+from tests.support.waiting import wait_until_async
 
-from .observe import expect, observe, until
+from .observe import expect, observe, run_due
 
 pytestmark = pytest.mark.anyio
 
@@ -40,7 +40,7 @@ IPV4, IPV6 = socket.AF_INET, socket.AF_INET6
         ([(IPV4, "10.0.0.1"), (IPV4, "10.0.0.2"), (IPV4, "10.0.0.2")], 2),
     ],
 )
-async def test_a_pod_with_an_address_of_each_family_is_one(
+async def test_a_pod_with_an_address_of_each_family_counts_once(
     monkeypatch: pytest.MonkeyPatch, answer: list[tuple[int, str]], count: int
 ) -> None:
     found = [(family, socket.SOCK_STREAM, 6, "", (address, 0)) for family, address in answer]
@@ -50,9 +50,9 @@ async def test_a_pod_with_an_address_of_each_family_is_one(
     assert result.data == {"addresses": (count, "")}
 
 
-async def test_a_name_that_nobody_has_is_told() -> None:
-    # RFC 6761: nobody ever has it. Without a network the resolver says so too, in other words.
-    await expect(dns_name("nobody.invalid"), Status.UNHEALTHY, "^gaierror: ", timeout=30.0)
+async def test_a_name_without_an_address_fails() -> None:
+    # RFC 6761: the name never exists. Without a network the resolver fails too, with another message.
+    await expect(dns_name("missing.invalid"), Status.UNHEALTHY, "^gaierror: ", timeout=30.0)
 
 
 async def test_sixty_runs_leak_no_thread() -> None:
@@ -60,25 +60,25 @@ async def test_sixty_runs_leak_no_thread() -> None:
     before = threading.active_count()
     for _ in range(60):
         assert (await observe(check, 10.0)).result.status is Status.HEALTHY
-    await until(lambda: threading.active_count() <= before, "all threads have ended")
+    await wait_until_async(lambda: threading.active_count() <= before, "all threads have ended")
 
 
-async def test_a_silent_resolver_holds_one_thread_however_often_the_name_is_asked_for(
+async def test_a_silent_resolver_blocks_one_thread_over_all_runs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     answered, asked, resolve = threading.Event(), list[threading.Thread](), socket.getaddrinfo
 
-    def silent(*question: Any, **options: Any) -> Any:
+    def silent(*arguments: Any, **options: Any) -> Any:
         asked.append(threading.current_thread())
         assert answered.wait(60)
-        return resolve(*question, **options)
+        return resolve(*arguments, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", silent)
     health = Health([Check("name", dns_name("127.0.0.1"), timeout=0.1, interval=0.02, retry_interval=0.02)])
 
     async def result() -> Result:
         await anyio.sleep(0.05)  # it is due again
-        await runner_of(health).refresh()
+        await run_due(health)
         found = health.report().checks[0].state.result
         assert found is not None
         return found
@@ -89,7 +89,7 @@ async def test_a_silent_resolver_holds_one_thread_however_often_the_name_is_aske
         assert re.match(r"(timed out|still running) after ", found.message)
     assert len(asked) == 1
     answered.set()
-    await until(lambda: not asked[0].is_alive(), "the answer ends the thread")
+    await wait_until_async(lambda: not asked[0].is_alive(), "the answer ends the thread")
     end = anyio.current_time() + 10
     while (found := await result()).status is not Status.HEALTHY:
         assert anyio.current_time() < end, found
@@ -99,6 +99,6 @@ async def test_a_silent_resolver_holds_one_thread_however_often_the_name_is_aske
     ("host", "minimum", "error"),
     [(None, 1, TypeError), ("https://host", 1, ValueError), ("host", "1", TypeError), ("host", 0, ValueError)],
 )
-def test_a_mistake_is_told_when_the_check_is_made(host: Any, minimum: Any, error: type[Exception]) -> None:
+def test_a_wrong_argument_is_refused_when_the_check_is_made(host: Any, minimum: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match=r"^dns_name: (host|minimum) must be "):
         dns_name(host, minimum=minimum)

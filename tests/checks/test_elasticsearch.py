@@ -7,18 +7,19 @@ from typing import Any
 import pytest
 
 from asgi_health import Status
+from tests.support.waiting import wait_until_async
 
 from .conftest import GetServer
-from .observe import expect, observe, until
+from .observe import expect, observe
 from .rows import Row
-from .rows.elasticsearch import ELASTICSEARCH
+from .rows.elasticsearch import ROWS as ELASTICSEARCH_ROWS
 from .servers import Target
 from .servers.elasticsearch import Elasticsearch
-from .servers.mark import PASSWORD
+from .servers.server import PASSWORD
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks elasticsearch")]
 
-each_client = pytest.mark.parametrize("row", ELASTICSEARCH, ids=str)
+each_client = pytest.mark.parametrize("row", ELASTICSEARCH_ROWS, ids=str)
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def server(get_server: GetServer) -> Iterator[Elasticsearch]:
     server = get_server("elasticsearch")
     assert isinstance(server, Elasticsearch)
     yield server
-    server.mend()
+    server.restore()
     server.become("green")
 
 
@@ -37,8 +38,8 @@ async def test_a_yellow_cluster_is_degraded_a_red_one_fails_and_a_green_one_is_h
     async with row.open(Target(server.port)) as client:
         check = row.check(client)
         server.become("yellow")
-        told = "^the cluster is yellow: 2 shards are not assigned$"
-        await expect(check, Status.DEGRADED, told)
+        message = "^the cluster is yellow: 2 shards are not assigned$"
+        await expect(check, Status.DEGRADED, message)
         server.become("red")
         await expect(check, Status.UNHEALTHY, "^the cluster is red: 4 shards are not assigned$")
         server.become("green")
@@ -51,7 +52,7 @@ async def test_a_red_cluster_is_red_also_when_the_connections_are_in_use(server:
     async with row.open(Target(server.port)) as client, row.occupy(client):
         server.become("red")
         await expect(row.check(client), Status.UNHEALTHY, "^the cluster is red")
-        await until(lambda: server.connections() == 2, "only the client of the application is connected")
+        await wait_until_async(lambda: server.connections() == 2, "only the client of the application is connected")
 
 
 @each_client
@@ -64,19 +65,17 @@ async def test_a_run_is_one_request(server: Elasticsearch, row: Row) -> None:
         assert server.asked() - before == 20
 
 
-@pytest.mark.parametrize("row", [row for row in ELASTICSEARCH if row.name.startswith("elasticsearch")], ids=str)
+@pytest.mark.parametrize("row", [row for row in ELASTICSEARCH_ROWS if row.name.startswith("elasticsearch")], ids=str)
 async def test_a_key_that_is_not_valid_in_a_header_is_not_shown(server: Elasticsearch, row: Row) -> None:
     async with row.open(Target(server.port)) as client:
         check = row.check(client.options(api_key=f"{PASSWORD}\n"))
         await expect(check, Status.UNHEALTHY, "^(the request cannot be sent: a header, or|ValueError: )")
 
 
-@pytest.mark.parametrize("row", [row for row in ELASTICSEARCH if "httpx" not in row.name], ids=str)
-async def test_an_aiohttp_that_does_not_tell_how_many_connections_are_in_use_is_asked_all_the_same(
-    server: Elasticsearch, row: Row
-) -> None:
+@pytest.mark.parametrize("row", [row for row in ELASTICSEARCH_ROWS if "httpx" not in row.name], ids=str)
+async def test_an_aiohttp_whose_usage_cannot_be_seen_is_still_asked(server: Elasticsearch, row: Row) -> None:
     class Reworked:
-        """What holds the connections, without the figures that are not promised."""
+        """A session without aiohttp's private attributes."""
 
         def __init__(self, inner: Any) -> None:
             self._inner = inner

@@ -1,4 +1,4 @@
-"""SQLAlchemy without greenlet, which it no longer brings by itself: plain engines are checked all the same."""
+"""SQLAlchemy without greenlet, which it no longer installs by itself: plain engines can still be checked."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ import sqlalchemy
 from sqlalchemy.exc import DatabaseError
 
 from asgi_health import Status
-from asgi_health.checks.engines import NoAsyncEngine, async_engine
+from asgi_health.checks._support.engines import NoAsyncEngine, async_engine
 from asgi_health.checks.sqlalchemy import sqlalchemy_engine
 
 
@@ -22,8 +22,8 @@ def test_without_greenlet_a_plain_engine_is_checked(monkeypatch: pytest.MonkeyPa
         engine.dispose()
 
 
-def test_a_file_that_is_no_database_is_not_green(tmp_path: Path) -> None:
-    """SQLite answers `SELECT 1` without a look at its file."""
+def test_a_file_that_is_no_database_is_not_healthy(tmp_path: Path) -> None:
+    """SQLite answers `SELECT 1` without reading its file."""
     file = tmp_path / "garbage"
     file.write_bytes(b"no database" * 1000)
     engine = sqlalchemy.create_engine(f"sqlite:///{file}")

@@ -1,4 +1,4 @@
-"""The extras in pyproject.toml: each that is spoken of exists, brings what it is for, and says since which version."""
+"""The extras in pyproject.toml: each one that is named exists, installs its drivers, and states its lowest version."""
 
 import re
 import tomllib
@@ -10,7 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from asgi_health.checks.table import rows
+from asgi_health.checks._support.catalogue import entries
 
 from .rows import ROWS, Row
 
@@ -18,14 +18,14 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 NOT_IN_ALL = {"arq"}
-"""It cannot be installed with the redis that Celery of today wants."""
+"""It cannot be installed with the redis that the newest Celery needs."""
 FOR_DEVELOPERS = {"bench", "test"}
 CODE = sorted((ROOT / "asgi_health").rglob("*.py"))
 TEXTS = [*CODE, ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def requirements(extra: str) -> list[Requirement]:
-    """What the extra installs, those of the extras that it names among them."""
+    """What the extra installs, with what the extras that it names install."""
     found: list[Requirement] = []
     for requirement in map(Requirement, EXTRAS[extra]):
         if requirement.name == PROJECT["name"]:
@@ -36,7 +36,7 @@ def requirements(extra: str) -> list[Requirement]:
 
 
 def distributions(requirement: Requirement) -> set[str]:
-    """The distribution that it names, and those that its extras bring."""
+    """The distribution that it names, and those that its extras install."""
     found: set[str] = {canonicalize_name(requirement.name)}
     for other in map(Requirement, requires(requirement.name) or ()):
         if other.marker and any(other.marker.evaluate({"extra": extra}) for extra in requirement.extras):
@@ -44,46 +44,56 @@ def distributions(requirement: Requirement) -> set[str]:
     return found
 
 
-def names(extra: str) -> set[str]:
-    """The extras that this one names."""
-    return {other for each in map(Requirement, EXTRAS[extra]) if each.name == PROJECT["name"] for other in each.extras}
+def named(extra: str) -> set[str]:
+    """The extras that this one names, with those that these name."""
+    direct = {
+        other for each in map(Requirement, EXTRAS[extra]) if each.name == PROJECT["name"] for other in each.extras
+    }
+    return direct.union(*map(named, direct))
+
+
+def extras_of_checks() -> set[str]:
+    return {entry.extra for entry in entries()} - {""}
 
 
 def extras_in_code() -> set[str]:
-    """The extras of the checks, and those that are named where a driver is loaded."""
+    """The extras of the checks, and those that the code names where it loads a driver."""
     return {extra for path in CODE for extra in re.findall(r'\bextra="([^"]+)"', path.read_text())}
 
 
 @pytest.fixture(scope="module")
 def of_module() -> Mapping[str, list[str]]:
-    """The distributions that bring a module."""
+    """The distributions that install a module."""
     return packages_distributions()
 
 
 def test_each_extra_of_a_check_exists() -> None:
-    told = {row.extra for row in rows()} - {""}
-    assert told
-    assert told <= extras_in_code() <= set(EXTRAS)
+    assert extras_of_checks()
+    assert extras_of_checks() <= extras_in_code() <= set(EXTRAS)
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_each_extra_that_a_text_names_exists(path: Path) -> None:
-    named = re.findall(r"asgi-health\[([a-z, ]+)\]", path.read_text())
-    assert {extra.strip() for group in named for extra in group.split(",")} <= set(EXTRAS)
+    groups = re.findall(r"asgi-health\[([a-z, ]+)\]", path.read_text())
+    assert {extra.strip() for group in groups for extra in group.split(",")} <= set(EXTRAS)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
-def test_the_extra_of_a_check_brings_its_drivers(row: Row, of_module: Mapping[str, list[str]]) -> None:
-    brought = {name for requirement in requirements(row.extra) for name in distributions(requirement)}
+def test_the_extra_of_a_check_installs_its_drivers(row: Row, of_module: Mapping[str, list[str]]) -> None:
+    installed = {name for requirement in requirements(row.extra) for name in distributions(requirement)}
     for driver in row.drivers:
-        assert brought & {canonicalize_name(name) for name in of_module[driver]}, driver
+        assert installed & {canonicalize_name(name) for name in of_module[driver]}, driver
 
 
-def test_all_is_each_extra_but_those_that_cannot_live_with_the_others() -> None:
-    assert names("all") == set(EXTRAS) - {"all"} - NOT_IN_ALL - FOR_DEVELOPERS
+def test_the_extra_checks_is_each_extra_of_a_check() -> None:
+    assert named("checks") == extras_of_checks() - NOT_IN_ALL
 
 
-def test_all_installs_the_redis_that_celery_works_with() -> None:
+def test_all_is_each_extra_of_users_but_those_that_conflict_with_others() -> None:
+    assert named("all") == set(EXTRAS) - {"all"} - NOT_IN_ALL - FOR_DEVELOPERS
+
+
+def test_all_installs_a_redis_that_celery_supports() -> None:
     assert any(each.name == "celery" and "redis" in each.extras for each in requirements("all"))
 
 
@@ -94,18 +104,18 @@ def test_the_page_on_installing_says_what_all_leaves_out() -> None:
 
 
 def test_the_tests_install_each_driver_of_a_check() -> None:
-    assert {row.extra for row in rows()} - {""} <= names("test")
+    assert extras_of_checks() <= named("test")
 
 
 @pytest.mark.parametrize("extra", ["", *EXTRAS])
-def test_each_requirement_says_from_which_version_on(extra: str) -> None:
+def test_each_requirement_has_a_lowest_version(extra: str) -> None:
     declared = EXTRAS[extra] if extra else PROJECT["dependencies"]
     for requirement in map(Requirement, declared):
         if requirement.name != PROJECT["name"]:
             assert {each.operator for each in requirement.specifier} & {">=", "=="}, str(requirement)
 
 
-def test_the_extras_of_celery_and_redis_meet_the_celery_that_wants_an_older_redis() -> None:
+def test_the_extras_of_celery_and_redis_allow_celery_5_5_with_its_older_redis() -> None:
     """kombu 5.5, of Celery 5.5, holds redis at 5.2.1 or below."""
     assert all(each.specifier.contains("5.5.3") for each in requirements("celery"))
     assert all(each.specifier.contains("5.2.1") for each in requirements("redis"))

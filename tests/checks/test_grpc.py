@@ -1,4 +1,4 @@
-"""What is special about gRPC's health service: the services that it tells of."""
+"""What is special about gRPC's health service: it answers for each service."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,11 +21,11 @@ pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks grpc")]
 def server(get_server: GetServer) -> Iterator[Server]:
     server = get_server("grpc")
     yield server
-    server.mend()
+    server.restore()
 
 
 @pytest.mark.parametrize(
-    ("service", "status", "told"),
+    ("service", "status", "message"),
     [
         ("orders", Status.HEALTHY, "^$"),
         ("long" * 50, Status.HEALTHY, "^$"),
@@ -34,14 +34,12 @@ def server(get_server: GetServer) -> Iterator[Server]:
         ("nowhere", Status.UNHEALTHY, "^NOT_FOUND: "),
     ],
 )
-async def test_the_service_that_is_named_is_the_one_that_is_judged(
-    server: Server, service: str, status: Status, told: str
-) -> None:
+async def test_the_named_service_decides(server: Server, service: str, status: Status, message: str) -> None:
     async with open_channel(Target(server.port)) as channel:
-        await expect(grpc_peer(channel, service), status, told)
+        await expect(grpc_peer(channel, service), status, message)
 
 
-async def test_a_server_without_the_health_service_fails_and_says_so() -> None:
+async def test_a_server_without_the_health_service_fails_with_the_reason() -> None:
     bare = grpc.aio.server()
     port = bare.add_insecure_port("127.0.0.1:0")
     await bare.start()
@@ -58,7 +56,7 @@ async def test_a_plain_channel_is_refused() -> None:
         grpc_peer(wrong)
 
 
-def test_a_service_that_is_no_text_is_refused() -> None:
+def test_a_service_that_is_no_string_is_refused() -> None:
     wrong: Any = None
     with pytest.raises(TypeError, match="service must be of type str"):
         grpc_peer(lambda: None, wrong)

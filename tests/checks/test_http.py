@@ -9,13 +9,14 @@ import pytest
 
 from asgi_health import Status
 from asgi_health.checks.http import httpx_url
+from tests.support.waiting import wait_until_async
 
 from .conftest import GetServer
-from .observe import expect, observe, until
+from .observe import expect, observe
 from .rows.http import occupy_httpx, open_httpx
 from .servers import Server, Target
 from .servers.http import LOGIN
-from .servers.mark import PASSWORD
+from .servers.server import PASSWORD
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks http")]
 
@@ -24,7 +25,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks http")]
 def server(get_server: GetServer) -> Iterator[Server]:
     server = get_server("http")
     yield server
-    server.mend()
+    server.restore()
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ async def client(server: Server) -> AsyncGenerator[httpx.AsyncClient]:
     ],
     ids=str,
 )
-async def test_an_answer_passes_or_is_told(
+async def test_an_answer_is_healthy_or_named_in_the_failure(
     client: httpx.AsyncClient, path: str, options: dict[str, Any], message: str
 ) -> None:
     await expect(
@@ -79,11 +80,11 @@ async def test_a_run_uses_the_connection_of_the_last(
     assert server.connections() == 1
 
 
-async def test_an_answer_that_is_cut_off_leaves_no_connection(client: httpx.AsyncClient, server: Server) -> None:
+async def test_a_body_that_is_cut_off_leaves_no_connection(client: httpx.AsyncClient, server: Server) -> None:
     check = httpx_url(client, "/large", method="GET")
     for _ in range(5):
         await expect(check, Status.HEALTHY, "", timeout=2.0)
-    await until(lambda: server.connections() == 0, "nobody is connected")
+    await wait_until_async(lambda: server.connections() == 0, "no client is connected")
 
 
 async def test_a_server_that_was_restarted_since_the_last_run_is_healthy(
@@ -96,13 +97,11 @@ async def test_a_server_that_was_restarted_since_the_last_run_is_healthy(
     await expect(check, Status.HEALTHY, "^$")
 
 
-async def test_what_is_opened_beside_an_exhausted_pool_is_closed_again(
-    client: httpx.AsyncClient, server: Server
-) -> None:
+async def test_the_extra_connection_for_an_exhausted_pool_is_closed(client: httpx.AsyncClient, server: Server) -> None:
     async with occupy_httpx(client):
         for _ in range(5):
             await expect(httpx_url(client, "/health"), Status.DEGRADED, "pool exhausted")
-        await until(lambda: server.connections() == 2, "only the pool is connected")
+        await wait_until_async(lambda: server.connections() == 2, "only the pool is connected")
 
 
 async def test_an_exhausted_pool_does_not_hide_a_wrong_answer(client: httpx.AsyncClient) -> None:
@@ -110,7 +109,7 @@ async def test_an_exhausted_pool_does_not_hide_a_wrong_answer(client: httpx.Asyn
         await expect(httpx_url(client, "/error"), Status.UNHEALTHY, "^HEAD was answered by 500")
 
 
-async def test_a_hook_signs_what_is_asked_beside_an_exhausted_pool_too(server: Server) -> None:
+async def test_a_hook_signs_the_request_on_an_extra_connection_too(server: Server) -> None:
     async def sign(request: httpx.Request) -> None:
         request.headers["authorization"] = LOGIN.decode()
 
@@ -132,7 +131,7 @@ async def test_a_hook_signs_what_is_asked_beside_an_exhausted_pool_too(server: S
     ],
     ids=str,
 )
-async def test_a_hook_that_raises_for_a_status_neither_shows_the_url_nor_decides(
+async def test_a_hook_that_raises_for_a_status_does_not_show_the_url_or_change_the_result(
     client: httpx.AsyncClient, options: dict[str, Any], message: str
 ) -> None:
     client.event_hooks = {"response": [raise_for_status]}
@@ -140,7 +139,7 @@ async def test_a_hook_that_raises_for_a_status_neither_shows_the_url_nor_decides
     await expect(check, Status.UNHEALTHY if message else Status.HEALTHY, message or "^$")
 
 
-async def test_what_a_hook_has_read_before_it_raises_is_judged() -> None:
+async def test_a_body_that_a_hook_has_read_before_it_raises_counts() -> None:
     async def read(response: httpx.Response) -> None:
         await response.aread()
         await raise_for_status(response)
@@ -151,7 +150,7 @@ async def test_what_a_hook_has_read_before_it_raises_is_judged() -> None:
         await expect(check, Status.UNHEALTHY, "^ready is false in the answer, expected true$")
 
 
-async def test_what_the_auth_of_a_client_was_refused_is_no_answer_of_the_service() -> None:
+async def test_a_refusal_of_the_client_s_auth_is_no_answer_of_the_service() -> None:
     class Token(httpx.Auth):
         def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
             token = yield httpx.Request("POST", f"http://tokens/?key={PASSWORD}")
@@ -167,19 +166,19 @@ async def test_what_the_auth_of_a_client_was_refused_is_no_answer_of_the_service
 @pytest.mark.parametrize("secret", [f"{PASSWORD}\n", f"Bearer {PASSWORD}\n"])
 async def test_a_header_that_is_not_valid_is_not_shown(client: httpx.AsyncClient, secret: str) -> None:
     client.headers["x-api-key"] = secret
-    told = "^the request cannot be sent: a header, or the URL, is not valid$"
-    await expect(httpx_url(client, "/health"), Status.UNHEALTHY, told)
+    message = "^the request cannot be sent: a header, or the URL, is not valid$"
+    await expect(httpx_url(client, "/health"), Status.UNHEALTHY, message)
 
 
-async def test_a_transport_without_a_pool_is_asked_as_it_is() -> None:
+async def test_a_transport_without_a_pool_is_used_as_it_is() -> None:
     async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(204))) as client:
         result = await expect(httpx_url(client, "http://service/health"), Status.HEALTHY, "^$")
         assert result.data == {}
 
 
-async def test_a_url_with_a_password_is_not_shown(nobody: int) -> None:
+async def test_a_url_with_a_password_is_not_shown(free_port: int) -> None:
     async with httpx.AsyncClient(trust_env=False) as client:
-        url = f"http://user:rightsecret@127.0.0.1:{nobody}/health"  # expect() looks for it
+        url = f"http://user:rightsecret@127.0.0.1:{free_port}/health"  # expect() looks for it
         await expect(httpx_url(client, url), Status.UNHEALTHY, "^ConnectionRefusedError: ")
 
 
@@ -191,7 +190,7 @@ async def test_a_url_with_a_password_is_not_shown(nobody: int) -> None:
         ({"statuses": ()}, "statuses must not be empty"),
     ],
 )
-async def test_a_mistake_is_told_when_the_check_is_made(options: dict[str, Any], message: str) -> None:
+async def test_a_wrong_argument_is_refused_when_the_check_is_made(options: dict[str, Any], message: str) -> None:
     async with httpx.AsyncClient() as client:
         with pytest.raises(ValueError, match=f"^httpx_url: {message}$"):
             httpx_url(client, "/health", **options)
@@ -216,7 +215,7 @@ async def test_a_mistake_is_told_when_the_check_is_made(options: dict[str, Any],
     ],
     ids=str,
 )
-async def test_a_member_is_compared_as_json_means_it(expected: object, answered: str, same: bool) -> None:
+async def test_a_member_is_compared_by_the_rules_of_json(expected: object, answered: str, same: bool) -> None:
     transport = httpx.MockTransport(lambda _: httpx.Response(200, text=f'{{"ready": {answered}}}'))
     async with httpx.AsyncClient(transport=transport) as client:
         check = httpx_url(client, "http://service/health", members={"ready": expected})
@@ -224,7 +223,7 @@ async def test_a_member_is_compared_as_json_means_it(expected: object, answered:
 
 
 @pytest.mark.parametrize(("value", "kind"), [({1, 2}, TypeError), (b"ok", TypeError), (float("nan"), ValueError)])
-def test_a_member_that_json_cannot_hold_is_told_when_the_check_is_made(value: object, kind: type[Exception]) -> None:
+def test_a_member_that_json_cannot_hold_is_refused_when_the_check_is_made(value: object, kind: type[Exception]) -> None:
     with pytest.raises(kind, match=r"^httpx_url: members: ready: JSON cannot hold the value: "):
         httpx_url(lambda: None, "https://service/health", members={"ready": value})
 
@@ -244,7 +243,7 @@ def test_a_member_that_json_cannot_hold_is_told_when_the_check_is_made(value: ob
     ],
 )
 @pytest.mark.parametrize("client", [httpx.AsyncClient, lambda: None])
-def test_what_is_no_url_is_told_without_it_when_the_check_is_made(client: Any, url: str) -> None:
+def test_a_wrong_url_is_refused_when_the_check_is_made_and_not_shown(client: Any, url: str) -> None:
     given = client() if isinstance(client, type) else client
     with pytest.raises(ValueError, match=r"^httpx_url: url must be http or https, :// and a host, or a path") as caught:
         httpx_url(given, url)

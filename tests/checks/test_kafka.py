@@ -1,4 +1,4 @@
-"""What is special about Kafka: several kinds of client, and several brokers. Its server is told in servers/kafka.py."""
+"""What is special about Kafka: several kinds of client, and several brokers. servers/kafka.py describes its server."""
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
@@ -12,11 +12,12 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from asgi_health import Status
 from asgi_health.checks.kafka import aiokafka_client, aiokafka_consumer
+from tests.support.waiting import wait_until_async
 
 from .conftest import GetServer
-from .observe import TIMED_OUT, expect, observe, recovers, until
+from .observe import TIMED_OUT, expect, observe, recovers
 from .servers import Server
-from .servers.mark import PASSWORD, USER
+from .servers.server import PASSWORD, USER
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks kafka")]
 
@@ -25,7 +26,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks kafka")]
 def server(get_server: GetServer) -> Iterator[Server]:
     server = get_server("kafka")
     yield server
-    server.mend()
+    server.restore()
 
 
 def settings(server: Server, *advertised: int) -> dict[str, Any]:
@@ -60,8 +61,8 @@ async def test_an_admin_client_is_a_client_too(server: Server) -> None:
     await expect(aiokafka_client(admin), Status.UNHEALTHY, "^ClientError: the client is closed$")
 
 
-async def test_a_broker_that_cannot_be_reached_gives_way_to_the_next(server: Server, nobody: int) -> None:
-    producer = AIOKafkaProducer(**settings(server, nobody, server.port))
+async def test_after_a_broker_that_cannot_be_reached_the_next_is_asked(server: Server, free_port: int) -> None:
+    producer = AIOKafkaProducer(**settings(server, free_port, server.port))
     await producer.start()
     try:
         for _ in range(5):
@@ -86,17 +87,17 @@ async def test_a_silent_broker_costs_one_run_at_most(server: Server) -> None:
             await producer.stop()
 
 
-async def test_a_client_that_was_not_started_is_told_apart_from_a_server_that_is_away(server: Server) -> None:
+async def test_a_client_that_was_not_started_has_another_message_than_a_missing_server(server: Server) -> None:
     producer = AIOKafkaProducer(**settings(server, server.port))
     message = rf"^ClientError: the client was not started, though 127\.0\.0\.1:{server.port} accepts it$"
     for _ in range(5):
         await expect(aiokafka_client(producer), Status.UNHEALTHY, message)
-    await until(lambda: server.connections() == 0, "what was opened for the reason is closed")
+    await wait_until_async(lambda: server.connections() == 0, "what was opened for the reason is closed")
     server.daemon.freeze()
     for _ in range(5):
         await expect(aiokafka_client(producer), Status.UNHEALTHY, "^timed out", timeout=0.05)
     server.daemon.thaw()
-    await until(lambda: server.connections() == 0, "what the deadline cut off is closed")
+    await wait_until_async(lambda: server.connections() == 0, "what the deadline cut off is closed")
     await producer.stop()
 
 
@@ -122,7 +123,7 @@ async def test_a_consumer_of_a_group_has_partitions(server: Server) -> None:
         await expect(aiokafka_consumer(consumer, min_partitions=3), Status.UNHEALTHY, message)
 
 
-async def test_a_consumer_to_which_its_group_gives_no_partition_works_on_nothing(server: Server) -> None:
+async def test_a_consumer_without_a_partition_of_its_group_fails(server: Server) -> None:
     async with consumer_of(server, "idle", "jobs-5-3") as consumer:
         await expect(aiokafka_client(consumer), Status.HEALTHY, "^$")
         message = "^the consumer has 0 partitions, expected at least 1$"
@@ -131,7 +132,7 @@ async def test_a_consumer_to_which_its_group_gives_no_partition_works_on_nothing
         assert result.data == {"brokers": (1, ""), "partitions": (0, ""), "lag": (0, "")}
 
 
-async def test_a_consumer_that_was_thrown_out_of_its_group_is_told_though_it_holds_its_partitions(
+async def test_a_consumer_that_its_group_removed_fails_though_it_keeps_its_partitions(
     server: Server,
 ) -> None:
     async with consumer_of(server, f"lost-{uuid4()}", "jobs-5-3", heartbeat_interval_ms=100) as consumer:
@@ -189,6 +190,6 @@ async def test_a_producer_is_no_consumer(server: Server) -> None:
         ({"max_lag": True}, TypeError),
     ],
 )
-def test_what_cannot_be_asked_of_a_consumer_is_refused(arguments: Any, error: type[Exception]) -> None:
+def test_wrong_limits_of_a_consumer_are_refused(arguments: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match=f"^aiokafka_consumer: {next(iter(arguments))} must be "):
         aiokafka_consumer(lambda: None, **arguments)

@@ -8,7 +8,7 @@ import anyio.lowlevel
 import pytest
 
 from asgi_health import Result, Status
-from asgi_health.checks.loop import WATCH, loop_lag
+from asgi_health.checks.loop import loop_lag
 from tests.support.virtual_time import BACKENDS, run_virtual, stall
 
 from .observe import expect
@@ -16,8 +16,8 @@ from .observe import expect
 each_backend = pytest.mark.parametrize("backend", BACKENDS)
 
 
-def look_while(backend: str, blocked: float, **options: Any) -> Result:
-    """One look, in virtual time, at a loop that somebody blocks for so many seconds ten times a second."""
+def run_while_blocked(backend: str, blocked: float, **options: Any) -> Result:
+    """Return the result of one run, in virtual time, on a loop that is blocked for `blocked` seconds every 0.1 s."""
 
     async def block() -> None:
         while True:
@@ -57,32 +57,32 @@ def test_an_idle_loop_is_not_late(backend: str) -> None:
     result = run_virtual(backend, main)
     assert result.status is Status.HEALTHY
     assert lag(result) == pytest.approx(0.0, abs=1e-3)
-    assert WATCH <= end - begin < WATCH + 0.05
+    assert 0.2 <= end - begin < 0.25
 
 
 @each_backend
-def test_a_loop_that_is_blocked_for_less_than_the_limit_is_healthy_and_says_how_late(backend: str) -> None:
-    result = look_while(backend, 0.09)
+def test_a_loop_blocked_for_less_than_the_limit_is_healthy_and_has_its_lag(backend: str) -> None:
+    result = run_while_blocked(backend, 0.09)
     assert result.status is Status.HEALTHY
     assert lag(result) == pytest.approx(0.09, abs=0.011)
 
 
 @each_backend
-def test_a_loop_that_is_blocked_for_more_than_the_limit_fails(backend: str) -> None:
-    result = look_while(backend, 0.5)
+def test_a_loop_blocked_for_more_than_the_limit_fails(backend: str) -> None:
+    result = run_while_blocked(backend, 0.5)
     assert result.status is Status.UNHEALTHY
     assert result.message.endswith(" s late, expected at most 0.1 s")
     assert lag(result) == pytest.approx(0.5, abs=0.011)
 
 
 @each_backend
-def test_the_limit_is_the_applications_choice(backend: str) -> None:
-    assert look_while(backend, 0.5, max_lag=1.0).status is Status.HEALTHY
-    assert look_while(backend, 0.05, max_lag=0.02).status is Status.UNHEALTHY
+def test_max_lag_sets_the_limit(backend: str) -> None:
+    assert run_while_blocked(backend, 0.5, max_lag=1.0).status is Status.HEALTHY
+    assert run_while_blocked(backend, 0.05, max_lag=0.02).status is Status.UNHEALTHY
 
 
 @pytest.mark.anyio
-async def test_a_real_loop_that_really_blocks_is_caught() -> None:
+async def test_a_blocked_real_loop_fails() -> None:
     async def block() -> None:
         while True:
             await anyio.lowlevel.checkpoint()

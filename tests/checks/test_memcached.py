@@ -7,9 +7,10 @@ import pytest
 
 from asgi_health import Status
 from asgi_health.checks.memcached import aiomcache_client
+from tests.support.waiting import wait_until_async
 
 from .conftest import GetServer
-from .observe import expect, observe, until
+from .observe import expect, observe
 from .rows.memcached import occupy_aiomcache, open_aiomcache
 from .servers import Target
 from .servers.memcached import Memcached
@@ -22,11 +23,11 @@ def server(get_server: GetServer) -> Iterator[Memcached]:
     server = get_server("memcached")
     assert isinstance(server, Memcached)
     yield server
-    server.mend()
+    server.restore()
 
 
-async def test_a_run_is_one_question(server: Memcached) -> None:
-    """`version` has no counter of its own: what is counted is the bytes."""
+async def test_a_run_is_one_request(server: Memcached) -> None:
+    """The server does not count `version`, so the bytes that it reads are counted."""
     async with open_aiomcache(Target(server.port)) as client:
         check = aiomcache_client(client)
         await expect(check, Status.HEALTHY, "")
@@ -41,7 +42,7 @@ async def test_a_run_is_one_question(server: Memcached) -> None:
         assert await bytes_read_in(20) - idle == 20 * len(b"version\r\n")
 
 
-async def test_no_answer_to_a_run_that_was_cut_off_is_read_by_the_application(server: Memcached) -> None:
+async def test_the_application_reads_no_answer_to_a_cancelled_run(server: Memcached) -> None:
     async with open_aiomcache(Target(server.port)) as client:
         check = aiomcache_client(client)
         await expect(check, Status.HEALTHY, "")
@@ -61,15 +62,15 @@ async def test_a_server_that_was_restarted_since_the_last_run_is_healthy(server:
         await expect(aiomcache_client(client), Status.HEALTHY, "^$")
 
 
-async def test_what_is_opened_beside_an_exhausted_pool_is_closed_again(server: Memcached) -> None:
+async def test_the_extra_connection_for_an_exhausted_pool_is_closed(server: Memcached) -> None:
     async with open_aiomcache(Target(server.port)) as client, occupy_aiomcache(client):
         before = server.connections()
         for _ in range(5):
             await expect(aiomcache_client(client), Status.DEGRADED, "pool exhausted")
-        await until(lambda: server.connections() == before, "only the pool is connected")
+        await wait_until_async(lambda: server.connections() == before, "only the pool is connected")
 
 
-async def test_a_pool_that_opens_no_more_than_its_smallest_number_is_exhausted_by_it(server: Memcached) -> None:
+async def test_a_pool_is_exhausted_at_its_smallest_number_of_connections(server: Memcached) -> None:
     client = aiomcache.Client("127.0.0.1", server.port, pool_size=8, pool_minsize=1)
     connection = await client._pool.acquire()
     await expect(aiomcache_client(client), Status.DEGRADED, "^pool exhausted: 1 of 1 in use$")

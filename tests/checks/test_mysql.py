@@ -4,21 +4,23 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from asyncmy.pool import Pool as AsyncmyPool
 
 from asgi_health import Status
-from asgi_health.checks.mysql import _throw_away
+from asgi_health.checks.mysql import asyncmy_pool
+from tests.support.waiting import wait_until_async
 
 from .conftest import GetServer
-from .observe import expect, until
+from .observe import expect
 from .proxy import proxied
 from .rows import Row
-from .rows.mysql import MYSQL
+from .rows.mysql import ROWS as MYSQL_ROWS
 from .servers import Target
 from .servers.mariadb import MariaDB
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks mariadb")]
 
-pools = pytest.mark.parametrize("row", [row for row in MYSQL if row.extra == "mysql"], ids=str)
+pools = pytest.mark.parametrize("row", [row for row in MYSQL_ROWS if row.extra == "mysql"], ids=str)
 
 
 @pytest.fixture
@@ -26,11 +28,11 @@ def server(get_server: GetServer) -> Iterator[MariaDB]:
     server = get_server("mariadb")
     assert isinstance(server, MariaDB)
     yield server
-    server.mend()
+    server.restore()
 
 
 @pools
-async def test_a_connection_that_dies_under_the_ping_is_not_hidden_by_a_new_one(server: MariaDB, row: Row) -> None:
+async def test_a_connection_that_dies_during_the_ping_is_not_hidden_by_a_reconnect(server: MariaDB, row: Row) -> None:
     async with proxied(server.port) as proxy, row.open(Target(proxy.port)) as pool:
         check = row.check(pool)
         await expect(check, Status.HEALTHY, "^$")
@@ -39,11 +41,11 @@ async def test_a_connection_that_dies_under_the_ping_is_not_hidden_by_a_new_one(
         async def acquire_and_lose() -> Any:
             connection = await acquire()
             proxy.cut()
-            await until(lambda: server.connections() == 0, "the server has lost it")
+            await wait_until_async(lambda: server.connections() == 0, "the server has lost it")
             return connection
 
         pool.acquire = acquire_and_lose
-        # The last is uvloop's word for a line that was reset.
+        # uvloop raises the last one for a connection that was reset.
         lost = r"^OperationalError: \((2006|2013), |^RuntimeError: .*the handler is closed$"
         await expect(check, Status.UNHEALTHY, lost)
         pool.acquire = acquire
@@ -51,17 +53,17 @@ async def test_a_connection_that_dies_under_the_ping_is_not_hidden_by_a_new_one(
 
 
 @pools
-async def test_what_is_opened_beside_an_exhausted_pool_is_closed_again(server: MariaDB, row: Row) -> None:
+async def test_the_extra_connection_for_an_exhausted_pool_is_closed(server: MariaDB, row: Row) -> None:
     assert row.occupy is not None
     async with row.open(Target(server.port)) as pool, row.occupy(pool):
         for _ in range(5):
             await expect(row.check(pool), Status.DEGRADED, "pool exhausted")
-        await until(lambda: server.connections() == 2, "only the pool is connected")
+        await wait_until_async(lambda: server.connections() == 2, "only the pool is connected")
 
 
-def test_a_connection_of_older_asyncmy_that_is_thrown_away_is_not_handed_out_again() -> None:
-    class Older:
-        """Up to some release, closing left `connected` as it was, and the pool looks at nothing else."""
+async def test_a_broken_connection_of_an_old_asyncmy_is_not_connected_when_it_returns_to_the_pool() -> None:
+    class Connection:
+        """In old releases `close` leaves `connected` as it is, and the pool reads nothing else."""
 
         _connected = True
 
@@ -71,6 +73,18 @@ def test_a_connection_of_older_asyncmy_that_is_thrown_away_is_not_handed_out_aga
 
         def close(self) -> None: ...
 
-    connection = Older()
-    _throw_away(connection)
-    assert not connection.connected
+        async def ping(self, *, reconnect: bool) -> None:
+            raise OSError("gone")
+
+    released: list[bool] = []
+
+    async def acquire() -> Connection:
+        return Connection()
+
+    async def release(connection: Connection) -> None:
+        released.append(connection.connected)
+
+    pool: Any = AsyncmyPool(1, 1)
+    pool.acquire, pool.release = acquire, release
+    await expect(asyncmy_pool(pool), Status.UNHEALTHY, "^OSError: gone$")
+    assert released == [False]

@@ -10,13 +10,14 @@ import pytest
 
 from asgi_health import Status
 from asgi_health.checks.nats import nats_client
+from tests.support.waiting import wait_until_async
 
 from .conftest import GetServer
-from .observe import expect, observe, until
+from .observe import expect, observe
 from .rows.nats import REFUSED, RESET, open_client
 from .servers import Server, Target
-from .servers.mark import PASSWORD
 from .servers.nats import WEAK
+from .servers.server import PASSWORD
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks nats")]
 
@@ -25,7 +26,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks nats")]
 def server(get_server: GetServer) -> Iterator[Server]:
     server = get_server("nats")
     yield server
-    server.mend()
+    server.restore()
 
 
 async def test_a_user_who_may_neither_publish_nor_subscribe_is_enough(server: Server) -> None:
@@ -38,27 +39,27 @@ async def test_a_user_who_may_neither_publish_nor_subscribe_is_enough(server: Se
     try:
         await client.publish("news")
         await client.subscribe("news")
-        await until(lambda: len(refused) == 2, "both are refused")
+        await wait_until_async(lambda: len(refused) == 2, "both are refused")
         assert all("permissions violation" in each for each in refused)
         await expect(nats_client(client), Status.HEALTHY, "^$")
     finally:
         await client.close()
 
 
-async def test_a_client_that_reconnects_in_vain_says_why_from_its_first_attempt_on(server: Server) -> None:
+async def test_a_client_that_fails_to_reconnect_reports_why_from_its_first_attempt_on(server: Server) -> None:
     async with server.proxied() as proxy, open_client(Target(proxy.port)) as client:
         check = nats_client(client)
         await expect(check, Status.HEALTHY, "^$")
         proxy.reset()
-        await told(check, RESET)
+        await until_message(check, RESET)
     async with open_client(Target(server.port)) as client:
         check = nats_client(client)
         await expect(check, Status.HEALTHY, "^$")
         server.daemon.kill()
-        await told(check, REFUSED)
+        await until_message(check, REFUSED)
 
 
-async def told(check: Any, message: str) -> None:
+async def until_message(check: Any, message: str) -> None:
     end = anyio.current_time() + 15
     while not re.search(message, (found := (await observe(check)).result).message):
         assert anyio.current_time() < end, found

@@ -1,4 +1,4 @@
-"""A question that outlives the run which asked it."""
+"""A request that outlives the run that made it."""
 
 import asyncio
 import gc
@@ -6,22 +6,22 @@ from typing import Any
 
 import pytest
 
-from asgi_health.checks.outstanding import Outstanding
+from asgi_health.checks._support.outstanding import OutstandingRequest
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_question_that_fails_after_its_run_is_nothing_to_complain_about() -> None:
-    complaints: list[dict[str, Any]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
+async def test_a_request_that_fails_after_its_run_logs_nothing() -> None:
+    logged: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: logged.append(context))
     lost = asyncio.Event()
 
-    async def question() -> None:
+    async def request() -> None:
         await lost.wait()
         raise ConnectionResetError
 
-    outstanding = Outstanding()
-    run = asyncio.create_task(outstanding.ask(question, lambda: None))
+    outstanding = OutstandingRequest()
+    run = asyncio.create_task(outstanding.send(request, lambda: None))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     run.cancel()
@@ -32,4 +32,4 @@ async def test_a_question_that_fails_after_its_run_is_nothing_to_complain_about(
     del outstanding, run
     gc.collect()
     asyncio.get_running_loop().set_exception_handler(None)
-    assert complaints == []
+    assert logged == []

@@ -1,23 +1,23 @@
-"""How full a pool is, where its driver tells."""
+"""The usage of a pool, where its driver exposes it."""
 
 from types import SimpleNamespace
 from typing import Any
 
 from asgi_health import Status
-from asgi_health.checks.pool import Usage, answered, exhausted, usage_of
+from asgi_health.checks._support.pool import Usage, answered, exhausted, usage_of
 
 
 def usage_in(pool: Any) -> Usage | None:
     return usage_of(lambda: Usage(pool._in_use, pool._size))
 
 
-def test_a_driver_that_has_other_private_parts_costs_the_figures_and_no_more() -> None:
+def test_a_driver_with_other_private_attributes_costs_only_the_numbers() -> None:
     usage = usage_in(SimpleNamespace(_in_use=2))
     assert not exhausted(usage)
     assert (answered(usage).status, answered(usage).data) == (Status.HEALTHY, {})
 
 
-def test_a_driver_that_tells_is_believed() -> None:
+def test_a_driver_with_the_private_attributes_gives_the_usage() -> None:
     usage = usage_in(SimpleNamespace(_in_use=2, _size=2))
     assert exhausted(usage)
     assert (answered(usage).status, answered(usage).message) == (Status.DEGRADED, "pool exhausted: 2 of 2 in use")

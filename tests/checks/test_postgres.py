@@ -13,11 +13,12 @@ from psycopg_pool import AsyncConnectionPool
 
 from asgi_health import Status
 from asgi_health.checks import postgres
+from asgi_health.checks._support.psycopg import connecting_again, state_of
 from asgi_health.checks.postgres import asyncpg_pool
-from asgi_health.checks.psycopg import connecting_again, state_of
+from tests.support.waiting import wait_until_async
 
 from .conftest import GetServer
-from .observe import TIMED_OUT, expect, observe, recovers, until
+from .observe import TIMED_OUT, expect, observe, recovers
 from .rows import ROWS, Row
 from .servers import Target
 from .servers.postgres import Postgres
@@ -30,30 +31,30 @@ def server(get_server: GetServer) -> Iterator[Postgres]:
     server = get_server("postgres")
     assert isinstance(server, Postgres)
     yield server
-    server.mend()
+    server.restore()
 
 
 async def test_after_a_restart_of_the_server_a_full_psycopg_pool_fails_no_run(server: Postgres) -> None:
-    """Each of its connections is broken, and the run finds them one by one."""
+    """All of its connections are broken, and the run discards them one by one."""
     async with pool_of_psycopg(server, size=8) as pool:
         await pool.wait(10.0)
         check = postgres.psycopg_pool(pool)
         await expect(check, Status.HEALTHY, "^$")
         server.daemon.kill()
-        server.mend()
+        server.restore()
         for _ in range(8):
             await expect(check, Status.HEALTHY, "^$")
 
 
 async def test_a_psycopg_pool_that_has_lost_its_connections_is_not_exhausted(server: Postgres) -> None:
-    """It waits longer and longer before it connects again, and an application in need gets none meanwhile."""
+    """It waits longer and longer before it connects again, and the application gets no connection until then."""
     async with pool_of_psycopg(server, size=2) as pool:
         await pool.wait(10.0)
         check = postgres.psycopg_pool(pool)
         server.daemon.kill()
         while connecting_again(pool) != 2:
             assert (await observe(check)).result.status is Status.UNHEALTHY
-        server.mend()
+        server.restore()
         result = (await observe(check)).result
         assert "exhausted" not in result.message, result
         await recovers(check, 60.0)
@@ -73,7 +74,7 @@ class Failing(AsyncConnection[Any]):
 async def pool_that_has_lost(
     server: Postgres, monkeypatch: pytest.MonkeyPatch, *, lost: int, of: int
 ) -> AsyncGenerator[AsyncConnectionPool[Any]]:
-    """All else is at work, and what is lost will not be made again while the test goes on."""
+    """The other connections are in use, and the lost ones are not opened again during the test."""
     monkeypatch.setattr("psycopg_pool.base.AttemptWithBackoff.INITIAL_DELAY", 3600.0)
     async with pool_of_psycopg(server, size=of, connection_class=Failing) as pool:
         await pool.wait(10.0)
@@ -84,7 +85,7 @@ async def pool_that_has_lost(
                 connection = taken.pop()
                 await connection.close()
                 await pool.putconn(connection)
-            await until(lambda: connecting_again(pool) == lost, "it waits before it connects again")
+            await wait_until_async(lambda: connecting_again(pool) == lost, "it waits before it connects again")
             monkeypatch.setattr(Failing, "fails", False)
             yield pool
         finally:
@@ -96,8 +97,8 @@ async def test_a_psycopg_pool_that_has_lost_one_while_the_others_work_is_exhaust
     server: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with pool_that_has_lost(server, monkeypatch, lost=1, of=4) as pool:
-        told = "^pool exhausted: 3 of 4 in use, 1 to be made again$"
-        result = await expect(postgres.psycopg_pool(pool), Status.DEGRADED, told)
+        message = "^pool exhausted: 3 of 4 in use, 1 to be made again$"
+        result = await expect(postgres.psycopg_pool(pool), Status.DEGRADED, message)
         assert result.data["pool_in_use"] == (3, "")
 
 
@@ -107,14 +108,14 @@ async def test_a_psycopg_pool_that_has_lost_all_is_stuck(server: Postgres, monke
 
 
 @pytest.mark.parametrize("name", ["_sched", "AddConnection"])
-async def test_without_psycopgs_private_names_the_answer_is_no_better_than_the_pool(
+async def test_without_psycopgs_private_names_a_pool_without_connections_is_not_healthy(
     server: Postgres, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     async with pool_that_has_lost(server, monkeypatch, lost=2, of=2) as pool:
         with monkeypatch.context() as missing:
             missing.delattr(pool if name == "_sched" else psycopg_pool.pool_async, name)
             await expect(postgres.psycopg_pool(pool), Status.UNHEALTHY, TIMED_OUT)
-            assert state_of(pool).answered_beside().status is Status.UNHEALTHY  # what Django's check says
+            assert state_of(pool).answered_outside_pool().status is Status.UNHEALTHY  # what Django's check says
     async with pool_of_psycopg(server, size=1) as pool:
         await pool.wait(10.0)
         with monkeypatch.context() as missing:
@@ -122,8 +123,8 @@ async def test_without_psycopgs_private_names_the_answer_is_no_better_than_the_p
             await expect(postgres.psycopg_pool(pool), Status.HEALTHY, "^$")
 
 
-async def test_a_psycopg_pool_that_is_just_connecting_is_not_exhausted(server: Postgres) -> None:
-    """It counts the connections that it is making among those that it has."""
+async def test_a_psycopg_pool_that_is_connecting_is_not_exhausted(server: Postgres) -> None:
+    """It counts the connections that it is opening among those that it has."""
     pool: AsyncConnectionPool[Any]
 
     class Connection(AsyncConnection[Any]):
@@ -131,16 +132,16 @@ async def test_a_psycopg_pool_that_is_just_connecting_is_not_exhausted(server: P
 
         @classmethod
         async def connect(cls, *conninfo: Any, **options: Any) -> Any:
-            """The pool is first, and ends between the beginning and the end of the check's."""
+            """The pool connects first, and ends between the start and the end of the check's connection."""
             cls.calls += 1
             if cls.calls == 1:
-                await until(lambda: cls.calls == 2, "the check connects beside the pool")
+                await wait_until_async(lambda: cls.calls == 2, "the check opens an extra connection")
             else:
-                await until(lambda: pool.get_stats()["pool_available"] == 1, "the pool has connected")
+                await wait_until_async(lambda: pool.get_stats()["pool_available"] == 1, "the pool has connected")
             return await super().connect(*conninfo, **options)
 
     async with pool_of_psycopg(server, size=1, connection_class=Connection) as pool:
-        await until(lambda: Connection.calls == 1, "the pool connects")
+        await wait_until_async(lambda: Connection.calls == 1, "the pool connects")
         await expect(postgres.psycopg_pool(pool), Status.HEALTHY, "^$")
 
 
@@ -166,14 +167,16 @@ async def pool_of_psycopg(
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.server == "postgres" and row.occupy], ids=str)
-async def test_what_is_opened_beside_an_exhausted_pool_is_closed_again(server: Postgres, row: Row) -> None:
+async def test_the_extra_connection_for_an_exhausted_pool_is_closed(server: Postgres, row: Row) -> None:
     async with row.open(Target(server.port)) as pool, occupied(row, pool):
         check = row.check(pool)
         for _ in range(5):
             await expect(check, Status.DEGRADED, "pool exhausted")
-        gc.collect()  # what earlier tests have cut off may be connected until then
+        gc.collect()  # connections of cancelled runs may be open until then
         kept = 0 if row.takes_client else 1
-        await until(lambda: server.connections() == 2 + kept, "only the pool is connected, and what the check keeps")
+        await wait_until_async(
+            lambda: server.connections() == 2 + kept, "only the pool is connected, and what the check keeps"
+        )
 
 
 def occupied(row: Row, pool: Any) -> AbstractAsyncContextManager[None]:
@@ -181,7 +184,7 @@ def occupied(row: Row, pool: Any) -> AbstractAsyncContextManager[None]:
     return row.occupy(pool)
 
 
-async def test_a_psycopg_pool_that_is_told_where_to_connect_by_functions_is_asked_beside_it_too(
+async def test_a_psycopg_pool_with_functions_for_its_settings_opens_extra_connections_too(
     server: Postgres,
 ) -> None:
     target = Target(server.port)
@@ -211,8 +214,8 @@ async def test_a_conninfo_that_psycopg_cannot_read_is_not_quoted(conninfo: str) 
     pool: AsyncConnectionPool[Any] = AsyncConnectionPool(conninfo, min_size=1, open=False)
     await pool.open()
     try:
-        told = "^ClientError: psycopg cannot read how the pool is to connect"
-        result = await expect(postgres.psycopg_pool(pool), Status.UNHEALTHY, told)
+        message = "^ClientError: psycopg cannot read how the pool is to connect"
+        result = await expect(postgres.psycopg_pool(pool), Status.UNHEALTHY, message)
         assert "secret" not in result.message
     finally:
         await pool.close()

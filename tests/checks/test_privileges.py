@@ -1,4 +1,4 @@
-"""What the docs ask for is enough: a user who may connect, and nothing else."""
+"""The privileges of the docs are enough: a user who may connect, and nothing else."""
 
 from dataclasses import replace
 
@@ -9,13 +9,13 @@ from asgi_health import Status
 from .observe import expect
 from .rows import ROWS, Row
 from .servers import Server, Target
-from .servers.mark import HUMBLE
 from .servers.postgres import READER
+from .servers.server import UNPRIVILEGED
 
 pytestmark = pytest.mark.anyio
 
 DATABASES = {"postgres": "health", "mariadb": "information_schema"}
-"""Where such a user is let in. One without any privilege in a database of MariaDB may not so much as name it."""
+"""The databases that such a user may enter. MariaDB refuses to select a database in which a user has no privilege."""
 
 
 def rows(*, of_alembic: bool) -> pytest.MarkDecorator:
@@ -25,13 +25,13 @@ def rows(*, of_alembic: bool) -> pytest.MarkDecorator:
 
 @rows(of_alembic=False)
 async def test_to_connect_is_enough(row: Row, server: Server) -> None:
-    async with row.open(replace(Target(server.port), user=HUMBLE, database=DATABASES[row.server])) as client:
+    async with row.open(replace(Target(server.port), user=UNPRIVILEGED, database=DATABASES[row.server])) as client:
         await expect(row.check(client), Status.HEALTHY, "^$")
 
 
 @rows(of_alembic=True)
-async def test_for_alembic_it_takes_to_read_the_table_of_versions(row: Row, server: Server) -> None:
+async def test_for_alembic_select_on_the_table_of_versions_is_enough(row: Row, server: Server) -> None:
     async with row.open(replace(Target(server.port), user=READER)) as client:
         await expect(row.check(client), Status.HEALTHY, "^$")
-    async with row.open(replace(Target(server.port), user=HUMBLE)) as client:
+    async with row.open(replace(Target(server.port), user=UNPRIVILEGED)) as client:
         await expect(row.check(client), Status.UNHEALTHY, "^no table alembic_version can be seen")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from asgi_health import Check, Status
-from asgi_health.checks.cgroup import Memory, memory_in_use
+from asgi_health.checks._support.cgroup import Memory, memory_in_use
 from asgi_health.checks.process import disk_free, memory, open_files
 
 from .observe import expect
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 PATIENT = 10.0  # seconds that a thread may take to be scheduled
 
 
-async def test_a_disk_with_enough_free_is_healthy_and_says_how_much(tmp_path: Path) -> None:
+async def test_a_disk_with_enough_free_space_is_healthy_and_has_the_numbers(tmp_path: Path) -> None:
     check = disk_free(tmp_path, min_bytes=1, min_share=1e-9)
     result = await expect(check, Status.HEALTHY, "^$", timeout=PATIENT)
     (free, unit), (size, _) = result.data["disk_free"], result.data["disk_size"]
@@ -30,7 +30,7 @@ async def test_a_disk_with_enough_free_is_healthy_and_says_how_much(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("minimum", "told"),
+    ("minimum", "message"),
     [
         ({"min_bytes": 2**60}, r"expected at least 1048576\.0 TiB$"),
         ({"min_share": 0.999999}, r"expected at least 100\.0%$"),
@@ -38,12 +38,12 @@ async def test_a_disk_with_enough_free_is_healthy_and_says_how_much(tmp_path: Pa
         ({"min_bytes": 2**60, "min_share": 1e-9}, r"expected at least 1048576\.0 TiB$"),
     ],
 )
-async def test_a_disk_below_any_of_its_minima_fails(tmp_path: Path, minimum: Any, told: str) -> None:
-    pattern = rf"^[\d.]+ [KMGT]iB of [\d.]+ [KMGT]iB free on {tmp_path} \([\d.]+%\), {told}"
+async def test_a_disk_below_any_of_its_minima_fails(tmp_path: Path, minimum: Any, message: str) -> None:
+    pattern = rf"^[\d.]+ [KMGT]iB of [\d.]+ [KMGT]iB free on {tmp_path} \([\d.]+%\), {message}"
     await expect(disk_free(tmp_path, **minimum), Status.UNHEALTHY, pattern, timeout=PATIENT)
 
 
-async def test_a_path_that_is_not_there_fails_and_recovers_when_it_is_mounted(tmp_path: Path) -> None:
+async def test_a_missing_path_fails_and_recovers_when_it_is_mounted(tmp_path: Path) -> None:
     volume = tmp_path / "volume"
     check = disk_free(volume, min_bytes=1)
     await expect(check, Status.UNHEALTHY, "^FileNotFoundError: .*volume", timeout=PATIENT)
@@ -52,7 +52,7 @@ async def test_a_path_that_is_not_there_fails_and_recovers_when_it_is_mounted(tm
 
 
 @pytest.mark.parametrize("minimum", [{}, {"min_bytes": 0}, {"min_bytes": -1}, {"min_share": 1.0}, {"min_share": 5}])
-def test_a_minimum_that_says_nothing_is_refused(minimum: Any) -> None:
+def test_a_minimum_that_is_always_met_is_refused(minimum: Any) -> None:
     with pytest.raises(ValueError, match=r"^disk_free: "):
         disk_free("/", **minimum)
 
@@ -65,12 +65,12 @@ def test_a_minimum_of_another_type_is_refused(wrong: Any) -> None:
 
 @pytest.mark.parametrize("make", [memory, open_files])
 @pytest.mark.parametrize("share", [0, 1, 90, -0.5, float("nan")])
-def test_a_share_that_is_none_is_refused(make: Any, share: float) -> None:
+def test_a_share_outside_of_0_and_1_is_refused(make: Any, share: float) -> None:
     with pytest.raises(ValueError, match="max_share must be between 0 and 1"):
         make(max_share=share)
 
 
-async def test_memory_is_told_as_the_kernel_tells_it() -> None:
+async def test_memory_is_reported_as_the_kernel_reports_it() -> None:
     result = await expect(memory(max_share=0.999), Status.HEALTHY, "^$", timeout=PATIENT)
     (used, _), (limit, _) = result.data["memory_used"], result.data["memory_limit"]
     assert isinstance(used, int)
@@ -84,9 +84,9 @@ async def test_memory_beyond_its_share_fails() -> None:
 
 
 class Kernel:
-    """The files of the kernel that tell of memory, as a kernel with cgroups of version 2 alone would show them.
+    """The memory files of the kernel, as a kernel with cgroups of version 2 alone would show them.
 
-    A cgroup with a limit of its own is nothing that every machine lets its tests make.
+    Files, because not every machine lets its tests create a cgroup with a limit.
     """
 
     def __init__(self, folder: Path, own: str = "/pod/app", *, root: str = "/") -> None:
@@ -118,8 +118,8 @@ MACHINE = Memory(600 * 1024, 1000 * 1024, "the machine")
 MIB = 2**20
 
 
-def test_what_the_kernel_can_drop_is_not_in_use_and_shared_memory_is(tmp_path: Path) -> None:
-    """512 MiB allowed, full to the brim, for large files were read again and again; 100 MiB are in a tmpfs."""
+def test_memory_that_the_kernel_can_reclaim_is_not_in_use_and_shared_memory_is(tmp_path: Path) -> None:
+    """All of the 512 MiB are used, because large files were read repeatedly; 100 MiB are in a tmpfs."""
     kernel = Kernel(tmp_path)
     (kernel.proc / "meminfo").write_text("MemTotal:  8388608 kB\nMemFree:  1048576 kB\nMemAvailable:  4194304 kB\n")
     kernel.group("pod", "max")
@@ -145,7 +145,7 @@ def test_what_the_kernel_can_drop_is_not_in_use_and_shared_memory_is(tmp_path: P
     assert memory_in_use(kernel.proc) == Memory(191 * MIB, 512 * MIB, "the cgroup")
 
 
-def test_a_fuller_cgroup_around_the_own_one_counts(tmp_path: Path) -> None:
+def test_a_fuller_ancestor_of_the_own_cgroup_counts(tmp_path: Path) -> None:
     kernel = Kernel(tmp_path)
     kernel.group("pod", "2000", current=1900)
     kernel.group("pod/app", "1000", current=100)
@@ -179,7 +179,7 @@ def test_without_cgroups_of_version_2_the_machine_counts(tmp_path: Path) -> None
     assert memory_in_use(kernel.proc) == MACHINE
 
 
-def test_where_there_is_no_proc_nothing_is_known(tmp_path: Path) -> None:
+def test_without_proc_the_check_fails(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         memory_in_use(tmp_path)
 
@@ -195,13 +195,12 @@ async def test_open_files_are_counted(tmp_path: Path) -> None:
             file.close()
     assert after["open_files_limit"] == before["open_files_limit"]
     grown = int(after["open_files"][0]) - int(before["open_files"][0])
-    assert 40 <= grown <= 60  # others may have closed or opened one meanwhile
+    assert 40 <= grown <= 60  # other threads may have closed or opened one
 
 
 PROGRAM = """
 import os, resource
 from asgi_health.checks.process import open_files
-from asgi_health.core.result import failure
 
 check = open_files(max_share=0.9)
 resource.setrlimit(resource.RLIMIT_NOFILE, (100, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
@@ -220,7 +219,7 @@ except OSError:
 try:
     check()
 except OSError as error:
-    print(failure(error).message)
+    print(error)
 resource.setrlimit(resource.RLIMIT_NOFILE, (300, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
 print(check().status.name)
 """
@@ -231,11 +230,11 @@ def test_open_files_near_and_at_the_limit_fail_and_a_raised_limit_is_seen() -> N
     assert run.stdout.splitlines() == [
         "HEALTHY",
         "UNHEALTHY 91 of 100 files open, expected at most 90.0%",
-        "OSError: [Errno 24] Too many open files: '/dev/fd'",
+        "[Errno 24] Too many open files: '/dev/fd'",
         "HEALTHY",
     ]
 
 
 @pytest.mark.parametrize("make", [memory, open_files, lambda: disk_free("/", min_bytes=1)])
-def test_what_reads_files_runs_in_a_thread(make: Any) -> None:
+def test_checks_that_read_files_run_in_a_thread(make: Any) -> None:
     assert not Check("subject", make()).is_async

@@ -14,16 +14,18 @@ import pytest
 
 from asgi_health import Status
 from asgi_health.checks.amqp import aio_pika_connection, rabbitmq_queue
+from tests.support.waiting import wait_until_async
 
 from .conftest import GetServer
-from .observe import CheckFunction, expect, observe, until
+from .observe import CheckFunction, expect, observe
 from .rows import Row
-from .rows.amqp import AMQP, open_plain, open_robust, url_of
-from .rows.celery import CELERY
-from .rows.mark import Open
+from .rows.amqp import ROWS as AMQP_ROWS
+from .rows.amqp import open_plain, open_robust, url_of
+from .rows.celery import ROWS as CELERY_ROWS
+from .rows.row import Open
 from .servers import Target
-from .servers.mark import DATABASE, PASSWORD
 from .servers.rabbitmq import QUEUE, RabbitMQ
+from .servers.server import DATABASE, PASSWORD
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("checks rabbitmq")]
 
@@ -33,14 +35,14 @@ def server(get_server: GetServer) -> Iterator[RabbitMQ]:
     server = get_server("rabbitmq")
     assert isinstance(server, RabbitMQ)
     yield server
-    server.mend()
+    server.restore()
 
 
-ROWS = [*AMQP, *(row for row in CELERY if row.name == "celery-rabbitmq")]
+ROWS = [*AMQP_ROWS, *(row for row in CELERY_ROWS if row.name == "celery-rabbitmq")]
 
 
 def channels(server: RabbitMQ) -> int:
-    """How many are open, of which the garbage collector knows nothing."""
+    """How many are open, after a garbage collection."""
     gc.collect()
     return int(server.ask("length(rabbit_channel:list())"))
 
@@ -54,13 +56,13 @@ async def test_a_run_opens_one_channel_and_leaves_none(server: RabbitMQ, row: Ro
         connections = server.connections()
         for _ in range(20):
             assert (await observe(check)).result.status is Status.HEALTHY
-        await until(lambda: server.channels_opened() == before + 20, "every channel is counted")
-        await until(lambda: channels(server) == 0, "every channel is closed")
+        await wait_until_async(lambda: server.channels_opened() == before + 20, "every channel is counted")
+        await wait_until_async(lambda: channels(server) == 0, "every channel is closed")
         assert server.connections() == connections
 
 
 @pytest.mark.parametrize("opened", [open_robust, open_plain])
-async def test_a_run_that_is_cut_off_between_two_answers_costs_the_application_nothing(
+async def test_a_run_cancelled_between_two_answers_does_not_affect_the_application(
     server: RabbitMQ, opened: Open
 ) -> None:
     lost: list[object] = []
@@ -73,38 +75,36 @@ async def test_a_run_that_is_cut_off_between_two_answers_costs_the_application_n
             await expect(check, Status.UNHEALTHY, "^timed out", timeout=timeout)
         proxy.delay(0.0)
         await expect(check, Status.HEALTHY, "^$")
-        await until(lambda: channels(server) == 0, "every channel is closed")
+        await wait_until_async(lambda: channels(server) == 0, "every channel is closed")
         assert lost == []
 
 
 @pytest.mark.parametrize("opened", [open_robust, open_plain])
-async def test_a_connection_that_the_server_blocks_is_told_until_it_is_free_again(
-    server: RabbitMQ, opened: Open
-) -> None:
+async def test_a_connection_that_the_server_blocks_fails_until_it_is_unblocked(server: RabbitMQ, opened: Open) -> None:
     async with opened(Target(server.port)) as connection:
         check = aio_pika_connection(connection)
         channel = await connection.channel(publisher_confirms=False)
         watermark = server.ask("vm_memory_monitor:get_vm_memory_high_watermark()")
         server.ask("vm_memory_monitor:set_vm_memory_high_watermark(0.0000001)")
         try:
-            await until(lambda: server.ask("rabbit_alarm:get_alarms()") != "[]", "the alarm is raised")
+            await wait_until_async(lambda: server.ask("rabbit_alarm:get_alarms()") != "[]", "the alarm is raised")
             await expect(check, Status.HEALTHY, "^$")  # it has not published
             await channel.default_exchange.publish(aio_pika.Message(b"news"), "nowhere", mandatory=False)
-            await says(check, "^the server blocks the connection: it is short of memory or disk$")
+            await until_message(check, "^the server blocks the connection: it is short of memory or disk$")
         finally:
             server.ask(f"vm_memory_monitor:set_vm_memory_high_watermark({watermark})")
-        await says(check, "^$")
+        await until_message(check, "^$")
 
 
-async def says(check: CheckFunction, message: str) -> None:
-    """Run it again and again until it says that."""
+async def until_message(check: CheckFunction, message: str) -> None:
+    """Run it until its message matches."""
     end = anyio.current_time() + 30
     while not re.search(message, (result := (await observe(check, 1.0)).result).message):
         assert anyio.current_time() < end, f"not within 30 s: {message}, but {result}"
         await anyio.sleep(0.05)
 
 
-async def test_a_plain_connection_that_was_lost_stays_red_until_the_application_has_another(server: RabbitMQ) -> None:
+async def test_a_plain_connection_that_was_lost_fails_until_the_application_has_another(server: RabbitMQ) -> None:
     async with server.proxied() as proxy:
         url = url_of(Target(proxy.port))
         connections = [await aio_pika.connect(url)]
@@ -116,7 +116,7 @@ async def test_a_plain_connection_that_was_lost_stays_red_until_the_application_
         lost = "^the connection is lost and not made again yet, though the server accepts another one$"
         for check in [fixed, current] * 5:
             await expect(check, Status.UNHEALTHY, lost)
-        await until(lambda: server.connections() == 0, "what was opened beside it is closed")
+        await wait_until_async(lambda: server.connections() == 0, "the extra connection is closed")
         connections.append(await aio_pika.connect(url))
         await expect(current, Status.HEALTHY, "^$")
         await expect(fixed, Status.UNHEALTHY, lost)
@@ -142,7 +142,7 @@ async def test_a_user_who_may_enter_the_virtual_host_and_nothing_else_is_enough(
 
 @asynccontextmanager
 async def consuming(connection: Any, queue: str = QUEUE) -> AsyncIterator[list[bytes]]:
-    """A consumer that takes what comes, and acknowledges it."""
+    """A consumer that acknowledges each message."""
     taken: list[bytes] = []
 
     async def take(message: aio_pika.abc.AbstractIncomingMessage) -> None:
@@ -175,7 +175,7 @@ def queue(server: RabbitMQ) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("opened", [open_robust, open_plain])
-async def test_a_queue_without_a_consumer_is_told_until_it_has_one(server: RabbitMQ, queue: str, opened: Open) -> None:
+async def test_a_queue_without_a_consumer_fails_until_it_has_one(server: RabbitMQ, queue: str, opened: Open) -> None:
     async with opened(Target(server.port)) as connection:
         check = rabbitmq_queue(connection, queue)
         await expect(check, Status.UNHEALTHY, "^queue 'work' has 0 consumers, expected at least 1$")
@@ -189,13 +189,13 @@ async def test_a_queue_without_a_consumer_is_told_until_it_has_one(server: Rabbi
         await expect(check, Status.UNHEALTHY, "^queue 'work' has 0 consumers, expected at least 1$")
 
 
-async def test_a_consumer_that_the_server_has_cancelled_is_seen_though_its_connection_is_well(
+async def test_a_consumer_that_the_server_has_cancelled_fails_though_its_connection_is_healthy(
     server: RabbitMQ, queue: str
 ) -> None:
     async with open_plain(Target(server.port)) as connection, consuming(connection, queue) as taken:
         of_connection, of_queue = aio_pika_connection(connection), rabbitmq_queue(connection, queue)
         await publish(connection, 1, queue)
-        await until(lambda: taken == [b"news"], "it is at work")
+        await wait_until_async(lambda: taken == [b"news"], "it is at work")
         await expect(of_queue, Status.HEALTHY, "^$")
         server.delete(queue)
         await expect(
@@ -209,7 +209,7 @@ async def test_a_consumer_that_the_server_has_cancelled_is_seen_though_its_conne
         assert taken == [b"news"]
 
 
-async def test_messages_that_pile_up_are_told_by_a_bound_for_them(server: RabbitMQ, queue: str) -> None:
+async def test_messages_that_pile_up_fail_the_check_with_max_messages(server: RabbitMQ, queue: str) -> None:
     async with open_robust(Target(server.port)) as connection:
         check = rabbitmq_queue(connection, queue, min_consumers=0, max_messages=2)
         await publish(connection, 2, queue)
@@ -217,12 +217,12 @@ async def test_messages_that_pile_up_are_told_by_a_bound_for_them(server: Rabbit
         await publish(connection, 1, queue)
         await expect(check, Status.UNHEALTHY, "^queue 'work' has 3 messages, expected at most 2$")
         async with consuming(connection, queue):
-            await until(lambda: server.messages(queue) == 0, "it has taken them")
+            await wait_until_async(lambda: server.messages(queue) == 0, "it has taken them")
         await expect(check, Status.HEALTHY, "^$")
 
 
 @pytest.mark.parametrize("opened", [open_robust, open_plain])
-async def test_the_channel_of_the_application_outlives_a_queue_that_is_missing(server: RabbitMQ, opened: Open) -> None:
+async def test_the_channel_of_the_application_survives_a_missing_queue(server: RabbitMQ, opened: Open) -> None:
     async with opened(Target(server.port)) as connection:
         channel = await connection.channel()
         for given in (channel, lambda: channel):
@@ -233,10 +233,10 @@ async def test_the_channel_of_the_application_outlives_a_queue_that_is_missing(s
         assert not channel.is_closed
         await channel.declare_queue("mine", exclusive=True)
         await channel.close()
-        await until(lambda: channels(server) == 0, "every channel is closed")
+        await wait_until_async(lambda: channels(server) == 0, "every channel is closed")
 
 
-async def test_a_queue_that_is_exclusive_to_another_connection_is_told(server: RabbitMQ) -> None:
+async def test_a_queue_that_is_exclusive_to_another_connection_fails(server: RabbitMQ) -> None:
     async with open_robust(Target(server.port)) as connection, open_plain(Target(server.port)) as other:
         channel = await other.channel()
         await channel.declare_queue("mine", exclusive=True)
@@ -256,6 +256,6 @@ async def test_a_queue_that_is_exclusive_to_another_connection_is_told(server: R
         ({"max_messages": "9"}, TypeError, "max_messages must be a whole number, not one of str"),
     ],
 )
-def test_what_cannot_be_asked_of_a_queue_is_refused(arguments: Any, error: type[Exception], message: str) -> None:
+def test_wrong_arguments_of_a_queue_are_refused(arguments: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=f"^rabbitmq_queue: {message}"):
         rabbitmq_queue(lambda: None, **{"queue": "jobs", **arguments})

@@ -1,4 +1,4 @@
-"""What is special about Redis: what a run costs, what is left in a connection, failover, and more nodes than one."""
+"""What is special about Redis: what a run costs, unread answers, failover, and clusters of several nodes."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,21 +14,23 @@ import redis.backoff
 from asgi_health import Status
 from asgi_health.checks.redis import redis_client, redis_cluster
 from asgi_health.checks.valkey import valkey_client, valkey_cluster
+from tests.support.waiting import wait_until_async
 
 from .conftest import GetServer, do_without
-from .observe import TIMED_OUT, expect, observe, recovers, until
+from .observe import TIMED_OUT, expect, observe, recovers
 from .port import reserved_port
 from .proxy import proxied
 from .rows import Row
-from .rows.redis import DRIVERS, REDIS, occupy_pool, plain
+from .rows.redis import DRIVERS, occupy_pool, plain
+from .rows.redis import ROWS as REDIS_ROWS
 from .servers import Server, Target
-from .servers.mark import PASSWORD, USER, Missing
 from .servers.redis import BUS, MASTER, Redis, RedisSentinel, Valkey, reserved_cluster_port, watch
+from .servers.server import PASSWORD, USER, Missing
 
 pytestmark = pytest.mark.anyio
 
-each_row = pytest.mark.parametrize("row", REDIS, ids=str)
-behind_a_sentinel = pytest.mark.parametrize("row", [row for row in REDIS if "sentinel" in row.name], ids=str)
+each_row = pytest.mark.parametrize("row", REDIS_ROWS, ids=str)
+behind_a_sentinel = pytest.mark.parametrize("row", [row for row in REDIS_ROWS if "sentinel" in row.name], ids=str)
 each_server = pytest.mark.parametrize(("driver", "server"), [("redis", Redis), ("valkey", Valkey)])
 each_driver = pytest.mark.parametrize(
     ("driver", "kind", "check"), [("redis", "Redis", redis_client), ("valkey", "Valkey", valkey_client)]
@@ -39,10 +41,10 @@ each_driver = pytest.mark.parametrize(
 def single(driver: str, get_server: GetServer) -> Iterator[Server]:
     server = get_server(driver)
     yield server
-    server.mend()
+    server.restore()
 
 
-@pytest.mark.parametrize("row", [row for row in REDIS if "sentinel" not in row.name], ids=str)
+@pytest.mark.parametrize("row", [row for row in REDIS_ROWS if "sentinel" not in row.name], ids=str)
 async def test_a_run_is_one_command_and_nothing_else(row: Row, server: Redis) -> None:
     async with row.open(Target(server.port)) as client:
         check = row.check(client)
@@ -59,13 +61,13 @@ async def test_a_run_is_one_command_and_nothing_else(row: Row, server: Redis) ->
 async def test_a_run_is_one_ping_to_the_master_and_nothing_to_the_sentinel(row: Row, server: RedisSentinel) -> None:
     async with row.open(Target(server.port)) as client:
         await expect(row.check(client), Status.HEALTHY, "")
-        server.ignore()  # or its own pings to the master would be counted
+        server.ignore()  # otherwise its own pings to the master would be counted
         try:
             asked, pings = server.asked(), server.calls(server.master_port)["ping"]
             for _ in range(20):
                 assert (await observe(row.check(client))).result.status is Status.HEALTHY
             assert server.calls(server.master_port)["ping"] - pings == 20
-            assert server.asked() - asked == 2  # the asking itself
+            assert server.asked() - asked == 2  # the two commands of asked() itself
         finally:
             server.watch(server.master_port)
 
@@ -82,17 +84,17 @@ async def test_a_connection_that_is_opened_costs_two_commands_to_the_sentinel(ro
 
 
 @each_row
-async def test_what_is_opened_beside_an_exhausted_pool_is_closed_again(row: Row, server: Redis) -> None:
+async def test_the_extra_connection_for_an_exhausted_pool_is_closed(row: Row, server: Redis) -> None:
     assert row.occupy is not None
     async with row.open(Target(server.port)) as client, row.occupy(client):
         before = server.connections()
         for _ in range(5):
             await expect(row.check(client), Status.DEGRADED, "pool exhausted")
-        await until(lambda: server.connections() == before, "only the pool is connected")
+        await wait_until_async(lambda: server.connections() == before, "only the pool is connected")
 
 
 @each_driver
-async def test_an_exhausted_pool_that_makes_others_wait_is_told_at_once(
+async def test_an_exhausted_pool_with_waiting_tasks_is_reported_at_once(
     driver: str, kind: str, check: Any, single: Server
 ) -> None:
     async with plain(driver, kind, blocking=True)(Target(single.port)) as client:
@@ -103,7 +105,7 @@ async def test_an_exhausted_pool_that_makes_others_wait_is_told_at_once(
 
 
 @each_driver
-async def test_no_answer_to_a_run_that_was_cut_off_is_read_by_the_application(
+async def test_the_application_reads_no_answer_to_a_cancelled_run(
     driver: str, kind: str, check: Any, single: Server
 ) -> None:
     async with plain(driver, kind)(Target(single.port)) as client:
@@ -117,7 +119,7 @@ async def test_no_answer_to_a_run_that_was_cut_off_is_read_by_the_application(
 
 
 @each_driver
-async def test_an_answer_that_the_application_has_not_read_is_not_taken_for_ours(
+async def test_an_answer_that_the_application_has_not_read_is_not_taken_for_that_of_the_check(
     driver: str, kind: str, check: Any, single: Server
 ) -> None:
     async with plain(driver, kind)(Target(single.port)) as client:
@@ -130,8 +132,8 @@ async def test_an_answer_that_the_application_has_not_read_is_not_taken_for_ours
 
 
 @pytest.mark.parametrize("driver", ["redis"])
-async def test_a_connection_that_was_cut_off_before_it_could_log_in_is_thrown_away(driver: str, single: Server) -> None:
-    """Only redis-py can be cut off there: valkey-py does not wait for who knows the password."""
+async def test_a_connection_that_was_cancelled_before_its_login_is_closed(driver: str, single: Server) -> None:
+    """Only redis-py can be cancelled there: valkey-py does not await its credential provider."""
 
     class Slow(redis.CredentialProvider):
         delay = 60.0
@@ -141,7 +143,7 @@ async def test_a_connection_that_was_cut_off_before_it_could_log_in_is_thrown_aw
             return USER, PASSWORD
 
     provider = Slow()
-    never = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)  # or the client would mend it by itself
+    never = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)  # otherwise the client would reconnect by itself
     client: Any = redis.asyncio.Redis(port=single.port, credential_provider=provider, retry=never)
     await expect(redis_client(client), Status.UNHEALTHY, "timed out", timeout=0.2)
     provider.delay = 0.0
@@ -151,10 +153,10 @@ async def test_a_connection_that_was_cut_off_before_it_could_log_in_is_thrown_aw
 
 @each_driver
 @pytest.mark.parametrize("anyio_backend", [pytest.param(("asyncio", {"use_uvloop": True}), id="uvloop")])
-async def test_a_line_that_was_reset_is_told_as_such_on_uvloop_too(
+async def test_a_connection_that_was_reset_is_reported_as_such_on_uvloop_too(
     driver: str, kind: str, check: Any, single: Server, anyio_backend: object
 ) -> None:
-    """There the drivers raise RuntimeError for it: "the handler is closed"."""
+    """On uvloop the drivers raise RuntimeError: "the handler is closed"."""
     async with proxied(single.port) as proxy, plain(driver, kind)(Target(proxy.port)) as client:
         await expect(check(client), Status.HEALTHY, "")
         proxy.reset()
@@ -173,7 +175,7 @@ async def test_a_server_that_was_restarted_since_the_last_run_is_healthy(row: Ro
 
 
 @each_driver
-async def test_the_retries_of_a_client_are_what_they_were_after_a_run(
+async def test_the_retries_of_a_client_are_restored_after_a_run(
     driver: str, kind: str, check: Any, single: Server
 ) -> None:
     async with plain(driver, kind)(Target(single.port)) as client:
@@ -197,14 +199,14 @@ async def test_the_privileges_of_the_docs_are_enough(row: Row, server: Redis) ->
 
 
 @behind_a_sentinel
-async def test_a_master_that_no_sentinel_knows_is_told_without_how_to_log_in(
-    row: Row, server: RedisSentinel, nobody: int
+async def test_a_master_that_no_sentinel_knows_fails_without_showing_the_password(
+    row: Row, server: RedisSentinel, free_port: int
 ) -> None:
     """Drivers put their clients into the text of that error, and some of these show their password."""
     (driver,) = row.drivers
     check = redis_client if driver == "redis" else valkey_client
     sentinel = DRIVERS[driver].asyncio.Sentinel(
-        [("127.0.0.1", nobody), ("127.0.0.1", server.port)],
+        [("127.0.0.1", free_port), ("127.0.0.1", server.port)],
         sentinel_kwargs={"username": USER, "password": PASSWORD, "retry": None},
     )
     client = sentinel.master_for("another")
@@ -224,7 +226,7 @@ def stack(server: type[Redis]) -> Iterator[ExitStack]:
 
 
 def started(stack: ExitStack, server: Redis, *arguments: str) -> Redis:
-    server.daemon._command.extend(arguments)
+    server.daemon.command.extend(arguments)
     stack.callback(server.daemon.kill)
     server.start()
     return server
@@ -238,10 +240,12 @@ async def test_a_failover_is_followed(driver: str, server: type[Redis], stack: E
     master = started(stack, server(tmp_path, ports[0], *login))
     follow = (f"replicaof 127.0.0.1 {ports[0]}", "repl-diskless-sync-delay 0")
     replica = started(stack, server(tmp_path, ports[1], *follow, *login))
-    await until(lambda: "master_link_status:up" in replica.ask("INFO replication"), "the replica is in step", 20.0)
+    await wait_until_async(
+        lambda: "master_link_status:up" in replica.ask("INFO replication"), "the replica is in step", 20.0
+    )
     watcher = started(stack, server(tmp_path, ports[2]), "--sentinel")
     watch(watcher, ports[0])
-    await until(lambda: "slaves=1" in watcher.ask("INFO sentinel"), "the replica is known", 30.0)
+    await wait_until_async(lambda: "slaves=1" in watcher.ask("INFO sentinel"), "the replica is known", 30.0)
 
     as_user = {"username": USER, "password": PASSWORD}
     sentinel = DRIVERS[driver].asyncio.Sentinel([("127.0.0.1", ports[2])], sentinel_kwargs=as_user)
@@ -250,7 +254,7 @@ async def test_a_failover_is_followed(driver: str, server: type[Redis], stack: E
     await expect(check, Status.HEALTHY, "")
     master.daemon.kill()
     await expect(check, Status.UNHEALTHY, "Error")
-    watcher.ask(f"SENTINEL SET {MASTER} down-after-milliseconds 200")  # not earlier: a busy machine is as slow as that
+    watcher.ask(f"SENTINEL SET {MASTER} down-after-milliseconds 200")  # not earlier, because a busy machine is as slow
     await recovers(check, 30.0)
     assert client.connection_pool.master_address == ("127.0.0.1", ports[1])
     for each in (client, *sentinel.sentinels):
@@ -260,7 +264,7 @@ async def test_a_failover_is_followed(driver: str, server: type[Redis], stack: E
 @pytest.mark.processes
 @each_server
 @pytest.mark.parametrize("end", ["killed", "frozen"])
-async def test_a_cluster_that_misses_a_node_is_told_by_the_others(
+async def test_a_cluster_without_one_of_its_nodes_fails_by_the_answer_of_another(
     driver: str, server: type[Redis], stack: ExitStack, tmp_path: Path, end: str
 ) -> None:
     options = ("cluster-enabled yes", "cluster-node-timeout 500")
@@ -270,17 +274,17 @@ async def test_a_cluster_that_misses_a_node_is_told_by_the_others(
         node.ask("CLUSTER ADDSLOTS " + " ".join(map(str, range(number, 16384, 3))))
         node.ask(f"CLUSTER MEET 127.0.0.1 {nodes[0].port} {nodes[0].port + BUS}")
     for node in nodes:
-        await until(lambda node=node: is_ok(node), "the cluster is one", 30.0)  # type: ignore[misc]
+        await wait_until_async(lambda node=node: is_ok(node), "the cluster is one", 30.0)  # type: ignore[misc]
 
     kind = getattr(DRIVERS[driver].asyncio, f"{driver.title()}Cluster")
     client = kind(host="127.0.0.1", port=nodes[0].port, username=USER, password=PASSWORD)
     await client.initialize()
     check = redis_cluster(client) if driver == "redis" else valkey_cluster(client)
-    await recovers(check)  # on a busy machine its nodes may have lost sight of each other once more
-    victim = next(node for node in nodes if node.port == client.get_nodes()[0].port)  # who is asked first
+    await recovers(check)  # on a busy machine its nodes may have lost each other again
+    victim = next(node for node in nodes if node.port == client.get_nodes()[0].port)  # the one that is asked first
     (victim.daemon.kill if end == "killed" else victim.daemon.freeze)()
     others = [node for node in nodes if node is not victim]
-    await until(lambda: not any(is_ok(node) for node in others), "the others know", 20.0)
+    await wait_until_async(lambda: not any(is_ok(node) for node in others), "the others know", 20.0)
     if end == "frozen":
         await expect(check, Status.UNHEALTHY, TIMED_OUT)
     await expect(check, Status.UNHEALTHY, r"^cluster_state is fail, expected ok: \d+ of 16384 slots are served$")

@@ -1,4 +1,4 @@
-"""Engines without a pool that could be exhausted, and engines that are not there when the check is made."""
+"""Engines without a pool that could be exhausted, and engines that a function returns later."""
 
 import gc
 import os
@@ -65,8 +65,8 @@ async def test_a_plain_engine_with_any_pool(file: Path, given: Given, pool: Any)
 
 
 @pytest.mark.parametrize("kind", ["async", "plain"])
-async def test_a_missing_file_of_sqlite_is_told_and_not_made(tmp_path: Path, kind: str) -> None:
-    """Not at first, and not when it is lost under a pool that has it open."""
+async def test_a_missing_file_of_sqlite_fails_and_is_not_created(tmp_path: Path, kind: str) -> None:
+    """Neither at first, nor when it is deleted while a pool has it open."""
     file = tmp_path / "db"
     engine: Any = (
         create_async_engine(f"sqlite+aiosqlite:///{file}") if kind == "async" else create_engine(f"sqlite:///{file}")
@@ -121,7 +121,7 @@ async def test_a_pool_without_a_limit_is_never_exhausted(file: Path) -> None:
 
 
 @on_postgres
-async def test_an_exhausted_engine_with_options_of_its_own_is_asked_beside_its_pool(get_server: GetServer) -> None:
+async def test_an_exhausted_engine_passes_its_options_to_the_extra_connection(get_server: GetServer) -> None:
     root = create_async_engine(url("postgresql+asyncpg", Target(get_server("postgres").port)), **POOL)
     engine = root.execution_options(isolation_level="SERIALIZABLE")
     try:
@@ -134,7 +134,7 @@ async def test_an_exhausted_engine_with_options_of_its_own_is_asked_beside_its_p
 
 
 @on_postgres
-async def test_a_connection_goes_back_with_the_isolation_that_it_had(get_server: GetServer) -> None:
+async def test_a_connection_returns_to_the_pool_with_its_isolation_level(get_server: GetServer) -> None:
     engine = create_async_engine(
         url("postgresql+asyncpg", Target(get_server("postgres").port)),
         pool_size=1,
@@ -150,8 +150,8 @@ async def test_a_connection_goes_back_with_the_isolation_that_it_had(get_server:
 
 
 @pytest.mark.parametrize("driver", ["postgresql+asyncpg", "postgresql+psycopg", "mysql+aiomysql", "mysql+asyncmy"])
-async def test_a_connection_attempt_that_is_cut_off_is_closed_at_once(driver: str) -> None:
-    """Not when the garbage collector comes by, which may be hours later."""
+async def test_a_connection_attempt_that_is_cancelled_is_closed_at_once(driver: str) -> None:
+    """And not by the garbage collector, perhaps hours later."""
     with socket.create_server((HOST, 0)) as silent:
         engine = create_async_engine(url(driver, Target(silent.getsockname()[1])))
         check = sqlalchemy_engine(engine)
@@ -168,7 +168,7 @@ async def test_a_connection_attempt_that_is_cut_off_is_closed_at_once(driver: st
             await engine.dispose()
 
 
-def test_an_async_engine_needs_no_thread_where_it_is_there_when_the_check_is_made() -> None:
+def test_an_async_engine_needs_no_thread_where_the_check_is_made_with_it() -> None:
     engine = create_async_engine("sqlite+aiosqlite://")
     assert Check("database", sqlalchemy_engine(engine)).is_async
     assert not Check("database", sqlalchemy_engine(lambda: engine)).is_async

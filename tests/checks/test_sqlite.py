@@ -29,7 +29,7 @@ ALWAYS_IN_TRANSACTION: list[Any] = (
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    path = tmp_path / "a database?.sqlite"  # with all that an address would have to escape
+    path = tmp_path / "a database?.sqlite"  # with characters that a URI must escape
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE t (x)")
     return path
@@ -57,14 +57,14 @@ async def test_a_file_is_checked_on_trio_too(path: Path) -> None:
     await expect(sqlite_database(path), Status.HEALTHY, "^$")
 
 
-async def test_a_relative_path_stays_what_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_relative_path_is_resolved_when_the_check_is_made(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(path.parent)
     check = sqlite_database(path.name)
     monkeypatch.chdir("/")
     await expect(check, Status.HEALTHY, "^$")
 
 
-async def test_a_missing_file_fails_and_is_not_made(tmp_path: Path) -> None:
+async def test_a_missing_file_fails_and_is_not_created(tmp_path: Path) -> None:
     path = tmp_path / "nowhere"
     await expect(sqlite_database(path), Status.UNHEALTHY, "^OperationalError: unable to open database file$")
     assert not path.exists()
@@ -73,7 +73,7 @@ async def test_a_missing_file_fails_and_is_not_made(tmp_path: Path) -> None:
     await expect(sqlite_database(path), Status.HEALTHY, "^$")
 
 
-async def test_a_file_that_is_lost_and_replaced_is_told_by_the_same_check(path: Path, tmp_path: Path) -> None:
+async def test_a_file_that_is_deleted_and_replaced_is_reported_by_the_same_check(path: Path, tmp_path: Path) -> None:
     check = sqlite_database(path)
     await expect(check, Status.HEALTHY, "^$")
     letter = tmp_path / "letter"
@@ -97,7 +97,7 @@ async def test_an_empty_file_is_a_database_without_tables(tmp_path: Path) -> Non
 
 
 async def test_a_file_that_a_writer_has_locked_is_degraded_and_recovers(path: Path, writer: sqlite3.Connection) -> None:
-    """However long the connection of the application would wait: by default for longer than a Check."""
+    """Although the connection of the application would wait, by default, for longer than the timeout of a Check."""
     async with aiosqlite.connect(path, timeout=60.0) as connection:
         for check in (sqlite_database(path), aiosqlite_connection(connection)):
             writer.execute("BEGIN EXCLUSIVE")
@@ -106,7 +106,7 @@ async def test_a_file_that_a_writer_has_locked_is_degraded_and_recovers(path: Pa
             await expect(check, Status.HEALTHY, "^$")
 
 
-async def test_a_writer_at_work_in_wal_mode_locks_nobody_out(path: Path, writer: sqlite3.Connection) -> None:
+async def test_a_writer_in_wal_mode_does_not_lock_readers_out(path: Path, writer: sqlite3.Connection) -> None:
     writer.execute("PRAGMA journal_mode = WAL")
     writer.execute("BEGIN IMMEDIATE")
     writer.execute("INSERT INTO t VALUES (1)")
@@ -116,12 +116,12 @@ async def test_a_writer_at_work_in_wal_mode_locks_nobody_out(path: Path, writer:
 @pytest.mark.parametrize(
     ("wrong", "error"), [(1, TypeError), (None, TypeError), (":memory:", ValueError), ("", ValueError)]
 )
-def test_what_is_no_path_of_a_file_is_refused_when_the_check_is_made(wrong: Any, error: type[Exception]) -> None:
+def test_a_wrong_path_is_refused_when_the_check_is_made(wrong: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="sqlite_database: expected the path of a file"):
         sqlite_database(wrong)
 
 
-async def test_a_connection_of_aiosqlite_reads_the_file_and_is_told_when_closed(path: Path) -> None:
+async def test_a_connection_of_aiosqlite_reads_the_file_and_fails_when_closed(path: Path) -> None:
     async with aiosqlite.connect(path) as connection:
         check = aiosqlite_connection(lambda: connection)
         await expect(aiosqlite_connection(connection), Status.HEALTHY, "^$")
@@ -133,7 +133,7 @@ async def test_a_connection_of_aiosqlite_reads_the_file_and_is_told_when_closed(
     ("options", "status", "message"),
     [({}, Status.HEALTHY, "^$"), ({"isolation_level": None}, Status.HEALTHY, "^$"), *ALWAYS_IN_TRANSACTION],
 )
-async def test_a_run_on_a_connection_of_aiosqlite_keeps_no_writer_waiting(
+async def test_a_run_on_a_connection_of_aiosqlite_blocks_no_writer(
     path: Path, writer: sqlite3.Connection, options: dict[str, Any], status: Status, message: str
 ) -> None:
     writer.execute("PRAGMA busy_timeout = 0")
@@ -190,7 +190,7 @@ def test_another_kind_of_connection_is_refused_when_the_check_is_made(path: Path
         aiosqlite_connection(connection)  # type: ignore[arg-type]
 
 
-async def test_a_connection_that_is_not_there_yet_is_a_failure_in_words() -> None:
+async def test_a_connection_that_does_not_exist_yet_fails_with_a_reason() -> None:
     await expect(aiosqlite_connection(lambda: None), Status.UNHEALTHY, "^ClientError: there is no client yet")
 
 

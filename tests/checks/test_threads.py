@@ -1,4 +1,4 @@
-"""How many threads are left for blocking functions."""
+"""How many threads are free for blocking functions."""
 
 import threading
 from typing import Any
@@ -9,8 +9,7 @@ import pytest
 
 from asgi_health import Result, Status
 from asgi_health.checks.threads import thread_limiter
-
-from .observe import until
+from tests.support.waiting import wait_until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +20,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> Any:
 
 
 class Busy:
-    """Blocking functions at work in the threads of a limiter, and some that wait for one."""
+    """Blocking functions in the threads of a limiter, and others that wait for a thread."""
 
     def __init__(self, limiter: anyio.CapacityLimiter | None, count: int) -> None:
         self._limiter = limiter
@@ -34,7 +33,9 @@ class Busy:
         for _ in range(self._count):
             self._group.start_soon(self._run)
         state = (self._limiter or anyio.to_thread.current_default_thread_limiter()).statistics
-        await until(lambda: state().borrowed_tokens + state().tasks_waiting == self._count, "all have come", 30.0)
+        await wait_until_async(
+            lambda: state().borrowed_tokens + state().tasks_waiting == self._count, "all have come", 30.0
+        )
 
     async def __aexit__(self, *error: Any) -> None:
         self._release.set()
@@ -44,11 +45,11 @@ class Busy:
         await anyio.to_thread.run_sync(self._release.wait, limiter=self._limiter)
 
 
-def told(result: Result) -> tuple[Status, str]:
+def outcome(result: Result) -> tuple[Status, str]:
     return result.status, result.message
 
 
-async def test_a_limiter_with_tokens_left_is_healthy_and_says_how_many() -> None:
+async def test_a_limiter_with_free_tokens_is_healthy_and_has_the_numbers() -> None:
     limiter = anyio.CapacityLimiter(3)
     async with Busy(limiter, 2):
         result = await thread_limiter(limiter)()
@@ -56,21 +57,21 @@ async def test_a_limiter_with_tokens_left_is_healthy_and_says_how_many() -> None
     assert result.data == {"threads_in_use": (2, ""), "threads": (3, ""), "tasks_waiting": (0, "")}
 
 
-async def test_a_limiter_whose_threads_are_all_at_work_is_degraded_until_one_is_done() -> None:
+async def test_a_limiter_with_all_tokens_in_use_is_degraded_until_one_is_free() -> None:
     limiter = anyio.CapacityLimiter(2)
     check = thread_limiter(lambda: limiter)
     async with Busy(limiter, 5):
-        assert told(await check()) == (Status.DEGRADED, "threads exhausted: 2 of 2 in use, 3 tasks wait for one")
+        assert outcome(await check()) == (Status.DEGRADED, "threads exhausted: 2 of 2 in use, 3 tasks wait for one")
     assert (await check()).status is Status.HEALTHY
 
 
-async def test_without_a_limiter_it_is_the_one_that_anyio_uses_by_default() -> None:
+async def test_without_a_limiter_it_is_anyio_s_default_limiter() -> None:
     check = thread_limiter()
     total = int(anyio.to_thread.current_default_thread_limiter().total_tokens)
     assert (await check()).data["threads"] == (total, "")
     async with Busy(None, total + 1):
         message = f"threads exhausted: {total} of {total} in use, 1 tasks wait for one"
-        assert told(await check()) == (Status.DEGRADED, message)
+        assert outcome(await check()) == (Status.DEGRADED, message)
 
 
 async def test_a_limiter_without_a_limit_is_never_exhausted() -> None:
@@ -85,7 +86,7 @@ async def test_another_kind_of_limiter_is_refused(wrong: Any) -> None:
         thread_limiter(wrong)
 
 
-def test_it_can_be_declared_before_there_is_a_loop() -> None:
+def test_it_can_be_made_before_there_is_a_loop() -> None:
     limiter = anyio.CapacityLimiter(1)
 
     async def main() -> Result:

@@ -1,4 +1,4 @@
-"""Certificates of an authority of the tests, shown by real servers: asyncio for each kind, uvicorn for the rest."""
+"""Certificates of an authority of the tests, presented by real servers: asyncio for each kind, uvicorn for the rest."""
 
 import asyncio
 import os
@@ -17,13 +17,14 @@ import trustme
 
 from asgi_health import Status
 from asgi_health.checks.tls import tls_certificate
+from tests.support.waiting import wait_until_async
 
 from .daemon import Daemon
 from .loops import on_each_loop
-from .observe import expect, observe, recovers, until
+from .observe import expect, observe, recovers
 from .port import HOST, accepts, reserved_port
 from .proxy import proxied
-from .rows.mark import TIMED_OUT
+from .rows.row import TIMED_OUT
 from .servers.http import ROOT
 
 pytestmark = [pytest.mark.anyio, pytest.mark.processes, pytest.mark.xdist_group("checks tls")]
@@ -45,7 +46,7 @@ def nameless() -> ssl.SSLContext:
 
 @asynccontextmanager
 async def shown(*, days: float, name: str = HOST, authority: trustme.CA = AUTHORITY) -> AsyncGenerator[int]:
-    """Serve a certificate that expires in so many days; yield the port."""
+    """Serve a certificate that expires after that many days; yield the port."""
     now = datetime.now(UTC)
     leaf = authority.issue_cert(name, not_before=now - timedelta(days=90), not_after=now + timedelta(days=days))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -74,7 +75,7 @@ async def shown(*, days: float, name: str = HOST, authority: trustme.CA = AUTHOR
         (60.5, {"warn_days": 90}, Status.DEGRADED, "^the certificate expires in 60 days"),
     ],
 )
-async def test_the_days_that_are_left_decide(
+async def test_the_days_before_the_expiry_decide(
     days: float, options: dict[str, Any], status: Status, message: str
 ) -> None:
     async with shown(days=days) as port:
@@ -98,7 +99,7 @@ async def test_a_certificate_of_an_unknown_authority_is_a_failure() -> None:
 
 
 class Https:
-    """uvicorn, whose certificate is good."""
+    """uvicorn with a valid certificate."""
 
     def __init__(self, folder: Path, port: int) -> None:
         certificate = AUTHORITY.issue_cert(HOST)
@@ -133,7 +134,7 @@ def https(running: Https) -> Iterator[Https]:
 
 
 @on_each_loop
-async def test_a_server_that_was_killed_is_refused_and_found_again(https: Https) -> None:
+async def test_a_server_that_was_killed_is_refused_and_recovers(https: Https) -> None:
     check = tls_certificate(HOST, https.port, context=trusting())
     await expect(check, Status.HEALTHY, "^$", timeout=5.0)
     https.daemon.kill()
@@ -143,7 +144,7 @@ async def test_a_server_that_was_killed_is_refused_and_found_again(https: Https)
 
 
 @on_each_loop
-async def test_a_frozen_server_is_a_timeout_and_found_again(https: Https) -> None:
+async def test_a_frozen_server_is_a_timeout_and_recovers(https: Https) -> None:
     check = tls_certificate(HOST, https.port, context=trusting())
     await expect(check, Status.HEALTHY, "^$", timeout=5.0)
     https.daemon.freeze()
@@ -154,8 +155,8 @@ async def test_a_frozen_server_is_a_timeout_and_found_again(https: Https) -> Non
 
 @on_each_loop
 @pytest.mark.parametrize(("answer", "message"), [(b"220 mail.example ESMTP\r\n", "SSLError"), (b"", "SSLEOFError")])
-async def test_a_server_that_speaks_no_tls_is_told(answer: bytes, message: str) -> None:
-    """A thread of its own, for a server of asyncio would need its loop."""
+async def test_a_server_without_tls_fails(answer: bytes, message: str) -> None:
+    """In a thread of its own, because a server of asyncio would need the loop."""
     with socket.create_server((HOST, 0)) as listener:
 
         def serve() -> None:
@@ -174,7 +175,7 @@ async def test_a_server_that_speaks_no_tls_is_told(answer: bytes, message: str) 
     ("break_it", "message"),
     [("swallow", TIMED_OUT), ("trickle", TIMED_OUT), ("reset", "^(ConnectionResetError|ConnectionAbortedError)")],
 )
-async def test_a_bad_network_is_told(https: Https, break_it: str, message: str) -> None:
+async def test_a_bad_network_is_reported(https: Https, break_it: str, message: str) -> None:
     async with proxied(https.port) as proxy:
         check = tls_certificate(HOST, proxy.port, context=trusting())
         await expect(check, Status.HEALTHY, "^$", timeout=5.0)
@@ -195,7 +196,7 @@ async def test_sixty_runs_leak_nothing(https: Https) -> None:
     for _ in range(10):
         assert (await observe(check, 0.02)).result.status is Status.UNHEALTHY
     https.daemon.thaw()
-    await until(lambda: len(os.listdir("/proc/self/fd")) <= before, "all descriptors are closed")
+    await wait_until_async(lambda: len(os.listdir("/proc/self/fd")) <= before, "all descriptors are closed")
 
 
 @pytest.mark.parametrize(
@@ -209,6 +210,6 @@ async def test_sixty_runs_leak_nothing(https: Https) -> None:
         ({"warn_days": "14"}, TypeError, "warn_days must be"),
     ],
 )
-def test_a_mistake_is_told_when_the_check_is_made(options: Any, error: type[Exception], message: str) -> None:
+def test_a_wrong_argument_is_refused_when_the_check_is_made(options: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=f"^tls_certificate: {message}"):
         tls_certificate(**{"host": HOST, "port": 443, **options})

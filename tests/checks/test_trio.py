@@ -1,4 +1,4 @@
-"""What works on trio, and what says that it does not."""
+"""Checks that work on trio, and checks that fail there with the reason."""
 
 import sqlite3
 from collections.abc import Callable
@@ -29,27 +29,27 @@ NEEDS_ASYNCIO = "^ClientError: the driver needs asyncio, and the event loop is t
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
-async def test_a_check_works_on_trio_or_says_that_its_driver_does_not(row: Row, server: Server) -> None:
+async def test_a_check_works_on_trio_or_fails_because_of_its_driver(row: Row, server: Server) -> None:
     if row.any_loop:
         async with row.open(Target(server.port)) as client:
-            await expect(row.check(client), Status.HEALTHY, row.says["healthy"])
+            await expect(row.check(client), Status.HEALTHY, row.messages["healthy"])
         return
-    # A client that works, in the other loop of its application.
+    # The client works, on another loop.
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(row.open(Target(server.port))) as client:
         plain = not iscoroutinefunction(row.check(client))
         for given in (client, lambda: client) if row.takes_client else (client,):
             if plain:
-                await expect(row.check(given), Status.HEALTHY, row.says["healthy"])
+                await expect(row.check(given), Status.HEALTHY, row.messages["healthy"])
             else:
                 await expect(row.check(given), Status.UNHEALTHY, NEEDS_ASYNCIO)
 
 
-async def test_aiosqlite_says_so_too() -> None:
+async def test_aiosqlite_reports_trio_too() -> None:
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(aiosqlite.connect(":memory:")) as client:
         await expect(aiosqlite_connection(client), Status.UNHEALTHY, NEEDS_ASYNCIO)
 
 
-async def test_sqlite_by_its_file_works(tmp_path: Path) -> None:
+async def test_sqlite_by_its_path_works(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "file")) as connection:
         connection.execute("CREATE TABLE pages (number)")
     await expect(sqlite_database(tmp_path / "file"), Status.HEALTHY, "^$")
@@ -66,5 +66,5 @@ def beating() -> CheckFunction:
     [lambda: dns_name("localhost"), beating, lambda: loop_lag(max_lag=20.0), open_files, thread_limiter],
     ids=["dns", "heartbeat", "loop lag", "open files", "threads"],
 )
-async def test_what_has_no_driver_works(make: Callable[[], CheckFunction]) -> None:
+async def test_checks_without_a_driver_work(make: Callable[[], CheckFunction]) -> None:
     await expect(make(), Status.HEALTHY, "^$", timeout=30.0)

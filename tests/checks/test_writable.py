@@ -1,4 +1,4 @@
-"""`writable=True`: a server that answers, and takes no writes, is not well. Asked as cheaply as the ping."""
+"""`writable=True`: a server that answers and takes no writes is unhealthy, at the cost of the ping."""
 
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack
@@ -12,22 +12,23 @@ import pymysql
 import pytest
 
 from asgi_health import Status
+from asgi_health.checks._support.resp import AnswerError, parse_info, refusal_of
+from asgi_health.checks._support.writable import POSTGRES_QUERY, refusal_of_mysql
 from asgi_health.checks.arq import arq_pool
 from asgi_health.checks.redis import redis_client, redis_cluster
-from asgi_health.checks.resp import AnswerError, parsed, refusal_of
 from asgi_health.checks.valkey import valkey_client, valkey_cluster
-from asgi_health.checks.writable import POSTGRES, refusal_of_mysql
+from tests.support.waiting import wait_until_async
 
 from .conftest import GetServer
-from .observe import TIMED_OUT, expect, observe, recovers, until
+from .observe import TIMED_OUT, expect, observe, recovers
 from .port import reserved_port
 from .rows import ROWS, Row
 from .rows.redis import DRIVERS, behind_sentinel, plain
 from .servers import Server, Target
 from .servers.mariadb import MariaDB
-from .servers.mark import HUMBLE, PASSWORD, USER
 from .servers.postgres import Postgres, PostgresStandby
 from .servers.redis import BUS, Redis, RedisSentinel, Valkey, reserved_cluster_port
+from .servers.server import PASSWORD, UNPRIVILEGED, USER
 from .test_costs import COUNTED, QUERY, RUNS, STATEMENTS, counted, run, running
 
 pytestmark = pytest.mark.anyio
@@ -58,13 +59,13 @@ def standby(get_server: GetServer) -> Iterator[PostgresStandby]:
     server = get_server("postgres-standby")
     assert isinstance(server, PostgresStandby)
     yield server
-    server.mend()
+    server.restore()
 
 
 @on_standby
 @rows("postgres")
 async def test_a_standby_answers_and_takes_no_writes(row: Row, standby: PostgresStandby) -> None:
-    """For a user who may connect and nothing else it does so too, and an exhausted pool does not hide it."""
+    """A user who may only connect is enough, and an exhausted pool does not hide it."""
     async with row.open(Target(standby.port)) as client:
         check = row.check(client)
         await expect(check, Status.HEALTHY, "^$")
@@ -73,7 +74,7 @@ async def test_a_standby_answers_and_takes_no_writes(row: Row, standby: Postgres
         if row.occupy is not None:
             async with row.occupy(client):
                 await expect(check, Status.UNHEALTHY, STANDBY)
-    async with row.open(Target(standby.port, user=HUMBLE)) as client:
+    async with row.open(Target(standby.port, user=UNPRIVILEGED)) as client:
         await expect(writable(row).check(client), Status.UNHEALTHY, STANDBY)
 
 
@@ -85,7 +86,7 @@ async def test_a_standby_that_is_promoted_takes_writes(standby: PostgresStandby)
         checks = [
             writable(row).check(await stack.enter_async_context(row.open(Target(standby.port))))
             for row in OF_DATABASES
-            if row.server == "postgres" and row.name != "django+pool"  # one of Django at a time
+            if row.server == "postgres" and row.name != "django+pool"  # one row of Django is enough
         ]
         for check in checks:
             await expect(check, Status.UNHEALTHY, STANDBY)
@@ -96,18 +97,18 @@ async def test_a_standby_that_is_promoted_takes_writes(standby: PostgresStandby)
 
 @rows("postgres")
 async def test_a_database_that_is_read_only_for_the_user_takes_no_writes(row: Row, server: Postgres) -> None:
-    server.ask(f"ALTER ROLE {HUMBLE} SET default_transaction_read_only = on")
+    server.ask(f"ALTER ROLE {UNPRIVILEGED} SET default_transaction_read_only = on")
     try:
-        async with row.open(Target(server.port, user=HUMBLE)) as client:
+        async with row.open(Target(server.port, user=UNPRIVILEGED)) as client:
             await expect(row.check(client), Status.HEALTHY, "^$")
             await expect(writable(row).check(client), Status.UNHEALTHY, READ_ONLY)
     finally:
-        server.ask(f"ALTER ROLE {HUMBLE} RESET default_transaction_read_only")
+        server.ask(f"ALTER ROLE {UNPRIVILEGED} RESET default_transaction_read_only")
 
 
 @rows("postgres")
 async def test_to_ask_postgresql_for_writes_costs_as_much_as_the_ping(row: Row, server: Postgres) -> None:
-    expected = [POSTGRES if statement == "SELECT 1" else statement for statement in STATEMENTS[row.name]]
+    expected = [POSTGRES_QUERY if statement == "SELECT 1" else statement for statement in STATEMENTS[row.name]]
     async with running(writable(row), server.port) as (check, proxy):
         statements, trips = len(server.statements()), proxy.trips
         await run(check)
@@ -130,7 +131,7 @@ async def test_a_server_that_is_read_only_answers_and_takes_no_writes(row: Row, 
                     await expect(check, Status.UNHEALTHY, MARIADB_READ_ONLY)
         await recovers(check)
     with server.read_only():
-        async with row.open(Target(server.port, user=HUMBLE, database="information_schema")) as client:
+        async with row.open(Target(server.port, user=UNPRIVILEGED, database="information_schema")) as client:
             await expect(writable(row).check(client), Status.UNHEALTHY, MARIADB_READ_ONLY)
 
 
@@ -159,7 +160,7 @@ async def test_to_ask_mariadb_for_writes_is_one_query(row: Row, server: MariaDB)
         ((0, 0), ""),
         (("OFF", 0), ""),  # MariaDB 12 has more than two values
         ((1, 0), "read_only is 1"),
-        ((0, 1), "innodb_read_only is 1"),  # a reader of Aurora
+        ((0, 1), "innodb_read_only is 1"),  # a reader instance of Aurora
         ((1, 1), "read_only is 1, innodb_read_only is 1"),
         (("ON", 0), "read_only is ON"),
         (("NO_LOCK_NO_ADMIN", 0), "read_only is NO_LOCK_NO_ADMIN"),
@@ -172,7 +173,7 @@ def test_mysql_takes_writes_if_both_of_its_variables_are_off(answer: Any, refusa
 
 
 @rows("postgres", "mariadb", "redis", "redis-sentinel", "valkey", "valkey-sentinel")
-async def test_a_server_that_freezes_is_as_late_as_with_the_ping_and_recovers(row: Row, server: Server) -> None:
+async def test_a_frozen_server_is_a_timeout_with_writable_too_and_recovers(row: Row, server: Server) -> None:
     async with row.open(Target(server.port)) as client:
         check = writable(row).check(client)
         await expect(check, Status.HEALTHY, "^$")
@@ -211,7 +212,7 @@ def redis(driver: str, get_server: GetServer) -> Iterator[Redis]:
     server.ask("REPLICAOF NO ONE")
     for setting in ("maxmemory 0", "maxmemory-policy noeviction", "min-replicas-to-write 0", "appendonly no"):
         server.ask(f"CONFIG SET {setting}")
-    server.mend()
+    server.restore()
 
 
 def another(stack: ExitStack, driver: str, folder: Path, *options: str, port: int | None = None) -> Redis:
@@ -232,7 +233,9 @@ async def test_a_master_that_was_demoted_answers_and_takes_no_writes(
         for login in (f"masteruser {USER}", f"masterauth {PASSWORD}"):
             redis.ask(f"CONFIG SET {login}")
         redis.ask(f"REPLICAOF 127.0.0.1 {master.port}")
-        await until(lambda: "master_link_status:up" in redis.ask("INFO replication"), "the replica is in step")
+        await wait_until_async(
+            lambda: "master_link_status:up" in redis.ask("INFO replication"), "the replica is in step"
+        )
         assert redis.ask("SET news old").startswith("-READONLY")
         await expect(CLIENTS[driver](client), Status.HEALTHY, "^$")
         await expect(check, Status.UNHEALTHY, "^the server takes no writes: its role is slave, expected master$")
@@ -263,26 +266,26 @@ async def test_a_full_server_without_a_key_that_expires_may_evict_nothing(driver
         await expect(CLIENTS[driver](client, writable=True), Status.UNHEALTHY, "and volatile-lru has nothing to evict$")
 
 
-async def test_a_server_without_the_replicas_that_it_wants_takes_no_writes(driver: str, redis: Redis) -> None:
+async def test_a_server_without_the_replicas_that_it_requires_takes_no_writes(driver: str, redis: Redis) -> None:
     async with plain(driver, driver.title())(Target(redis.port)) as client:
         redis.ask("CONFIG SET min-replicas-to-write 1")
         assert redis.ask("SET news old").startswith("-NOREPLICAS")
-        message = "^the server takes no writes: it has none of the replicas that min-replicas-to-write wants$"
+        message = "^the server takes no writes: it has none of the replicas that min-replicas-to-write requires$"
         await expect(CLIENTS[driver](client, writable=True), Status.UNHEALTHY, message)
 
 
-async def test_a_failed_snapshot_is_degraded_for_it_may_have_stopped_the_writes(driver: str, redis: Redis) -> None:
+async def test_a_failed_snapshot_is_degraded_because_it_may_have_stopped_the_writes(driver: str, redis: Redis) -> None:
     async with plain(driver, driver.title())(Target(redis.port)) as client:
         check = CLIENTS[driver](client, writable=True)
         place = redis.folder / str(redis.port) / "dump.rdb"
         place.unlink(missing_ok=True)
-        place.mkdir()  # so that no file can go there
+        place.mkdir()  # so that no file can be created there
         redis.ask("BGSAVE")
-        await until(lambda: "rdb_last_bgsave_status:err" in redis.ask("INFO persistence"), "it has failed")
+        await wait_until_async(lambda: "rdb_last_bgsave_status:err" in redis.ask("INFO persistence"), "it has failed")
         await expect(check, Status.DEGRADED, "^its last snapshot failed, and unless stop-writes-on-bgsave-error is no")
         place.rmdir()
         redis.ask("BGSAVE")
-        await until(lambda: "rdb_last_bgsave_status:ok" in redis.ask("INFO persistence"), "it has worked")
+        await wait_until_async(lambda: "rdb_last_bgsave_status:ok" in redis.ask("INFO persistence"), "it has worked")
         await expect(check, Status.HEALTHY, "^$")
 
 
@@ -305,16 +308,16 @@ EVICTING = f"{INFO}maxmemory_policy:allkeys-lru\r\ndb0:keys=5,expires=0,avg_ttl=
         ("", "its role is None, expected master"),
     ],
 )
-def test_what_info_says_of_writes(info: str, refusal: str) -> None:
-    found = refusal_of(parsed(info.encode()))
+def test_the_fields_of_info_decide_about_writes(info: str, refusal: str) -> None:
+    found = refusal_of(parse_info(info.encode()))
     assert found.startswith(refusal)
     assert bool(found) == bool(refusal)
 
 
 @pytest.mark.parametrize("missing", ["used_memory:2000", "maxmemory:1000", "maxmemory_policy:allkeys-lru"])
-def test_what_info_does_not_say_is_not_taken_for_granted(missing: str) -> None:
+def test_an_info_without_the_memory_is_an_error(missing: str) -> None:
     with pytest.raises(AnswerError, match=f"^INFO was answered without {missing.partition(':')[0]}, by which"):
-        refusal_of(parsed(EVICTING.replace(missing, "").encode()))
+        refusal_of(parse_info(EVICTING.replace(missing, "").encode()))
 
 
 @rows("redis", "valkey")
@@ -333,10 +336,10 @@ async def test_to_ask_redis_for_writes_is_one_command_that_needs_one_privilege(r
 
 
 @pytest.mark.parametrize("row", [row for row in OF_REDIS if "sentinel" in row.name], ids=str)
-async def test_a_connection_to_the_former_master_is_given_up_for_the_one_that_a_sentinel_names(
+async def test_a_connection_to_the_former_master_is_replaced_by_one_to_the_new_master(
     row: Row, server: RedisSentinel, stack: ExitStack, tmp_path: Path
 ) -> None:
-    """As the client of the application does, at its first write that is refused."""
+    """The client of the application does so too, at its first refused write."""
     driver = row.extra
     heir = another(stack, driver, tmp_path)
     async with behind_sentinel(driver)(Target(server.port)) as client:
@@ -352,7 +355,7 @@ async def test_a_connection_to_the_former_master_is_given_up_for_the_one_that_a_
             server.watch(server.master_port)
 
 
-async def test_jobs_cannot_be_handed_over_to_a_redis_that_takes_no_writes(get_server: GetServer) -> None:
+async def test_jobs_cannot_be_enqueued_at_a_redis_that_takes_no_writes(get_server: GetServer) -> None:
     connections = pytest.importorskip("arq.connections", reason="ARQ cannot be installed with the redis of today")
     server = get_server("redis")
     assert isinstance(server, Redis)
@@ -401,9 +404,11 @@ async def test_a_cluster_whose_primaries_are_not_all_known_is_degraded(
     first.ask("CLUSTER ADDSLOTS " + " ".join(map(str, range(16384))))
     heir.ask(f"CLUSTER MEET 127.0.0.1 {first.port} {first.port + BUS}")
     me = first.ask("CLUSTER MYID")
-    await until(lambda: heir.ask(f"CLUSTER REPLICATE {me}") == "+OK", "it replicates")
-    await until(lambda: "master_link_status:up" in heir.ask("INFO replication"), "the replica is in step")
-    await until(lambda: all("cluster_state:ok" in node.ask("CLUSTER INFO") for node in nodes), "the cluster is one")
+    await wait_until_async(lambda: heir.ask(f"CLUSTER REPLICATE {me}") == "+OK", "it replicates")
+    await wait_until_async(lambda: "master_link_status:up" in heir.ask("INFO replication"), "the replica is in step")
+    await wait_until_async(
+        lambda: all("cluster_state:ok" in node.ask("CLUSTER INFO") for node in nodes), "the cluster is one"
+    )
 
     kind = getattr(DRIVERS[driver].asyncio, f"{driver.title()}Cluster")
     client = kind(host="127.0.0.1", port=first.port, username=USER, password=PASSWORD)
@@ -411,9 +416,9 @@ async def test_a_cluster_whose_primaries_are_not_all_known_is_degraded(
     await expect(check, Status.DEGRADED, "^the client was not used yet, and knows no primary that could be asked$")
     await client.set("news", "old")
     await expect(check, Status.HEALTHY, "^$")
-    await until(lambda: heir.ask("CLUSTER FAILOVER") == "+OK", "it takes over")
-    await until(lambda: "role:master" in heir.ask("INFO replication"), "it has taken over")
-    await until(lambda: "role:slave" in first.ask("INFO replication"), "the other follows")
+    await wait_until_async(lambda: heir.ask("CLUSTER FAILOVER") == "+OK", "it takes over")
+    await wait_until_async(lambda: "role:master" in heir.ask("INFO replication"), "it has taken over")
+    await wait_until_async(lambda: "role:slave" in first.ask("INFO replication"), "the other follows")
     message = rf"^127\.0\.0\.1:{first.port} is no primary any more, and the client has not learnt which one is$"
     await expect(check, Status.DEGRADED, message)
     for number in range(10):  # redis-py 8 asks for all slots anew after the fifth that has moved

@@ -1,4 +1,4 @@
-"""`writable=True` of SQLite: files that may be read and not written to. By each way to reach one."""
+"""`writable=True` of SQLite: files that may be read and not written to, by each check of SQLite."""
 
 import gc
 import os
@@ -24,7 +24,7 @@ from asgi_health.checks.django import django_connection
 from asgi_health.checks.sqlalchemy import sqlalchemy_engine
 from asgi_health.checks.sqlite import aiosqlite_connection, sqlite_database
 
-from .daemon import NOBODY
+from .daemon import NOBODY_USER
 from .observe import expect, recovers, threads_ended
 from .rows.django import connections
 from .test_django import file_of_django
@@ -62,7 +62,7 @@ async def by_engine(file: Path, query: str) -> AsyncGenerator[Any]:
 
 @asynccontextmanager
 async def by_engine_with_events(file: Path, query: str) -> AsyncGenerator[Any]:
-    """Which begins each transaction itself, as SQLAlchemy's documentation has it."""
+    """It begins each transaction itself, as SQLAlchemy's documentation recommends."""
     url = f"sqlite:///{file.as_uri()}?uri=true&{query}" if query else f"sqlite:///{file}"
     engine = create_engine(url, connect_args={"timeout": 0.2})
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
@@ -107,10 +107,10 @@ def file() -> Iterator[Path]:
 
 @contextmanager
 def as_another_user() -> Iterator[None]:
-    """Not as root, which may write whatever the mode of a file says."""
+    """Not as root, which may write to files of any mode."""
     user = os.geteuid()
     if user == 0:
-        os.seteuid(NOBODY.pw_uid)
+        os.seteuid(NOBODY_USER.pw_uid)
     try:
         yield
     finally:
@@ -128,7 +128,7 @@ def as_owner() -> Iterator[None]:
 
 
 @each
-async def test_a_file_that_may_be_written_to_is_well_and_stays_as_it_was(opened: Opener, file: Path) -> None:
+async def test_a_writable_file_is_healthy_and_not_changed(opened: Opener, file: Path) -> None:
     before = look(file)
     async with opened(file, "") as check:
         for _ in range(3):
@@ -137,21 +137,19 @@ async def test_a_file_that_may_be_written_to_is_well_and_stays_as_it_was(opened:
 
 
 @each
-async def test_a_file_without_the_permission_to_write_to_it_is_told_until_there_is_one(
-    opened: Opener, file: Path
-) -> None:
+async def test_a_file_without_write_permission_fails_until_it_has_it(opened: Opener, file: Path) -> None:
     os.chmod(file, 0o444)
     with as_another_user():
         async with opened(file, "") as check:
             await expect(check, Status.UNHEALTHY, UNWRITABLE)
-            if opened in (by_path, by_django):  # the others keep what they have opened
+            if opened in (by_path, by_django):  # the others keep their connection open
                 with as_owner():
                     os.chmod(file, 0o666)
                 await recovers(check)
 
 
 @each
-async def test_a_folder_in_which_no_journal_can_be_made_is_told(opened: Opener, file: Path) -> None:
+async def test_a_folder_in_which_no_journal_can_be_created_fails(opened: Opener, file: Path) -> None:
     os.chmod(file.parent, 0o755)
     with as_another_user():
         with closing(sqlite3.connect(file)) as connection, pytest.raises(sqlite3.OperationalError):
@@ -162,12 +160,12 @@ async def test_a_folder_in_which_no_journal_can_be_made_is_told(opened: Opener, 
 
 @each_by_connection
 @pytest.mark.parametrize("query", ["mode=ro", "immutable=1"])
-async def test_a_connection_that_was_opened_read_only_is_told(opened: Opener, file: Path, query: str) -> None:
+async def test_a_connection_that_was_opened_read_only_fails(opened: Opener, file: Path, query: str) -> None:
     async with opened(file, query) as check:
         await expect(check, Status.UNHEALTHY, OPENED_READ_ONLY)
 
 
-async def test_a_connection_that_may_only_query_is_told(file: Path) -> None:
+async def test_a_connection_with_query_only_fails(file: Path) -> None:
     async with aiosqlite.connect(file) as connection:
         check = aiosqlite_connection(connection, writable=True)
         await connection.execute("PRAGMA query_only = on")
@@ -205,7 +203,7 @@ async def test_a_table_that_cannot_be_deleted_from_or_none_at_all_is_no_failure(
 
 
 @pytest.mark.parametrize("isolation_level", ["", "IMMEDIATE", None])
-async def test_a_transaction_of_the_application_is_left_as_it_is(file: Path, isolation_level: Any) -> None:
+async def test_a_transaction_of_the_application_is_not_changed(file: Path, isolation_level: Any) -> None:
     async with aiosqlite.connect(file, isolation_level=isolation_level) as connection:
         check = aiosqlite_connection(connection, writable=True)
         await expect(check, Status.HEALTHY, "^$")
@@ -240,7 +238,7 @@ async def test_a_database_in_memory_has_no_file_to_write_to(url: str) -> None:
         gc.collect()
 
 
-async def test_a_database_in_memory_of_django_neither() -> None:
+async def test_a_database_in_memory_of_django_has_no_file_to_write_to() -> None:
     async with file_of_django(":memory:") as alias:
         await expect(django_connection(alias, writable=True), Status.HEALTHY, "^$")
 

@@ -1,6 +1,6 @@
-"""A program without drivers: makes checks where one driver is not installed, and writes what each of them raises.
+"""A program without drivers: it makes checks where one driver is not installed, and prints what each of them raises.
 
-Each is made in a process of its own, which the driver has never been in; a fork, for that takes no time.
+Each is made in a process of its own, which has never imported the driver. It is forked, which is fast.
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Any
 
 
 class NotInstalled:
-    """Finds one package no more, as if it were not there."""
+    """Hides one package, as if it were not installed."""
 
     def __init__(self, package: str) -> None:
         self._package = package
@@ -28,11 +28,11 @@ class NotInstalled:
         return None
 
 
-def make(room: str, check: str, takes_client: bool, driver: str) -> str:
+def make(module: str, check: str, takes_client: bool, driver: str) -> str:
     """Return what that check raises when it is made without `driver`."""
     assert driver not in sys.modules
     sys.meta_path.insert(0, NotInstalled(driver))
-    function: Any = getattr(import_module(room), check)
+    function: Any = getattr(import_module(module), check)
     required = [name for name, each in signature(function).parameters.items() if each.default is Parameter.empty]
     arguments: dict[str, Any] = dict.fromkeys(required, "/")
     if takes_client:
@@ -45,9 +45,9 @@ def make(room: str, check: str, takes_client: bool, driver: str) -> str:
 
 
 def main() -> None:
-    for room, check, takes_client, driver in json.load(sys.stdin):
+    for module, check, takes_client, driver in json.load(sys.stdin):
         if os.fork() == 0:
-            print(json.dumps([f"{room}.{check} {driver}", make(room, check, takes_client, driver)]), flush=True)
+            print(json.dumps([f"{module}.{check} {driver}", make(module, check, takes_client, driver)]), flush=True)
             os._exit(0)
         assert os.wait()[1] == 0
 

@@ -23,7 +23,7 @@ from asgi_health.checks.heartbeat import Heartbeat
 from asgi_health.testing import check_once, lifespan, probe
 from tests.checks.conftest import GetServer
 from tests.checks.port import reserved_port
-from tests.checks.servers.mark import DATABASE, PASSWORD, USER
+from tests.checks.servers.server import DATABASE, PASSWORD, USER
 
 from .blocks import BLOCKS, ROOT, Block
 from .preambles import preamble

@@ -8,7 +8,7 @@ import anyio
 INTERVAL = 0.005
 
 
-def wait_until(condition: Callable[[], bool], what: str | Callable[[], str], timeout: float = 10.0) -> None:
+def wait_until(condition: Callable[[], bool], what: str | Callable[[], str], timeout: float = 30.0) -> None:
     """Return when `condition` holds. Blocks the thread.
 
     Args:
@@ -23,7 +23,7 @@ def wait_until(condition: Callable[[], bool], what: str | Callable[[], str], tim
         time.sleep(INTERVAL)
 
 
-async def wait_until_async(condition: Callable[[], bool], what: str | Callable[[], str], timeout: float = 10.0) -> None:
+async def wait_until_async(condition: Callable[[], bool], what: str | Callable[[], str], timeout: float = 30.0) -> None:
     """Return when `condition` holds, and let the other tasks of the loop run until then.
 
     Args:

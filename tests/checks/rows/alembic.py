@@ -9,7 +9,7 @@ from alembic.config import Config
 
 from asgi_health.checks.alembic import alembic_at_head
 
-from .mark import Row
+from .row import Row
 from .sqlalchemy import BY_ASYNCPG, BY_PSYCOPG, NEVER_CLOSED, occupy, occupy_async, open_engine, opener
 
 CONFIG = Config()
@@ -22,7 +22,7 @@ def at_head(engine: Any) -> Callable[[], object]:
     return alembic_at_head(engine, CONFIG)
 
 
-ALEMBIC = (
+ROWS = (
     Row(
         "alembic+asyncpg",
         server="postgres",
@@ -31,7 +31,7 @@ ALEMBIC = (
         drivers=("alembic",),
         extra="alembic",
         occupy=occupy_async,
-        says=BY_ASYNCPG,
+        messages=BY_ASYNCPG,
         without=NEVER_CLOSED,
     ),
     Row(
@@ -42,7 +42,7 @@ ALEMBIC = (
         drivers=("alembic",),
         extra="alembic",
         occupy=occupy,
-        says=BY_PSYCOPG,
+        messages=BY_PSYCOPG,
         without=NEVER_CLOSED,
     ),
 )

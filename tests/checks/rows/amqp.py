@@ -12,14 +12,14 @@ from aio_pika.robust_connection import RobustConnection
 from yarl import URL
 
 from asgi_health.checks.amqp import aio_pika_connection, rabbitmq_queue
+from tests.support.waiting import wait_until_async
 
-from ..observe import until
 from ..servers import Target
 from ..servers.rabbitmq import QUEUE
-from .mark import TIMED_OUT, Open, Row
+from .row import TIMED_OUT, Open, Row
 
 CURRENT: dict[Connection, Connection] = {}
-"""By the first connection of an application: the one that it uses now."""
+"""By the first connection of an application: the one that replaced it."""
 
 
 def url_of(target: Target, **options: Any) -> URL:
@@ -37,7 +37,7 @@ async def open_robust(target: Target) -> AsyncGenerator[RobustConnection]:
     connection = RobustConnection(url_of(target, reconnect_interval=0.1, fail_fast=0))
     connection.close_callbacks.add(failed)
     connecting = asyncio.create_task(connection.connect())
-    await until(lambda: tried.is_set() or connecting.done(), "it has tried to connect")
+    await wait_until_async(lambda: tried.is_set() or connecting.done(), "it has tried to connect")
     try:
         yield connection
     finally:
@@ -106,7 +106,7 @@ def row(name: str, check: Any, opened: Open) -> Row:
         drivers=("aio_pika",),
         extra="amqp",
         close=close,
-        says={
+        messages={
             "healthy": "^$",
             "refused": REFUSED,
             "killed": f"{REFUSED}|{RESET}",
@@ -127,7 +127,7 @@ def row(name: str, check: Any, opened: Open) -> Row:
     )
 
 
-AMQP = (
+ROWS = (
     row("aio-pika", aio_pika_connection, open_robust),
     row("aio-pika-plain", plain_connection, open_plain),
     row("rabbitmq-queue", queue_of, open_robust),

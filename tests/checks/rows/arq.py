@@ -1,4 +1,4 @@
-"""The Redis of ARQ, with a pool of its own, and a worker that says that it is alive."""
+"""The Redis of ARQ, with a pool of its own, and a worker that writes its health key."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from asgi_health.checks.arq import arq_pool, arq_worker
 
 from ..servers import Target
-from .mark import TIMED_OUT, Row
+from .row import TIMED_OUT, Row
 
 SIZE = 2
 DATABASES = {"health": 0, "nowhere": 99}
@@ -57,7 +57,7 @@ async def open_with_worker(target: Target) -> AsyncGenerator[ArqRedis]:
         enough.set()
         await asyncio.wait(
             [reporting], timeout=10
-        )  # its driver leaves a line open that is cancelled at the wrong moment
+        )  # where it is cancelled at the wrong moment, its driver leaves a connection open
         reporting.cancel()
         await asyncio.wait([reporting])
 
@@ -81,7 +81,7 @@ async def occupy(client: ArqRedis) -> AsyncGenerator[None]:
 
 REFUSED = r"^ConnectionError: Error 111 connecting to "
 RESET = r"^ConnectionError: .*Connection (reset by peer|closed by server)"
-SAYS = {
+MESSAGES = {
     "healthy": "^$",
     "refused": REFUSED,
     "killed": REFUSED,
@@ -97,7 +97,7 @@ SAYS = {
     "many_runs": "^$",
 }
 
-ARQ = tuple(
+ROWS = tuple(
     Row(
         name,
         server="redis",
@@ -106,7 +106,7 @@ ARQ = tuple(
         drivers=("arq",),
         extra="arq",
         occupy=occupy,
-        says=SAYS,
+        messages=MESSAGES,
         without={"closed": "a client of Redis that was closed connects anew"},
     )
     for name, check, opened in (("arq-pool", arq_pool, open_pool), ("arq-worker", arq_worker, open_with_worker))

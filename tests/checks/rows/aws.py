@@ -10,12 +10,12 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
 from asgi_health.checks import aws
+from tests.support.waiting import wait_until_async
 
-from ..observe import until
 from ..servers import Target
 from ..servers.aws import BUCKET, QUEUE, Aws
-from ..servers.mark import PASSWORD
-from .mark import TIMED_OUT, Open, Row
+from ..servers.server import PASSWORD
+from .row import TIMED_OUT, Open, Row
 
 SIZE = 2
 
@@ -38,7 +38,7 @@ def opens(service: str) -> Open:
 
 @asynccontextmanager
 async def occupy(client: Any) -> AsyncGenerator[None]:
-    """Take the connections of the client as uploads do that have not come to their end."""
+    """Take the connections of the client, as unfinished uploads do."""
     session = await client._endpoint.http_session._get_session(None)
 
     async def endless() -> AsyncGenerator[bytes]:
@@ -49,7 +49,7 @@ async def occupy(client: Any) -> AsyncGenerator[None]:
         await session.put(client.meta.endpoint_url + "/upload", data=endless())
 
     uploads = [asyncio.ensure_future(upload()) for _ in range(SIZE)]
-    await until(lambda: len(session.connector._acquired) == SIZE, "the connections are in use")
+    await wait_until_async(lambda: len(session.connector._acquired) == SIZE, "the connections are in use")
     yield
     for each in uploads:
         each.cancel()
@@ -80,7 +80,7 @@ def row(service: str, check: Any, denied: str) -> Row:
         extra="aws",
         close=close,
         occupy=occupy,
-        says={
+        messages={
             "healthy": "^$",
             "refused": r'^EndpointConnectionError: Could not connect to the endpoint URL: "http://127\.0\.0\.1:\d+',
             "killed": "^EndpointConnectionError: Could not connect|^ConnectionClosedError: Connection was closed",
@@ -99,7 +99,7 @@ def row(service: str, check: Any, denied: str) -> Row:
     )
 
 
-AWS = (
+ROWS = (
     row("s3", s3_bucket, r"^ClientError: An error occurred \(403\) when calling the HeadBucket operation: Forbidden$"),
     row("sqs", sqs_queue, r"^ClientError: An error occurred \(\w+\) when calling the GetQueueAttributes operation"),
 )

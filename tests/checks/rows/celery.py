@@ -1,4 +1,4 @@
-"""RabbitMQ and Redis as the brokers of a Celery app, in a thread, and a worker that is heard there."""
+"""RabbitMQ and Redis as the brokers of a Celery app, in a thread, and a worker whose heartbeats arrive there."""
 
 import sys
 import tempfile
@@ -17,7 +17,7 @@ from asgi_health.checks.celery import celery_broker, celery_workers
 from ..daemon import Daemon
 from ..observe import threads_ended
 from ..servers import Target
-from .mark import TIMED_OUT, Row
+from .row import TIMED_OUT, Row
 
 SIZE = 2
 ROOT = Path(__file__).parents[3]
@@ -49,14 +49,14 @@ async def open_app(broker: Callable[[Target], str], target: Target) -> AsyncGene
 
 
 def close_pools() -> None:
-    """Of all apps: they are shared by those of one address."""
+    """Close the pools of all apps: apps of one address share a pool."""
     reset: Callable[[], None] = pools.reset
     reset()
 
 
 @asynccontextmanager
 async def open_with_worker(broker: Callable[[Target], str], target: Target) -> AsyncGenerator[Any]:
-    """The worker goes where the app does: what happens to the line happens to both."""
+    """The worker connects as the app does, so that a faulty network affects both."""
     async with open_app(broker, target) as app:
         with tempfile.TemporaryDirectory() as folder:
             async with working(broker(target), Path(folder)):
@@ -101,7 +101,7 @@ WRONG_DATABASE = {
 }
 
 
-def says(server: str) -> dict[str, str]:
+def messages(server: str) -> dict[str, str]:
     return {
         "healthy": "^$",
         "refused": REFUSED[server],
@@ -126,7 +126,7 @@ def says_of_a_pool(server: str) -> dict[str, str]:
 
 CLOSED = {"closed": "an app that was closed makes itself a new pool"}
 
-CELERY = tuple(
+ROWS = tuple(
     row
     for server, broker in BROKERS.items()
     for row in (
@@ -138,7 +138,7 @@ CELERY = tuple(
             drivers=("celery",),
             extra="celery",
             occupy=occupy,
-            says=says(server) | says_of_a_pool(server),
+            messages=messages(server) | says_of_a_pool(server),
             without=CLOSED,
         ),
         Row(
@@ -148,7 +148,7 @@ CELERY = tuple(
             open=partial(open_with_worker, broker),
             drivers=("celery",),
             extra="celery",
-            says=says(server),
+            messages=messages(server),
             without=CLOSED | dict.fromkeys(says_of_a_pool(server), "it takes nothing from the pool of the app"),
         ),
     )

@@ -14,8 +14,8 @@ from asgi_health.checks.django import django_connection
 
 from ..observe import threads_ended
 from ..servers import Target
-from .mark import TIMED_OUT, Open, Row
 from .postgres import LOST, PSYCOPG_REFUSED
+from .row import TIMED_OUT, Open, Row
 
 if not settings.configured:
     settings.configure(DATABASES={}, USE_TZ=True, LOGGING_CONFIG=None)
@@ -26,7 +26,7 @@ pymysql.install_as_MySQLdb()
 ALIASES = count()
 connections: Any = db.connections
 
-# A connection attempt is bounded by libpq, at two seconds or more; an answer that is missing by nothing.
+# libpq bounds a connection attempt, at 2 s or more. It does not bound the wait for an answer.
 LIBPQ: dict[str, Any] = {"sslmode": "disable", "connect_timeout": 2}
 
 
@@ -48,7 +48,7 @@ def opener(engine: str, options: Mapping[str, Any]) -> Open:
 
         def create_and_note(alias: str) -> Any:
             connection = create(alias)
-            connection.inc_thread_sharing()  # it is closed below, in whichever thread
+            connection.inc_thread_sharing()  # any thread may close it below
             made.append(connection)
             return connection
 
@@ -75,7 +75,7 @@ def close(connection: Any) -> None:
 
 @asynccontextmanager
 async def occupy(alias: str) -> AsyncGenerator[None]:
-    """Take all that the pool has, and give it back."""
+    """Take all connections of the pool, and return them at the end."""
     connection: Any = connections.create_connection(alias)
     connection.pool.open()
     taken = [await anyio.to_thread.run_sync(connection.pool.getconn) for _ in range(2)]
@@ -86,7 +86,7 @@ async def occupy(alias: str) -> AsyncGenerator[None]:
             await anyio.to_thread.run_sync(connection.pool.putconn, each)
 
 
-SAYS = {
+MESSAGES = {
     "healthy": "^$",
     "refused": PSYCOPG_REFUSED,
     "killed": PSYCOPG_REFUSED,
@@ -104,7 +104,7 @@ EXHAUSTED = {
     "exhausted_and_killed": PSYCOPG_REFUSED,
 }
 ME = r"user 'health'@'127\.0\.0\.1'"
-MARIADB_SAYS = SAYS | {
+MARIADB_SAYS = MESSAGES | {
     "refused": r"^OperationalError: \(2003, .*Connection refused",
     "killed": r"^OperationalError: \(2003, .*Connection refused",
     "reset": r"^OperationalError: \((2003|2006|2013), .*Connection reset by peer",
@@ -112,7 +112,7 @@ MARIADB_SAYS = SAYS | {
     "wrong_database": rf"^OperationalError: \(1044, .*Access denied for {ME} to database 'nowhere'",
 }
 
-DJANGO = (
+ROWS = (
     Row(
         "django",
         server="postgres",
@@ -121,7 +121,7 @@ DJANGO = (
         open=opener("postgresql", LIBPQ),
         drivers=("django",),
         extra="django",
-        says=SAYS,
+        messages=MESSAGES,
         without=dict.fromkeys(EXHAUSTED, "no pool") | {"closed": "the check opens its connection again"},
     ),
     Row(
@@ -133,7 +133,7 @@ DJANGO = (
         drivers=("django",),
         extra="django",
         occupy=occupy,
-        says=SAYS | EXHAUSTED,
+        messages=MESSAGES | EXHAUSTED,
         without={"closed": "Django opens its pool again"},
     ),
     Row(
@@ -144,7 +144,7 @@ DJANGO = (
         open=opener("mysql", {"connect_timeout": 2, "read_timeout": 2}),
         drivers=("django",),
         extra="django",
-        says=MARIADB_SAYS,
+        messages=MARIADB_SAYS,
         without=dict.fromkeys(EXHAUSTED, "no pool") | {"closed": "the check opens its connection again"},
     ),
 )

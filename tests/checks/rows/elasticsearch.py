@@ -11,7 +11,7 @@ from opensearchpy import AsyncOpenSearch
 from asgi_health.checks import elasticsearch
 
 from ..servers import Target
-from .mark import TIMED_OUT, Occupy, Open, Row
+from .row import TIMED_OUT, Occupy, Open, Row
 
 SIZE = 2
 
@@ -71,14 +71,14 @@ async def occupy_opensearch(client: Any) -> AsyncGenerator[None]:
 
 @asynccontextmanager
 async def _requests(session: Any, base: str) -> AsyncGenerator[None]:
-    """Requests that are not answered to the end, on the connections of the client."""
+    """Take all connections of the client by requests whose answers are incomplete."""
     async with AsyncExitStack() as stack:
         for _ in range(SIZE):
             await stack.enter_async_context(session.get(f"{base}/-/busy"))
         yield
 
 
-# of Elasticsearch what the system says, of OpenSearch what its driver makes of it
+# Elasticsearch: the error of the system. OpenSearch: the error of its driver.
 REFUSED = r"^Connection(Refused)?Error: .*(Connect call failed \('127\.0\.0\.1', \d+\)|Connection refused)"
 RESET = r"^(Connection(Reset)?Error: .*Connection reset by peer|(ConnectionError: .*)?Server ?[dD]isconnected)"
 WITHOUT = {
@@ -86,7 +86,7 @@ WITHOUT = {
     "closed": "the client opens again by itself",
 }
 
-SAYS = {
+MESSAGES = {
     "healthy": "^$",
     "refused": REFUSED,
     "killed": REFUSED,
@@ -111,12 +111,12 @@ def row(name: str, check: Any, opened: Open, occupy: Occupy, *drivers: str) -> R
         drivers=drivers,
         extra=name.partition("-")[0],
         occupy=occupy,
-        says=SAYS,
+        messages=MESSAGES,
         without=WITHOUT,
     )
 
 
-ELASTICSEARCH = (
+ROWS = (
     row(
         "elasticsearch",
         elasticsearch.elasticsearch_client,

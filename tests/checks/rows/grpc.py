@@ -11,11 +11,11 @@ from asgi_health.checks.grpc import grpc_peer
 from asgi_health.checks.temporal import temporal_client
 
 from ..servers import Target
-from .mark import TIMED_OUT, Row
+from .row import TIMED_OUT, Row
 
 IMPATIENT = [
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 2000),  # so long may one attempt take
+    ("grpc.min_reconnect_backoff_ms", 2000),  # milliseconds that one attempt may take
     ("grpc.max_reconnect_backoff_ms", 200),
 ]
 
@@ -46,7 +46,7 @@ WITHOUT = {
     "exhausted_and_killed": "all calls share one connection",
 }
 
-GRPC = (
+ROWS = (
     Row(
         "grpc",
         server="grpc",
@@ -55,7 +55,7 @@ GRPC = (
         drivers=("grpc",),
         extra="grpc",
         close=close_channel,
-        says={
+        messages={
             "healthy": "^$",
             "refused": r"^UNAVAILABLE: .*Connection refused",
             "killed": "^UNAVAILABLE: .*(Connection refused|[Cc]losed|reset|removed)",
@@ -75,7 +75,7 @@ GRPC = (
         open=open_temporal,
         drivers=("temporalio",),
         extra="temporal",
-        says={
+        messages={
             "healthy": "^$",
             "refused": r"^RuntimeError: Failed client connect: .*refused",
             "killed": "^RPCError: .*(connect|closed|broken|reset|transport error|operation was canceled)",

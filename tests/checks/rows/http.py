@@ -10,7 +10,7 @@ import httpx
 from asgi_health.checks.http import httpx_url
 
 from ..servers import Target
-from .mark import TIMED_OUT, Row
+from .row import TIMED_OUT, Row
 
 SIZE = 2
 REFUSED = r"^ConnectionRefusedError: \[Errno 111\] (Connect call failed|Connection refused)"
@@ -46,7 +46,7 @@ async def close_httpx(client: Any) -> None:
     await client.aclose()
 
 
-HTTP = (
+ROWS = (
     Row(
         "httpx",
         server="http",
@@ -57,7 +57,7 @@ HTTP = (
         any_loop=True,
         close=close_httpx,
         occupy=occupy_httpx,
-        says={
+        messages={
             "healthy": "^$",
             "refused": REFUSED,
             "killed": f"{REFUSED}|{RESET}",

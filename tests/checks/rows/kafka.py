@@ -1,4 +1,4 @@
-"""Kafka through a producer, and through a consumer. What stands in for the server is told in servers/kafka.py."""
+"""Kafka through a producer, and through a consumer. servers/kafka.py describes the stand-in for the server."""
 
 import asyncio
 import functools
@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from asgi_health.checks.kafka import aiokafka_client, aiokafka_consumer
 
 from ..servers import Target
-from .mark import TIMED_OUT, Open, Row
+from .row import TIMED_OUT, Open, Row
 
 TOPIC = "jobs-5-3"
 
@@ -35,7 +35,7 @@ def opener(make: Callable[[Target], Any]) -> Open:
         tried = asyncio.Event()
 
         async def start() -> None:
-            """As an application that goes on without it, and tries again."""
+            """As an application does that continues without the client, and retries."""
             while True:
                 try:
                     await client.start()
@@ -73,14 +73,14 @@ def not_far_behind(given: Any) -> Any:
 async def close(client: Any) -> None:
     stopping = asyncio.ensure_future(client.stop())
     await asyncio.wait([stopping])
-    if stopping.cancelled():  # by itself: so a consumer of aiokafka stops whose fetch has failed a moment ago
+    if stopping.cancelled():  # by itself: a consumer of aiokafka whose fetch has just failed stops so
         await client._client.close()
     else:
         stopping.result()
 
 
-NOBODY = r"^ConnectionError: no broker can be reached: 127\.0\.0\.1:\d+: "
-REFUSED = rf"{NOBODY}ConnectionRefusedError: \[Errno 111\] (Connect call failed|Connection refused)"
+UNREACHABLE = r"^ConnectionError: no broker can be reached: 127\.0\.0\.1:\d+: "
+REFUSED = rf"{UNREACHABLE}ConnectionRefusedError: \[Errno 111\] (Connect call failed|Connection refused)"
 
 
 def row(name: str, check: Any, make: Callable[[Target], Any]) -> Row:
@@ -92,15 +92,15 @@ def row(name: str, check: Any, make: Callable[[Target], Any]) -> Row:
         drivers=("aiokafka",),
         extra="kafka",
         close=close,
-        says={
+        messages={
             "healthy": "^$",
             "refused": REFUSED,
             "killed": REFUSED,
             "frozen": TIMED_OUT,
             "blackholed": TIMED_OUT,
-            "reset": rf"{NOBODY}(KafkaConnectionError: Connection at .* closed|ConnectionResetError)",
+            "reset": rf"{UNREACHABLE}(KafkaConnectionError: Connection at .* closed|ConnectionResetError)",
             "trickled": TIMED_OUT,
-            "wrong_password": rf"{NOBODY}.*Authentication failed: Invalid username or password",
+            "wrong_password": rf"{UNREACHABLE}.*Authentication failed: Invalid username or password",
             "closed": "^ClientError: the client is closed$",
             "many_runs": "^$",
         },
@@ -113,7 +113,7 @@ def row(name: str, check: Any, make: Callable[[Target], Any]) -> Row:
     )
 
 
-KAFKA = (
+ROWS = (
     row("aiokafka", aiokafka_client, producer),
     row("aiokafka-consumer", not_far_behind, consumer),
 )

@@ -9,7 +9,7 @@ import aiomcache
 from asgi_health.checks.memcached import aiomcache_client
 
 from ..servers import Target
-from .mark import TIMED_OUT, Row
+from .row import TIMED_OUT, Row
 
 SIZE = 2
 GONE = "^Connection(Refused|Reset|Aborted)Error: "
@@ -34,7 +34,7 @@ async def occupy_aiomcache(client: Any) -> AsyncGenerator[None]:
             client._pool.release(connection)
 
 
-MEMCACHED = (
+ROWS = (
     Row(
         "aiomcache",
         server="memcached",
@@ -43,7 +43,7 @@ MEMCACHED = (
         drivers=("aiomcache",),
         extra="memcached",
         occupy=occupy_aiomcache,
-        says={
+        messages={
             "healthy": "^$",
             "refused": "^ConnectionRefusedError: ",
             "killed": GONE,

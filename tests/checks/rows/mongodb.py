@@ -10,10 +10,10 @@ from pymongo import AsyncMongoClient
 from asgi_health.checks import mongodb
 
 from ..servers import Target
-from .mark import TIMED_OUT, Row
+from .row import TIMED_OUT, Row
 
 SIZE = 2
-CLOSED = "[Cc]onnection (is )?(already )?closed"  # the longer ones are uvloop's
+CLOSED = "[Cc]onnection (is )?(already )?closed"  # the longer forms are those of uvloop
 
 
 @asynccontextmanager
@@ -35,7 +35,7 @@ async def open_pymongo(target: Target) -> AsyncGenerator[Any]:
 
 @asynccontextmanager
 async def occupy_pymongo(client: Any) -> AsyncGenerator[None]:
-    """Check out what a cursor that keeps its connection would."""
+    """Check out connections, as cursors do that keep theirs."""
     await client.admin.command("ping")
     (server,) = client._topology._servers.values()
     async with AsyncExitStack() as stack:
@@ -48,7 +48,7 @@ async def close_pymongo(client: Any) -> None:
     await client.close()
 
 
-MONGODB = (
+ROWS = (
     Row(
         "pymongo",
         server="mongodb",
@@ -58,7 +58,7 @@ MONGODB = (
         extra="mongodb",
         close=close_pymongo,
         occupy=occupy_pymongo,
-        says={
+        messages={
             "healthy": "^$",
             "refused": r"^NoServer: 127\.0\.0\.1:\d+: .*(Connect call failed|Connection refused)",
             "killed": f"^(AutoReconnect|NoServer): .*(Connect call failed|Connection refused|{CLOSED}|reset)",

@@ -1,4 +1,4 @@
-"""MQTT through a client that its application enters again and again, as aiomqtt wants it."""
+"""MQTT through a client that its application enters again after each failure, as aiomqtt requires."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Generator
@@ -8,10 +8,10 @@ from typing import Any
 from aiomqtt import Client, MqttError
 
 from asgi_health.checks.mqtt import aiomqtt_client
+from tests.support.waiting import wait_until_async
 
-from ..observe import until
 from ..servers import Target
-from .mark import TIMED_OUT, Row
+from .row import TIMED_OUT, Row
 
 TASKS: dict[Client, "asyncio.Task[None]"] = {}
 
@@ -34,7 +34,7 @@ async def open_client(target: Target) -> AsyncGenerator[Client]:
 
     TASKS[client] = asyncio.create_task(stay_connected())
     with driver_faults_ignored():
-        await until(tried.is_set, "it has tried to connect")
+        await wait_until_async(tried.is_set, "it has tried to connect")
         try:
             yield client
         finally:
@@ -44,7 +44,7 @@ async def open_client(target: Target) -> AsyncGenerator[Client]:
 
 @contextmanager
 def driver_faults_ignored() -> Generator[None]:
-    """Let pass what aiomqtt does: it connects in a thread, and has the loop watch sockets that are closed by then."""
+    """Ignore an error of aiomqtt: it connects in a thread, and may register a closed socket with the loop."""
     loop = asyncio.get_running_loop()
     usual = loop.get_exception_handler()
 
@@ -72,7 +72,7 @@ REFUSED = (
     rf"{LOST}: ConnectionRefusedError: \[Errno 111\] (Connect call failed \('127\.0\.0\.1', \d+\)|Connection refused)$"
 )
 
-MQTT = (
+ROWS = (
     Row(
         "aiomqtt",
         server="mosquitto",
@@ -81,7 +81,7 @@ MQTT = (
         drivers=("aiomqtt",),
         extra="mqtt",
         close=close,
-        says={
+        messages={
             "healthy": "^$",
             "refused": REFUSED,
             "killed": REFUSED,

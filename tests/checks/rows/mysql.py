@@ -12,7 +12,7 @@ from asgi_health.checks.mysql import aiomysql_pool, asyncmy_pool
 from asgi_health.checks.sqlalchemy import sqlalchemy_engine
 
 from ..servers import Target
-from .mark import TIMED_OUT, Open, Row
+from .row import TIMED_OUT, Open, Row
 from .sqlalchemy import NEVER_CLOSED, occupy_async
 from .sqlalchemy import opener as open_engine
 
@@ -53,7 +53,7 @@ async def close(pool: Any) -> None:
 
 @asynccontextmanager
 async def open_engine_of_aiomysql(target: Target) -> AsyncGenerator[Any]:
-    """On uvloop SQLAlchemy fails to close a connection that was reset, though nothing of it but the object is left."""
+    """Ignore an error of SQLAlchemy on uvloop: it fails to close a connection that was reset before."""
     made: list[Any] = []
     async with open_engine("mysql+aiomysql", {})(target) as engine:
         event.listen(engine.sync_engine, "connect", lambda adapted, _: made.append(adapted.driver_connection))
@@ -64,7 +64,7 @@ async def open_engine_of_aiomysql(target: Target) -> AsyncGenerator[Any]:
 
 ME = r"user 'health'@'127\.0\.0\.1'"
 LOST = "2006, .*server has gone away|2013, .*Lost connection to MySQL server"
-SAYS = {
+MESSAGES = {
     "healthy": "^$",
     "refused": r"^OperationalError: .*\(2003, .*Can't connect to MySQL server on '127\.0\.0\.1'",
     "killed": rf"^OperationalError: .*\((2003, .*Can't connect to MySQL server|{LOST})",
@@ -81,12 +81,12 @@ SAYS = {
     "many_runs": "^$",
 }
 
-# The last is uvloop's word for a line that was reset, which SQLAlchemy hands on as it is.
-BY_SQLALCHEMY = {column: says for column, says in SAYS.items() if column not in NEVER_CLOSED} | {
-    "reset": rf"{SAYS['reset']}|^RuntimeError: .*the handler is closed$"
+# uvloop raises the last one for a connection that was reset, and SQLAlchemy does not wrap it.
+BY_SQLALCHEMY = {column: says for column, says in MESSAGES.items() if column not in NEVER_CLOSED} | {
+    "reset": rf"{MESSAGES['reset']}|^RuntimeError: .*the handler is closed$"
 }
 
-MYSQL = (
+ROWS = (
     Row(
         "asyncmy",
         server="mariadb",
@@ -96,7 +96,7 @@ MYSQL = (
         extra="mysql",
         close=close,
         occupy=occupy,
-        says=SAYS,
+        messages=MESSAGES,
     ),
     Row(
         "aiomysql",
@@ -107,7 +107,7 @@ MYSQL = (
         extra="mysql",
         close=close,
         occupy=occupy,
-        says=SAYS,
+        messages=MESSAGES,
     ),
     Row(
         "sqlalchemy+aiomysql",
@@ -117,7 +117,7 @@ MYSQL = (
         drivers=("sqlalchemy",),
         extra="sqlalchemy",
         occupy=occupy_async,
-        says=BY_SQLALCHEMY,
+        messages=BY_SQLALCHEMY,
         without=NEVER_CLOSED,
     ),
     Row(
@@ -128,7 +128,7 @@ MYSQL = (
         drivers=("sqlalchemy",),
         extra="sqlalchemy",
         occupy=occupy_async,
-        says=BY_SQLALCHEMY,
+        messages=BY_SQLALCHEMY,
         without=NEVER_CLOSED,
     ),
 )

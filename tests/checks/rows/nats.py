@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager, suppress
 from nats.aio.client import Client
 
 from asgi_health.checks.nats import nats_client
+from tests.support.waiting import wait_until_async
 
-from ..observe import until
 from ..servers import Target
-from .mark import TIMED_OUT, Row
+from .row import TIMED_OUT, Row
 
 
 @asynccontextmanager
@@ -23,13 +23,13 @@ async def open_client(target: Target) -> AsyncGenerator[Client]:
     connecting = asyncio.ensure_future(
         client.connect(where, user=target.user, password=target.password, **options)  # type: ignore[arg-type]
     )
-    await until(lambda: client.is_connected or client.last_error is not None, "it has tried to connect")
+    await wait_until_async(lambda: client.is_connected or client.last_error is not None, "it has tried to connect")
     try:
         yield client
     finally:
         connecting.cancel()
         await asyncio.wait([connecting])
-        with suppress(OSError):  # of a connection that was cut off
+        with suppress(OSError):  # of a connection that was reset
             await client.close()
 
 
@@ -43,7 +43,7 @@ REFUSED = (
 )
 RESET = rf"{LOST}: ConnectionResetError: "
 
-NATS = (
+ROWS = (
     Row(
         "nats",
         server="nats",
@@ -52,7 +52,7 @@ NATS = (
         drivers=("nats",),
         extra="nats",
         close=close,
-        says={
+        messages={
             "healthy": "^$",
             "refused": REFUSED,
             "killed": f"{LOST}$|{REFUSED}",

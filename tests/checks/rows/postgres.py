@@ -10,14 +10,14 @@ from psycopg_pool import AsyncConnectionPool
 from asgi_health.checks import postgres
 
 from ..servers import Target
-from .mark import TIMED_OUT, Row
+from .row import TIMED_OUT, Row
 
 SIZE = 2
 
-# libpq's words for a line that was cut, and psycopg's for one that it has found so before
+# libpq's messages for a connection that was reset, and psycopg's for one that it has found reset before
 LOST = "(closed the connection unexpectedly|Connection reset by peer|the connection is (closed|lost))"
-# psycopg asks libpq how it goes before the kernel has said so: on a busy machine that takes the connection for made,
-# and its refusal for an end. What was refused and what was lost cannot be told apart then.
+# psycopg asks libpq for the state before the kernel has reported it. On a busy machine libpq takes the connection for
+# open, and its refusal for its end. Then a refused connection cannot be distinguished from a lost one.
 PSYCOPG_REFUSED = "^OperationalError: .*(Connection refused|closed the connection unexpectedly)"
 
 
@@ -76,7 +76,7 @@ async def close_psycopg(pool: Any) -> None:
     await pool.close()
 
 
-POSTGRES = (
+ROWS = (
     Row(
         "asyncpg",
         server="postgres",
@@ -86,7 +86,7 @@ POSTGRES = (
         extra="postgres",
         close=close_asyncpg,
         occupy=occupy_asyncpg,
-        says={
+        messages={
             "healthy": "^$",
             "refused": "^ConnectionRefusedError: .*(Connect call failed|Connection refused)",
             "killed": "^(ConnectionRefusedError: |ConnectionDoesNotExistError: connection was closed)",
@@ -112,7 +112,7 @@ POSTGRES = (
         extra="postgres",
         close=close_psycopg,
         occupy=occupy_psycopg,
-        says={
+        messages={
             "healthy": "^$",
             "refused": PSYCOPG_REFUSED,
             "killed": PSYCOPG_REFUSED,

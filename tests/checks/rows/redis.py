@@ -12,7 +12,7 @@ from asgi_health.checks.valkey import valkey_client, valkey_cluster
 
 from ..servers import Target
 from ..servers.redis import MASTER
-from .mark import TIMED_OUT, Open, Row
+from .row import TIMED_OUT, Open, Row
 
 SIZE = 2
 DATABASES = {"health": 0, "nowhere": 99}
@@ -34,7 +34,7 @@ def plain(driver: str, kind: str, *, blocking: bool = False) -> Open:
             "password": target.password,
             "db": DATABASES[target.database],
             "max_connections": SIZE,
-            "retry": patient(driver),
+            "retry": many_retries(driver),
         }
         if blocking:
             client = getattr(module, kind)(connection_pool=module.BlockingConnectionPool(**settings))
@@ -53,7 +53,7 @@ def behind_sentinel(driver: str) -> Open:
 
     @asynccontextmanager
     async def open_master(target: Target) -> AsyncGenerator[Any]:
-        login = {"username": target.user, "password": target.password, "retry": patient(driver)}
+        login = {"username": target.user, "password": target.password, "retry": many_retries(driver)}
         sentinel = module.Sentinel([(target.host, target.port)], sentinel_kwargs=login)
         client = sentinel.master_for(MASTER, db=DATABASES[target.database], max_connections=SIZE, **login)
         try:
@@ -65,8 +65,8 @@ def behind_sentinel(driver: str) -> Open:
     return open_master
 
 
-def patient(driver: str) -> Any:
-    """Return what an application may well have, and what would hide the reason of a failure until the deadline."""
+def many_retries(driver: str) -> Any:
+    """Return retries that an application may have. They would hide the reason of a failure until the deadline."""
     module = DRIVERS[driver]
     return module.asyncio.retry.Retry(module.backoff.ConstantBackoff(5.0), 10)
 
@@ -95,7 +95,7 @@ def cluster(driver: str, kind: str) -> Open:
             username=target.user,
             password=target.password,
             max_connections=SIZE,
-            address_remap=lambda address: (target.host, target.port),  # or it would go past the proxy
+            address_remap=lambda address: (target.host, target.port),  # otherwise it would bypass the proxy
         )
         with suppress(Exception):
             await client.initialize()  # as its first command does
@@ -125,7 +125,7 @@ async def close(client: Any) -> None:
 
 REFUSED = r"^ConnectionError: .*(111|Connect call failed)"
 GONE = r"^(ConnectionError|ConnectionResetError): "
-SAYS = {
+MESSAGES = {
     "healthy": "^$",
     "refused": REFUSED,
     "killed": GONE,
@@ -143,7 +143,7 @@ SAYS = {
 
 
 def single(server: str, check: Any, opened: Open) -> Row:
-    """One server in the end, whoever names it."""
+    """A row of a single server, named by its address or by a Sentinel."""
     driver = server.partition("-")[0]
     return Row(
         server,
@@ -153,14 +153,14 @@ def single(server: str, check: Any, opened: Open) -> Row:
         drivers=(driver,),
         extra=driver,
         occupy=occupy_pool,
-        says=SAYS,
+        messages=MESSAGES,
         without={"closed": REVIVES},
     )
 
 
-OF_A_CLUSTER = {name: pattern for name, pattern in SAYS.items() if name != "wrong_database"}
+OF_A_CLUSTER = {name: pattern for name, pattern in MESSAGES.items() if name != "wrong_database"}
 
-REDIS = (
+ROWS = (
     single("redis", redis_client, plain("redis", "Redis")),
     single("redis-sentinel", redis_client, behind_sentinel("redis")),
     Row(
@@ -171,7 +171,7 @@ REDIS = (
         drivers=("redis",),
         extra="redis",
         occupy=occupy_cluster,
-        says=OF_A_CLUSTER,
+        messages=OF_A_CLUSTER,
         without={"closed": REVIVES, "wrong_database": ONE_DATABASE},
     ),
     single("valkey", valkey_client, plain("valkey", "Valkey")),
@@ -185,7 +185,7 @@ REDIS = (
         extra="valkey",
         close=close,
         occupy=occupy_cluster,
-        says={**OF_A_CLUSTER, "closed": "^ClientError: the client is closed$"},
+        messages={**OF_A_CLUSTER, "closed": "^ClientError: the client is closed$"},
         without={"wrong_database": ONE_DATABASE},
     ),
 )

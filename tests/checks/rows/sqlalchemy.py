@@ -12,8 +12,8 @@ from asgi_health.checks.sqlalchemy import sqlalchemy_engine
 
 from ..observe import threads_ended
 from ..servers import Target
-from .mark import TIMED_OUT, Open, Row
 from .postgres import LOST, PSYCOPG_REFUSED
+from .row import TIMED_OUT, Open, Row
 
 POOL: dict[str, Any] = {"pool_size": 1, "max_overflow": 1}
 
@@ -36,7 +36,7 @@ def opener(driver: str, options: Mapping[str, Any]) -> Open:
 
 @asynccontextmanager
 async def open_engine(target: Target) -> AsyncGenerator[Engine]:
-    # A connection attempt is bounded by libpq, at two seconds or more; an answer that is missing by nothing.
+    # libpq bounds a connection attempt, at 2 s or more. It does not bound the wait for an answer.
     options = {"connect_timeout": 2, "sslmode": "disable"}
     engine = create_engine(url("postgresql+psycopg", target), connect_args=options, **POOL)
     try:
@@ -89,7 +89,7 @@ BY_PSYCOPG = EVERY | {
 }
 NEVER_CLOSED = {"closed": "a disposed engine makes itself a new pool"}
 
-SQLALCHEMY = (
+ROWS = (
     Row(
         "sqlalchemy+asyncpg",
         server="postgres",
@@ -98,7 +98,7 @@ SQLALCHEMY = (
         drivers=("sqlalchemy",),
         extra="sqlalchemy",
         occupy=occupy_async,
-        says=BY_ASYNCPG,
+        messages=BY_ASYNCPG,
         without=NEVER_CLOSED,
     ),
     Row(
@@ -109,7 +109,7 @@ SQLALCHEMY = (
         drivers=("sqlalchemy",),
         extra="sqlalchemy",
         occupy=occupy_async,
-        says=BY_PSYCOPG,
+        messages=BY_PSYCOPG,
         without=NEVER_CLOSED,
     ),
     Row(
@@ -120,7 +120,7 @@ SQLALCHEMY = (
         drivers=("sqlalchemy",),
         extra="sqlalchemy",
         occupy=occupy,
-        says=BY_PSYCOPG,
+        messages=BY_PSYCOPG,
         without=NEVER_CLOSED,
     ),
 )

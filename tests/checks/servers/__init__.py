@@ -1,40 +1,22 @@
-"""The servers, each private: its own folder, its own port, started when a test first wants it."""
+"""The servers of the tests. Each has its own folder and port, and starts when a test first needs it.
 
-from .aws import Aws
-from .elasticsearch import Elasticsearch
-from .grpc import Grpc
-from .http import Http
-from .kafka import Kafka
-from .mariadb import MariaDB
-from .mark import Missing, Server, Target
-from .memcached import Memcached
-from .mongodb import MongoDB
-from .mosquitto import Mosquitto
-from .nats import Nats
-from .postgres import Postgres, PostgresStandby
-from .rabbitmq import RabbitMQ
-from .redis import Redis, RedisCluster, RedisSentinel, Valkey, ValkeyCluster, ValkeySentinel
+A server is a subclass of Server with a `name`, in a module of this package. It is found by that name.
+"""
 
-SERVERS: dict[str, type[Server]] = {
-    "aws": Aws,
-    "elasticsearch": Elasticsearch,
-    "grpc": Grpc,
-    "http": Http,
-    "kafka": Kafka,
-    "mariadb": MariaDB,
-    "memcached": Memcached,
-    "mongodb": MongoDB,
-    "mosquitto": Mosquitto,
-    "nats": Nats,
-    "postgres": Postgres,
-    "postgres-standby": PostgresStandby,
-    "rabbitmq": RabbitMQ,
-    "redis": Redis,
-    "redis-cluster": RedisCluster,
-    "redis-sentinel": RedisSentinel,
-    "valkey": Valkey,
-    "valkey-cluster": ValkeyCluster,
-    "valkey-sentinel": ValkeySentinel,
-}
+from importlib import import_module
+from inspect import isabstract
+from pkgutil import iter_modules
+
+from .server import Missing, Server, Target
 
 __all__ = ["SERVERS", "Missing", "Server", "Target"]
+
+
+def _found() -> dict[str, type[Server]]:
+    modules = [import_module(f"{__name__}.{each.name}") for each in iter_modules(__path__)]
+    classes = [kind for module in modules for kind in vars(module).values() if isinstance(kind, type)]
+    servers = {kind for kind in classes if issubclass(kind, Server) and not isabstract(kind)}
+    return {kind.name: kind for kind in sorted(servers, key=lambda kind: kind.name)}
+
+
+SERVERS = _found()

@@ -1,4 +1,4 @@
-"""S3 and SQS, as moto plays them, with a user whose signature is verified."""
+"""S3 and SQS of moto, with a user whose signature is verified."""
 
 import sys
 from http.client import HTTPConnection, HTTPException
@@ -9,9 +9,8 @@ from typing import Any, ClassVar
 import botocore.session
 
 from ..daemon import Daemon
-from ..established import established
-from ..port import HOST
-from .mark import Missing, Server
+from ..port import HOST, established
+from .server import Missing, Server
 
 BUCKET = "health-bucket"
 QUEUE = "health-queue"
@@ -19,8 +18,9 @@ POLICY = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*
 
 
 class Aws(Server):
+    name = "aws"
     key_of: ClassVar[dict[str, str]] = {"id": "AKIAIOSFODNN7EXAMPLE", "secret": "not known before the first start"}
-    """The access key of the one user; moto draws it, from the same seed at each start."""
+    """The access key of the user. moto generates it, from the same seed at each start."""
 
     def __init__(self, folder: Path, port: int) -> None:
         super().__init__(folder, port)
@@ -41,7 +41,7 @@ class Aws(Server):
         iam.put_user_policy(UserName="health", PolicyName="all", PolicyDocument=POLICY)
         key = iam.create_access_key(UserName="health")["AccessKey"]
         self.key_of.update(id=key["AccessKeyId"], secret=key["SecretAccessKey"])
-        self._post("/moto-api/reset-auth", b"0")  # from here on it looks at who asks
+        self._post("/moto-api/reset-auth", b"0")  # from here on it verifies the signature of each request
         return True
 
     def connections(self) -> int:

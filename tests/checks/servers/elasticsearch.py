@@ -1,4 +1,4 @@
-"""Elasticsearch and OpenSearch, as far as the tests speak their protocol: no package brings the real ones."""
+"""Elasticsearch and OpenSearch, by a stand-in for their protocol: no package brings the real ones."""
 
 import json
 import sys
@@ -7,13 +7,15 @@ from pathlib import Path
 
 from ..daemon import Daemon
 from ..port import HOST
-from .mark import Server
+from .server import PROGRAMS, Server
 
 
 class Elasticsearch(Server):
+    name = "elasticsearch"
+
     def __init__(self, folder: Path, port: int) -> None:
         super().__init__(folder, port)
-        program = Path(__file__).with_name("elasticsearch_protocol.py")
+        program = PROGRAMS / "elasticsearch_protocol.py"
         self.daemon = Daemon("elasticsearch", [sys.executable, "-P", str(program), str(port)], folder / "log")
 
     def ready(self) -> bool:
@@ -26,7 +28,7 @@ class Elasticsearch(Server):
         return self._counts()["connections"] - 1
 
     def asked(self) -> int:
-        """How often it has told of its health."""
+        """How often it has answered about its health."""
         return self._counts()["asked"]
 
     def become(self, status: str) -> None:

@@ -5,18 +5,19 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..daemon import Daemon
-from ..established import established
-from ..port import accepts
-from .mark import Missing, Server
+from ..port import accepts, established
+from .server import PROGRAMS, Missing, Server
 
 
 class Grpc(Server):
+    name = "grpc"
+
     def __init__(self, folder: Path, port: int) -> None:
         super().__init__(folder, port)
         for module, wheel in (("grpc_health", "grpcio-health-checking"), ("temporalio", "temporalio")):
             if find_spec(module) is None:
                 raise Missing(f"pip install {wheel}")
-        program = Path(__file__).with_name("grpc_health.py")
+        program = PROGRAMS / "grpc_health.py"
         self.daemon = Daemon("grpc", [sys.executable, "-P", str(program), str(port)], folder / "log")
 
     def ready(self) -> bool:

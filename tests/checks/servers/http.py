@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ..daemon import Daemon
-from ..port import HOST, accepts
-from .mark import PASSWORD, USER, Server
+from ..port import HOST, accepts, established
+from .server import PASSWORD, USER, Server
 
 ROOT = Path(__file__).parents[3]
 LOGIN = b"Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode())
@@ -19,7 +19,6 @@ ANSWERS: dict[str, tuple[int, bytes]] = {
     "/list": (200, b"[]"),
     "/large": (200, b" " * 1_000_000),
 }
-ESTABLISHED = "01"
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -34,6 +33,8 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 
 class Http(Server):
+    name = "http"
+
     def __init__(self, folder: Path, port: int) -> None:
         super().__init__(folder, port)
         place = ["--app-dir", str(ROOT), "--host", HOST, "--port", str(port), "--lifespan", "off"]
@@ -44,6 +45,4 @@ class Http(Server):
         return accepts(self.port)
 
     def connections(self) -> int:
-        # The kernel's count: /proc/net/tcp(5), local address and state in hexadecimal numbers.
-        lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-        return sum(line[1].endswith(f":{self.port:04X}") and line[3] == ESTABLISHED for line in lines)
+        return established(self.port)

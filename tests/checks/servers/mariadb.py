@@ -1,4 +1,4 @@
-"""MariaDB, of the package that brings the server without making it a service of the system."""
+"""MariaDB, from the package that installs the server without a service of the system."""
 
 import shutil
 import subprocess
@@ -11,21 +11,23 @@ import pymysql
 
 from ..daemon import Daemon, unprivileged
 from ..port import HOST
-from .mark import DATABASE, FEW, HUMBLE, PASSWORD, USER, Missing, Server
+from .server import DATABASE, LIMITED, PASSWORD, UNPRIVILEGED, USER, Missing, Server
 
 SCRIPTS = ("mysql_system_tables.sql", "mysql_performance_tables.sql", "mysql_system_tables_data.sql")
 SETUP = f"""
 CREATE DATABASE IF NOT EXISTS {DATABASE};
 CREATE USER IF NOT EXISTS {USER}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';
 GRANT ALL ON {DATABASE}.* TO {USER}@'127.0.0.1';
-CREATE USER IF NOT EXISTS {HUMBLE}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';
-CREATE USER IF NOT EXISTS {FEW}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}' WITH MAX_USER_CONNECTIONS 2;
+CREATE USER IF NOT EXISTS {UNPRIVILEGED}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';
+CREATE USER IF NOT EXISTS {LIMITED}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}' WITH MAX_USER_CONNECTIONS 2;
 CREATE USER IF NOT EXISTS observer@'127.0.0.1';
 GRANT PROCESS, READ_ONLY ADMIN ON *.* TO observer@'127.0.0.1';
 """
 
 
 class MariaDB(Server):
+    name = "mariadb"
+
     def __init__(self, folder: Path, port: int) -> None:
         super().__init__(folder, port)
         binary = shutil.which("mariadbd", path="/usr/sbin:/usr/bin:/usr/local/bin")
@@ -35,7 +37,7 @@ class MariaDB(Server):
         as_user = unprivileged(folder)
         data = folder / "data"
         command = [binary, "--no-defaults", f"--datadir={data}", f"--tmpdir={folder}", "--skip-name-resolve"]
-        # What mariadb-install-db does, which is in a package that we do not need otherwise.
+        # As mariadb-install-db does, which is in a package that is not needed otherwise.
         tables = "\n".join((scripts / script).read_text() for script in SCRIPTS)
         subprocess.run([*as_user, "mkdir", str(data)], check=True)
         made = subprocess.run(
@@ -60,7 +62,7 @@ class MariaDB(Server):
         return True
 
     def connections(self) -> int:
-        return self._ask(f"SELECT count(*) FROM information_schema.processlist WHERE user IN ('{USER}', '{FEW}')")
+        return self._ask(f"SELECT count(*) FROM information_schema.processlist WHERE user IN ('{USER}', '{LIMITED}')")
 
     def status(self, variable: str) -> int:
         """Return one of its own counters."""
@@ -70,7 +72,7 @@ class MariaDB(Server):
 
     @contextmanager
     def read_only(self) -> Iterator[None]:
-        """As a replica is."""
+        """Make the server read-only, as a replica is."""
         self._run("SET GLOBAL read_only = 1")
         try:
             yield

@@ -6,10 +6,12 @@ from pathlib import Path
 
 from ..daemon import Daemon, unprivileged
 from ..port import HOST
-from .mark import Missing, Server
+from .server import Missing, Server
 
 
 class Memcached(Server):
+    name = "memcached"
+
     def __init__(self, folder: Path, port: int) -> None:
         super().__init__(folder, port)
         binary = shutil.which("memcached")
@@ -26,7 +28,7 @@ class Memcached(Server):
 
     def connections(self) -> int:
         counters = self.counters()
-        # It counts the socket that listens, and the one that asks, among them.
+        # It includes the listening socket, and the one that asks.
         return counters["curr_connections"] - 2
 
     def counters(self) -> dict[str, int]:

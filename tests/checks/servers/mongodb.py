@@ -1,4 +1,4 @@
-"""MongoDB, as far as the tests themselves speak its protocol: there is no package that brings the real one."""
+"""MongoDB, by a stand-in that speaks the part of its protocol that a client needs: no package brings the real one."""
 
 import socket
 import struct
@@ -10,15 +10,17 @@ import bson
 
 from ..daemon import Daemon
 from ..port import HOST
-from .mark import DATABASE, Server
-from .mongo_protocol import OP_MSG
+from .programs.mongo_protocol import OP_MSG
+from .server import DATABASE, PROGRAMS, Server
 
 
 class MongoDB(Server):
+    name = "mongodb"
+
     def __init__(self, folder: Path, port: int, replica_set: str = "") -> None:
-        """Prepare a server that stands alone, or the sole member of a set, which has no primary."""
+        """Prepare a standalone server, or the sole member of a replica set without a primary."""
         super().__init__(folder, port)
-        program = Path(__file__).with_name("mongo_protocol.py")
+        program = PROGRAMS / "mongo_protocol.py"
         self.daemon = Daemon(
             "mongodb", [sys.executable, "-P", str(program), str(port), DATABASE, replica_set], folder / "log"
         )

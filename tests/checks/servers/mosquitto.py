@@ -6,13 +6,15 @@ from pathlib import Path
 
 from ..daemon import Daemon, unprivileged
 from ..port import HOST, accepts, connected
-from .mark import PASSWORD, USER, Missing, Server
+from .server import PASSWORD, USER, Missing, Server
 
 WEAK = "weak"
 """A user who may connect, and may use no topic."""
 
 
 class Mosquitto(Server):
+    name = "mosquitto"
+
     def __init__(self, folder: Path, port: int) -> None:
         super().__init__(folder, port)
         program = shutil.which("mosquitto", path="/usr/sbin") or shutil.which("mosquitto")

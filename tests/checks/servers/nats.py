@@ -10,13 +10,15 @@ from pathlib import Path
 
 from ..daemon import Daemon
 from ..port import HOST, reserved_port
-from .mark import PASSWORD, USER, Missing, Server
+from .server import PASSWORD, USER, Missing, Server
 
 WEAK = "weak"
 """A user who may connect, and neither publish nor subscribe."""
 
 
 class Nats(Server):
+    name = "nats"
+
     def __init__(self, folder: Path, port: int) -> None:
         super().__init__(folder, port)
         program = shutil.which("nats-server", path=sysconfig.get_path("scripts")) or shutil.which("nats-server")

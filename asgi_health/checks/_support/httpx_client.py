@@ -1,8 +1,11 @@
-"""What httpx does not tell of itself: how full the pool of a client is, and why no connection was made."""
+"""What httpx does not expose: the usage of a client's pool, and why a connection failed.
+
+A module of its own because two checks need it: that of a URL, and that of Elasticsearch with httpx nodes.
+"""
 
 from typing import TYPE_CHECKING, Any
 
-from ..core.result import describe
+from ...core.result import describe
 from .pool import Usage
 
 if TYPE_CHECKING:
@@ -10,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def pool_of(client: "httpx.AsyncClient", url: "httpx.URL") -> "tuple[Any, Usage] | None":
-    """Return the transport that a client uses for `url`, and how full its pool is.
+    """Return the transport that `client` uses for `url`, and the usage of its pool.
 
-    None where that is no pool, or does not look as expected.
+    None where the transport has no pool, or a release of httpx has other private attributes.
     """
     try:
         find: Any = client._transport_for_url  # pyright: ignore[reportPrivateUsage]
@@ -25,9 +28,13 @@ def pool_of(client: "httpx.AsyncClient", url: "httpx.URL") -> "tuple[Any, Usage]
 
 
 def reason(error: BaseException) -> str:
-    """Return what it began with: httpx says no more than that all connection attempts failed, or nothing at all."""
+    """Return the description of the first cause of `error`.
+
+    httpx itself says that all connection attempts failed, or nothing. The text of a LocalProtocolError is replaced: it
+    shows the header, which may hold a password.
+    """
     while True:
-        if type(error).__name__ == "LocalProtocolError":  # its text shows the header, which may be a password
+        if type(error).__name__ == "LocalProtocolError":
             return "the request cannot be sent: a header, or the URL, is not valid"
         cause = error.__cause__ or error.__context__
         if cause is None:

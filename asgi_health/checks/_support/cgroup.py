@@ -1,4 +1,4 @@
-"""How much memory is in use, and of how much: of the cgroup (version 2) nearest to its limit, or of the machine."""
+"""Memory in use and its limit: of the cgroup (version 2) nearest to its limit, or of the machine."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,20 +6,26 @@ from pathlib import Path
 
 PROC = Path("/proc")
 
-DROPPABLE = ("inactive_file", "active_file", "slab_reclaimable")
-"""What the kernel can drop from a cgroup's memory when it needs room: memory.stat in its admin-guide/cgroup-v2.
+RECLAIMABLE = ("inactive_file", "active_file", "slab_reclaimable")
+"""Fields of memory.stat that the kernel can reclaim when it needs room: its admin-guide/cgroup-v2.
 
-Shared memory and tmpfs, which it cannot drop, are not among them: their pages are on the lists of anonymous memory.
+Shared memory and tmpfs, which it cannot reclaim, are not among them: they are on the lists of anonymous memory.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes in use, of those that may be."""
+    """Memory at one moment.
+
+    Attributes:
+        used: Bytes in use, without what the kernel can reclaim.
+        limit: Bytes that may be in use.
+        owner: ``the cgroup`` or ``the machine``.
+    """
 
     used: int
     limit: int
-    whose: str
+    owner: str
 
     @property
     def share(self) -> float:
@@ -27,13 +33,15 @@ class Memory:
 
 
 def memory_in_use(proc: Path = PROC) -> Memory:
-    """Return the memory of the cgroup that is nearest to its limit, of this process's own and those around it.
+    """Return the memory of the cgroup nearest to its limit: of this process's own cgroup and its ancestors.
 
-    What the kernel keeps of files and can drop is not in use, as it is not in what the kernel calls available of the
-    machine. The working set of Kubernetes differs: it counts files that were read twice or more (active_file), so it is
-    near the limit for whoever reads large files, though nobody is near being killed for want of memory. Where no cgroup
-    has a limit below the machine's memory, the machine's is returned. Raises OSError where there is no /proc, so
-    anywhere but on Linux.
+    Cached files that the kernel can reclaim do not count, as they do not in the kernel's own MemAvailable. The working
+    set of Kubernetes differs: it counts files that were read twice or more (active_file). So it is near the limit for a
+    process that reads large files, though no process is about to be killed. Where no cgroup has a limit below the
+    memory of the machine, the memory of the machine is returned.
+
+    Raises:
+        OSError: There is no /proc, because this is not Linux.
     """
     machine = _fields(proc / "meminfo")
     total = machine["MemTotal:"] * 1024
@@ -45,18 +53,18 @@ def memory_in_use(proc: Path = PROC) -> Memory:
 
 def _cgroups(proc: Path) -> Iterator[Memory]:
     folder = _own_cgroup(proc)
-    # A folder has these files where the controller is on; the root of the tree has no limit.
+    # These files exist where the controller is on. The root of the tree has no limit.
     while folder is not None and (folder / "cgroup.procs").exists():
         limit = folder / "memory.max"
         if limit.exists() and (allowed := limit.read_text().strip()) != "max":
-            told = _fields(folder / "memory.stat")
-            used = int((folder / "memory.current").read_text()) - sum(told.get(kind, 0) for kind in DROPPABLE)
+            stat = _fields(folder / "memory.stat")
+            used = int((folder / "memory.current").read_text()) - sum(stat.get(field, 0) for field in RECLAIMABLE)
             yield Memory(max(used, 0), int(allowed), "the cgroup")
         folder = folder.parent
 
 
 def _own_cgroup(proc: Path) -> Path | None:
-    """Return the folder of this process's cgroup of version 2, as far as it can be seen from here."""
+    """Return the folder of this process's cgroup of version 2, or the nearest ancestor that is mounted here."""
     own = [line[3:] for line in _lines(proc / "self" / "cgroup") if line.startswith("0::")]
     for line in _lines(proc / "self" / "mountinfo"):
         before, _, after = line.partition(" - ")
@@ -64,7 +72,7 @@ def _own_cgroup(proc: Path) -> Path | None:
             root, mounted = before.split(" ")[3:5]
             inside = own[0].removeprefix(root if root != "/" else "").lstrip("/")
             folder = Path(mounted) / inside
-            # From inside a container the path may be one of the host: what is mounted then is the container's own.
+            # Inside a container the path may be one of the host. What is mounted is then the container's own cgroup.
             return folder if ".." not in inside and folder.exists() else Path(mounted)
     return None
 

@@ -1,45 +1,61 @@
-"""What redis-py and valkey-py, which is a fork of it, have in common: they speak RESP, by the same classes."""
+"""The checks of Redis, Valkey and ARQ. valkey-py is a fork of redis-py: both speak RESP, by the same classes."""
 
 import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from ..core.result import Result, degraded, unhealthy
-from ..core.status import Status
-from .client import AsyncCheck, ClientError, client_getter
-from .driver import load
+from ...core.result import Result, degraded, unhealthy
+from ...core.status import Status
+from .catalogue import Facts
+from .client import AsyncCheck, ClientError, client_getter, load
 from .pool import Usage, answered, exhausted, usage_of
 
-STATE = "CLUSTER", "INFO"
+CLUSTER_INFO = "CLUSTER", "INFO"
 PING = ("PING",)
 INFO = ("INFO",)
-"""All of the default sections, some 5 kB: releases before 7 know one section or all."""
+"""All default sections, about 5 kB: releases before 7 accept one section or all."""
 
 REPLICA = "slave"
 
+CLIENT = Facts(
+    asked="`PING` on a connection of the pool; while the pool is exhausted, on an extra one. `writable`: `INFO` "
+    "instead",
+    costs="one round trip. While the pool is exhausted: one connection more, opened and closed. Where a Sentinel names "
+    "the master: two round trips to the Sentinel for each connection that is opened",
+    privileges="`+ping` (`writable`: `+info`), and what the client needs to connect (`+select`, `+client|setname`); of "
+    "a Sentinel `+ping` and `+sentinel|masters`",
+)
+CLUSTER = Facts(
+    asked="`CLUSTER INFO` of one node: `cluster_state:ok`. After a node that refuses, the next is asked; after a "
+    "silent one, at the next run. `writable`: at the same time `INFO` of each primary",
+    costs="one round trip to one node, with `writable` to each primary. While the pool is exhausted, and before the "
+    "client is used: one connection more, opened and closed",
+    privileges="`+cluster|info`, and for `writable` `+info`",
+)
+
 
 class AnswerError(Exception):
-    """The server answered something else than it should."""
+    """The server answered something unexpected."""
 
 
-def pinged(driver: str, kind: str, client: Any, *, writable: bool, by: str) -> AsyncCheck:
+def client_check(driver: str, kind: str, client: Any, *, writable: bool, by: str) -> AsyncCheck:
     """Return a check that sends PING on a connection of the client's pool, or asks whether the server takes writes."""
-    asker = Asker(driver)
-    get = client_getter(client, asker.kind(kind), by=by)
+    sender = Sender(driver)
+    get = client_getter(client, sender.client_class(kind), by=by)
 
-    async def ping() -> Result:
-        return await ask_client(asker, get(), writable=writable)
+    async def check() -> Result:
+        return await ask_client(sender, get(), writable=writable)
 
-    return ping
+    return check
 
 
-async def ask_client(asker: "Asker", client: Any, *, writable: bool) -> Result:
-    """Return what the server behind a client answers, on a connection of its pool."""
+async def ask_client(sender: "Sender", client: Any, *, writable: bool) -> Result:
+    """Return what the server of `client` answers, on a connection of its pool."""
     usage = pool_usage(client.connection_pool)
     if not writable:
-        await asker.ask_pool(client.connection_pool, *PING)
+        await sender.ask_pool(client.connection_pool, *PING)
         return answered(usage)
-    info = parsed(await asker.ask_pool(client.connection_pool, *INFO))
+    info = parse_info(await sender.ask_pool(client.connection_pool, *INFO))
     data = usage.data if usage else {}
     if refusal := refusal_of(info):
         return unhealthy(f"the server takes no writes: {refusal}", data=data)
@@ -49,19 +65,19 @@ async def ask_client(asker: "Asker", client: Any, *, writable: bool) -> Result:
     return answered(usage)
 
 
-def parsed(answer: bytes) -> dict[str, str]:
-    """Return what INFO or CLUSTER INFO says, by name."""
+def parse_info(answer: bytes) -> dict[str, str]:
+    """Return the fields of INFO or CLUSTER INFO."""
     return dict(line.split(":", 1) for line in answer.decode(errors="replace").splitlines() if ":" in line)
 
 
 def refusal_of(info: Mapping[str, str]) -> str:
-    """Return why a server that says this of itself takes no writes; nothing if it does."""
+    """Return why the server with this INFO takes no writes; empty where it does."""
     if (role := info.get("role")) != "master":
         return f"its role is {role}, expected master"
     if info.get("aof_enabled") == "1" and info.get("aof_last_write_status") == "err":
         return "it could not write to its append-only file (aof_last_write_status)"
-    if info.get("min_slaves_good_slaves") == "0":  # said by a server alone that wants some
-        return "it has none of the replicas that min-replicas-to-write wants"
+    if info.get("min_slaves_good_slaves") == "0":  # the field exists only where min-replicas-to-write is set
+        return "it has none of the replicas that min-replicas-to-write requires"
     missing = [name for name in ("used_memory", "maxmemory", "maxmemory_policy") if name not in info]
     if missing:
         raise AnswerError(f"INFO was answered without {missing[0]}, by which it is known whether the server is full")
@@ -73,7 +89,7 @@ def refusal_of(info: Mapping[str, str]) -> str:
 
 
 def _can_evict(info: Mapping[str, str]) -> bool:
-    """Return whether the policy finds a key that it may throw away."""
+    """Return whether there is a key that the policy may evict."""
     policy = info["maxmemory_policy"]
     counted = "expires" if policy.startswith("volatile-") else "keys"
     databases = [value for name, value in info.items() if name.startswith("db") and name[2:].isdecimal()]
@@ -81,57 +97,59 @@ def _can_evict(info: Mapping[str, str]) -> bool:
     return policy != "noeviction" and any(int(each.get(counted, 0)) for each in keys)
 
 
-def cluster_asked(driver: str, kind: str, client: Any, *, writable: bool, by: str) -> AsyncCheck:
-    """Return a check that asks one node for CLUSTER INFO, and another one when that does not answer.
+def cluster_check(driver: str, kind: str, client: Any, *, writable: bool, by: str) -> AsyncCheck:
+    """Return a check that asks one node for CLUSTER INFO, and the next one where the connection fails.
 
-    With `writable` each primary is asked at the same time for INFO.
+    With `writable` each primary is asked for INFO at the same time.
     """
-    asker = Asker(driver)
-    get = client_getter(client, asker.kind(kind), by=by)
-    turn = 0  # whose it is to be asked first: not again his who was silent until the deadline
+    sender = Sender(driver)
+    get = client_getter(client, sender.client_class(kind), by=by)
+    first = 0  # the index of the node that is asked first: after a silent one, the next run asks another
 
-    async def ask() -> Result:
+    async def check() -> Result:
         cluster = get()
         if getattr(cluster, "_closed", False):
             raise ClientError("the client is closed")
         primaries: list[Any] = cluster.get_primaries() if writable else []
         state, *others = await asyncio.gather(
             ask_for_state(cluster),
-            *(_ask_node(asker, node, *INFO) for node in primaries),
+            *(_ask_node(sender, node, *INFO) for node in primaries),
             return_exceptions=True,
         )
         if isinstance(state, BaseException):
             raise state
-        result = _judged(*state)
+        result = _result_of_state(*state)
         if result.status is Status.UNHEALTHY or not writable:
             return result
-        return _of_primaries(primaries, others, asker.unreachable) or result
+        return _result_of_primaries(primaries, others, sender.unreachable) or result
 
     async def ask_for_state(cluster: Any) -> tuple[bytes, Usage]:
-        nonlocal turn
+        nonlocal first
         nodes = cluster.get_nodes()
-        # A client that was not used yet closes nothing at its end, so nothing is left open in it.
-        ask = _ask_node if nodes else _ask_beside
+        # A client that was not used yet closes no connection when it is closed, so none may be left in it.
+        ask = _ask_node if nodes else _ask_on_extra_connection
         nodes = nodes or list(cluster.nodes_manager.startup_nodes.values())
         reason: Exception = ClientError("the client knows no node")
         for _ in nodes:
             try:
-                return await ask(asker, nodes[turn % len(nodes)], *STATE)
-            except asker.unreachable as error:
-                turn += 1
+                return await ask(sender, nodes[first % len(nodes)], *CLUSTER_INFO)
+            except sender.unreachable as error:
+                first += 1
                 reason = error
             except BaseException:
-                turn += 1
+                first += 1
                 raise
         raise reason
 
-    return ask
+    return check
 
 
-def _of_primaries(primaries: list[Any], answers: list[Any], unreachable: tuple[type[Exception], ...]) -> Result | None:
-    """Return what keeps a cluster that is ok from taking writes, as its primaries tell; None if nothing does.
+def _result_of_primaries(
+    primaries: list[Any], answers: list[Any], unreachable: tuple[type[Exception], ...]
+) -> Result | None:
+    """Return why a cluster whose state is ok takes no writes, by the answers of its primaries; None where it does.
 
-    One that cannot be reached is left to the state of the cluster, whose other nodes replace it or take it for lost.
+    A primary that cannot be reached is ignored: the other nodes replace it, or the state of the cluster fails.
     """
     unknown = "" if primaries else "the client was not used yet, and knows no primary that could be asked"
     for node, answer in zip(primaries, answers, strict=True):
@@ -139,7 +157,7 @@ def _of_primaries(primaries: list[Any], answers: list[Any], unreachable: tuple[t
             continue
         if isinstance(answer, BaseException):
             raise answer
-        info = parsed(answer[0])
+        info = parse_info(answer[0])
         if info.get("role") == REPLICA:
             unknown = f"{node.host}:{node.port} is no primary any more, and the client has not learnt which one is"
         elif refusal := refusal_of(info):
@@ -147,33 +165,33 @@ def _of_primaries(primaries: list[Any], answers: list[Any], unreachable: tuple[t
     return degraded(unknown) if unknown else None
 
 
-async def _ask_node(asker: "Asker", node: Any, *command: str) -> tuple[bytes, Usage]:
-    usage = _usage(node)
+async def _ask_node(sender: "Sender", node: Any, *command: str) -> tuple[bytes, Usage]:
+    usage = _node_usage(node)
     if usage.exhausted:
-        return await _ask_beside(asker, node, *command)
-    # Not by execute_command() of the node: that of valkey-py loses a connection when it cannot connect.
+        return await _ask_on_extra_connection(sender, node, *command)
+    # Not by execute_command() of the node: that of valkey-py leaks a connection that cannot connect.
     connection = node.acquire_connection()
     try:
-        return await asker.ask_twice(connection, *command), usage
+        return await sender.ask(connection, *command), usage
     finally:
         getattr(node, "release", node._free.append)(connection)
 
 
-async def _ask_beside(asker: "Asker", node: Any, *command: str) -> tuple[bytes, Usage]:
-    usage = _usage(node)
+async def _ask_on_extra_connection(sender: "Sender", node: Any, *command: str) -> tuple[bytes, Usage]:
+    usage = _node_usage(node)
     connection = node.connection_class(**node.connection_kwargs)
     try:
-        return await asker.ask_twice(connection, *command), usage
+        return await sender.ask(connection, *command), usage
     finally:
         await connection.disconnect(nowait=True)
 
 
-def _usage(node: Any) -> Usage:
+def _node_usage(node: Any) -> Usage:
     return Usage(len(node._connections) - len(node._free), node.max_connections)
 
 
-def _judged(answer: bytes, usage: Usage) -> Result:
-    info = parsed(answer)
+def _result_of_state(answer: bytes, usage: Usage) -> Result:
+    info = parse_info(answer)
     if (state := info.get("cluster_state")) != "ok":
         slots = f"{info.get('cluster_slots_ok')} of 16384 slots are served"
         return unhealthy(f"cluster_state is {state}, expected ok: {slots}", data=usage.data)
@@ -184,8 +202,8 @@ def pool_usage(pool: Any) -> Usage | None:
     return usage_of(lambda: Usage(len(pool._in_use_connections), pool.max_connections))
 
 
-class Asker:
-    """Asks on a connection, without the retries of its client: with them the deadline comes before the reason."""
+class Sender:
+    """Sends commands without the retries of the client, which would hide the reason until the deadline."""
 
     def __init__(self, driver: str) -> None:
         self._driver = driver
@@ -195,31 +213,31 @@ class Asker:
         self._stale: tuple[type[Exception], ...] = (AnswerError, *self.unreachable)
         self._no_master: type[Exception] = load(f"{driver}.asyncio.sentinel", extra=driver).MasterNotFoundError
         retry = load(f"{driver}.asyncio.retry", extra=driver).Retry
-        self._never = retry(load(f"{driver}.backoff", extra=driver).NoBackoff(), 0)
+        self._no_retry = retry(load(f"{driver}.backoff", extra=driver).NoBackoff(), 0)
 
-    def kind(self, name: str) -> type:
-        """Return the class of the clients."""
+    def client_class(self, name: str) -> type:
+        """Return the class of the asyncio clients with that name."""
         kind: type = getattr(load(f"{self._driver}.asyncio", extra=self._driver), name)
         return kind
 
     async def ask_pool(self, pool: Any, *command: str) -> Any:
-        """Return the answer on a connection of `pool`, or beside it when it is exhausted."""
-        beside = exhausted(pool_usage(pool))
-        connection = pool.make_connection() if beside else pool.get_available_connection()
+        """Return the answer, on a connection of `pool`; while the pool is exhausted, on an extra connection."""
+        is_extra = exhausted(pool_usage(pool))
+        connection = pool.make_connection() if is_extra else pool.get_available_connection()
         try:
-            return await self.ask_twice(connection, *command, sentinel=getattr(pool, "sentinel_manager", None))
+            return await self.ask(connection, *command, sentinel=getattr(pool, "sentinel_manager", None))
         finally:
-            await (connection.disconnect(nowait=True) if beside else pool.release(connection))
+            await (connection.disconnect(nowait=True) if is_extra else pool.release(connection))
 
-    async def ask_twice(self, connection: Any, *command: str, sentinel: Any = None) -> Any:
-        """Return the answer, or raise the reason why there is none.
+    async def ask(self, connection: Any, *command: str, sentinel: Any = None) -> Any:
+        """Return the answer. Where the connection was open and fails, open it again and ask once more.
 
-        A connection that was used before may have died since, or hold an answer that nobody has read; it is opened
-        again. One that failed is closed.
+        A connection that was used before may be dead, or hold an answer that was never read. A connection that failed
+        is closed.
         """
         if connection.is_connected and connection._writer.is_closing():
-            # Nothing may be written to it. uvloop raises RuntimeError. asyncio (Python 3.12.1 and 3.13.0 among others)
-            # begins to watch its file descriptor, and then never hears of the next connection that gets the same one.
+            # Nothing may be written to it: uvloop raises RuntimeError. asyncio (Python 3.12.1 and 3.13.0 among others)
+            # registers its file descriptor, and then gets no events of the next connection with the same descriptor.
             await connection.disconnect(nowait=True)
         if connection.is_connected:
             try:
@@ -227,22 +245,22 @@ class Asker:
             except self._stale:
                 pass
             else:
-                if sentinel is None or command != INFO or parsed(answer).get("role") != REPLICA:
+                if sentinel is None or command != INFO or parse_info(answer).get("role") != REPLICA:
                     return answer
-                # It was the master's once: it is opened again, as by the client at its first write that is refused.
+                # The server is no longer the master. The client, too, reconnects when a write is refused.
                 await connection.disconnect(nowait=True)
         if sentinel is not None:
             await self._find(sentinel)
         try:
             return await self._ask(connection, *command)
         except self._no_master:
-            # Its own text shows how the client logs in.
+            # The text of the error shows how the client logs in.
             raise AnswerError("no Sentinel knows a master of that name which is up") from None
 
     async def _find(self, sentinel: Any) -> None:
-        """Return when one of its servers answers, on the connection on which it will be asked for the master.
+        """Return when a Sentinel answers, on the connection on which the client will ask it for the master.
 
-        The client would try again and again, and keep the reason to itself.
+        The client itself would retry without end, and hide the reason.
         """
         reason: Exception = ClientError("the client knows no Sentinel")
         for client in sentinel.sentinels:
@@ -254,8 +272,8 @@ class Asker:
         raise reason
 
     async def _ask(self, connection: Any, *command: str) -> Any:
-        patient = connection.retry
-        connection.retry = self._never
+        retry = connection.retry
+        connection.retry = self._no_retry
         try:
             await connection.connect()
             await connection.send_command(*command)
@@ -264,8 +282,8 @@ class Asker:
                 raise AnswerError(f"PING was answered by {answer[:40]!r}, expected b'PONG'")
             return answer
         except BaseException:
-            # Without this, one that was cut off between connecting and logging in would go back as if it were good.
+            # Otherwise a connection that was cancelled between connecting and logging in would return to the pool.
             await connection.disconnect(nowait=True)
             raise
         finally:
-            connection.retry = patient
+            connection.retry = retry

@@ -1,9 +1,10 @@
-"""What every server here can do."""
+"""What every server of the tests can do."""
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from ..daemon import Daemon
 from ..port import HOST
@@ -13,21 +14,23 @@ USER = "health"
 PASSWORD = "rightsecret"
 WRONG_PASSWORD = "wrongsecret"
 DATABASE = "health"
-HUMBLE = "humble"
-"""A user who may connect and nothing else, with the same password."""
 
+UNPRIVILEGED = "unprivileged"
+"""A user with the same password who may connect and nothing else."""
 
-FEW = "few"
-"""A user with the same password whose connections the server limits to two."""
+LIMITED = "limited"
+"""A user with the same password who may have two connections."""
+
+PROGRAMS = Path(__file__).with_name("programs")
 
 
 class Missing(Exception):
-    """The server is not installed. Says what to install."""
+    """The server is not installed. The message says what to install."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where a client is told to go, and as whom."""
+    """Where a client connects, and as which user."""
 
     port: int
     host: str = HOST
@@ -37,32 +40,35 @@ class Target:
 
 
 class Server(ABC):
-    """One private server on a port that is held for it."""
+    """One server, on a port that is reserved for it."""
+
+    name: ClassVar[str]
+    """Its key in SERVERS."""
 
     daemon: Daemon
 
     def __init__(self, folder: Path, port: int) -> None:
-        """Prepare what it needs in `folder`, without starting it. Raises Missing where it is not installed."""
+        """Prepare its files in `folder`, without starting it. Raises Missing where it is not installed."""
         self.folder = folder
         self.port = port
 
     @abstractmethod
     def ready(self) -> bool:
-        """Whether it answers as it should."""
+        """Return whether it answers as it should."""
 
     @abstractmethod
     def connections(self) -> int:
-        """How many clients are connected, by its own count, without the one that asks."""
+        """Return how many clients are connected, by its own count, without the one that asks."""
 
     def start(self) -> None:
         self.daemon.start(self.ready)
 
     def proxied(self) -> AbstractAsyncContextManager[Proxy]:
-        """Put a bad network before it, for whoever goes to the port of the proxy."""
+        """Put a faulty network in front of it, for clients that connect to the port of the proxy."""
         return proxied(self.port)
 
-    def mend(self) -> None:
-        """Leave it as the next test expects it, whatever the last one did."""
+    def restore(self) -> None:
+        """Bring it back to what the next test expects, whatever the last test did."""
         if self.daemon.alive:
             self.daemon.thaw()
         else:

@@ -1,4 +1,4 @@
-"""What the matrix has to know of a way to reach a technology."""
+"""What the matrix needs to know about a way to reach a technology."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -25,9 +25,9 @@ COLUMNS = (
     "many_runs",  # leak nothing
 )
 
-OF_CELERY = {"rabbitmq": "rabbitmq", "redis": "redis of celery"}
+CELERY_GROUPS = {"rabbitmq": "rabbitmq", "redis": "redis of celery"}
 
-__all__ = ["COLUMNS", "OF_CELERY", "TIMED_OUT", "Occupy", "Open", "Row"]
+__all__ = ["CELERY_GROUPS", "COLUMNS", "TIMED_OUT", "Occupy", "Open", "Row"]
 
 Open = Callable[[Target], AbstractAsyncContextManager[Any]]
 Occupy = Callable[[Any], AbstractAsyncContextManager[None]]
@@ -35,19 +35,19 @@ Occupy = Callable[[Any], AbstractAsyncContextManager[None]]
 
 @dataclass(frozen=True)
 class Row:
-    """A client, the check that takes it, and what that check says in each situation."""
+    """A client, the check that takes it, and the message of that check in each situation."""
 
     name: str
     server: str
     """Its key in SERVERS."""
     check: Callable[[Any], Callable[[], object]]
     open: Open
-    """Makes a client that connects when it must, with a pool of at most two; at the end nothing of it is left."""
+    """Makes a client that connects on demand, with a pool of at most two, and closes it at the end."""
     drivers: tuple[str, ...]
     """Modules without which the check cannot be made."""
     extra: str
-    says: Mapping[str, str]
-    """By column: a pattern of the message. What is silent, and what trickles, is a timeout as a rule."""
+    messages: Mapping[str, str]
+    """By column: a pattern of the message. Most checks time out on a network that is silent or trickles."""
     close: Callable[[Any], Awaitable[object]] | None = None
     """Closes a client as the application would."""
     occupy: Occupy | None = None
@@ -61,8 +61,8 @@ class Row:
 
     @property
     def group(self) -> str:
-        """What its tests share a process with: those of its server. Celery's take too long for one Redis."""
-        return OF_CELERY.get(self.server, self.server) if self.extra == "celery" else self.server
+        """Tests of a group share a process: those of one server. For speed, those of Celery on Redis have their own."""
+        return CELERY_GROUPS.get(self.server, self.server) if self.extra == "celery" else self.server
 
     def __str__(self) -> str:
         return self.name

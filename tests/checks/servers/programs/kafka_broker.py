@@ -5,7 +5,7 @@ ask for the members of the cluster: ApiVersions, SaslHandshake, SaslAuthenticate
 consumer needs to be of a group, alone, and to wait for messages: FindCoordinator, JoinGroup, SyncGroup, Heartbeat,
 LeaveGroup, OffsetFetch, ListOffsets, Fetch.
 
-Names tell it what to do. The ports of the brokers that it advertises are those that the client's name ends with, so
+Names select its behaviour. The ports of the brokers that it advertises are those that the client's name ends with, so
 that a client that comes through a proxy stays there. A topic has the end offsets that its name ends with, one for each
 partition: "jobs-5-3". No message ever comes of it, and a group has committed 0. A group "idle" gets no partition, and
 from a group whose name begins with "lost" its consumer is thrown out at its first heartbeat, for ever.
@@ -88,7 +88,7 @@ def per_partition(asked: list[tuple[str, list[int]]], answer: Callable[[str, int
 
 
 class Client:
-    """One connection. Nobody is told of the cluster before he has logged in."""
+    """One connection. It answers nothing about the cluster before the login."""
 
     def __init__(self, user: str, password: str) -> None:
         self._login = f"{user}\0{user}\0{password}".encode()

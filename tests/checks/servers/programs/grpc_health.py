@@ -1,6 +1,6 @@
 """A server of gRPC with the standard health service: python grpc_health.py PORT
 
-It also tells of itself what a client of Temporal asks before all else, GetSystemInfo.
+It also answers GetSystemInfo, the first request of a client of Temporal.
 """
 
 import asyncio

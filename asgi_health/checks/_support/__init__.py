@@ -1,0 +1,1 @@
+"""Helpers of the ready-made checks. Nothing here is public."""
