@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..core.result import Result, degraded, healthy, unhealthy
+from ._support.aiohttp_session import usage_of_session
 from ._support.catalogue import catalogued
 from ._support.client import AsyncCheck, ClientOrFactory, client_getter, load
 from ._support.httpx_client import pool_of, reason
@@ -96,10 +97,10 @@ def opensearch_client(client: "ClientOrFactory[AsyncOpenSearch]") -> AsyncCheck:
     async def check() -> Result:
         client = get()
         transport: Any = client.transport
-        usage = _fullest(map(_session_usage, sessions(transport)))
+        usage = _fullest(map(usage_of_session, sessions(transport)))
         if usage is None or not usage.exhausted:
             health = await client.cluster.health()
-            return _result(health, _fullest(map(_session_usage, sessions(transport))))
+            return _result(health, _fullest(map(usage_of_session, sessions(transport))))
         options = {name: value for name, value in transport.kwargs.items() if name != "loop"}
         extra = type(client)(transport.hosts, connection_class=transport.connection_class, **options)
         try:
@@ -128,19 +129,7 @@ def _node_usage(node: Any) -> Usage | None:
     if (client := getattr(node, "client", None)) is not None:
         found = pool_of(client, client.base_url)
         return found and found[1]
-    return _session_usage(getattr(node, "session", None))
-
-
-def _session_usage(session: Any) -> Usage | None:
-    if session is None:  # before the first request
-        return None
-    connector = session.connector
-    limit = connector.limit_per_host or connector.limit
-    try:
-        in_use = len(connector._acquired)  # private: aiohttp does not expose how many of its connections are in use
-    except AttributeError:
-        return None
-    return Usage(in_use, limit) if limit else None
+    return usage_of_session(getattr(node, "session", None))
 
 
 def _fullest(usages: Iterable[Usage | None]) -> Usage | None:

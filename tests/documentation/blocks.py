@@ -2,6 +2,7 @@
 
 ``<!-- with: app, database -->`` names what a program takes from the reader's own code (see preambles.py); `async` means
 that the program is the body of an async function. ``<!-- needs: datasette -->`` names modules that the tests lack.
+``<!-- from: asgi_health/checks/smtp.py -->`` says that the block quotes that file.
 """
 
 import re
@@ -26,6 +27,8 @@ class Block:
     """The names that it takes from the reader's own code."""
     needs: tuple[str, ...]
     """The modules that the tests do not have."""
+    quoted: str
+    """The file that it quotes, if any."""
     is_signature: bool
     """Whether it is the signature of a check, below the heading with its name."""
 
@@ -42,7 +45,7 @@ def blocks_of(page: Path) -> list[Block]:
     text = page.read_text()
     found = []
     for match in FENCED.finditer(text):
-        said = dict(re.findall(r"(with|needs): ([^;]*?)\s*(?:;|$)", match["comment"] or ""))
+        said = dict(re.findall(r"(with|needs|from): ([^;]*?)\s*(?:;|$)", match["comment"] or ""))
         before = text[: match.start()].rstrip().rpartition("\n")[2]
         found.append(
             Block(
@@ -52,6 +55,7 @@ def blocks_of(page: Path) -> list[Block]:
                 match["text"],
                 tuple(said.get("with", "").replace(",", " ").split()),
                 tuple(said.get("needs", "").replace(",", " ").split()),
+                said.get("from", ""),
                 re.fullmatch(r"### `[\w.]+`", before) is not None,
             )
         )

@@ -6,12 +6,13 @@ Other tests run them: the commands in tests/cli, the supervisors in tests/superv
 import configparser
 import re
 import subprocess
+import tomllib
 from collections.abc import Callable
 
 import pytest
 import yaml
 
-from .blocks import BLOCKS, Block
+from .blocks import BLOCKS, ROOT, Block
 
 
 def is_shell(text: str) -> None:
@@ -34,6 +35,10 @@ def is_ini(text: str) -> None:
     assert parser.sections()
 
 
+def is_toml(text: str) -> None:
+    assert tomllib.loads(text)
+
+
 def is_a_dockerfile(text: str) -> None:
     for line in text.splitlines():
         assert re.match(r"(?:FROM|RUN|CMD|COPY|ENV|HEALTHCHECK|STOPSIGNAL) \S", line), line
@@ -50,6 +55,7 @@ FORMS: dict[str, Callable[[str], None]] = {
     "ini": is_ini,
     "sh": is_shell,
     "text": is_shown,
+    "toml": is_toml,
     "yaml": is_yaml,
 }
 
@@ -58,3 +64,8 @@ FORMS: dict[str, Callable[[str], None]] = {
 def test_a_block_parses_as_the_language_of_its_fence(block: Block) -> None:
     assert block.language in FORMS, f"{block}: unknown language {block.language!r}"
     FORMS[block.language](block.text)
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.quoted], ids=str)
+def test_a_quotation_is_in_its_file(block: Block) -> None:
+    assert block.text in (ROOT / block.quoted).read_text()

@@ -28,7 +28,7 @@ from tests.checks.servers.server import DATABASE, PASSWORD, USER
 from .blocks import BLOCKS, ROOT, Block
 from .preambles import preamble
 
-PROGRAMS = [block for block in BLOCKS if block.language == "python" and not block.is_signature]
+PROGRAMS = [block for block in BLOCKS if block.language == "python" and not (block.is_signature or block.quoted)]
 RUN = [block for block in PROGRAMS if not block.needs and "def test_" not in block.text]
 URLS = {
     "CACHE": ("redis", f"redis://{USER}:{PASSWORD}@127.0.0.1:%d"),
