@@ -10,9 +10,10 @@ from clickhouse_connect.driver.exceptions import DatabaseError, ProgrammingError
 
 from asgi_health import Status
 from asgi_health.checks.clickhouse import clickhouse_client
+from tests.support.waiting import wait_until_async
 
 from .conftest import GetServer
-from .observe import expect, observe, until
+from .observe import expect, observe
 from .proxy import proxied
 from .rows.clickhouse import REFUSED, Client, occupy, opener
 from .servers import Target
@@ -60,7 +61,7 @@ async def test_to_connect_is_enough(server: ClickHouse) -> None:
 async def test_a_query_of_the_application_in_its_session_does_not_fail_the_check(server: ClickHouse) -> None:
     async with open_client_with_session(Target(server.port)) as client:
         query = asyncio.create_task(client.command("SELECT sleep(1)"))
-        await until(lambda: "sleep" in server.query("SHOW PROCESSLIST"), "the query runs")
+        await wait_until_async(lambda: "sleep" in server.query("SHOW PROCESSLIST"), "the query runs")
         with pytest.raises(ProgrammingError, match="concurrent queries within the same session"):
             await client.command("SELECT 1")
         await expect(clickhouse_client(client), Status.HEALTHY, "^$")
@@ -72,7 +73,7 @@ async def test_a_run_does_not_fail_a_query_of_the_application_in_its_session(ser
         check = clickhouse_client(client)
         proxy.delay(0.2)
         running = asyncio.create_task(observe(check))
-        await until(lambda: client._backend._active_session is not None, "the check has asked")
+        await wait_until_async(lambda: client._backend._active_session is not None, "the check has asked")
         assert await client.command("SELECT 2") == 2
         assert (await running).result.status is Status.HEALTHY
 
@@ -122,7 +123,7 @@ async def test_what_is_opened_while_all_connections_are_in_use_is_closed_again(s
         before = server.connections()
         for _ in range(5):
             await expect(clickhouse_client(client), Status.DEGRADED, "^pool exhausted: 2 of 2 in use$")
-        await until(lambda: server.connections() == before, "the connections of the client alone are open")
+        await wait_until_async(lambda: server.connections() == before, "the connections of the client alone are open")
 
 
 async def test_a_client_that_hides_errors_hides_no_reason(free_port: int) -> None:

@@ -11,9 +11,10 @@ import pytest
 
 from asgi_health import Status
 from asgi_health.checks.smtp import aiosmtplib_client
+from tests.support.waiting import wait_until_async
 
 from .conftest import GetServer
-from .observe import expect, until
+from .observe import expect
 from .port import HOST
 from .rows.smtp import opener
 from .servers import Target
@@ -44,7 +45,7 @@ async def test_a_run_logs_in_asks_and_says_goodbye(server: Smtp, start_tls: bool
         before = len(server.commands())
         await expect(aiosmtplib_client(new_client), Status.HEALTHY, "^$")
         assert server.commands()[before:] == said
-    await until(lambda: server.connections() == 0, "nothing is connected")
+    await wait_until_async(lambda: server.connections() == 0, "nothing is connected")
 
 
 async def test_a_certificate_that_is_not_trusted_fails(server: Smtp) -> None:
@@ -104,7 +105,7 @@ async def answering(answers: Mapping[bytes, bytes]) -> AsyncGenerator[int]:
 
     async with await asyncio.start_server(serve, HOST, 0) as server:
         yield server.sockets[0].getsockname()[1]
-        await until(lambda: not connected, "the client has closed its connection", 5.0)
+        await wait_until_async(lambda: not connected, "the client has closed its connection", 5.0)
 
 
 @pytest.mark.parametrize("answer", ["421 4.3.2 shutting down", "502 5.5.1 not implemented"])
