@@ -16,7 +16,7 @@ def notes(report: Report, unknown: int) -> list[str]:
             told.append(f"the app has been {phase} for {max(0.0, report.now - report.since):.1f} s")
     if report.stall is not None:
         told.append(f"stalled {report.stall.seconds:.1f} s of {report.stall.limit:g} s")
-    if report.stalls.count and report.probe in (None, Probe.LIVENESS):
+    if report.stalls.count and report.probe in (Probe.LIVENESS, Probe.HEALTH):
         times = f"{report.stalls.count} time{'' if report.stalls.count == 1 else 's'}"
         told.append(f"the event loop was blocked {times}, for {report.stalls.longest:.1f} s at most")
     if report.excluded:

@@ -6,7 +6,7 @@ from .answer import CODES, PLAIN_TEXT, Answer, answer
 from .notes import notes
 from .redact import redact
 
-_TITLES = {Probe.LIVENESS: "livez", Probe.READINESS: "readyz", Probe.STARTUP: "startupz", None: "healthz"}
+_TITLES = {Probe.LIVENESS: "livez", Probe.READINESS: "readyz", Probe.STARTUP: "startupz", Probe.HEALTH: "healthz"}
 
 
 def text(report: Report, *, unknown: int = 0) -> Answer:

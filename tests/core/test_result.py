@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from asgi_health import Result, Status, degraded, healthy, unhealthy
 from asgi_health.core.result import MESSAGE_LIMIT, failure, interpret
 
-from ..support.core_cases import patient, refused
+from ..support.core_cases import no_deadline, refused
 
 MAKE: Callable[..., Result] = Result
 HEALTHY: Callable[..., Result] = healthy
@@ -101,7 +101,7 @@ def test_a_value_that_cannot_be_shown_still_fails(error: BaseException) -> None:
     assert interpret(Unreadable(error)).message == f"returned Unreadable …, {EXPECTED}"
 
 
-@patient
+@no_deadline
 @given(st.from_type(type).flatmap(st.from_type) | st.text() | st.integers() | st.lists(st.none()) | st.binary())
 def test_no_value_passes_by_accident(value: object) -> None:
     good = value is None or value is True or (isinstance(value, Result) and value.status is not Status.UNHEALTHY)

@@ -10,9 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from asgi_health import Check, Status
 from asgi_health.core.schedule import Timers, pause
 from asgi_health.core.state import UNKNOWN, CheckState
-from asgi_health.core.validate import LONGEST, SHORTEST
+from asgi_health.core.validate import MAX_SECONDS, MIN_SECONDS
 
-from ..support.core_cases import check, checks, patient
+from ..support.core_cases import check, checks, no_deadline
 
 jitters = st.floats(0.0, 1.0, exclude_max=True)
 states = st.builds(
@@ -45,7 +45,7 @@ def test_the_pause_fits_the_state(state: CheckState, seconds: float) -> None:
     assert pause(check(interval=10.0, retry_interval=1.0), state, 0.5) == pytest.approx(seconds)
 
 
-@patient
+@no_deadline
 @given(checks(), states, jitters)
 def test_the_pause_is_never_longer_than_the_interval_nor_shorter_than_the_shorter_of_both(
     subject: Check, state: CheckState, jitter: float
@@ -54,7 +54,7 @@ def test_the_pause_is_never_longer_than_the_interval_nor_shorter_than_the_shorte
     assert 0.9 * shortest * (1 - 1e-9) <= pause(subject, state, jitter) <= 1.1 * subject.interval * (1 + 1e-9)
 
 
-@patient
+@no_deadline
 @given(checks(), states, jitters, jitters)
 def test_jitter_moves_a_pause_by_a_tenth_in_either_direction(
     subject: Check, state: CheckState, one: float, other: float
@@ -64,7 +64,7 @@ def test_jitter_moves_a_pause_by_a_tenth_in_either_direction(
     assert (pause(subject, state, one) < pause(subject, state, other)) <= (one < other)
 
 
-@pytest.mark.parametrize("retry_interval", [SHORTEST, LONGEST])
+@pytest.mark.parametrize("retry_interval", [MIN_SECONDS, MAX_SECONDS])
 def test_a_long_streak_does_not_overflow(retry_interval: float) -> None:
     state = CheckState(status=Status.UNHEALTHY, retries=1_000_000)
     assert 0 < pause(check(interval=10.0, retry_interval=retry_interval), state, 0.5) <= 10.0
@@ -125,7 +125,7 @@ OUTDATED_BY_REMOVAL = 12
 """Entries of the six keys that a removal leaves behind until the next one is set."""
 
 TestTimers = TimersMachine.TestCase
-TestTimers.settings = patient
+TestTimers.settings = no_deadline
 
 
 def test_timers_of_many_keys_that_move_for_ever_stay_small() -> None:

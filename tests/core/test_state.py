@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from asgi_health import Check, Status
 from asgi_health.core.state import UNKNOWN, CheckState, advance
 
-from ..support.core_cases import RESULTS, check, checks, patient, results, statuses
+from ..support.core_cases import RESULTS, check, checks, no_deadline, results, statuses
 
 LETTERS = {"h": Status.HEALTHY, "d": Status.DEGRADED, "u": Status.UNHEALTHY}
 
@@ -43,14 +43,14 @@ def words(subject: Check, row: list[Status]) -> list[Status]:
     return shown
 
 
-@patient
+@no_deadline
 @given(checks(), rows)
 def test_thresholds_turn_the_status_as_the_design_says(subject: Check, row: list[Status]) -> None:
     shown = words(subject, row)
     assert [after(subject, row[: length + 1]).status for length in range(len(row))] == shown
 
 
-@patient
+@no_deadline
 @given(checks(), rows)
 def test_the_rest_of_the_state_follows_from_the_statuses(subject: Check, row: list[Status]) -> None:
     shown = words(subject, row)
@@ -113,7 +113,7 @@ def test_retries_count_the_failures_after_the_check_has_settled_as_unhealthy(row
     assert after(subject, [LETTERS[letter] for letter in row]).retries == retries
 
 
-@patient
+@no_deadline
 @given(checks(), rows, results)
 def test_a_state_is_never_changed_only_replaced(subject: Check, row: list[Status], result: object) -> None:
     state = after(subject, row)

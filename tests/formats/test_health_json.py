@@ -1,4 +1,4 @@
-"""The details, in the words of draft-inadarei-api-health-check-06."""
+"""The details, in the words of draft-inadarei-api-engine-check-06."""
 
 import re
 from typing import Any
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from asgi_health import Probe, Result, ServiceInfo, Status, degraded, healthy, unhealthy
 from asgi_health.formats.health_json import health_json
 
-from ..support.core_cases import check, patient, serving
+from ..support.core_cases import check, no_deadline, serving_engine
 from ..support.format_cases import WALL, one, read, report_of, sound
 
 # Section 3 of the draft, and section 4 with the additional key of ours.
@@ -55,7 +55,7 @@ def test_the_golden_answer() -> None:
     answer = health_json(report, service, wall=WALL)
     assert sound(answer)
     assert answer.status == 503
-    assert dict(answer.headers)[b"content-type"] == b"application/health+json"
+    assert dict(answer.headers)[b"content-type"] == b"application/engine+json"
     document = read(answer)
     assert valid(document)
     run = {"time": "2027-01-15T07:59:50.625Z", "responseTime": 125.0}
@@ -91,19 +91,22 @@ def test_the_code_is_that_of_the_minimal_answer(result: Result, code: int, word:
 
 
 def test_without_service_and_checks_there_is_hardly_anything() -> None:
-    assert health_json(serving().report(now=0.0), None, wall=WALL).body == b'{"status":"pass","checks":{}}'
+    assert (
+        health_json(serving_engine().report(Probe.HEALTH, now=0.0), None, wall=WALL).body
+        == b'{"status":"pass","checks":{}}'
+    )
 
 
 def test_empty_fields_of_the_service_are_left_out() -> None:
-    document = read(health_json(serving().report(now=0.0), ServiceInfo("shop"), wall=WALL))
+    document = read(health_json(serving_engine().report(Probe.HEALTH, now=0.0), ServiceInfo("shop"), wall=WALL))
     assert document == {"status": "pass", "serviceId": "shop", "checks": {}}
 
 
 def test_response_times_are_whole_microseconds() -> None:
-    health = serving(check("a"))
-    (run,) = health.due(0.0).start
-    health.record(run, healthy(), 1 / 3)
-    assert b'"responseTime":333.333}' in health_json(health.report(now=1.0), None, wall=WALL).body
+    engine = serving_engine(check("a"))
+    (run,) = engine.due(0.0).start
+    engine.record(run, healthy(), 1 / 3)
+    assert b'"responseTime":333.333}' in health_json(engine.report(Probe.HEALTH, now=1.0), None, wall=WALL).body
 
 
 def test_the_message_of_a_pass_is_left_out() -> None:
@@ -119,9 +122,9 @@ def test_a_stale_check_keeps_the_time_of_its_last_result() -> None:
 
 
 def test_notes_tell_of_the_phase_and_of_what_was_left_out() -> None:
-    health = serving(check("a"), check("b"))
-    health.drain()
-    report = health.report(Probe.READINESS, exclude=("b", "typo", "slip"), now=0.0)
+    engine = serving_engine(check("a"), check("b"))
+    engine.drain(0.0)
+    report = engine.report(Probe.READINESS, exclude=("b", "typo", "slip"), now=0.0)
     document = read(health_json(report, ServiceInfo("shop", notes=("first",)), wall=WALL, unknown=2))
     assert document["notes"] == [
         "first",
@@ -205,7 +208,7 @@ def test_a_name_is_cut() -> None:
 values = st.floats() | st.integers() | st.text() | st.booleans()
 
 
-@patient
+@no_deadline
 @given(
     st.sampled_from(Status),
     st.text(st.characters(), max_size=200),

@@ -6,7 +6,7 @@ from asgi_health import Status
 from asgi_health.formats.answer import METHOD_NOT_ALLOWED, MINIMAL, NOT_FOUND, Answer
 
 EVERYWHERE = (b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")
-JSON = (b"content-type", b"application/health+json")
+JSON = (b"content-type", b"application/engine+json")
 TEXT = (b"content-type", b"text/plain; charset=utf-8")
 
 

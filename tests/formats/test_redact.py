@@ -13,11 +13,11 @@ from asgi_health.formats.redact import mask, redact, redact_lines
 from asgi_health.formats.text import text
 from benchmarks.redaction import UNITS
 
-from ..support.core_cases import patient
+from ..support.core_cases import no_deadline
 from ..support.format_cases import WALL, both, one
 from .secrets import AROUND_PASSWORD, BARE, KEYS, LINES, QUOTED, READABLE, TOKENS
 
-thorough = settings(patient, max_examples=200)
+thorough = settings(no_deadline, max_examples=200)
 
 
 def without(excluded: str) -> str:
@@ -305,7 +305,7 @@ def test_what_is_invisible_hides_no_name(hidden: str) -> None:
         assert "hunter2" not in redact(f"{hidden}{sign}hunter2")
 
 
-@patient
+@no_deadline
 @given(
     st.lists(st.sampled_from(["connect", "refused", "10.0.0.1", "after", "2.0", "s", "Error:", "(111)"]), min_size=1)
 )
@@ -314,7 +314,7 @@ def test_plain_words_stay_as_they_are(words: list[str]) -> None:
     assert redact(message) == message
 
 
-@patient
+@no_deadline
 @given(st.text(st.characters()))
 def test_whatever_comes_in_one_printable_line_of_utf8_comes_out(message: str) -> None:
     shown = redact(message)
@@ -323,7 +323,7 @@ def test_whatever_comes_in_one_printable_line_of_utf8_comes_out(message: str) ->
     assert "  " not in shown
 
 
-@patient
+@no_deadline
 @given(st.text(st.characters()))
 def test_redacting_again_changes_nothing(message: str) -> None:
     assert redact(redact(message)) == redact(message)

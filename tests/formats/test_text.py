@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from asgi_health import Probe, Result, Status, degraded, healthy, unhealthy
 from asgi_health.formats.text import text
 
-from ..support.core_cases import check, patient, serving
+from ..support.core_cases import check, no_deadline, serving_engine
 from ..support.format_cases import both, one, report_of, sound
 
 LIVE = (Probe.LIVENESS, Probe.READINESS, Probe.STARTUP)
@@ -63,7 +63,7 @@ def test_the_golden_answer() -> None:
     ],
 )
 def test_the_last_line_tells_the_outcome(
-    probe: Probe | None, title: str, result: Result, code: int, line: str, outcome: str
+    probe: Probe, title: str, result: Result, code: int, line: str, outcome: str
 ) -> None:
     answer = text(report_of({check("a", probes=LIVE): result}, probe=probe))
     assert answer.status == code
@@ -71,18 +71,21 @@ def test_the_last_line_tells_the_outcome(
 
 
 def test_an_app_that_is_not_serving_says_so() -> None:
-    health = serving()
-    health.drain()
-    assert lines(text(health.report(Probe.READINESS, now=0.0)).body) == [
+    engine = serving_engine()
+    engine.drain(0.0)
+    assert lines(text(engine.report(Probe.READINESS, now=0.0)).body) == [
         "note: the app has been draining for 0.0 s",
         "readyz check failed",
     ]
 
 
 def test_a_single_check_is_told_without_the_phase() -> None:
-    health = serving(check("a"))
-    health.stop()
-    assert lines(text(health.report_check("a", now=0.0)).body) == ["[-]a failed: no result yet", "healthz check failed"]
+    engine = serving_engine(check("a"))
+    engine.stop(0.0)
+    assert lines(text(engine.report_check("a", Probe.HEALTH, now=0.0)).body) == [
+        "[-]a failed: no result yet",
+        "healthz check failed",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +104,7 @@ def test_a_message_is_one_readable_line(message: str, shown: str) -> None:
     assert lines(text(one(unhealthy(message))).body) == [f"[-]a failed: {shown}", "healthz check failed"]
 
 
-@patient
+@no_deadline
 @given(st.sampled_from(Status), st.text(st.characters(), max_size=300))
 def test_whatever_a_check_says_it_has_one_line(status: Status, message: str) -> None:
     _, as_text = both(one(Result(status, message)))

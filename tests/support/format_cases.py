@@ -9,22 +9,22 @@ from asgi_health.formats.answer import Answer
 from asgi_health.formats.health_json import health_json
 from asgi_health.formats.text import text
 
-from .core_cases import check, serving
+from .core_cases import check, serving_engine
 
 WALL = 1_800_000_000.5
 """2027-01-15T08:00:00.500Z"""
 
 
 def report_of(
-    given: dict[Check, Result | None], *, probe: Probe | None = None, now: float = 10.0, exclude: tuple[str, ...] = ()
+    given: dict[Check, Result | None], *, probe: Probe = None, now: float = 10.0, exclude: tuple[str, ...] = ()
 ) -> Report:
     """Return the report, at `now`, of checks that were run at 0 s and took 0.125 s; None: not answered yet."""
-    health = serving(*given)
-    for run in health.due(0.0).start:
+    engine = serving_engine(*given)
+    for run in engine.due(0.0).start:
         result = given[run.check]
         if result is not None:
-            health.record(run, result, 0.125)
-    return health.report(probe, now=now, exclude=exclude)
+            engine.record(run, result, 0.125)
+    return engine.report(probe, now=now, exclude=exclude)
 
 
 def one(result: Result | None) -> Report:
@@ -53,7 +53,7 @@ def sound(answer: Answer) -> bool:
 
 
 def read(answer: Answer) -> dict[str, Any]:
-    """Return the document of a health+json answer, read as strictly as JSON may be."""
+    """Return the document of a engine+json answer, read as strictly as JSON may be."""
 
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} is not JSON")
