@@ -1,5 +1,8 @@
 """Draining, until the next lifespan or while a drain file exists, and the stalls of the loop that an engine records."""
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 
 from asgi_health import Probe, Status, healthy
@@ -72,14 +75,12 @@ def test_a_drain_after_a_temporary_one_has_ended_begins_anew() -> None:
 def test_each_phase_has_the_moment_at_which_it_began() -> None:
     engine = new_engine()
     assert engine.phase_since is None
-    engine.start(LIFESPAN, 0.0)
-    assert (engine.phase, engine.phase_since) == (Phase.STARTING, 0.0)
-    engine.serve(1.0)
-    assert (engine.phase, engine.phase_since) == (Phase.SERVING, 1.0)
-    engine.drain(2.0)
-    assert (engine.phase, engine.phase_since) == (Phase.DRAINING, 2.0)
-    engine.stop(3.0)
-    assert (engine.phase, engine.phase_since) == (Phase.STOPPED, 3.0)
+    seen: list[tuple[Phase, float | None]] = []
+    steps: list[Callable[[float], object]] = [partial(engine.start, LIFESPAN), engine.serve, engine.drain, engine.stop]
+    for now, step in enumerate(steps):
+        step(float(now))
+        seen.append((engine.phase, engine.phase_since))
+    assert seen == [(Phase.STARTING, 0.0), (Phase.SERVING, 1.0), (Phase.DRAINING, 2.0), (Phase.STOPPED, 3.0)]
 
 
 def test_a_temporary_drain_goes_on_in_the_next_lifespan() -> None:

@@ -1,4 +1,4 @@
-"""A worse input never gives a better status."""
+"""A worse result, a lost one, a late one or a longer wait never gives a better status."""
 
 from itertools import pairwise
 
@@ -23,7 +23,7 @@ waits = st.integers(0, 120).map(lambda n: n / 4)
 
 
 def moments(steps: History) -> History:
-    """Turn pauses into moments."""
+    """Return the history with moments in the place of pauses."""
     now = 0.0
     history: History = []
     for wait, status in steps:
@@ -33,7 +33,7 @@ def moments(steps: History) -> History:
 
 
 def outcomes(subject: Check, history: History, now: float) -> dict[Probe, Status]:
-    """Return how each probe stands at `now`. What comes after a startup check is done is left out: it runs no more."""
+    """Return the status of each probe at `now`. Results after the end of a startup check are left out: it has none."""
     state = UNKNOWN
     for moment, status in history:
         if not is_finished(subject, state):
@@ -69,8 +69,8 @@ def test_a_worse_result_never_gives_a_better_status(
     changed = [*history[:index], (moment, worse), *history[index + 1 :]]
     before, after = outcomes(subject, history, now), outcomes(subject, changed, now)
     assert all(after[probe] is UNHEALTHY for probe in Probe if before[probe] is UNHEALTHY)
-    # A warning shows at once and a failure below its threshold does not: in the place of the former the latter may
-    # hide a warning, though never a failure.
+    # A degraded result shows at once and a failure below its threshold does not: in its place, a failure may hide a
+    # degraded status, but never an unhealthy one.
     if status is not Status.DEGRADED or subject.failure_threshold == 1:
         assert no_better(after, before)
 
@@ -80,7 +80,7 @@ def test_a_worse_result_never_gives_a_better_status(
 def test_a_pass_that_never_arrives_never_gives_a_better_status(
     subject: Check, chosen: History, data: st.DataObject, wait: float
 ) -> None:
-    # Passes alone: a warning or a failure that is lost is bad news that nobody heard.
+    # Passes alone: without a degraded result or a failure, the status is better.
     history = moments(chosen)
     passes = [index for index, (_, status) in enumerate(history) if status is Status.HEALTHY]
     assume(passes)
@@ -104,8 +104,8 @@ def test_waiting_never_gives_a_better_status(subject: Check, chosen: History, on
 def test_a_late_result_never_gives_a_better_status_than_one_in_time(
     subject: Check, before: list[Status], last: Status, late: float
 ) -> None:
-    # Compared while the one in time is fresh, for the late one is so for longer; and a warning is worse than a failure
-    # that its threshold hides.
+    # Compared while the result in time is fresh, because the late one is fresh for longer. A degraded result shows at
+    # once, and a failure may be hidden by its threshold.
     assume(subject.timeout + late < subject.stale_after)
     assume(last is not Status.DEGRADED or subject.failure_threshold == 1)
     seen: list[dict[Probe, Status]] = []
@@ -115,7 +115,7 @@ def test_a_late_result_never_gives_a_better_status_than_one_in_time(
         for status in before:
             run_check(engine, RESULTS[status], now)
             now = engine.next_start()
-            if now == float("inf"):  # a startup check that is done
+            if now == float("inf"):  # a startup check that has ended
                 return
         run = start_run(engine, now)
         engine.record(run, RESULTS[last], now + delay)
@@ -146,7 +146,7 @@ def test_one_more_failing_check_never_gives_a_better_status(
     assert all(fewer <= more for fewer, more in pairwise(map(status_of, range(len(states) + 1))))
 
 
-def test_an_answer_at_the_very_deadline_is_a_failure_whatever_it_says() -> None:
+def test_a_result_at_the_very_deadline_is_a_failure_whatever_it_is() -> None:
     subject = Check("a", lambda: None, timeout=2.0)
     for end, result, status in (
         (1.999, healthy(), Status.HEALTHY),
@@ -158,7 +158,7 @@ def test_an_answer_at_the_very_deadline_is_a_failure_whatever_it_says() -> None:
         assert engine.report(Probe.READINESS, now=end).status is status
 
 
-def test_a_late_answer_says_how_late_it_was_allowed_to_be() -> None:
+def test_a_late_result_is_a_failure_that_names_the_timeout() -> None:
     engine = serving_engine(Check("a", lambda: None, timeout=2.0))
     engine.record(start_run(engine, 0.0), healthy(), 3.0)
     assert engine.report_check("a", Probe.HEALTH, now=3.0).checks[0].state.result == Result(
