@@ -154,7 +154,7 @@ def _probes(subject: str, probes: object) -> tuple[Probe, ...]:
             )
             raise TypeError(f"{subject}: probes must hold members of Probe, not {probe!r}{hint}")
         if probe not in CHECK_PROBES:
-            expected = " and ".join(map(str, CHECK_PROBES))
+            expected = ", ".join(map(str, CHECK_PROBES))
             raise ValueError(
                 f"{subject}: probes must not hold {probe}, which every check counts for; expected some of {expected}"
             )
