@@ -6,7 +6,7 @@ from ..core.status import Probe
 
 
 def notes(report: Report, unknown: int) -> list[str]:
-    """Return what changed the outcome apart from the checks. Names of a request are counted and never repeated."""
+    """Return what changed the outcome apart from the checks. Unknown names in a request are counted, not repeated."""
     found: list[str] = []
     if report.phase is not None and report.phase is not Phase.SERVING:
         phase = report.phase.name.lower()

@@ -9,7 +9,7 @@ from asgi_health import Check, Health, Probe, Status, Transition, degraded, heal
 from asgi_health.core.normalize_checks import CheckOptions
 from asgi_health.health import engine_of
 
-from .support.core_cases import check, check_status, passing, refused, run_check
+from ..support.core_cases import check, check_status, passing, refused, run_check
 
 MAKE: Callable[..., Health] = Health  # untyped: the tests pass what a type checker would not allow
 
