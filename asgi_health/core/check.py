@@ -149,12 +149,15 @@ def _probes(subject: str, probes: object) -> tuple[Probe, ...]:
         if not isinstance(probe, Probe):
             hint = (
                 f"; write Probe.{probe.upper()}"
-                if isinstance(probe, str) and probe.upper() in Probe.__members__
+                if isinstance(probe, str) and probe.lower() in {each.value for each in CHECK_PROBES}
                 else ""
             )
             raise TypeError(f"{subject}: probes must hold members of Probe, not {probe!r}{hint}")
         if probe not in CHECK_PROBES:
-            raise ValueError(f"{subject}: probes must not hold {probe}, which every check counts for")
+            expected = ", ".join(map(str, CHECK_PROBES))
+            raise ValueError(
+                f"{subject}: probes must not hold {probe}, which every check counts for; expected some of {expected}"
+            )
         unique[probe] = None
     if not unique:
         raise ValueError(f"{subject}: probes is empty; a check must count for at least one probe")

@@ -72,10 +72,16 @@ class ProbeStatuses:
 
     def notify(self) -> None:
         """Call every callback with the present statuses."""
-        for reference in self._callbacks:
-            callback = reference()
-            if callback is not None:
-                callback(self.current)
+        while True:
+            statuses = self.current
+            for reference in self._callbacks:
+                callback = reference()
+                if callback is not None:
+                    callback(statuses)
+            # A signal handler may start a drain at the beginning of a callback, in this very thread: the callback has
+            # then received the statuses of the drain first and those from before it last, so it is called once more.
+            if statuses is self.current:
+                return
 
     def depends_on_runs(self, probe: Probe) -> bool:
         """Return whether a run could change `probe`: a check counts for it, or startup checks keep it unhealthy."""

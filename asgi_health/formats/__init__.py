@@ -1,1 +1,1 @@
-"""A report in, bytes out. Pure: no clock, no loop, and nothing of a request is ever echoed."""
+"""Turn a report into bytes. Pure: no clock, no event loop, and no text of a request is ever repeated."""

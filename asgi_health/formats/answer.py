@@ -1,4 +1,4 @@
-"""An answer as it goes over the wire, and what everybody may know."""
+"""A complete HTTP answer, and the answers that every client may read."""
 
 from dataclasses import dataclass, replace
 
@@ -11,12 +11,12 @@ WORDS = {Status.HEALTHY: "pass", Status.DEGRADED: "warn", Status.UNHEALTHY: "fai
 """The statuses of draft-inadarei-api-health-check-06."""
 
 CODES = {Status.HEALTHY: 200, Status.DEGRADED: 200, Status.UNHEALTHY: 503}
-"""An ALB takes 200 alone for success and Consul reads 429 as a warning: these two serve every prober."""
+"""200 and 503 alone: for an ALB only 200 is a success, and Consul reads 429 as a warning."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A complete HTTP answer."""
+    """A complete HTTP answer: status, headers and body."""
 
     status: int
     headers: tuple[tuple[bytes, bytes], ...]
@@ -24,7 +24,7 @@ class Answer:
 
 
 def answer(status: int, content_type: bytes, body: bytes, *more: tuple[bytes, bytes]) -> Answer:
-    """Return an answer with the headers that all of them carry."""
+    """Return an answer with the headers that all answers have, and `more`."""
     headers = (
         (b"content-type", content_type),
         (b"content-length", b"%d" % len(body)),
@@ -38,7 +38,7 @@ def answer(status: int, content_type: bytes, body: bytes, *more: tuple[bytes, by
 MINIMAL = {
     status: answer(CODES[status], HEALTH_JSON, b'{"status":"%s"}' % word.encode()) for status, word in WORDS.items()
 }
-"""What everybody learns: the status, and nothing else."""
+"""The answers for clients that are not authorised: the status, and nothing else."""
 
 NOT_FOUND = answer(404, PLAIN_TEXT, b"not found\n")
 
@@ -48,7 +48,7 @@ REFUSALS = {
     431: answer(431, PLAIN_TEXT, b"request header fields too large\n"),
     505: answer(505, PLAIN_TEXT, b"http version not supported\n"),
 }
-"""What the listener answers to bytes that are no request, or one that it does not take."""
+"""The answers of the listener to bytes that are not a request, and to requests that it does not accept."""
 
 ALLOWED = ("GET", "HEAD", "OPTIONS")
 _ALLOW = (b"allow", ", ".join(ALLOWED).encode())
@@ -56,10 +56,10 @@ METHOD_NOT_ALLOWED = answer(405, PLAIN_TEXT, b"method not allowed\n", _ALLOW)
 
 
 def with_allow(answered: Answer) -> Answer:
-    """Return the answer to OPTIONS, which says what else may be asked (RFC 9110, 9.3.7)."""
+    """Return the answer to OPTIONS, which names the allowed methods (RFC 9110, 9.3.7)."""
     return replace(answered, headers=(*answered.headers, _ALLOW))
 
 
 DRAINED = answer(200, PLAIN_TEXT, b"drained\n")
 POST_ONLY = answer(405, PLAIN_TEXT, b"method not allowed\n", (b"allow", b"GET, POST"))
-"""A drain is asked for by GET too, for a Kubernetes preStop hook cannot do otherwise, and never by accident."""
+"""For the drain endpoint: GET starts a drain too, because a preStop hook of Kubernetes sends GET alone."""

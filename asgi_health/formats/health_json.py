@@ -16,15 +16,18 @@ from .service import ServiceInfo
 def health_json(report: Report, service: ServiceInfo | None, *, wall: float, unknown: int = 0) -> Answer:
     """Return the answer with all details of `report`.
 
-    `wall` is the time of the report in seconds since the epoch. It dates the results and decides nothing.
-    `unknown` counts the names to leave out that no check has.
+    Args:
+        report: The report.
+        service: What the details say about the app itself; None for nothing.
+        wall: The moment of the report (seconds since the epoch). It dates the results and decides nothing.
+        unknown: Number of the names to leave out that no check has.
     """
     document: dict[str, Any] = {"status": WORDS[report.status]}
     if service is not None:
         document |= _service(service)
-    told = [*(service.notes if service is not None else ()), *notes(report, unknown)]
-    if told:
-        document["notes"] = told
+    all_notes = [*(service.notes if service is not None else ()), *notes(report, unknown)]
+    if all_notes:
+        document["notes"] = all_notes
     document["checks"] = {
         key: [entry] for check in report.checks for key, entry in _check(check, wall - report.now).items()
     }
@@ -65,7 +68,7 @@ def _value(value: float | int | str | bool) -> float | int | str | bool:
         return redact(value)
     if isinstance(value, float) or -(2**63) <= value < 2**64:
         return value
-    # JSON readers, orjson first among them, know 64 bits of an integer, and Python prints no more than 4300 digits.
+    # JSON readers, orjson among them, accept integers of 64 bits, and Python prints no more than 4300 digits.
     return str(value) if value.bit_length() < 1024 else hex(value)
 
 

@@ -1,4 +1,4 @@
-"""What a report has to add in words, for both formats."""
+"""The notes of a report, for both formats."""
 
 from ..core.lifecycle import Phase
 from ..core.report import Report
@@ -6,21 +6,21 @@ from ..core.status import Probe
 
 
 def notes(report: Report, unknown: int) -> list[str]:
-    """Return what changed the outcome besides the checks; a name out of a request is counted, never repeated."""
-    told: list[str] = []
+    """Return what changed the outcome apart from the checks. Unknown names in a request are counted, not repeated."""
+    found: list[str] = []
     if report.phase is not None and report.phase is not Phase.SERVING:
         phase = report.phase.name.lower()
         if report.since is None:
-            told.append(f"the app is {phase}")
+            found.append(f"the app is {phase}")
         else:
-            told.append(f"the app has been {phase} for {max(0.0, report.now - report.since):.1f} s")
+            found.append(f"the app has been {phase} for {max(0.0, report.now - report.since):.1f} s")
     if report.stall is not None:
-        told.append(f"stalled {report.stall.seconds:.1f} s of {report.stall.limit:g} s")
-    if report.stalls.count and report.probe in (None, Probe.LIVENESS):
+        found.append(f"stalled {report.stall.seconds:.1f} s of {report.stall.limit:g} s")
+    if report.stalls.count and report.probe in (Probe.LIVENESS, Probe.HEALTH):
         times = f"{report.stalls.count} time{'' if report.stalls.count == 1 else 's'}"
-        told.append(f"the event loop was blocked {times}, for {report.stalls.longest:.1f} s at most")
+        found.append(f"the event loop was blocked {times}, for {report.stalls.longest:.1f} s at most")
     if report.excluded:
-        told.append(f"left out on request: {', '.join(report.excluded)}")
+        found.append(f"left out on request: {', '.join(report.excluded)}")
     if unknown:
-        told.append(f"{unknown} of the names to leave out {'is' if unknown == 1 else 'are'} not the name of a check")
-    return told
+        found.append(f"{unknown} of the names to leave out {'is' if unknown == 1 else 'are'} not the name of a check")
+    return found

@@ -1,4 +1,4 @@
-"""The details as the text that Kubernetes' own components give for ``?verbose``."""
+"""The details as text, in the form of Kubernetes' own components for ``?verbose``."""
 
 from ..core.report import CheckReport, Report
 from ..core.status import Probe, Status
@@ -10,7 +10,7 @@ _TITLES = {Probe.LIVENESS: "livez", Probe.READINESS: "readyz", Probe.STARTUP: "s
 
 
 def text(report: Report, *, unknown: int = 0) -> Answer:
-    """Return the answer with a line per check and the outcome last, as ``kubectl get --raw /readyz?verbose``."""
+    """Return the answer with a line per check and the outcome last, as ``kubectl get --raw /readyz?verbose`` does."""
     lines = [_line(check) for check in report.checks]
     lines += [f"[+]{name} excluded: ok" for name in report.excluded]
     lines += [f"note: {note}" for note in notes(report, unknown)]
@@ -20,9 +20,9 @@ def text(report: Report, *, unknown: int = 0) -> Answer:
 
 
 def _line(check: CheckReport) -> str:
-    why = f": {redact(check.output)}" if check.output else ""
+    reason = f": {redact(check.output)}" if check.output else ""
     if check.status is Status.HEALTHY:
         return f"[+]{check.name} ok"
     if check.status is Status.DEGRADED:
-        return f"[!]{check.name} degraded{why}"
-    return f"[-]{check.name} failed{'' if check.critical else ' (not critical)'}{why}"
+        return f"[!]{check.name} degraded{reason}"
+    return f"[-]{check.name} failed{'' if check.critical else ' (not critical)'}{reason}"

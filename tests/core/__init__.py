@@ -1,1 +1,1 @@
-"""The sans-IO heart, on bare values and virtual moments: no loop, no thread, no clock."""
+"""The engine, and Health around it, with plain values and given moments: no event loop, no thread of theirs, no clock."""

@@ -1,4 +1,4 @@
-"""A configuration that could not work is refused when it is made, in words that say what to mend."""
+"""A Check that could not work is refused when it is made, with an error that says how to repair it."""
 
 import inspect
 from collections.abc import Callable
@@ -12,11 +12,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from asgi_health import Check, Probe
-from asgi_health.core.validate import LONGEST, LONGEST_WAIT, SHORTEST
+from asgi_health.core.status import CHECK_PROBES
+from asgi_health.core.validate import MAX_SECONDS, MAX_WAIT, MIN_SECONDS
 
-from ..support.core_cases import passing, patient, refused
+from ..support.core_cases import no_deadline, passing, refused
 
-MAKE: Callable[..., Check] = Check  # untyped: what is tested is what a type checker would not let through
+MAKE: Callable[..., Check] = Check  # untyped: the tests pass what a type checker would not allow
 
 
 async def asynchronous() -> None: ...
@@ -35,7 +36,7 @@ class AsyncCallable:
 
 
 @pytest.mark.parametrize("name", ["a", "0", "a" * 63, "db.main_replica-2", "9lives"])
-def test_good_names_are_taken(name: str) -> None:
+def test_good_names_are_accepted(name: str) -> None:
     assert MAKE(name, passing).name == name
 
 
@@ -46,18 +47,18 @@ def test_a_malformed_name_is_refused_with_the_rule(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [None, 7, b"db", ["db"]])
-def test_a_name_that_is_no_string_is_refused(name: object) -> None:
+def test_a_name_that_is_not_a_string_is_refused(name: object) -> None:
     with refused(TypeError, f"check {name!r}: name ", repr(name), "str"):
         MAKE(name, passing)
 
 
 @pytest.mark.parametrize("run", [None, 5, "ping", [passing]])
-def test_what_cannot_be_called_is_refused(run: object) -> None:
+def test_a_run_that_cannot_be_called_is_refused(run: object) -> None:
     with refused(TypeError, "check 'db': run ", repr(run), "a function without arguments"):
         MAKE("db", run)
 
 
-def test_a_coroutine_is_refused_and_leaves_no_warning_behind() -> None:
+def test_a_coroutine_is_refused_and_closed() -> None:
     coroutine = asynchronous()
     with refused(TypeError, "check 'db': run ", "is a coroutine", "pass the function itself, without calling it"):
         MAKE("db", coroutine)
@@ -65,13 +66,13 @@ def test_a_coroutine_is_refused_and_leaves_no_warning_behind() -> None:
 
 
 @pytest.mark.parametrize("run", [lambda pool: None, lambda *, pool: None, divmod, Callable0.__call__])
-def test_a_function_that_wants_arguments_is_refused(run: object) -> None:
+def test_a_function_with_required_arguments_is_refused(run: object) -> None:
     with refused(TypeError, "check 'db': run ", "", "callable without arguments: "):
         MAKE("db", run)
 
 
 @pytest.mark.parametrize("run", [lambda pool=None: None, lambda *_: None, partial(divmod, 4, 2), dict, Callable0()])
-def test_a_function_that_needs_no_arguments_is_taken(run: Callable[[], object]) -> None:
+def test_a_function_without_required_arguments_is_accepted(run: Callable[[], object]) -> None:
     assert MAKE("db", run).run is run
 
 
@@ -86,21 +87,21 @@ def test_seconds_must_be_positive_and_finite(option: str, value: float) -> None:
 
 
 @pytest.mark.parametrize("option", SECONDS)
-@pytest.mark.parametrize("value", [LONGEST + 1, 1e300, 10**400, 10**5000], ids=["year", "float", "long", "longer"])
-def test_seconds_end_after_a_year(option: str, value: float) -> None:
+@pytest.mark.parametrize("value", [MAX_SECONDS + 1, 1e300, 10**400, 10**5000], ids=["year", "float", "long", "longer"])
+def test_seconds_are_at_most_a_year(option: str, value: float) -> None:
     with refused(ValueError, f"check 'db': {option} ", "", "at most 31536000 s"):
         MAKE("db", passing, **{option: value})
 
 
 @pytest.mark.parametrize("option", SECONDS)
 @pytest.mark.parametrize("value", [0.00099, 1e-12, 5e-324])
-def test_seconds_begin_with_what_a_timer_can_keep(option: str, value: float) -> None:
+def test_seconds_are_at_least_the_resolution_of_a_timer(option: str, value: float) -> None:
     with refused(ValueError, f"check 'db': {option} ", repr(value), "at least 0.001 s"):
         MAKE("db", passing, **{option: value})
 
 
-@pytest.mark.parametrize("seconds", [SHORTEST, 1, 0.5, 60, LONGEST_WAIT])
-def test_seconds_may_be_anything_between(seconds: float) -> None:
+@pytest.mark.parametrize("seconds", [MIN_SECONDS, 1, 0.5, 60, MAX_WAIT])
+def test_seconds_between_the_limits_are_accepted(seconds: float) -> None:
     check = MAKE("db", passing, interval=seconds, retry_interval=seconds, timeout=seconds)
     assert (check.interval, check.retry_interval, check.timeout) == (seconds, seconds, seconds)
     assert seconds < check.stale_after < inf
@@ -111,7 +112,7 @@ def test_seconds_may_be_anything_between(seconds: float) -> None:
     [
         ({"timeout": 2000, "interval": 1}, "timeout must be at most 300 s, not 2000 s", "2"),
         ({"timeout": 300.5, "interval": 1e3}, "timeout must be at most 300 s, not 300.5 s", "0.3005"),
-        ({"timeout": LONGEST, "interval": LONGEST}, "timeout must be at most 300 s", "31536"),
+        ({"timeout": MAX_SECONDS, "interval": MAX_SECONDS}, "timeout must be at most 300 s", "31536"),
         ({"timeout": 100}, "timeout 100 s is more than three times interval 10 s", "0.1"),
         ({"timeout": 300, "interval": 99.9}, "timeout 300 s is more than three times interval 99.9 s", "0.3"),
         ({"timeout": 61, "interval": 0.5}, "timeout 61 s is more than three times interval 0.5 s", "0.061"),
@@ -121,7 +122,7 @@ def test_seconds_may_be_anything_between(seconds: float) -> None:
         ({"interval": 2000, "timeout": 500, "max_age": 9000}, "timeout must be at most 300 s, not 500 s", "0.5"),
     ],
 )
-def test_milliseconds_do_not_pass_for_seconds(options: dict[str, float], found: str, meant: str) -> None:
+def test_numbers_meant_as_milliseconds_are_refused(options: dict[str, float], found: str, meant: str) -> None:
     with refused(ValueError, f"check 'db': {found}", "", "the unit is seconds, and ", f" ms would be {meant}"):
         MAKE("db", passing, **options)
 
@@ -137,7 +138,7 @@ def test_milliseconds_do_not_pass_for_seconds(options: dict[str, float], found: 
         {"interval": 30, "max_age": 3600},
     ],
 )
-def test_what_is_rare_or_slow_on_purpose_is_taken(options: dict[str, float]) -> None:
+def test_a_rare_or_slow_check_is_accepted_where_its_numbers_fit(options: dict[str, float]) -> None:
     check = MAKE("db", passing, **options)
     assert {name: getattr(check, name) for name in options} == options
 
@@ -150,7 +151,7 @@ def test_seconds_must_be_a_number(option: str, value: object) -> None:
 
 
 @pytest.mark.parametrize("option", ["interval", "retry_interval", "timeout"])
-def test_only_max_age_may_be_left_open(option: str) -> None:
+def test_only_max_age_may_be_none(option: str) -> None:
     with refused(TypeError, f"check 'db': {option} ", "None", "a number of seconds"):
         MAKE("db", passing, **{option: None})
 
@@ -160,7 +161,7 @@ COUNTS = ("failure_threshold", "success_threshold")
 
 @pytest.mark.parametrize("option", COUNTS)
 @pytest.mark.parametrize("value", [0, -1, -(10**400)])
-def test_thresholds_begin_at_one(option: str, value: int) -> None:
+def test_thresholds_are_at_least_one(option: str, value: int) -> None:
     with refused(ValueError, f"check 'db': {option} ", str(value), "at least 1"):
         MAKE("db", passing, **{option: value})
 
@@ -173,7 +174,7 @@ def test_thresholds_are_whole_numbers(option: str, value: object) -> None:
 
 
 @pytest.mark.parametrize("value", [1, 0, None, "yes"])
-def test_critical_is_a_plain_boolean(value: object) -> None:
+def test_critical_must_be_a_bool(value: object) -> None:
     with refused(TypeError, "check 'db': critical ", repr(value), "bool"):
         MAKE("db", passing, critical=value)
 
@@ -188,19 +189,33 @@ def test_probes_must_be_a_collection(value: object) -> None:
     ("value", "found", "hint"),
     [
         (("ready",), "'ready'", ""),
+        (("health",), "'health'", ""),
         ((Probe.READINESS, 1), "1", ""),
         (("readiness",), "'readiness'", "; write Probe.READINESS"),
         (["Startup"], "'Startup'", "; write Probe.STARTUP"),
     ],
 )
-def test_probes_hold_probes_only(value: object, found: str, hint: str) -> None:
+def test_probes_must_hold_members_of_probe(value: object, found: str, hint: str) -> None:
     with pytest.raises(TypeError) as refusal:
         MAKE("db", passing, probes=value)
     assert str(refusal.value) == f"check 'db': probes must hold members of Probe, not {found}{hint}"
 
 
+@pytest.mark.parametrize("value", [(Probe.HEALTH,), (Probe.READINESS, Probe.HEALTH), tuple(Probe)])
+def test_a_check_cannot_name_the_probe_that_every_check_counts_for(value: object) -> None:
+    with refused(
+        ValueError, "check 'db': probes ", "Probe.HEALTH", "every check counts for", "expected some of Probe.LIVENESS"
+    ):
+        MAKE("db", passing, probes=value)
+
+
+def test_a_check_may_name_all_other_probes() -> None:
+    assert MAKE("db", passing, probes=CHECK_PROBES).probes == CHECK_PROBES
+    assert {*CHECK_PROBES} == {*Probe} - {Probe.HEALTH}
+
+
 @pytest.mark.parametrize("value", [(), [], frozenset()])
-def test_a_check_that_counts_for_nothing_is_refused(value: object) -> None:
+def test_a_check_that_counts_for_no_probe_is_refused(value: object) -> None:
     with refused(ValueError, "check 'db': probes ", "empty", "at least one probe"):
         MAKE("db", passing, probes=value)
 
@@ -211,14 +226,14 @@ def test_probes_become_a_tuple_without_repetition() -> None:
 
 
 @pytest.mark.parametrize("max_age", [0.5, 10.0, 12.9, 13.0])
-def test_a_max_age_that_the_next_result_cannot_meet_is_refused(max_age: float) -> None:
+def test_a_max_age_that_ends_before_the_next_result_is_refused(max_age: float) -> None:
     with refused(ValueError, "check 'db': max_age ", str(max_age), "longer than interval with jitter + timeout = 13 s"):
         MAKE("db", passing, interval=10.0, timeout=2.0, max_age=max_age)
 
 
-@patient
+@no_deadline
 @given(st.floats(0.001, 1e3), st.floats(0.001, 60.0), st.floats(0.001, 3.6e3))
-def test_a_max_age_is_taken_exactly_when_the_next_result_comes_sooner(
+def test_a_max_age_is_accepted_exactly_when_the_next_result_comes_sooner(
     interval: float, timeout: float, max_age: float
 ) -> None:
     longest = interval * 1.1 + timeout
@@ -230,7 +245,7 @@ def test_a_max_age_is_taken_exactly_when_the_next_result_comes_sooner(
             MAKE("db", passing, interval=interval, timeout=timeout, max_age=max_age)
 
 
-def test_a_max_age_that_is_left_open_is_three_intervals_and_a_timeout() -> None:
+def test_a_max_age_of_none_is_three_intervals_and_a_timeout() -> None:
     assert MAKE("db", passing, interval=7.0, timeout=0.5).stale_after == 21.5
 
 
@@ -243,7 +258,7 @@ def test_a_max_age_that_is_left_open_is_three_intervals_and_a_timeout() -> None:
         ((), "missing 2 required positional arguments: 'name' and 'run'"),
     ],
 )
-def test_what_is_missing_is_named(arguments: tuple[Any, ...], words: str) -> None:
+def test_a_missing_argument_is_named(arguments: tuple[Any, ...], words: str) -> None:
     with pytest.raises(TypeError) as refusal:
         MAKE(*arguments, timeout=1.0)
     assert words in str(refusal.value)
@@ -274,5 +289,5 @@ def test_a_check_cannot_be_changed() -> None:
         (returning_a_coroutine, False),
     ],
 )
-def test_a_function_is_async_only_when_calling_it_cannot_block(run: Callable[[], object], is_async: bool) -> None:
+def test_a_function_is_async_only_where_a_call_of_it_cannot_block(run: Callable[[], object], is_async: bool) -> None:
     assert MAKE("db", run).is_async is is_async

@@ -1,4 +1,4 @@
-"""What a check function gave back: only what clearly says "good" is good, and nothing makes the reading of it fail."""
+"""How a return value or an exception becomes a Result: only None, True and a Result can pass, and nothing raises."""
 
 import inspect
 import re
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from asgi_health import Result, Status, degraded, healthy, unhealthy
 from asgi_health.core.result import MESSAGE_LIMIT, failure, interpret
 
-from ..support.core_cases import patient, refused
+from ..support.core_cases import no_deadline, refused
 
 MAKE: Callable[..., Result] = Result
 HEALTHY: Callable[..., Result] = healthy
@@ -36,7 +36,7 @@ class Unreadable:
 
 
 class Awkward(Exception):
-    """An exception whose text is code of its own."""
+    """An exception whose `__str__` returns or raises what it is given."""
 
     def __init__(self, text: object) -> None:
         self.text = text
@@ -44,7 +44,7 @@ class Awkward(Exception):
     def __str__(self) -> str:
         if isinstance(self.text, BaseException):
             raise self.text
-        return self.text  # type: ignore[return-value]  # the point of it
+        return self.text  # type: ignore[return-value]  # the subject of the test
 
 
 @pytest.mark.parametrize("value", [None, True])
@@ -53,7 +53,7 @@ def test_none_and_true_are_a_pass(value: object) -> None:
 
 
 @pytest.mark.parametrize("value", [healthy("fine"), degraded("slow"), unhealthy("down"), healthy(data={"n": 1})])
-def test_a_result_is_what_it_says(value: Result) -> None:
+def test_a_result_is_returned_as_it_is(value: Result) -> None:
     assert interpret(value) is value
 
 
@@ -78,13 +78,13 @@ def test_false_is_a_failure() -> None:
         ("x" * 200, "str '" + "x" * 78 + "…"),
     ],
 )
-def test_anything_else_fails_and_says_what_was_returned_and_what_was_expected(value: object, shown: str) -> None:
+def test_any_other_value_fails_and_names_what_was_returned_and_what_was_expected(value: object, shown: str) -> None:
     result = interpret(value)
     assert result.status is Status.UNHEALTHY
     assert re.fullmatch(rf"returned {re.escape(shown)}…?, {re.escape(EXPECTED)}", result.message)
 
 
-def test_a_coroutine_that_nobody_awaited_fails_and_leaves_no_warning_behind() -> None:
+def test_a_coroutine_that_was_not_awaited_fails_and_is_closed() -> None:
     coroutine = asynchronous()
     result = interpret(coroutine)
     assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CLOSED
@@ -92,16 +92,16 @@ def test_a_coroutine_that_nobody_awaited_fails_and_leaves_no_warning_behind() ->
     assert result.message.startswith("returned coroutine <coroutine object asynchronous at ")
 
 
-def test_a_generator_that_nobody_ran_fails() -> None:
+def test_a_generator_that_was_not_run_fails() -> None:
     assert interpret(generator()).status is Status.UNHEALTHY
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), RecursionError(), SystemExit(3), KeyboardInterrupt()])
-def test_a_value_that_cannot_be_shown_still_fails(error: BaseException) -> None:
+def test_a_value_whose_repr_raises_still_fails(error: BaseException) -> None:
     assert interpret(Unreadable(error)).message == f"returned Unreadable …, {EXPECTED}"
 
 
-@patient
+@no_deadline
 @given(st.from_type(type).flatmap(st.from_type) | st.text() | st.integers() | st.lists(st.none()) | st.binary())
 def test_no_value_passes_by_accident(value: object) -> None:
     good = value is None or value is True or (isinstance(value, Result) and value.status is not Status.UNHEALTHY)
@@ -133,11 +133,11 @@ def test_no_value_passes_by_accident(value: object) -> None:
         ),
     ],
 )
-def test_an_exception_is_told_by_type_and_text(error: BaseException, message: str) -> None:
+def test_the_message_of_an_exception_is_its_type_and_text(error: BaseException, message: str) -> None:
     assert failure(error) == Result(Status.UNHEALTHY, message)
 
 
-def test_groups_nested_deeper_than_the_stack_are_told() -> None:
+def test_groups_nested_deeper_than_the_stack_have_a_message() -> None:
     error: Any = ValueError("at the bottom")
     for _ in range(3000):
         error = ExceptionGroup("retry", [error])
@@ -147,15 +147,15 @@ def test_groups_nested_deeper_than_the_stack_are_told() -> None:
 
 
 @pytest.mark.timeout(5)
-def test_an_exception_that_many_groups_share_is_told_at_once() -> None:
-    # Three of each level are told: without a bound on the depth that would be 3 ** 40 lines.
+def test_an_exception_that_many_groups_share_takes_no_time() -> None:
+    # Three exceptions of each level are named: without a bound on the depth that would be 3 ** 40.
     error: Any = ValueError("shared")
     for _ in range(40):
         error = ExceptionGroup("retry", [error, error, error])
     assert len(failure(error).message) <= MESSAGE_LIMIT
 
 
-def test_a_long_message_is_cut_and_shows_it() -> None:
+def test_a_long_message_is_cut_and_ends_with_an_ellipsis() -> None:
     message = unhealthy("x" * 5000).message
     assert len(message) == MESSAGE_LIMIT == 1000
     assert message == "x" * 999 + "…"
@@ -169,25 +169,25 @@ def test_a_status_must_be_a_status(status: object) -> None:
 
 
 @pytest.mark.parametrize("message", [None, ValueError("x"), b"x"])
-def test_a_message_must_be_text(message: object) -> None:
+def test_a_message_must_be_a_string(message: object) -> None:
     with refused(TypeError, "result: message ", repr(message), "str"):
         MAKE(Status.HEALTHY, message)
 
 
-def test_observed_values_have_a_unit_or_none() -> None:
+def test_an_observed_value_without_a_unit_has_an_empty_one() -> None:
     data = {"free": (5.5, "GB"), "queued": 3, "leader": True, "role": "replica"}
     observed = {"free": (5.5, "GB"), "queued": (3, ""), "leader": (True, ""), "role": ("replica", "")}
     assert dict(HEALTHY(data=data).data) == dict(MAKE(Status.HEALTHY, "", data).data) == observed
 
 
 @pytest.mark.parametrize("value", [None, [1], (1, 2), (1, "s", "x"), {"a": 1}, 1j, b"x", object])
-def test_a_value_that_no_answer_could_show_is_refused(value: object) -> None:
+def test_a_value_that_no_response_could_show_is_refused(value: object) -> None:
     with refused(TypeError, "result: data['n'] ", type(value).__name__, "a number, a string, or a pair of one and its"):
         HEALTHY(data={"n": value})
 
 
 @pytest.mark.parametrize("name", [1, None, b"n", ("a", "b")])
-def test_an_observed_value_must_be_named_by_text(name: object) -> None:
+def test_the_name_of_an_observed_value_must_be_a_string(name: object) -> None:
     with refused(TypeError, "result: ", repr(name)):
         HEALTHY(data={name: 1})
 
@@ -209,7 +209,7 @@ def test_a_result_cannot_be_changed() -> None:
 
 
 class Raising(float):
-    """A number whose own code raises, whatever is asked of it."""
+    """A number each of whose own methods raises."""
 
     def __int__(self) -> int:
         raise RuntimeError("no int")
@@ -238,7 +238,7 @@ class RaisingWord(str):
     [(Raising(1.5), 1.5), (RaisingCount(5), 5), (RaisingWord("w"), "w")],
     ids=["float", "int", "str"],
 )
-def test_values_of_derived_types_become_plain_ones_without_their_own_code(value: Any, plain: object) -> None:
+def test_values_of_derived_types_become_plain_ones_without_a_call_of_their_methods(value: Any, plain: object) -> None:
     data = healthy(data={"n": value, "m": (value, RaisingWord("unit")), RaisingWord("name"): 1}).data
     assert data == {"n": (plain, ""), "m": (plain, "unit"), "name": (1, "")}
     assert [type(observed) for observed, _ in data.values()] == [type(plain), type(plain), int]
@@ -249,13 +249,13 @@ def test_a_message_of_a_derived_type_becomes_a_plain_one() -> None:
     assert type(unhealthy(RaisingWord("down")).message) is str
 
 
-def test_names_that_become_equal_where_they_are_cut_are_told_apart() -> None:
+def test_names_that_become_equal_by_cutting_get_a_number() -> None:
     data = healthy(data={"x" * 200 + str(number): number for number in range(4)}).data
     cut = "x" * 99 + "…"
     assert dict(data) == {cut: (0, ""), f"{cut} (2)": (1, ""), f"{cut} (3)": (2, ""), f"{cut} (4)": (3, "")}
 
 
-def test_a_name_that_another_one_was_made_to_is_told_apart_too() -> None:
+def test_a_name_that_equals_a_numbered_one_gets_a_number_too() -> None:
     cut = "x" * 99 + "…"
     data = healthy(data={f"{cut} (2)": 1, cut: 2, "x" * 200: 3}).data
     assert sorted(value for value, _ in data.values()) == [1, 2, 3]

@@ -1,13 +1,14 @@
-"""Streaks and thresholds: what a row of results makes of a check."""
+"""Streaks and thresholds: the state of a check after a row of results."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_health import Check, Status
+from asgi_health import Check, Result, Status
 from asgi_health.core.state import UNKNOWN, CheckState, advance
 
-from ..support.core_cases import RESULTS, check, checks, patient, results, statuses
+from ..support.core_cases import RESULTS, check, checks, no_deadline, results, statuses
+from ..support.expected_check import ExpectedCheck
 
 LETTERS = {"h": Status.HEALTHY, "d": Status.DEGRADED, "u": Status.UNHEALTHY}
 
@@ -22,42 +23,31 @@ def after(subject: Check, row: list[Status]) -> CheckState:
     return state
 
 
-def words(subject: Check, row: list[Status]) -> list[Status]:
-    """Return the status after each result of `row`, from the words of the design: looking back, nothing carried along.
-
-    The first result counts at once. After that a failure makes it unhealthy when it is already, or when the last
-    `failure_threshold` results are failures; anything else shows at once, but for an unhealthy check it takes
-    `success_threshold` of them in a row.
-    """
-    shown: list[Status] = []
-    for index, status in enumerate(row):
-        before = shown[-1] if shown else None
-        if status is Status.UNHEALTHY:
-            streak = row[: index + 1][-subject.failure_threshold :]
-            full = len(streak) == subject.failure_threshold and set(streak) == {Status.UNHEALTHY}
-            shown.append(status if before in (None, Status.UNHEALTHY) or full else before)
-        else:
-            streak = row[: index + 1][-subject.success_threshold :]
-            full = len(streak) == subject.success_threshold and Status.UNHEALTHY not in streak
-            shown.append(status if before is not Status.UNHEALTHY or full else before)
+def expected_statuses(subject: Check, row: list[Status]) -> list[Status | None]:
+    """Return the status that is expected after each result of `row`."""
+    expected = ExpectedCheck(subject)
+    shown: list[Status | None] = []
+    for moment, status in enumerate(row):
+        expected.record(status, float(moment))
+        shown.append(expected.status)
     return shown
 
 
-@patient
+@no_deadline
 @given(checks(), rows)
-def test_thresholds_turn_the_status_as_the_design_says(subject: Check, row: list[Status]) -> None:
-    shown = words(subject, row)
+def test_thresholds_change_the_status_as_looking_back_says(subject: Check, row: list[Status]) -> None:
+    shown = expected_statuses(subject, row)
     assert [after(subject, row[: length + 1]).status for length in range(len(row))] == shown
 
 
-@patient
+@no_deadline
 @given(checks(), rows)
 def test_the_rest_of_the_state_follows_from_the_statuses(subject: Check, row: list[Status]) -> None:
-    shown = words(subject, row)
+    shown = expected_statuses(subject, row)
     state = after(subject, row)
     bad = [status is Status.UNHEALTHY for status in row]
-    well = [moment for moment, status in enumerate(shown) if status is not Status.UNHEALTHY and not bad[moment]]
-    streak_begins = well[-1] + 1 if well else 0
+    passed = [moment for moment, status in enumerate(shown) if status is not Status.UNHEALTHY and not bad[moment]]
+    streak_begins = passed[-1] + 1 if passed else 0
     assert state.failures == sum(bad[streak_begins:])
     assert state.passes == next((ago for ago, failed in enumerate(reversed(bad)) if failed), len(row))
     assert state.passed == any(status is not Status.UNHEALTHY for status in shown)
@@ -100,7 +90,7 @@ def test_rows_with_three_failures_and_two_passes(row: str, status: str | None) -
     ("row", "settled"),
     [("", False), ("h", True), ("d", True), ("hu", False), ("huh", True), ("u", True), ("uu", True), ("uh", False)],
 )
-def test_a_check_is_settled_unless_a_change_may_be_under_way(row: str, settled: bool) -> None:
+def test_a_check_is_settled_unless_a_change_of_its_status_may_be_in_progress(row: str, settled: bool) -> None:
     subject = check(failure_threshold=3, success_threshold=2)
     assert after(subject, [LETTERS[letter] for letter in row]).settled is settled
 
@@ -113,10 +103,10 @@ def test_retries_count_the_failures_after_the_check_has_settled_as_unhealthy(row
     assert after(subject, [LETTERS[letter] for letter in row]).retries == retries
 
 
-@patient
+@no_deadline
 @given(checks(), rows, results)
-def test_a_state_is_never_changed_only_replaced(subject: Check, row: list[Status], result: object) -> None:
+def test_a_state_is_replaced_and_never_changed(subject: Check, row: list[Status], result: Result) -> None:
     state = after(subject, row)
     before = repr(state)
-    advance(subject, state, RESULTS[Status.UNHEALTHY], 100.0, 1.0)
+    advance(subject, state, result, 100.0, 1.0)
     assert repr(state) == before

@@ -1,4 +1,4 @@
-"""Any method from any thread, and a drain from a signal handler at the worst moment."""
+"""Every method from any thread, and a drain from a signal handler that interrupts any of them."""
 
 import sys
 import threading
@@ -9,15 +9,18 @@ from itertools import count
 
 import pytest
 
-from asgi_health import Health, Probe, Status, healthy, unhealthy
-from asgi_health.core.aggregate import Outlook
+from asgi_health import Probe, Status, healthy, unhealthy
+from asgi_health.core.aggregate import ProbeStatus
+from asgi_health.core.engine import Engine
 from asgi_health.core.lifecycle import Phase
+from asgi_health.core.probe_statuses import Statuses
+from asgi_health.core.status import CHECK_PROBES
 
-from ..support.core_cases import PROBES, check, finish, serving, start, still
+from ..support.core_cases import LIFESPAN, check, new_engine, run_check, serving_engine, start_run
 
 
-def at_once(*jobs: Callable[[], object]) -> None:
-    """Run the jobs in threads that begin together. Raises what one of them raised."""
+def run_together(*jobs: Callable[[], object]) -> None:
+    """Run the jobs in threads that begin together. Raises the first exception of a job."""
     gate = threading.Barrier(len(jobs))
     errors: list[BaseException] = []
 
@@ -38,85 +41,85 @@ def at_once(*jobs: Callable[[], object]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def frequent_switches() -> Iterator[None]:
+def frequent_thread_switches() -> Iterator[None]:
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     yield
     sys.setswitchinterval(before)
 
 
-def test_checks_added_from_many_threads_are_all_there() -> None:
-    health = serving()
+def test_checks_added_from_many_threads_are_all_kept() -> None:
+    engine = serving_engine()
 
     def add(worker: int) -> None:
         for n in range(50):
-            health.add(check(f"{worker}-{n}"))
+            engine.add(check(f"{worker}-{n}"))
 
-    at_once(*(partial(add, worker) for worker in range(8)))
+    run_together(*(partial(add, worker) for worker in range(8)))
     expected = {f"{worker}-{n}" for worker in range(8) for n in range(50)}
-    assert {each.name for each in health.checks} == expected
-    orders = health.due(0.0)
-    assert {run.check.name for run in orders.start} == expected
-    for run in orders.start:
-        health.record(run, healthy(), 0.0)
-    assert health.outlook(Probe.READINESS).at(0.0) is Status.HEALTHY
+    assert {each.name for each in engine.checks} == expected
+    due = engine.due(0.0)
+    assert {run.check.name for run in due.start} == expected
+    for run in due.start:
+        engine.record(run, healthy(), 0.0)
+    assert engine.probe_status(Probe.READINESS).at(0.0) is Status.HEALTHY
 
 
-def test_of_many_threads_that_add_one_name_exactly_one_wins() -> None:
-    health = serving()
-    lost: list[ValueError] = []
+def test_of_many_threads_that_add_one_name_exactly_one_succeeds() -> None:
+    engine = serving_engine()
+    refused: list[ValueError] = []
 
     def add() -> None:
         try:
-            health.add(check("a"))
+            engine.add(check("a"))
         except ValueError as error:
-            lost.append(error)
+            refused.append(error)
 
-    at_once(*[add] * 8)
-    assert (len(health.checks), len(lost)) == (1, 7)
+    run_together(*[add] * 8)
+    assert (len(engine.checks), len(refused)) == (1, 7)
 
 
 def test_two_runners_never_start_the_same_run() -> None:
-    health = serving(*(check(f"c{n}") for n in range(300)))
+    engine = serving_engine(*(check(f"c{n}") for n in range(300)))
     started: list[str] = []
 
-    def take() -> None:
-        while orders := health.due(0.0, at_most=1).start:
-            started.append(orders[0].check.name)
+    def start_due() -> None:
+        while runs := engine.due(0.0, at_most=1).start:
+            started.append(runs[0].check.name)
 
-    at_once(*[take] * 4)
-    assert sorted(started) == sorted(each.name for each in health.checks)
+    run_together(*[start_due] * 4)
+    assert sorted(started) == sorted(each.name for each in engine.checks)
 
 
-def test_everything_at_once_leaves_counts_that_are_true() -> None:
-    health = serving(*(check(f"c{n}", critical=n % 2 == 0, probes=tuple(Probe)) for n in range(20)))
+def test_all_methods_at_once_leave_statuses_that_equal_a_count_of_the_checks() -> None:
+    engine = serving_engine(*(check(f"c{n}", critical=n % 2 == 0, probes=CHECK_PROBES) for n in range(20)))
 
-    def churn() -> None:
+    def add_and_remove() -> None:
         for n in range(150):
-            health.add(check(f"x{n}", probes=(Probe.READINESS,)))
-            health.remove(f"x{n}")
+            engine.add(check(f"x{n}", probes=(Probe.READINESS,)))
+            engine.remove(f"x{n}")
 
     def run() -> None:
         for n in range(150):
-            for run in health.due(n * 20.0).start:
-                health.record(run, unhealthy("x") if hash((n, run.check.name)) % 3 else healthy(), n * 20.0)
+            for run in engine.due(n * 20.0).start:
+                engine.record(run, unhealthy("x") if hash((n, run.check.name)) % 3 else healthy(), n * 20.0)
 
     def read() -> None:
         for _ in range(300):
-            for probe in PROBES:
-                health.report(probe, now=0.0)
-                health.outlook(probe).at(0.0)
-            health.next_wake()
+            for probe in Probe:
+                engine.report(probe, now=0.0)
+                engine.probe_status(probe).at(0.0)
+            engine.next_wake()
 
-    at_once(churn, run, read, read)
-    for probe in PROBES:
+    run_together(add_and_remove, run, read, read)
+    for probe in Probe:
         for now in (0.0, 2980.0, 3000.0, 1e9):
-            assert health.outlook(probe).at(now) is health.report(probe, now=now).status
+            assert engine.probe_status(probe).at(now) is engine.report(probe, now=now).status
 
 
 @contextmanager
 def interrupted(call: int, handler: Callable[[], object]) -> Iterator[list[str]]:
-    """Call `handler` at the beginning of the `call`-th function that the body calls: where signal handlers run."""
+    """Call `handler` at the beginning of the `call`-th function that the body calls: a signal handler may run there."""
     seen: list[str] = []
 
     def hook(frame: object, event: str, argument: object) -> None:
@@ -135,82 +138,91 @@ def interrupted(call: int, handler: Callable[[], object]) -> Iterator[list[str]]
         sys.setprofile(before)
 
 
-def starting(health: Health) -> None:
-    health.serve()
+def starting(engine: Engine) -> None:
+    engine.serve(0.0)
 
 
-def adding(health: Health) -> None:
-    health.add(check("b"))
+def adding(engine: Engine) -> None:
+    engine.add(check("b"))
 
 
-def recording(health: Health) -> None:
-    finish(health, healthy(), 20.0)
+def recording(engine: Engine) -> None:
+    run_check(engine, healthy(), 20.0)
 
 
-def missing_a_deadline(health: Health) -> None:
-    start(health, 20.0)
-    health.due(30.0)
+def missing_a_deadline(engine: Engine) -> None:
+    start_run(engine, 20.0)
+    engine.due(30.0)
 
 
-def removing(health: Health) -> None:
-    health.remove("a")
+def removing(engine: Engine) -> None:
+    engine.remove("a")
 
 
-ACTS = [starting, adding, recording, missing_a_deadline, removing]
+def draining(engine: Engine) -> None:
+    engine.drain(20.0)
 
 
-def ready_to(act: Callable[[Health], None]) -> Health:
-    health = Health([check("a", failure_threshold=1)], **still())
-    if act is not starting:
-        health.serve()
-        finish(health, unhealthy("x") if act in (recording, removing) else healthy(), 0.0)
-    return health
+def stopping(engine: Engine) -> None:
+    engine.stop(20.0)
 
 
-class Copy:
-    """Keep a copy of an outlook in the way that the docstring of `Health.version` makes possible."""
-
-    def __init__(self, health: Health) -> None:
-        self.health = health
-        self.refresh()
-        health.watch(self.refresh)
-
-    def refresh(self) -> None:
-        version = None
-        while version != self.health.version:
-            version = self.health.version
-            self.outlook = self.health.outlook(Probe.READINESS)
+def beginning_a_lifespan(engine: Engine) -> None:
+    engine.start(LIFESPAN, 20.0)
 
 
-@pytest.mark.parametrize("act", ACTS)
-def test_a_signal_handler_may_drain_in_the_middle_of_anything(act: Callable[[Health], None]) -> None:
+Operation = Callable[[Engine], None]
+OPERATIONS = [starting, adding, recording, missing_a_deadline, removing]
+
+
+def ready_for(operation: Operation) -> Engine:
+    engine = new_engine(check("a", failure_threshold=1))
+    if operation is not starting:
+        engine.serve(0.0)
+        run_check(engine, unhealthy("x") if operation in (recording, removing) else healthy(), 0.0)
+    return engine
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_signal_handler_may_drain_in_the_middle_of_any_operation(operation: Operation) -> None:
     call = 0
     for call in count(1):
-        health = ready_to(act)
-        copy = Copy(health)
-        with interrupted(call, health.drain) as calls:
-            act(health)
+        engine = ready_for(operation)
+        received: list[Statuses] = []
+
+        def on_change(statuses: Statuses, received: list[Statuses] = received) -> None:
+            received.append(statuses)  # a function of Python, so that the handler can interrupt it too
+
+        engine.on_change(on_change)
+        with interrupted(call, partial(engine.drain, 20.0)) as calls:
+            operation(engine)
         if len(calls) < call:
             break
-        assert health.phase is Phase.DRAINING, f"drained at call {call}"
-        for probe in PROBES:
+        place = f"drained at call {call}"
+        assert engine.phase is Phase.DRAINING, place
+        for probe in Probe:
             for now in (20.0, 40.0, 100.0):
-                assert health.outlook(probe).at(now) is health.report(probe, now=now).status, f"drained at call {call}"
-        assert copy.outlook == health.outlook(Probe.READINESS) == Outlook(Status.UNHEALTHY), f"drained at call {call}"
+                assert engine.probe_status(probe).at(now) is engine.report(probe, now).status, place
+        assert engine.probe_status(Probe.READINESS) == ProbeStatus(Status.UNHEALTHY), place
+        assert received[-1] == {probe: engine.probe_status(probe) for probe in Probe}, place
     assert call > 10
 
 
-@pytest.mark.parametrize("act", [*ACTS, Health.drain, Health.stop, Health.begin])
-def test_a_version_that_has_not_changed_since_means_that_nothing_has(act: Callable[[Health], None]) -> None:
-    # Who copies an outlook in a thread of his own reads version, outlook, version: at any moment.
+@pytest.mark.parametrize("operation", [*OPERATIONS, draining, stopping, beginning_a_lifespan])
+def test_the_version_is_the_same_only_where_the_statuses_are(operation: Operation) -> None:
+    # Another thread may read the version, then a status, then the version again, at any moment.
     call = 0
     for call in count(1):
-        health = ready_to(act)
-        copied: list[tuple[int, Outlook]] = []
-        with interrupted(call, lambda: copied.append((health.version, health.outlook(Probe.READINESS)))) as calls:  # noqa: B023
-            act(health)
+        engine = ready_for(operation)
+        seen: list[tuple[int, ProbeStatus]] = []
+
+        def read(engine: Engine = engine, seen: list[tuple[int, ProbeStatus]] = seen) -> None:
+            seen.append((engine.version, engine.probe_status(Probe.READINESS)))
+
+        with interrupted(call, read) as calls:
+            operation(engine)
         if len(calls) < call:
             break
-        version, outlook = copied[0]
-        assert version != health.version or outlook == health.outlook(Probe.READINESS), f"copied at call {call}"
+        version, status = seen[0]
+        assert version != engine.version or status == engine.probe_status(Probe.READINESS), f"read at call {call}"
     assert call > 5

@@ -1,4 +1,4 @@
-"""What a credential looks like in a text, and what only sounds like one."""
+"""Texts with a credential, in every notation, and texts that only resemble one."""
 
 SECRET = "hunter2"
 
@@ -22,7 +22,7 @@ KEYS = (
     *("JSESSIONID", "cookie", "Set-Cookie", "auth", "x-auth", "basicAuth", "oauth_verifier", "dsn", "SENTRY_DSN"),
     *("sentryDsn", "csrf_token", "spring.datasource.password", "password_2", "token2"),
 )
-"""Names of credentials. Those with a space can stand before a colon or an equals sign alone."""
+"""Names of credentials. Those with a space occur only before a colon or an equals sign."""
 
 QUOTED = (
     "{{'{key}': '{secret}', 'n': 1}}",
@@ -95,7 +95,7 @@ LINES = (
     "Server=db;{key}={secret};Encrypt=yes",
     "Driver={{SQL Server}};{key}={{{secret}}};Encrypt=yes",
 )
-"""Shapes in which the value ends at the end of its line, or at a sign of the notation: it may hold spaces."""
+"""Shapes in which the value ends with its line, or at a sign of the notation: it may hold spaces."""
 
 AROUND_PASSWORD = (
     "tool --password {secret} -u app",
@@ -152,7 +152,7 @@ AROUND_PASSWORD = (
     "token Bearer x{secret}x9",
     "https://hooks.slack.com/services/T0/B0/{secret}",
 )
-"""Shapes of their own, with a secret that is one word."""
+"""Special shapes, with a secret that is one word."""
 
 TOKENS = (
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dozjgNryP4J3jVmN",
@@ -172,7 +172,7 @@ TOKENS = (
     "SG.abcdefghijklmnop.abcdefghijklmnopqrstuvw",
     "dapi0123456789abcdef0123456789abcdef",
 )
-"""Tokens that are known without a name before them."""
+"""Tokens that are recognised by their prefix."""
 
 READABLE = (
     "ConnectionRefusedError: [Errno 111] Connect call failed ('127.0.0.1', 5432)",
@@ -281,4 +281,4 @@ READABLE = (
     "is it well? no=1",
     "risk-averse task-force sk-learn hf_hub",
 )
-"""What an operator has to read."""
+"""Messages that an operator must be able to read."""

@@ -1,4 +1,4 @@
-"""Credentials never reach a reader, and everything else does."""
+"""No credential is shown, and all other text stays readable."""
 
 import string
 
@@ -13,20 +13,20 @@ from asgi_health.formats.redact import mask, redact, redact_lines
 from asgi_health.formats.text import text
 from benchmarks.redaction import UNITS
 
-from ..support.core_cases import patient
+from ..support.core_cases import no_deadline
 from ..support.format_cases import WALL, both, one
 from .secrets import AROUND_PASSWORD, BARE, KEYS, LINES, QUOTED, READABLE, TOKENS
 
-thorough = settings(patient, max_examples=200)
+thorough = settings(no_deadline, max_examples=200)
 
 
 def without(excluded: str) -> str:
-    """Return the visible characters of ASCII without some."""
+    """Return the visible characters of ASCII without the `excluded` ones."""
     return "".join(char for char in string.punctuation + string.ascii_letters + string.digits if char not in excluded)
 
 
 def secrets(alphabet: str) -> st.SearchStrategy[str]:
-    """Return secrets that are no part of a text by accident: long, and with a digit, which no name here has."""
+    """Return secrets that occur in no text by accident: long, and with a digit, which no name here has."""
     return st.text(alphabet, min_size=8, max_size=40).filter(
         lambda secret: len(set(secret)) > 3 and any(char.isdigit() for char in secret)
     )
@@ -34,7 +34,7 @@ def secrets(alphabet: str) -> st.SearchStrategy[str]:
 
 # In a URL a password ends at the last @ of the word; quotes and angle brackets end the word.
 in_url = secrets(without("'\"<>"))
-in_word = secrets(without("'\",;&)}]"))  # behind `password=`, up to what ends a value
+in_word = secrets(without("'\",;&)}]"))  # behind `password=`, up to a character that ends a value
 in_token = secrets(string.ascii_letters + string.digits + "-._~+/=")
 
 users = st.text(string.ascii_lowercase, max_size=8)
@@ -52,19 +52,19 @@ equals = st.sampled_from(["=", ":", ": ", " = "])
 @given(before, schemes, users, in_url, hosts, after)
 @example("", "redis", "", "p@ss/w?rd#1", "db", "")
 @example("", "redis", "", "://a@b://c", "db", "")
-def test_no_password_of_a_url_survives(before: str, scheme: str, user: str, secret: str, host: str, after: str) -> None:
+def test_no_password_of_a_url_is_shown(before: str, scheme: str, user: str, secret: str, host: str, after: str) -> None:
     assert secret not in redact(f"{before}{scheme}://{user}:{secret}@{host}{after}")
 
 
 @thorough
 @given(before, keywords, equals, in_word, after)
-def test_no_value_behind_a_keyword_survives(before: str, keyword: str, equals: str, secret: str, after: str) -> None:
+def test_no_value_behind_a_keyword_is_shown(before: str, keyword: str, equals: str, secret: str, after: str) -> None:
     assert secret not in redact(f"{before}{keyword}{equals}{secret}{after}")
 
 
 @thorough
 @given(before, keywords, st.sampled_from(["'", '"']), st.sampled_from([": ", ":", "="]), st.data())
-def test_no_quoted_value_survives(before: str, keyword: str, quote: str, equals: str, data: st.DataObject) -> None:
+def test_no_quoted_value_is_shown(before: str, keyword: str, quote: str, equals: str, data: st.DataObject) -> None:
     secret = data.draw(secrets(without(quote + "\\")))
     assert secret not in redact(
         f"{before}{{{quote}{keyword}{quote}{equals}{quote}{secret}{quote}, {quote}n{quote}: 1}}"
@@ -73,7 +73,7 @@ def test_no_quoted_value_survives(before: str, keyword: str, quote: str, equals:
 
 @thorough
 @given(st.sampled_from(["Bearer", "bearer", "Basic", "BEARER"]), in_token, before, after)
-def test_no_bearer_string_survives(scheme: str, secret: str, before: str, after: str) -> None:
+def test_no_bearer_token_is_shown(scheme: str, secret: str, before: str, after: str) -> None:
     assert secret not in redact(f"{before}Authorization: {scheme} {secret}{after}")
 
 
@@ -81,47 +81,47 @@ def test_no_bearer_string_survives(scheme: str, secret: str, before: str, after:
 @given(
     st.dictionaries(keywords, st.text(st.characters(codec="utf-8"), min_size=8).map(lambda s: "S3cr3t" + s), min_size=1)
 )
-def test_no_secret_of_a_dict_that_is_shown_survives(given: dict[str, str]) -> None:
+def test_no_secret_in_the_repr_of_a_dict_is_shown(given: dict[str, str]) -> None:
     assert "S3cr3t" not in redact(repr(given))
     assert "S3cr3t" not in redact(f"KeyError: {given!r}")
 
 
 def cut(text: str, seen: int) -> str:
-    """Return a message of which the end was cut off, with `seen` characters of `text` in it."""
+    """Return a message whose end was cut off, with the first `seen` characters of `text`."""
     message = unhealthy("x" * (MESSAGE_LIMIT - 2 - min(seen, len(text))) + " " + text + "y" * 50).message
     assert len(message) == MESSAGE_LIMIT
     return message
 
 
-# Digits are looked for: nothing else in these messages has any.
+# The tests search for digits: nothing but the secrets of these messages has any.
 numbers = st.text("0123456789@/?#:%&=", min_size=8, max_size=40)
 
 
 @thorough
 @given(st.sampled_from(["postgres", "redis", "mongodb+srv"]), numbers, st.integers(0, 60))
 @example("redis", "1234@5678@9", 20)
-def test_no_part_of_a_password_of_a_url_that_was_cut_survives(scheme: str, secret: str, seen: int) -> None:
+def test_no_part_of_a_password_of_a_cut_url_is_shown(scheme: str, secret: str, seen: int) -> None:
     message = cut(f"{scheme}://user:{secret}@host", seen)
     assert not any(char.isdigit() for char in redact(message))
 
 
 @thorough
 @given(keywords, st.sampled_from(["'", '"', ""]), st.text("0123456789@/?#:%!", min_size=8), st.integers(0, 60))
-def test_no_part_of_a_value_that_was_cut_survives(keyword: str, quote: str, secret: str, seen: int) -> None:
+def test_no_part_of_a_cut_value_is_shown(keyword: str, quote: str, secret: str, seen: int) -> None:
     message = cut(f"{keyword}={quote}{secret}{quote}", seen)
     assert not any(char.isdigit() for char in redact(message))
 
 
 @thorough
 @given(st.text("0123456789\\'\" \n", min_size=8), st.integers(0, 60))
-def test_no_part_of_a_quoted_value_survives_wherever_somebody_else_has_cut_it(secret: str, seen: int) -> None:
+def test_no_part_of_a_quoted_value_is_shown_wherever_a_library_has_cut_it(secret: str, seen: int) -> None:
     text = repr({"password": secret})
     assert not any(char.isdigit() for char in redact(text[:seen]))
     assert not any(char.isdigit() for char in redact(repr(text)[:seen]))
 
 
 class Pool:
-    """A connection pool that a check returns by mistake: what it shows of itself is cut after a while."""
+    """A connection pool that a check returns by mistake. The message has the first characters of its repr."""
 
     def __init__(self, shown: str) -> None:
         self.shown = shown
@@ -134,7 +134,7 @@ class Pool:
 @pytest.mark.parametrize(
     "shape", ["postgres://app:{}@db/x", "password={}", "password='{}'", "{{'token': '{}'}}", "Bearer {}"]
 )
-def test_a_value_returned_by_mistake_gives_no_secret_away_where_it_is_cut(shape: str, padding: int) -> None:
+def test_a_value_returned_by_mistake_shows_no_secret_where_it_is_cut(shape: str, padding: int) -> None:
     secret = "hunter2hunter2hunter2hunter2hunter2hunter2"
     message = interpret(Pool("<Pool " + "x" * padding + " " + shape.format(secret) + ">")).message
     assert "hunter" not in redact(message)
@@ -143,7 +143,7 @@ def test_a_value_returned_by_mistake_gives_no_secret_away_where_it_is_cut(shape:
 AWKWARD = [
     r'body: "{\"password\": \"hunter2\"}"',  # JSON inside of JSON
     r"{\'api_key\': \'hunter2\'}",
-    "redis://:a<hunter2>@db",  # what shows a URL in brackets or quotes does not escape what is in it
+    "redis://:a<hunter2>@db",  # a URL in brackets or quotes is not escaped
     "redis://:it's-hunter2@db",
     'redis://:"hunter2@db',
     "connect(host='db', password='hunter2', port=5432)",
@@ -163,7 +163,7 @@ AWKWARD = [
 
 
 @pytest.mark.parametrize("leak", AWKWARD)
-def test_awkward_notations(leak: str) -> None:
+def test_no_secret_in_an_awkward_notation_is_shown(leak: str) -> None:
     shown = redact(leak)
     assert "hunter2" not in shown
     assert "***" in shown
@@ -197,48 +197,48 @@ FIRST = string.ascii_letters + string.digits
 
 
 def behind(last: str, without_: str = "") -> st.SearchStrategy[str]:
-    """Return secrets with all that a value may hold, and `last`; the first letter begins no word of a message."""
+    """Return secrets with all characters of a value, and `last`; no word of a message begins as they do."""
     return st.builds(str.__add__, st.sampled_from("QX"), secrets(without("'\"\\`<>{}" + without_) + last))
 
 
 def parts_of(secret: str, shown: str) -> list[str]:
-    """Return the words of a secret that are shown, where they are long enough not to be there by accident."""
+    """Return the words of a secret that are shown and are too long to be there by accident."""
     return [word for word in secret.split() if len(word) > 5 and any(map(str.isdigit, word)) and word in shown]
 
 
 @thorough
 @given(st.sampled_from(NAMES), st.sampled_from(QUOTED), behind(" "))
-def test_no_secret_in_quotes_survives(key: str, shape: str, secret: str) -> None:
+def test_no_secret_in_quotes_is_shown(key: str, shape: str, secret: str) -> None:
     assert not parts_of(secret, redact(shape.format(key=key, secret=secret)))
 
 
 @thorough
 @given(st.sampled_from(NAMES), st.sampled_from(BARE), behind("'"))
-def test_no_secret_that_is_one_word_survives(key: str, shape: str, secret: str) -> None:
+def test_no_secret_that_is_one_word_is_shown(key: str, shape: str, secret: str) -> None:
     assert not parts_of(secret, redact(shape.format(key=key, secret=secret)))
 
 
 @thorough
 @given(st.sampled_from(NAMES), st.sampled_from(LINES), behind(" ", ";"))
-def test_no_secret_that_is_the_rest_of_its_line_survives(key: str, shape: str, secret: str) -> None:
+def test_no_secret_that_is_the_rest_of_its_line_is_shown(key: str, shape: str, secret: str) -> None:
     assert not parts_of(secret, redact(shape.format(key=key, secret=secret)))
 
 
 @thorough
 @given(st.sampled_from(AROUND_PASSWORD), st.text(FIRST, min_size=8, max_size=30))
-def test_no_secret_in_a_shape_of_its_own_survives(shape: str, word: str) -> None:
+def test_no_generated_secret_in_a_special_shape_is_shown(shape: str, word: str) -> None:
     secret = f"x{word}9"
     assert secret not in redact(shape.format(secret=secret))
 
 
 @pytest.mark.parametrize("key", [key for key in KEYS if " " in key])
-def test_a_name_of_two_words_is_a_name(key: str) -> None:
+def test_the_value_behind_a_name_of_two_words_is_masked(key: str) -> None:
     for shape in ("{key}={secret}", "{key}: {secret}", '{{"{key}": "{secret}"}}', "('{key}', '{secret}')"):
         assert "hunter2" not in redact(shape.format(key=key, secret="hunter2"))
 
 
 @pytest.mark.parametrize("shape", AROUND_PASSWORD)
-def test_shapes_of_their_own(shape: str) -> None:
+def test_a_secret_in_a_special_shape_is_masked(shape: str) -> None:
     leak = shape.format(secret="hunter2")
     shown = redact(leak)
     assert "hunter2" not in shown
@@ -247,12 +247,12 @@ def test_shapes_of_their_own(shape: str) -> None:
 
 @pytest.mark.parametrize("token", TOKENS)
 @pytest.mark.parametrize("around", ["{}", "the server refused {} at 10:00", "got '{}'", "({})", "[1, {}]"])
-def test_tokens_that_are_known_by_their_looks(token: str, around: str) -> None:
+def test_a_token_with_a_known_prefix_is_masked_without_a_name(token: str, around: str) -> None:
     assert redact(around.format(token)) == around.format("***")
 
 
 @pytest.mark.parametrize("message", READABLE)
-def test_what_only_sounds_like_a_credential_stays_readable(message: str) -> None:
+def test_text_that_only_resembles_a_credential_stays_readable(message: str) -> None:
     assert redact(message) == message
     assert redact(f"ExceptionGroup: {message}") == f"ExceptionGroup: {message}"
 
@@ -278,7 +278,7 @@ def test_what_only_sounds_like_a_credential_stays_readable(message: str) -> None
         ("{'password': None, 'token': 123456, 'port': 1}", "{'password': None, 'token': ***, 'port': 1}"),
     ],
 )
-def test_what_stands_around_a_credential_stays_readable(message: str, shown: str) -> None:
+def test_the_text_around_a_credential_stays_readable(message: str, shown: str) -> None:
     assert redact(message) == shown
 
 
@@ -300,30 +300,30 @@ def test_what_stands_around_a_credential_stays_readable(message: str, shown: str
         "pass\ufe0fword",
     ],
 )
-def test_what_is_invisible_hides_no_name(hidden: str) -> None:
+def test_invisible_characters_hide_no_name(hidden: str) -> None:
     for sign in ("=", ": ", "\x1b[0m=\0"):
         assert "hunter2" not in redact(f"{hidden}{sign}hunter2")
 
 
-@patient
+@no_deadline
 @given(
     st.lists(st.sampled_from(["connect", "refused", "10.0.0.1", "after", "2.0", "s", "Error:", "(111)"]), min_size=1)
 )
-def test_plain_words_stay_as_they_are(words: list[str]) -> None:
+def test_plain_words_are_not_changed(words: list[str]) -> None:
     message = " ".join(words)
     assert redact(message) == message
 
 
-@patient
+@no_deadline
 @given(st.text(st.characters()))
-def test_whatever_comes_in_one_printable_line_of_utf8_comes_out(message: str) -> None:
+def test_every_text_becomes_one_printable_line_of_utf8(message: str) -> None:
     shown = redact(message)
     shown.encode()
     assert shown.isprintable()
     assert "  " not in shown
 
 
-@patient
+@no_deadline
 @given(st.text(st.characters()))
 def test_redacting_again_changes_nothing(message: str) -> None:
     assert redact(redact(message)) == redact(message)
@@ -368,13 +368,13 @@ texts = st.lists(ATOMS, max_size=25).map("".join)
 
 @thorough
 @given(texts)
-def test_redacting_what_is_made_of_hostile_parts_again_changes_nothing(message: str) -> None:
+def test_redacting_a_text_of_hostile_parts_again_changes_nothing(message: str) -> None:
     assert redact(redact(message)) == redact(message)
 
 
 @thorough
 @given(texts | st.text(st.characters(), max_size=3000), st.integers(10, 2000))
-def test_what_comes_out_is_no_longer_than_the_limit(message: str, limit: int) -> None:
+def test_the_result_is_no_longer_than_the_limit(message: str, limit: int) -> None:
     assert len(redact(message, limit)) <= limit
 
 
@@ -390,18 +390,18 @@ def test_the_lines_of_a_block_are_masked_together_and_keep_their_indentation() -
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("unit", UNITS)
-def test_hostile_texts_of_any_length_take_no_time(unit: str) -> None:
-    """That it is linear is measured in benchmarks/redaction.py; a quadratic one would not end here."""
+def test_hostile_texts_of_any_length_take_little_time(unit: str) -> None:
+    """Masking with quadratic time would not end here; benchmarks/redaction.py measures that the time is linear."""
     mask(unit * (200_000 // len(unit)))
 
 
 @pytest.mark.parametrize("place", ["message", "value", "name", "unit"])
-def test_every_place_where_a_check_speaks_is_redacted(place: str) -> None:
+def test_every_text_of_a_result_is_redacted(place: str) -> None:
     leak = "redis://:hunter2@db"
-    said = {"message": "m", "value": "v", "name": "n", "unit": "u"} | {place: leak}
+    texts = {"message": "m", "value": "v", "name": "n", "unit": "u"} | {place: leak}
     for result in (
-        unhealthy(said["message"], data={said["name"]: (said["value"], said["unit"])}),
-        healthy(said["message"], data={said["name"]: (said["value"], said["unit"])}),
+        unhealthy(texts["message"], data={texts["name"]: (texts["value"], texts["unit"])}),
+        healthy(texts["message"], data={texts["name"]: (texts["value"], texts["unit"])}),
         failure(ConnectionError(leak)),
     ):
         for answer in both(one(result)):

@@ -1,4 +1,4 @@
-"""What an app says of itself is checked when it is said."""
+"""ServiceInfo: fields that no answer could carry are refused when it is made."""
 
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
@@ -16,18 +16,18 @@ TEXTS = ("version", "release", "description")
 
 @pytest.mark.parametrize("option", TEXTS)
 @pytest.mark.parametrize("value", [None, 1, 1.5, b"1", ["1"]])
-def test_a_field_that_is_no_text_is_refused(option: str, value: object) -> None:
+def test_a_field_that_is_not_a_string_is_refused(option: str, value: object) -> None:
     with refused(TypeError, f"service: {option} ", repr(value), "str"):
         MAKE("shop", **{option: value})
 
 
 @pytest.mark.parametrize("value", [None, 1, b"shop"])
-def test_a_name_that_is_no_text_is_refused(value: object) -> None:
+def test_a_name_that_is_not_a_string_is_refused(value: object) -> None:
     with refused(TypeError, "service: name ", repr(value), "str"):
         MAKE(value)
 
 
-def test_a_name_is_needed() -> None:
+def test_a_name_is_required() -> None:
     with refused(ValueError, "service: name ", "empty"):
         MAKE("")
     with pytest.raises(TypeError):
@@ -35,7 +35,7 @@ def test_a_name_is_needed() -> None:
 
 
 @pytest.mark.parametrize("option", TEXTS)
-def test_text_that_no_answer_can_carry_is_refused(option: str) -> None:
+def test_a_string_that_utf8_cannot_carry_is_refused(option: str) -> None:
     with refused(ValueError, f"service: {option} ", r"\ud800", "UTF-8"):
         MAKE("shop", **{option: "lone \ud800"})
 
@@ -48,24 +48,24 @@ def test_text_that_no_answer_can_carry_is_refused(option: str) -> None:
         ({1: "https://shop.example"}, "service: ", "1"),
     ],
 )
-def test_links_hold_texts(links: object, subject: str, found: str) -> None:
+def test_links_hold_strings(links: object, subject: str, found: str) -> None:
     with refused(TypeError, subject, found, "str"):
         MAKE("shop", links=links)
 
 
 @pytest.mark.parametrize("links", ["https://shop.example", 5, None, [1]])
-def test_links_are_a_mapping(links: object) -> None:
+def test_links_must_be_a_mapping(links: object) -> None:
     with refused(TypeError, "service: links ", repr(links)):
         MAKE("shop", links=links)
 
 
 @pytest.mark.parametrize("notes", ["a note", None, 5, {"a": 1}])
-def test_notes_are_a_tuple(notes: object) -> None:
+def test_notes_must_be_a_tuple(notes: object) -> None:
     with refused(TypeError, "service: notes ", repr(notes), "tuple"):
         MAKE("shop", notes=notes)
 
 
-def test_notes_hold_texts() -> None:
+def test_notes_hold_strings() -> None:
     with refused(TypeError, "service: a note ", "1", "str"):
         MAKE("shop", notes=("fine", 1))
 

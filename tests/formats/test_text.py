@@ -1,16 +1,15 @@
-"""The lines that Kubernetes' own components give for `?verbose`."""
+"""The details as text, in the form of Kubernetes' own components for `?verbose`."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_health import Probe, Result, Status, degraded, healthy, unhealthy
+from asgi_health.core.status import CHECK_PROBES
 from asgi_health.formats.text import text
 
-from ..support.core_cases import check, patient, serving
-from ..support.format_cases import both, one, report_of, sound
-
-LIVE = (Probe.LIVENESS, Probe.READINESS, Probe.STARTUP)
+from ..support.core_cases import check, no_deadline, serving_engine
+from ..support.format_cases import both, check_form, one, report_of
 
 
 def lines(answer_body: bytes) -> list[str]:
@@ -18,7 +17,7 @@ def lines(answer_body: bytes) -> list[str]:
     return answer_body.decode().removesuffix("\n").split("\n")
 
 
-def test_the_golden_answer() -> None:
+def test_a_complete_answer() -> None:
     report = report_of(
         {
             check("database"): healthy("not shown"),
@@ -33,7 +32,7 @@ def test_the_golden_answer() -> None:
         exclude=("extra", "typo"),
     )
     answer = text(report, unknown=1)
-    assert sound(answer)
+    check_form(answer)
     assert answer.status == 503
     assert dict(answer.headers)[b"content-type"] == b"text/plain; charset=utf-8"
     assert lines(answer.body) == [
@@ -52,7 +51,7 @@ def test_the_golden_answer() -> None:
 
 @pytest.mark.parametrize(
     ("probe", "title"),
-    [(Probe.LIVENESS, "livez"), (Probe.READINESS, "readyz"), (Probe.STARTUP, "startupz"), (None, "healthz")],
+    [(Probe.LIVENESS, "livez"), (Probe.READINESS, "readyz"), (Probe.STARTUP, "startupz"), (Probe.HEALTH, "healthz")],
 )
 @pytest.mark.parametrize(
     ("result", "code", "line", "outcome"),
@@ -62,27 +61,30 @@ def test_the_golden_answer() -> None:
         (unhealthy("down"), 503, "[-]a failed: down", "failed"),
     ],
 )
-def test_the_last_line_tells_the_outcome(
-    probe: Probe | None, title: str, result: Result, code: int, line: str, outcome: str
+def test_the_last_line_is_the_outcome(
+    probe: Probe, title: str, result: Result, code: int, line: str, outcome: str
 ) -> None:
-    answer = text(report_of({check("a", probes=LIVE): result}, probe=probe))
+    answer = text(report_of({check("a", probes=CHECK_PROBES): result}, probe=probe))
     assert answer.status == code
     assert lines(answer.body) == [line, f"{title} check {outcome}"]
 
 
-def test_an_app_that_is_not_serving_says_so() -> None:
-    health = serving()
-    health.drain()
-    assert lines(text(health.report(Probe.READINESS, now=0.0)).body) == [
+def test_an_app_that_drains_has_a_note() -> None:
+    engine = serving_engine()
+    engine.drain(0.0)
+    assert lines(text(engine.report(Probe.READINESS, now=0.0)).body) == [
         "note: the app has been draining for 0.0 s",
         "readyz check failed",
     ]
 
 
-def test_a_single_check_is_told_without_the_phase() -> None:
-    health = serving(check("a"))
-    health.stop()
-    assert lines(text(health.report_check("a", now=0.0)).body) == ["[-]a failed: no result yet", "healthz check failed"]
+def test_the_report_of_one_check_has_no_note_of_the_phase() -> None:
+    engine = serving_engine(check("a"))
+    engine.stop(0.0)
+    assert lines(text(engine.report_check("a", Probe.HEALTH, now=0.0)).body) == [
+        "[-]a failed: no result yet",
+        "healthz check failed",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -101,9 +103,9 @@ def test_a_message_is_one_readable_line(message: str, shown: str) -> None:
     assert lines(text(one(unhealthy(message))).body) == [f"[-]a failed: {shown}", "healthz check failed"]
 
 
-@patient
+@no_deadline
 @given(st.sampled_from(Status), st.text(st.characters(), max_size=300))
-def test_whatever_a_check_says_it_has_one_line(status: Status, message: str) -> None:
+def test_every_result_has_one_line(status: Status, message: str) -> None:
     _, as_text = both(one(Result(status, message)))
     assert len(lines(as_text.body)) == 2
     assert all(char.isprintable() for line in lines(as_text.body) for char in line)

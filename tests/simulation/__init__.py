@@ -1,4 +1,4 @@
-"""Days in the life of a Health, on virtual time and from a seed: the promises are asserted after every step.
+"""Days of a Health and an Engine in virtual time, from a random seed: the promises are checked after every step.
 
-Set ASGI_HEALTH_SEED to the seed that a failure has printed to see it again.
+To repeat a failure, set ASGI_HEALTH_SEED to the seed that it has printed.
 """

@@ -1,4 +1,4 @@
-"""Async check functions that behave like real dependencies, and know what may be said of them."""
+"""Async check functions that behave like real dependencies, with what a probe may say about them."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,11 +9,11 @@ import anyio
 
 from asgi_health import Check, Status, healthy
 
-from .moods import PASS, WARN, Act, Mood
-from .world import Witness
+from ..support.expected_check import ExpectedCheck
+from .behavior import PASS, WARN, Behavior, Outcome
 
 SLACK = 0.01
-"""Seconds in which the runner, woken by a timer, may take note of a deadline."""
+"""Seconds within which the runner, woken by a timer, records a deadline."""
 
 
 class Dependency:
@@ -24,11 +24,11 @@ class Dependency:
         template: Check,
         random: Random,
         clock: Callable[[], float],
-        stalled_since: Callable[[float], float],
+        seconds_stalled_since: Callable[[float], float],
     ) -> None:
         self.check = Check(
             template.name,
-            self.ask,
+            self.run,
             probes=template.probes,
             critical=template.critical,
             interval=template.interval,
@@ -38,77 +38,77 @@ class Dependency:
             success_threshold=template.success_threshold,
             max_age=template.max_age,
         )
-        self.witness = Witness(self.check)
-        self.asked = 0
-        self.asked_twice = False
-        """Whether it was ever asked while it was busy. To raise would only make it fail."""
-        self.haunted = False
+        self.expected = ExpectedCheck(self.check)
+        self.runs = 0
+        self.ran_twice_at_a_time = False
+        """Whether a run began during another. To raise would only make the check fail."""
+        self.outlived_its_app = False
         """Whether a run went on after its app had ended."""
-        self.over = False
+        self.app_has_ended = False
         self.lateness = 0.0
-        """The longest that a run came after it was due, or a cancellation after its deadline, stalls left aside."""
-        self.busy_since = inf
-        self.deaf = False
-        self._overdue = False
+        """The longest time from the due moment to a run, or from a deadline to its cancellation, without stalls."""
+        self.running_since = inf
+        self.ignores_cancel = False
+        self._deadline_recorded = False
         self._ended_at = -inf
         self._random = random
         self._clock = clock
-        self._stalled_since = stalled_since
-        self.begin()
+        self._seconds_stalled_since = seconds_stalled_since
+        self.start_lifespan()
 
     @property
-    def busy(self) -> bool:
-        """Whether it is being asked."""
-        return self.busy_since < inf
+    def is_running(self) -> bool:
+        """Whether its check runs."""
+        return self.running_since < inf
 
-    def begin(self) -> None:
-        """Begin a life. What was still busy in the one before was let go of, and must never go on."""
-        self.witness = Witness(self.check)
-        self.mood = Mood(self._random, self.check, self._clock())
-        self.busy_since, self.deaf, self.over, self._ended_at = inf, False, False, -inf
+    def start_lifespan(self) -> None:
+        """Begin anew. A run of the lifespan before was abandoned, and must not go on."""
+        self.expected = ExpectedCheck(self.check)
+        self.behavior = Behavior(self._random, self.check, self._clock())
+        self.running_since, self.ignores_cancel, self.app_has_ended, self._ended_at = inf, False, False, -inf
 
-    async def ask(self) -> object:
-        """Answer, in one of the ways in which checks do."""
+    async def run(self) -> object:
+        """Pass or fail, in one of the ways in which check functions do."""
         if self._ended_at > -inf:
-            self._look_at_the_time(self._ended_at, 1.1 * self.check.interval)
-        self.asked_twice |= self.busy
-        self.asked += 1
-        self.busy_since, self._overdue = self._clock(), False
-        life = self.witness
-        act = self.mood.act(self.busy_since)
+            self._measure_lateness(self._ended_at, 1.1 * self.check.interval)
+        self.ran_twice_at_a_time |= self.is_running
+        self.runs += 1
+        self.running_since, self._deadline_recorded = self._clock(), False
+        lifespan = self.expected
+        outcome = self.behavior.next_outcome(self.running_since)
         status = Status.UNHEALTHY
         try:
-            await self._take(act)
-            status = act.result.status
-            return self._say(status)
+            await self._wait(outcome)
+            status = outcome.result.status
+            return self._return_or_raise(status)
         finally:
-            if self.over or self.witness is not life:
-                self.haunted = True
+            if self.app_has_ended or self.expected is not lifespan:
+                self.outlived_its_app = True
             else:
-                self._ended(status)
+                self._end_run(status)
 
-    def _ended(self, status: Status) -> None:
+    def _end_run(self, status: Status) -> None:
         now = self._clock()
-        self.look()
-        if not self._overdue:
-            self.witness.took(status if now < self.busy_since + self.check.timeout else Status.UNHEALTHY, now)
-        self.busy_since, self.deaf, self._ended_at = inf, False, now
+        self.update()
+        if not self._deadline_recorded:
+            self.expected.record(status if now < self.running_since + self.check.timeout else Status.UNHEALTHY, now)
+        self.running_since, self.ignores_cancel, self._ended_at = inf, False, now
 
-    def _look_at_the_time(self, since: float, seconds: float) -> None:
-        waited = self._clock() - since - self._stalled_since(since)
+    def _measure_lateness(self, since: float, seconds: float) -> None:
+        waited = self._clock() - since - self._seconds_stalled_since(since)
         self.lateness = max(self.lateness, waited - seconds)
 
-    async def _take(self, act: Act) -> None:
+    async def _wait(self, outcome: Outcome) -> None:
         try:
-            await (anyio.sleep_forever() if act.seconds == inf else anyio.sleep(act.seconds))
+            await (anyio.sleep_forever() if outcome.seconds == inf else anyio.sleep(outcome.seconds))
         except BaseException:
-            self._look_at_the_time(self.busy_since, self.check.timeout)
-            if act.deaf == 0.0:
+            self._measure_lateness(self.running_since, self.check.timeout)
+            if outcome.after_cancel == 0.0:
                 raise
-            self.deaf = True
-            await anyio.sleep(act.deaf)
+            self.ignores_cancel = True
+            await anyio.sleep(outcome.after_cancel)
 
-    def _say(self, status: Status) -> object:
+    def _return_or_raise(self, status: Status) -> object:
         random = self._random
         if status is Status.HEALTHY:
             return random.choice((None, True, PASS, healthy("fine", data={"n": 1})))
@@ -122,19 +122,21 @@ class Dependency:
             raise random.choice(raised)
         return random.choice((False, 0, "", [], object))
 
-    def look(self) -> None:
-        """Take note of a deadline that has passed."""
-        if self.busy and not self._overdue and self._clock() >= self.busy_since + self.check.timeout + SLACK:
-            self._overdue = True
-            self.witness.took(Status.UNHEALTHY, self.busy_since + self.check.timeout)
-            self.witness.overran = True
+    def update(self) -> None:
+        """Record a deadline that has passed, and the failures that may be recorded after it."""
+        if not self.is_running or self._clock() < self.running_since + self.check.timeout + SLACK:
+            return
+        if not self._deadline_recorded:
+            self._deadline_recorded = True
+            self.expected.record(Status.UNHEALTHY, self.running_since + self.check.timeout)
+        self.expected.record_unseen_failures(self._clock())
 
-    def bad(self) -> bool:
-        """Tell whether nothing may be green that rests on it."""
-        self.look()
-        return self.witness.bad(self._clock() - SLACK)
+    def must_not_pass(self) -> bool:
+        """Return whether no probe may be healthy for which this check is critical."""
+        self.update()
+        return self.expected.must_not_pass(self._clock() - SLACK)
 
-    def suspect(self) -> bool:
-        """Tell whether something may be red because of it."""
-        late = self.busy and self._clock() >= self.busy_since + self.check.timeout - SLACK
-        return late or self.witness.overran or self.witness.bad(self._clock() + SLACK)
+    def may_fail(self) -> bool:
+        """Return whether a probe may be unhealthy because of this check."""
+        late = self.is_running and self._clock() >= self.running_since + self.check.timeout - SLACK
+        return late or self.expected.has_unseen_failures or self.expected.must_not_pass(self._clock() + SLACK)

@@ -1,47 +1,50 @@
-"""What the tests of the core have in common: checks and results out of nowhere, and a Health in small steps."""
+"""What the tests of the core share: strategies for checks and results, and an Engine in small steps."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypedDict, Unpack
+from typing import Unpack
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from asgi_health import Check, Health, Probe, Result, Status, degraded, healthy, unhealthy
-from asgi_health.core.check_slot import CheckOptions
+from asgi_health import Check, Probe, Result, Status, degraded, healthy, unhealthy
+from asgi_health.core.engine import Engine
+from asgi_health.core.normalize_checks import CheckOptions
 from asgi_health.core.schedule import Run
+from asgi_health.core.status import CHECK_PROBES
 
-# No deadline: how long an example takes says more about the machine than about the code.
-patient = settings(deadline=None)
+# The duration of an example says more about the machine than about the code.
+no_deadline = settings(deadline=None)
 
-PROBES: tuple[Probe | None, ...] = (Probe.LIVENESS, Probe.READINESS, Probe.STARTUP, None)
+LIFESPAN = object()
+"""The identity of a lifespan, for tests that need one."""
 
 RESULTS = {Status.HEALTHY: healthy(), Status.DEGRADED: degraded("slow"), Status.UNHEALTHY: unhealthy("down")}
 
 statuses = st.sampled_from(Status)
 results = statuses.map(RESULTS.__getitem__)
-probe_sets = st.lists(st.sampled_from(Probe), min_size=1, max_size=3, unique=True).map(tuple)
+probe_sets = st.lists(st.sampled_from(CHECK_PROBES), min_size=1, max_size=3, unique=True).map(tuple)
 
 
 @contextmanager
 def refused(kind: type[Exception], subject: str, found: str, *expected: str) -> Iterator[None]:
-    """Expect an error that names its subject first, then what was expected and what was found."""
+    """Expect an error that begins with its subject, and says what was found and what was expected."""
     with pytest.raises(kind) as caught:
         yield
     message = str(caught.value)
     assert message.startswith(subject)
-    told = message.removeprefix(subject)
-    assert found in told
-    assert all(word in told for word in expected)
+    rest = message.removeprefix(subject)
+    assert found in rest
+    assert all(word in rest for word in expected)
 
 
 def passing() -> None:
-    """Stand in for a check function where nobody calls it."""
+    """Stand in for a check function that is never called."""
 
 
 def check(name: str = "a", run: Callable[[], object] = passing, **options: Unpack[CheckOptions]) -> Check:
-    """Return a Check of which only what matters needs to be said."""
+    """Return a Check with `options`, and the defaults for the rest."""
     return Check(name, run, **options)
 
 
@@ -63,36 +66,39 @@ def checks(name: str = "a") -> st.SearchStrategy[Check]:
     )
 
 
-class Clock(TypedDict):
-    """What makes a Health predictable."""
-
-    clock: Callable[[], float]
-    random: Callable[[], float]
+def no_clock() -> float:
+    """Fail: the engine takes `now` as an argument and never reads its clock."""
+    raise AssertionError("the engine has read its clock")
 
 
-def still(at: float = 0.0) -> Clock:
-    """Return a clock that stands at `at`, and pauses without jitter."""
-    return {"clock": lambda: at, "random": lambda: 0.5}
+def new_engine(
+    *checks: Check, clock: Callable[[], float] = no_clock, random: Callable[[], float] = lambda: 0.5
+) -> Engine:
+    """Return an Engine with `checks`, before its first lifespan; by default its pauses have no jitter."""
+    engine = Engine(clock, random)
+    for each in checks:
+        engine.add(each)
+    return engine
 
 
-def serving(*checks: Check) -> Health:
-    """Return a Health of an app that has started."""
-    health = Health(checks, **still())
-    health.serve()
-    return health
+def serving_engine(*checks: Check) -> Engine:
+    """Return an Engine of an app that has started."""
+    engine = new_engine(*checks)
+    engine.serve(0.0)
+    return engine
 
 
-def start(health: Health, now: float) -> Run:
+def start_run(engine: Engine, now: float) -> Run:
     """Start the one run that is due."""
-    (run,) = health.due(now).start
+    (run,) = engine.due(now).start
     return run
 
 
-def finish(health: Health, result: Result, now: float) -> None:
+def run_check(engine: Engine, result: Result, now: float) -> None:
     """Run the one check that is due, in no time."""
-    health.record(start(health, now), result, now)
+    engine.record(start_run(engine, now), result, now)
 
 
-def standing(health: Health, name: str = "a", now: float = 0.0) -> Status | None:
+def check_status(engine: Engine, name: str = "a", now: float = 0.0) -> Status | None:
     """Return the status of a check itself, after its thresholds."""
-    return health.report_check(name, now=now).checks[0].state.status
+    return engine.report_check(name, Probe.HEALTH, now).checks[0].state.status

@@ -1,8 +1,8 @@
-"""Take credentials out of texts that people read. First cut, then clean, then mask: so each step sees all of the next.
+"""Mask credentials in texts. First cut, then clean, then mask: each step works on the result of the one before.
 
-Every pattern takes linear time: a search that fails is remembered (`scan.Ahead`) or has a bound, and one that succeeds
-is never repeated. Where a text can be read in two ways, the one that masks more is taken, except for words that only
-an error message uses (`keys.is_prose`).
+Every pattern takes linear time: the result of a failed search is kept (`scan.Ahead`) or the search has a bound, and a
+successful one is never repeated. Where a text can be read in two ways, the way that masks more applies, except for
+words that occur only in error messages (`keys.is_prose`).
 """
 
 from contextlib import suppress
@@ -19,14 +19,14 @@ def redact(text: str, limit: int = MESSAGE_LIMIT) -> str:
 
 
 def redact_lines(text: str, limit: int = MESSAGE_LIMIT) -> list[str]:
-    """Return the lines of `text`, each as `redact` would, with their indentation; a block of lines is masked as one."""
+    """Return the lines of `text`, each redacted, with their indentation; a block of lines is masked as one."""
     lines = "\n".join(cut(line, limit) for line in text.splitlines())
     return [cut(line.rstrip(), limit) for line in mask(clean(lines)).split("\n")]
 
 
 def mask(text: str) -> str:
-    """Return a clean `text` with ``***`` in the place of each credential."""
-    # Not at the top: their patterns take 15 ms to compile, and a process that only imports the app needs none of them.
+    """Return `text`, which is clean already, with ``***`` in the place of each credential."""
+    # Not at the top: the patterns take 15 ms to compile, and a process that only imports the app uses none of them.
     from .pairs import mask_pairs
     from .tokens import mask_blocks, mask_tokens
     from .urls import mask_urls
@@ -35,9 +35,9 @@ def mask(text: str) -> str:
 
 
 def prepare() -> None:
-    """Import the patterns, so that the first details need no file: by then the process may have no descriptor left.
+    """Import the patterns now: when the first details are rendered, the process may have no file descriptor left.
 
-    Where that is so already, the first details try again.
+    Where it has none now, the first details try again.
     """
     with suppress(OSError, ImportError):
         mask("")

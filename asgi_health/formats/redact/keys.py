@@ -1,4 +1,4 @@
-"""Which words name a credential, and which words behind them are none."""
+"""Words that name a credential, and values behind such a name that are not one."""
 
 import re
 
@@ -10,14 +10,14 @@ _CREDENTIAL = re.compile(rf"{_PARTS}|(?:{_KINDS})(?:[_.-]| {{1,8}})?key", re.IGN
 _KIND = re.compile(rf"(?<![a-z])[\w$.-]{{0,20}}(?:{_KINDS}) {{1,8}}$")
 
 MARK = re.compile(f"{_PARTS}|key|value")
-"""What a word contains that may be such a name, in small letters: the first look, which has to be quick."""
+"""Parts of such names, in small letters: the first search, which must be quick."""
 
 _INNOCENT = re.compile(
-    # words that contain one of them, and are none
+    # words that contain such a part and name no credential
     r"pass(?:ed|es|ing(?!word)|ive|enger|age|through|[_-]through)|(?:by|com|sur|tres)pass(?!w|p)|passwordless"
     r"|author(?!i[sz])|authentic(?!at)|(?:un)?(?:authenticated|authori[sz]ed)"
     r"|(?:www|proxy)-authenticate|tokeni[sz]|secretar|(?:ob|pos)session|sessionmaker|cookiecutter"
-    # sig and dsn are no part of a word: design, signal, friendsname
+    # words in which sig and dsn occur by accident: design, signal, friendsname
     r"|sig(?=[a-z])(?!nature|ning.?key)|(?<=[a-z])dsn(?=[a-z])",
     re.IGNORECASE,
 )
@@ -92,22 +92,22 @@ _PORT = re.compile(r":\d{2,5}(?=$|[\s/,;)\]}'\"]|[.:](?:\s|$))")
 
 
 def names_a_credential(word: str) -> bool:
-    """Tell whether what stands behind `word`, a key of any kind, is a credential."""
+    """Return whether the value behind `word`, a key of any kind, is a credential."""
     return _CREDENTIAL.search(_INNOCENT.sub("-", word)) is not None and _TYPE_NAME.search(word) is None
 
 
 def before_key(lower: str, begin: int) -> int:
-    """Return where the name begins whose last word is the `key` at `begin`: the account key, the API key."""
+    """Return the beginning of the name whose last word is the `key` at `begin`: account key, API key."""
     start = max(begin - 40, 0)
     kind = _KIND.search(lower[start:begin])
     return begin if kind is None else start + kind.start()
 
 
 def is_harmless(word: str, text: str, begin: int) -> bool:
-    """Tell whether the value at `begin`, behind the name `word` of a credential, is none.
+    """Return whether the value at `begin` is not a credential, although `word` names one.
 
-    Such are no value at all, a number behind the name of a measure (`token_count`), a plain word behind the name of an
-    attribute (`auth_method`), a type, an object, and what an error message goes on with.
+    That is so for an absent value, a number behind the name of a measure (`token_count`), a plain word behind the name
+    of an attribute (`auth_method`), a type, an object, and the words of an error message.
     """
     if _NOTHING.match(text, begin) or _OBJECT.match(text, begin) or is_prose(text, begin):
         return True
@@ -121,20 +121,20 @@ def is_harmless(word: str, text: str, begin: int) -> bool:
 
 
 def is_prose(text: str, begin: int) -> bool:
-    """Tell whether an error message goes on at `begin`: ``secret: not found in vault``."""
+    """Return whether an error message goes on at `begin`: ``secret: not found in vault``."""
     return _PROSE.match(text, begin) is not None
 
 
 def is_glue(text: str, begin: int) -> bool:
-    """Tell whether a sentence goes on at `begin`, behind the name of an option: ``use --password to set it``."""
+    """Return whether a sentence goes on at `begin`, behind the name of an option: ``use --password to set it``."""
     return is_prose(text, begin) or _GLUE.match(text, begin) is not None
 
 
 def is_host(word: str, text: str, begin: int, end: int) -> bool:
-    """Tell whether the word from `begin` to `end` is the name of a host with its port: ``http://auth:8080/``.
+    """Return whether the word from `begin` to `end` is the name of a host, with a port behind it: ``http://auth:8080/``.
 
-    That is so in a URL, whose own credentials are masked already, where the last part of the name is no name of a
-    credential, and for a service whose name is `auth` alone.
+    That is so in a URL, whose own credentials are masked already; where the last part of the name does not name a
+    credential; and for a service whose name is `auth` alone.
     """
     if not _PORT.match(text, end) or not _HOST.fullmatch(word):
         return False
@@ -144,11 +144,11 @@ def is_host(word: str, text: str, begin: int, end: int) -> bool:
 
 
 def is_syntax(text: str, word: str, begin: int, value: str) -> bool:
-    """Tell whether the token at `begin` is one of a grammar: ``unexpected token: 'DROP'``."""
+    """Return whether the token at `begin` belongs to a grammar: ``unexpected token: 'DROP'``."""
     return word.lower() == "token" and bool(_BAD.search(text[max(begin - 16, 0) : begin]) and _SYNTAX.fullmatch(value))
 
 
 def end_of_type(text: str, begin: int) -> int:
-    """Return where a known type that stands at `begin` ends; `begin` where there is none."""
+    """Return the end of the known type at `begin`; `begin` where there is none."""
     match = _TYPE.match(text, begin)
     return match.end() if match else begin

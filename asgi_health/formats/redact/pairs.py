@@ -1,4 +1,4 @@
-"""Mask what stands behind the name of a credential, in whatever notation."""
+"""Mask the value behind the name of a credential, in every notation."""
 
 import re
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _CLOSING = re.compile(rf"({_QUOTE}?)\]?(?:\[\w*\])?")
 _REST_OF_KEY = re.compile(  # "password (old)": and 'password/db',
     r"(?:[^\w\"'`\\\n={},;.$-][^\"'`\\\n={},;]{0,40}(?P<quote>[\"'`])(?=\]?\s*(?::(?!:)|=>)|\]\s*=)"
     r"|[^\w\s\"'`\\={},;.$-][^\s\"'`\\={},;]{0,40}(?P<before_comma>[\"'`])(?=\s*,)"
-    # Without quotes only behind a sign that joins words: behind the others (`:`, `>`, `%3D`) stands the value.
+    # Without quotes only behind a sign that joins words: behind the others (`:`, `>`, `%3D`) comes the value.
     r"|[/\[(@#+~|][^\s\"'`\\={},;:%<>]{0,40}(?==(?!=)))"
 )
 _KEY_BEFORE = re.compile(r"([\"'`])[^\"'`\n={},;]*$")
@@ -37,7 +37,7 @@ _CALL = re.compile(r"\(\s*(?:\w+\s*=\s*)?")
 _CALLED = re.compile(r"[A-Za-z_][\w.]*\(")
 _VALUE_OF_NAME = re.compile(
     rf"(?:{_QUOTE}[^{{}}()\[\]]{{0,200}}?|[\s,;]{{1,20}}){_QUOTE}?\b(?:value|default)\b{_QUOTE}?\s*[:=]\s*"
-    r"|\n[^\n]{0,300}?\binput_value=",  # as pydantic shows it, below the name of the field
+    r"|\n[^\n]{0,300}?\binput_value=",  # pydantic: below the name of the field
     re.IGNORECASE,
 )
 _NAME_OF_VALUE = re.compile(
@@ -71,7 +71,7 @@ _PASSWORD = re.compile(r"(?:pass(?:word|wd|phrase)?|pwd)$", re.IGNORECASE)
 _TOKEN = re.compile(r"token|key|signature", re.IGNORECASE)
 _SHOWN_TOKEN = re.compile(r"(?P<quote>[\"'`])(?=[^\s\d]{0,200}\d)[^\s\"'`]{8,500}(?P=quote)")
 _LONG = 500
-"""Characters: a longer string in a list is masked behind a name, without a look at what comes after it."""
+"""Characters. A longer string in a list is masked behind a name, whatever comes after it."""
 
 
 def mask_pairs(text: str) -> str:
@@ -80,7 +80,7 @@ def mask_pairs(text: str) -> str:
 
 
 class _Pairs:
-    """One text, and what was found out about it."""
+    """One text, and the positions that were found in it."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -89,10 +89,10 @@ class _Pairs:
         self._line = Ahead(re.compile("\n"), text)
 
     def spans(self) -> Iterator[Span]:
-        """Return what is to be masked, from left to right."""
+        """Return the spans to mask, from left to right."""
         text, at = self._text, 0
-        lower = text.lower()  # in which a search is much quicker than one without regard to case
-        if len(lower) != len(text):  # there are capital letters that become two small ones
+        lower = text.lower()  # a search in it is much quicker than one that ignores case
+        if len(lower) != len(text):  # some capital letters become two small ones
             lower = "".join(char.lower() if len(char.lower()) == 1 else char for char in text)
         while mark := MARK.search(lower, at):
             begin = mark.start()
@@ -151,7 +151,7 @@ class _Pairs:
             value = self._read(word, begin, typed.end(), quoted=False, line=line)
             if known > at:
                 return value
-            if value is not None:  # what looks like a type may be a part of the value
+            if value is not None:  # the apparent type may be a part of the value
                 plain = self._read(word, begin, at, quoted=quoted, line=line)
                 return at, max(value[1], plain[1] if plain else at)
         if known > at and _AFTER_TYPE.match(text, known):
@@ -180,7 +180,7 @@ class _Pairs:
         return comma.end(), closed
 
     def _behind_space(self, word: str, begin: int, end: int) -> Span | None:
-        """`PASSWORD 'x'` as in SQL; of others only what looks like one: in `secret 'db' not found` it is a name."""
+        """`PASSWORD 'x'` as in SQL. Behind other names only a token: in `secret 'db' not found` the value is a name."""
         text = self._text
         space = _SPACE.match(text, end)
         if space is None or not is_quoted(text, space.end()):
@@ -191,7 +191,7 @@ class _Pairs:
         return shown.span() if shown else None
 
     def _whole_key(self, begin: int, end: int) -> int | None:
-        """Return where the key ends that goes on with other signs than those of a word; None for one that does not."""
+        """Return the end of a key that goes on with signs that no word has; None for a key that does not."""
         text = self._text
         rest = _REST_OF_KEY.match(text, end)
         if rest is None:
@@ -214,7 +214,7 @@ class _Pairs:
         return None
 
     def _read(self, word: str, begin: int, at: int, *, quoted: bool, line: bool = False) -> Span | None:
-        """Return the value at `at`; `line`: it may reach to the end of its line, as in YAML and in headers."""
+        """Return the value at `at`. With `line` it may extend to the end of its line, as in YAML and in headers."""
         text = self._text
         if at >= len(text) or is_harmless(word, text, at):
             return None
@@ -246,7 +246,7 @@ class _Pairs:
             while (more := _PARAMETER.match(text, end)) is not None:
                 end = more.end()
         quote = text[begin - 1 : begin]
-        if quote in self._closing:  # the key and its value are in it: "password=x y"
+        if quote in self._closing:  # the quotes hold the key and its value: "password=x y"
             closed = self._closing[quote].at(at)
             return at, closed if closed >= end or _CLOSERS.fullmatch(text, closed, end) else end
         if line and not scheme:

@@ -1,14 +1,14 @@
-"""Where values end, and what comes in their place. A character is looked at once for each value that is found."""
+"""Find the end of a value, and replace spans. A character is read at most once for each value that is found."""
 
 import re
 from collections.abc import Iterable
 
 Span = tuple[int, int]
-"""Where something begins in a text, and where it ends."""
+"""The beginning and the end of a part of a text."""
 
 
 class Ahead:
-    """Where a pattern is found next. Asked with rising positions, it reads the text once in all."""
+    """The next match of a pattern. With rising positions, all calls together read the text once."""
 
     __slots__ = ("_found", "_from", "_pattern", "_text")
 
@@ -19,7 +19,7 @@ class Ahead:
         self._found = -1
 
     def at(self, position: int) -> int:
-        """Return the first place at or after `position`, the length of the text where there is none."""
+        """Return the first match at or after `position`, the length of the text where there is none."""
         if self._from <= position <= self._found:
             return self._found
         match = self._pattern.search(self._text, position)
@@ -38,8 +38,8 @@ def masked(text: str, spans: Iterable[Span]) -> str:
     return "".join((*parts, text[copied:]))
 
 
-# What may stand behind the quote that ends a value. A quote before a letter is an apostrophe in a value that was quoted
-# without escaping it: `'it's hunter2'`.
+# The characters that may follow the quote at the end of a value. A quote before a letter is an apostrophe in a value
+# that was quoted without escaping it: `'it's hunter2'`.
 AFTER_QUOTE = r"(?=[\s,;:)}\]>.|&<…/+!?\\=\"'`]|$)"
 
 _OPENING = re.compile(r"[bBrRuUfF]{0,2}(?P<slashes>\\*)(?P<quote>\"\"\"|'''|[\"'`]|&(?:quot|apos|#3[49]|#x2[27]);)")
@@ -53,15 +53,15 @@ _REST = re.compile(r"[\w*-]\S*")
 
 
 def is_quoted(text: str, begin: int) -> bool:
-    """Tell whether a quoted string begins there, a prefix such as ``b`` included."""
+    """Return whether a quoted string begins at `begin`, with a prefix such as ``b`` or without."""
     return _OPENING.match(text, begin) is not None
 
 
 def end_of_quoted(text: str, begin: int) -> tuple[int, int, int]:
-    """Return where the content of a quoted string begins, where it ends, and where the string itself ends.
+    """Return the beginning and the end of the content of a quoted string, and the end of the string itself.
 
-    `begin` is its prefix, or the backslashes before its quote: inside of another string, a quote that is escaped as
-    the first one is ends it. A string that was cut has no end, so all the rest is its content.
+    `begin` is the position of its prefix, or of the backslashes before its quote: inside of another string, it ends
+    with a quote that is escaped as its first one. A string that was cut has no end: its content is all the rest.
     """
     opening = _OPENING.match(text, begin)
     if opening is None:
@@ -85,7 +85,7 @@ def end_of_quoted(text: str, begin: int) -> tuple[int, int, int]:
 
 
 def end_of_group(text: str, begin: int) -> int:
-    """Return where the brackets that open at `begin` are closed again, quoted ones in them aside; else the end."""
+    """Return where the brackets that open at `begin` close, else the end of the text. Quoted parts are skipped."""
     expected: list[str] = []
     at = begin
     while match := _STRUCTURE.search(text, at):
@@ -106,7 +106,7 @@ def end_of_group(text: str, begin: int) -> int:
 
 
 def end_of_braces(text: str, begin: int) -> int:
-    """Return where a value in braces ends: ``{a;b}`` as ODBC quotes it, with ``}}`` for a brace in it, or an object."""
+    """Return the end of a value in braces: ``{a;b}`` as ODBC quotes it, with ``}}`` for a brace in it, or an object."""
     if _STRUCTURED.match(text, begin):
         return end_of_group(text, begin)
     match = _BRACES.match(text, begin)
@@ -114,6 +114,6 @@ def end_of_braces(text: str, begin: int) -> int:
 
 
 def with_the_rest(text: str, end: int) -> int:
-    """Return the end of the word that goes on at `end`: a value may only look like a group."""
+    """Return the end of the word that goes on at `end`: a value may begin with a group."""
     match = _REST.match(text, end)
     return match.end() if match else end

@@ -1,4 +1,4 @@
-"""Mask what is known to be a credential by its own looks, without any name before it."""
+"""Mask credentials that are recognised by their own form, without a name before them."""
 
 import re
 
@@ -29,13 +29,13 @@ _HOOK = re.compile(r"(?P<keep>hooks\.slack\.com/(?:services|workflows)/|discord(
 _IDENTIFIED = re.compile(
     r"(?P<keep>\bidentified\s+(?:with\s+\S{1,60}\s+)?by\s+(?:password\s+)?)(?:'[^']*'?|\"[^\"]*\"?)", re.IGNORECASE
 )
-_COMMAND = re.compile(r"(?P<keep>\(AUTH )[^)]*")  # as redis-py shows a command of a pipeline
-_COOKIE = re.compile(r"(?P<keep><(?:Cookie|Morsel:) |\bCookie\((?=version=))[^>)\n]+")  # as a jar of cookies shows one
+_COMMAND = re.compile(r"(?P<keep>\(AUTH )[^)]*")  # redis-py: a command of a pipeline
+_COOKIE = re.compile(r"(?P<keep><(?:Cookie|Morsel:) |\bCookie\((?=version=))[^>)\n]+")  # the repr of a cookie in a jar
 _LOGIN = re.compile(r"(?P<keep>\blogin\s+\S{1,200}\s+password\s+)\S+")  # netrc
 
 
 def mask_blocks(text: str) -> str:
-    """Return `text` with ``***`` in the place of what PEM blocks hold; one that was cut has no end."""
+    """Return `text` with ``***`` in the place of the content of PEM blocks; a block that was cut has no end."""
     parts: list[str] = []
     copied = 0
     while begin := _BLOCK.search(text, copied):
@@ -54,7 +54,7 @@ def mask_blocks(text: str) -> str:
 
 
 def mask_tokens(text: str) -> str:
-    """Return `text` with ``***`` in the place of tokens that are known by a prefix, or by the scheme before them."""
+    """Return `text` with ``***`` in the place of tokens with a known prefix, or with a known scheme before them."""
     text = _TOKENS.sub("***", text)
     for pattern in (_HOOK, _IDENTIFIED, _COMMAND, _COOKIE, _LOGIN):
         text = pattern.sub(r"\g<keep>***", text)

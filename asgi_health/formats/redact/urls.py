@@ -1,4 +1,4 @@
-"""Mask what a URL holds of credentials: its user and password, and its query."""
+"""Mask the credentials of a URL: its user and password, and its query."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _AFTER_AUTHORITY = re.compile(r"[/?#\s]|$")
 _SPACED = re.compile(r"(?:[^\n@:]|:(?!//)){1,200}@")
 
 LONGEST_PATH = 256
-"""Characters before a query in which the quote is looked for that a relative URL began with."""
+"""Characters before a query in which to search for the quote that a relative URL began with."""
 
 _QUERY = re.compile(r"(?<=[\w/)\]])\?(?=[\w.%\[\]-]{1,64}=)")
 _DSN = re.compile(
@@ -58,7 +58,7 @@ class _Urls:
         }
 
     def spans(self) -> Iterator[Span]:
-        """Return what is to be masked, from left to right."""
+        """Return the spans to mask, from left to right."""
         text, at = self._text, 0
         while (sign := text.find("://", at)) >= 0:
             begin, at = sign, sign + 3
@@ -76,7 +76,7 @@ class _Urls:
                 at = end
 
     def _end(self, opener: str, at: int) -> int:
-        """Return where the URL ends: at the quote that it began with, or with its word."""
+        """Return the end of the URL: the quote that it began with, or the end of its word."""
         end = self._space.at(at)
         return min(end, self._closing[opener].at(at)) if opener in self._closing else end
 
@@ -113,7 +113,7 @@ class _Urls:
         return self._last("…", begin, end) if self._cut.at(begin) < end else None
 
     def _last(self, char: str, begin: int, end: int) -> int:
-        # Remembered by where it was looked from: several URLs in one word end at the same place.
+        # Kept with the end of the search: several URLs in one word end at the same place.
         known = self._lasts.get(char)
         if known is None or known[0] != end or known[1] < begin:
             known = self._lasts[char] = (end, self._text.rfind(char, begin, end))

@@ -1,4 +1,4 @@
-"""How much memory a thing holds."""
+"""Memory of an object with all that it refers to."""
 
 import gc
 import sys
@@ -6,7 +6,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 
 
 def deep_size(thing: object) -> int:
-    """Return the bytes of everything that can be reached from `thing`, code and its globals left aside."""
+    """Return the bytes of all objects that can be reached from `thing`, without code and its globals."""
     seen: set[int] = set()
     waiting = [thing]
     total = 0
