@@ -28,7 +28,7 @@ class Mosquitto(Server):
         allowed = folder / "allowed"
         allowed.write_text(f"user {USER}\ntopic readwrite #\n")
         if as_user:
-            shutil.chown(passwords, "nobody")
+            shutil.chown(passwords, "nobody")  # codespell:ignore nobody
         config = folder / "mosquitto.conf"
         config.write_text(
             f"listener {port} {HOST}\npersistence false\nallow_anonymous false\n"
