@@ -13,7 +13,7 @@ from tests.support.waiting import wait_until
 
 BOOT = 60.0  # seconds in which a server must answer
 GONE = {"", "X", "Z"}  # of a process in /proc: nothing, dead, or only its result is left
-UNPRIVILEGED_ACCOUNT = pwd.getpwnam("nobody")  # codespell:ignore nobody
+UNPRIVILEGED_USER = pwd.getpwnam("nobody")  # codespell:ignore nobody
 
 
 class Daemon:
@@ -80,8 +80,8 @@ def unprivileged(folder: Path) -> list[str]:
     """Return the prefix of a command that must not run as root, and make its user the owner of `folder`."""
     if os.geteuid() != 0:
         return []
-    os.chown(folder, UNPRIVILEGED_ACCOUNT.pw_uid, UNPRIVILEGED_ACCOUNT.pw_gid)
-    return ["setpriv", f"--reuid={UNPRIVILEGED_ACCOUNT.pw_uid}", f"--regid={UNPRIVILEGED_ACCOUNT.pw_gid}", "--clear-groups"]
+    os.chown(folder, UNPRIVILEGED_USER.pw_uid, UNPRIVILEGED_USER.pw_gid)
+    return ["setpriv", f"--reuid={UNPRIVILEGED_USER.pw_uid}", f"--regid={UNPRIVILEGED_USER.pw_gid}", "--clear-groups"]
 
 
 def leash() -> list[str]:

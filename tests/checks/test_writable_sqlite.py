@@ -24,7 +24,7 @@ from asgi_health.checks.django import django_connection
 from asgi_health.checks.sqlalchemy import sqlalchemy_engine
 from asgi_health.checks.sqlite import aiosqlite_connection, sqlite_database
 
-from .daemon import UNPRIVILEGED_ACCOUNT
+from .daemon import UNPRIVILEGED_USER
 from .observe import expect, recovers, threads_ended
 from .rows.django import connections
 from .test_django import file_of_django
@@ -110,7 +110,7 @@ def as_another_user() -> Iterator[None]:
     """Not as root, which may write to files of any mode."""
     user = os.geteuid()
     if user == 0:
-        os.seteuid(UNPRIVILEGED_ACCOUNT.pw_uid)
+        os.seteuid(UNPRIVILEGED_USER.pw_uid)
     try:
         yield
     finally:
