@@ -27,7 +27,7 @@ class ExpectedCheck:
     latest: float | None = None
     """When the last result was recorded (monotonic seconds)."""
     evidence: float = -inf
-    """When a result last supported the status (monotonic seconds). A failure below its threshold supports no stale pass."""
+    """When a result last supported the status (monotonic seconds). A failure below its threshold keeps no stale pass."""
     has_passed: bool = False
     """Whether the status has ever been other than unhealthy."""
     may_have_failed: bool = False
