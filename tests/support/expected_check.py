@@ -27,7 +27,7 @@ class ExpectedCheck:
     latest: float | None = None
     """When the last result was recorded (monotonic seconds)."""
     evidence: float = -inf
-    """When a result last supported the status (monotonic seconds). A failure below its threshold keeps no stale pass."""
+    """When a result last supported the status (monotonic seconds). A failure below the threshold supports nothing."""
     has_passed: bool = False
     """Whether the status has ever been other than unhealthy."""
     may_have_failed: bool = False
@@ -53,6 +53,7 @@ class ExpectedCheck:
             self.has_unseen_failures &= not is_full
             if self.status is not Status.UNHEALTHY or is_full:
                 self.status = status
+        # A failure below its threshold keeps a fresh pass fresh, but does not make a stale one count again.
         if not failed or not stale or self.status is Status.UNHEALTHY:
             self.evidence = now
         self.latest = now
