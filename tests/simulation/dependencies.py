@@ -10,7 +10,7 @@ import anyio
 from asgi_health import Check, Status, healthy
 
 from ..support.expected_check import ExpectedCheck
-from .behavior import PASS, WARN, Behavior, Outcome
+from .behaviour import PASS, WARN, Behaviour, Outcome
 
 SLACK = 0.01
 """Seconds within which the runner, woken by a timer, records a deadline."""
@@ -64,7 +64,7 @@ class Dependency:
     def start_lifespan(self) -> None:
         """Begin anew. A run of the lifespan before was abandoned, and must not go on."""
         self.expected = ExpectedCheck(self.check)
-        self.behavior = Behavior(self._random, self.check, self._clock())
+        self.behaviour = Behaviour(self._random, self.check, self._clock())
         self.running_since, self.ignores_cancel, self.app_has_ended, self._ended_at = inf, False, False, -inf
 
     async def run(self) -> object:
@@ -75,7 +75,7 @@ class Dependency:
         self.runs += 1
         self.running_since, self._deadline_recorded = self._clock(), False
         lifespan = self.expected
-        outcome = self.behavior.next_outcome(self.running_since)
+        outcome = self.behaviour.next_outcome(self.running_since)
         status = Status.UNHEALTHY
         try:
             await self._wait(outcome)

@@ -13,7 +13,7 @@ from asgi_health.core.schedule import Run
 
 from ..support.core_cases import new_engine
 from ..support.expected_check import ExpectedCheck
-from .behavior import FAIL, Behavior, Outcome, seconds_stalled_since
+from .behaviour import FAIL, Behaviour, Outcome, seconds_stalled_since
 
 EPSILON = 1e-6
 
@@ -23,7 +23,7 @@ class Observed:
     """One check: what its results make of it, and its runs."""
 
     expected: ExpectedCheck
-    behavior: Behavior
+    behaviour: Behaviour
     run: Run | None = None
     ended: float = -inf
     """When the last run ended."""
@@ -76,7 +76,7 @@ class SimulatedApp:
         return seconds_stalled_since(self.stalls, moment)
 
     def _observe(self, check: Check) -> Observed:
-        return Observed(ExpectedCheck(check), Behavior(self.random, check, self.now))
+        return Observed(ExpectedCheck(check), Behaviour(self.random, check, self.now))
 
     def _step(self) -> None:
         event = self._events[0][0] if self._events else inf
@@ -142,7 +142,7 @@ class SimulatedApp:
             longest = 1.1 * check.interval + self.seconds_stalled_since(observed.ended)
             assert waited <= longest + EPSILON, "too late"
         observed.run = run
-        outcome = self.outcomes[run] = observed.behavior.next_outcome(self.now)
+        outcome = self.outcomes[run] = observed.behaviour.next_outcome(self.now)
         if outcome.seconds < inf:
             heappush(self._events, (self.now + outcome.seconds, next(self._order), run))
 
@@ -171,7 +171,7 @@ class SimulatedApp:
         self._update_startup()
         if observed.run is not None:
             self.removed.add(observed.run)
-        self.observed[name] = Observed(ExpectedCheck(observed.check), observed.behavior)
+        self.observed[name] = Observed(ExpectedCheck(observed.check), observed.behaviour)
         self.engine.add(observed.check)
         self._select_critical()
 

@@ -9,7 +9,7 @@ from asgi_health import Probe, Status
 from asgi_health.core.status import worst
 
 from ..support.deep_size import deep_size
-from .behavior import random_checks
+from .behaviour import random_checks
 from .simulated_app import EPSILON, SimulatedApp
 
 HOUR = 3600.0
@@ -91,7 +91,7 @@ def test_without_faults_every_probe_stays_healthy(seed: int) -> None:
     checks = random_checks(random, 200, longest=60.0, critical=1.0)
     app = SimulatedApp(random, checks, stall_every=1e9, replace_every=1e9)
     for observed in app.observed.values():
-        observed.behavior.keep("healthy")
+        observed.behaviour.keep("healthy")
     settled = app.now + max(check.timeout for check in checks)
     for _ in app.advance(0.5 * HOUR):
         if app.now > settled:

@@ -17,7 +17,7 @@ from asgi_health.health import engine_of
 from ..support.asgi_caller import ask
 from ..support.lifespan_driver import serving
 from ..support.virtual_time import BACKENDS, clock_of, run_virtual, stall
-from .behavior import random_checks, seconds_stalled_since
+from .behaviour import random_checks, seconds_stalled_since
 from .dependencies import SLACK, Dependency
 
 HOUR = 3600.0
@@ -100,7 +100,7 @@ class Simulation:
                 self.health.drain()
                 self.draining = True
                 for each in self.random.sample(self.dependencies, 40):
-                    each.behavior.keep("uncancellable")
+                    each.behaviour.keep("uncancellable")
                 await anyio.sleep(330.0)
                 self.update_startup()
                 self.stopping = True

@@ -53,6 +53,7 @@ class ExpectedCheck:
             self.has_unseen_failures &= not is_full
             if self.status is not Status.UNHEALTHY or is_full:
                 self.status = status
+        # A failure below its threshold keeps a fresh pass fresh, but does not make a stale one count again.
         if not failed or not stale or self.status is Status.UNHEALTHY:
             self.evidence = now
         self.latest = now

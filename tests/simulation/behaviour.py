@@ -18,7 +18,7 @@ Kind = Literal["healthy", "flaky", "down", "slow", "hanging", "uncancellable", "
 WEIGHTS: dict[Kind, int] = {
     "healthy": 40, "flaky": 2, "down": 2, "slow": 1, "hanging": 1, "uncancellable": 1, "degraded": 2,
 }  # fmt: skip
-"""How often each kind of behavior follows another."""
+"""How often each kind of behaviour follows another."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Outcome:
     after_cancel: float
 
 
-class Behavior:
-    """The changing behavior of one dependency."""
+class Behaviour:
+    """The changing behaviour of one dependency."""
 
     def __init__(self, random: Random, check: Check, now: float) -> None:
         self._random = random
