@@ -31,7 +31,7 @@ class Health:
     Args:
         checks: ``{name: function}`` or an iterable of Check.
         clock: The clock of the checks (monotonic seconds). Tests replace it.
-        random: A number in [0, 1), which varies the pauses between runs. Tests replace it.
+        random: Returns a number in [0, 1), which varies the pauses between runs. Tests replace it.
 
     Raises:
         ValueError: for a duplicate name, or a check that could not work.
@@ -64,7 +64,7 @@ class Health:
 
         A run that ignores its cancellation goes on, and a new check of the same name has its own runs meanwhile. After
         two of these the next check waits for the latest, so that adding and removing a check again and again does not
-        collect threads.
+        accumulate threads.
         """
         self._engine.remove(name)
 
@@ -109,7 +109,7 @@ class Health:
         return self._engine.subscribe(callback)
 
     def drain(self) -> None:
-        """Make readiness unhealthy until the next lifespan, because the process is about to stop.
+        """Make readiness unhealthy for the rest of the lifespan, because the process is about to stop.
 
         Everything else goes on. A SIGTERM that a Drain delays is passed on when the delay is over, counted from the
         beginning of the drain.

@@ -22,9 +22,10 @@ from .runtime.services import Services
 class HealthMiddleware:
     """Answer the health paths of `app` from prepared bytes, and pass every other request on to it unchanged.
 
-    The checks run in the background, from the end of the app's own startup to the beginning of its shutdown; without
-    lifespan they run on demand. No probe starts a check that runs in the background. None waits for one, except for the
-    first probe right after the start: adapters that run a lifespan around each event probe at once.
+    The checks run in the background, from the end of the app's own startup to the beginning of its shutdown. Without
+    lifespan they run on demand, or in the background if there is a listener. No probe starts a check that runs in the
+    background. None waits for one, except for the first probe right after the start: adapters that run a lifespan
+    around each event probe at once.
 
     Without lifespan `drain` and `listener` begin with the first request.
 
@@ -38,10 +39,11 @@ class HealthMiddleware:
         drain: How the app is taken out of the rotation before it stops. None: signals are left alone.
         listener: Where the same endpoints are answered from a thread, from before the app's startup to its end.
         slow_loop: Seconds of lateness of the event loop after which one log record says what blocked it; 0: never.
+            Without lifespan it needs a `drain` or a `listener`.
 
     Raises:
         TypeError, ValueError: when it is made, for a configuration that could not work.
-        ModuleNotFoundError: for a listener without the package that it needs.
+        ModuleNotFoundError: for a listener when h11 is not installed.
 
     Attributes:
         app: The ASGI app.
@@ -149,7 +151,7 @@ class HealthMiddleware:
             await self._next(scope, receive, send)
             return
         before_answer = partial(self._before_answer, _root_path(scope))
-        await _send_answer(await self._router.respond(scope, route, before_answer), scope, send)
+        await _send_answer(await self._router.answer_route(scope, route, before_answer), scope, send)
 
     async def _before_answer(self, root: str, route: Route) -> None:
         if route.drain:
@@ -161,7 +163,7 @@ class HealthMiddleware:
             return
         self._services.start_without_lifespan(root)
         if self._engine.phase in (Phase.SERVING, Phase.DRAINING) and self._engine.depends_on_runs(route.probe):
-            await runner.refresh()
+            await runner.run_due()
         self._prepared.prepare(self._engine.statuses)
 
     async def _first_request(self, scope: Scope, receive: Receive, send: Send) -> None:

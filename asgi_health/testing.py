@@ -59,7 +59,7 @@ async def check_once(check: Check) -> Result:
         )
     # Readiness: a check of another probe runs in the same way and has the same result.
     health = Health([replace(check, run=fail_when_never_awaited(check), probes=(Probe.READINESS,))])
-    await runner_of(engine_of(health)).refresh()
+    await runner_of(engine_of(health)).run_due()
     result = health.report().checks[0].state.result
     if result is None:
         raise RuntimeError(f"check {check.name!r}: the run was given up before it had a result")

@@ -11,11 +11,11 @@ from ..core.status import Probe
 from .app_structure import Component, attribute, components_of, pending_middlewares_of, routes_of
 from .paths import Paths
 
-OPTIONS = ("health", "live", "ready", "startup")
+PATH_OPTIONS = ("health", "live", "ready", "startup")
 
-LITESTAR = (
-    "HealthMiddleware in middleware=[...] of Litestar sees no path that has no route, so that every probe is a 404, and"
-    " no lifespan; expected: app = HealthMiddleware(Litestar(...), ...)"
+LITESTAR_WARNING = (
+    "HealthMiddleware in middleware=[...] of Litestar sees only paths that have a route, so every probe gets a 404, and"
+    " it gets no lifespan; expected: app = HealthMiddleware(Litestar(...), ...)"
 )
 
 MAX_WRAPPERS = 10
@@ -63,7 +63,7 @@ def warn_of_litestar(app: object) -> None:
         if any(each.__name__ == "Litestar" for each in classes):
             return
         if classes[0].__module__.partition(".")[0] == "litestar":
-            _warn_once(LITESTAR)
+            _warn_once(LITESTAR_WARNING)
             return
         app = attribute(app, "app")
 
@@ -105,7 +105,7 @@ def _names(checks: Any) -> str:
 
 
 def _warn_of_route(paths: Paths, path: str, name: str) -> None:
-    for option in OPTIONS:
+    for option in PATH_OPTIONS:
         used: tuple[str, ...] = getattr(paths, option)
         if path.rstrip("/") in used:
             remaining = tuple(each for each in used if each != path.rstrip("/"))

@@ -1,4 +1,4 @@
-"""The policies that decide who may read names, errors, versions and timings."""
+"""The policies that decide which clients may read details, and which may drain the app."""
 
 import inspect
 from collections.abc import Callable
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
 Policy = Callable[[Scope], bool]
-"""Returns whether the client that sent this request may read the details."""
+"""Returns whether the client that sent a request is allowed what it asks for."""
 
 
 def bearer_token(token: str) -> Policy:
-    """Allow requests with ``Authorization: Bearer <token>``; the comparison takes the same time for every wrong token.
+    """Allow requests with ``Authorization: Bearer <token>``, compared in a time that shows nothing of the token.
 
     Args:
         token: The token: printable ASCII without spaces.

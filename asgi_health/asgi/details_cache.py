@@ -30,7 +30,7 @@ class DetailsCache:
         self._service = service
         self._entries: dict[_Key, tuple[int, float, Answer]] = {}
 
-    def probe(self, probe: Probe, options: Options, now: float, stall: Stall | None) -> Answer:
+    def of_probe(self, probe: Probe, options: Options, now: float, stall: Stall | None) -> Answer:
         """Return the details of a probe."""
         names = {check.name for check in self._engine.checks if probe is Probe.HEALTH or probe in check.probes}
         known = options.exclude & names
@@ -42,7 +42,7 @@ class DetailsCache:
             lambda: self._engine.report(probe, now, exclude=known),
         )
 
-    def check(self, probe: Probe, name: str, options: Options, now: float, stall: Stall | None) -> Answer | None:
+    def of_check(self, probe: Probe, name: str, options: Options, now: float, stall: Stall | None) -> Answer | None:
         """Return the details of one check of a probe, None when the probe has no such check."""
         if not any(check.name == name and probe in check.probes for check in self._engine.checks):
             return None

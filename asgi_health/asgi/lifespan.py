@@ -67,8 +67,11 @@ class Lifespan:
                 # Django and Channels raise before they call receive(): that tells "not supported" from "crashed".
                 if self._received:
                     raise
-                log = logger.debug if isinstance(error, DECLINED) else logger.warning
-                log("the app does not support lifespan: %s", redact(f"{type(error).__name__}: {error}"))
+                text = redact(f"{type(error).__name__}: {error}")
+                if isinstance(error, DECLINED):
+                    logger.debug("the app does not support lifespan: %s", text)
+                else:
+                    logger.warning("the app's lifespan failed before its startup; it serves without one: %s", text)
             if not self._over:
                 await self._answer_for_the_app()
         finally:

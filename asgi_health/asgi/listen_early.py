@@ -29,7 +29,7 @@ def listen_early(listener: Listener, *, paths: Paths = Paths()) -> Listener:  # 
     Raises:
         TypeError: for an argument that is not a listener or not paths.
         CannotListen: for an address that cannot be bound.
-        ModuleNotFoundError: without the package that a listener needs.
+        ModuleNotFoundError: when h11 is not installed.
     """
     require_type("listen_early: listener", listener, Listener)
     require_h11()
@@ -41,7 +41,7 @@ def listen_early(listener: Listener, *, paths: Paths = Paths()) -> Listener:  # 
     router = HealthRouter(engine, paths)
 
     async def respond(scope: Scope) -> Answer:
-        return await router.answer(scope, stall_of=no_stall, drain=_nothing)
+        return await router.answer_listener(scope, stall_of=no_stall, drain=_nothing)
 
     listen_now(listener, respond)
     return listener

@@ -118,7 +118,7 @@ class HealthRouter:
                     return Route(probe, check)
         return None
 
-    async def answer(self, scope: Scope, *, stall_of: StallOf, drain: Callable[[], Awaitable[None]]) -> Answer:
+    async def answer_listener(self, scope: Scope, *, stall_of: StallOf, drain: Callable[[], Awaitable[None]]) -> Answer:
         """Return the answer to a request that has come to the listener.
 
         Args:
@@ -134,9 +134,9 @@ class HealthRouter:
             if route.drain:
                 await drain()
 
-        return await self.respond(scope, route, before_answer, stall_of)
+        return await self.answer_route(scope, route, before_answer, stall_of)
 
-    async def respond(
+    async def answer_route(
         self, scope: Scope, route: Route, before_answer: BeforeAnswer, stall_of: StallOf = no_stall
     ) -> Answer:
         """Return the answer to a request for `route`. `before_answer` is awaited unless the request is refused."""
@@ -144,7 +144,7 @@ class HealthRouter:
         if refusal is not None:
             return refusal
         await before_answer(route)
-        answered = self._answer(scope, route, self._engine.clock(), stall_of)
+        answered = self._make_answer(scope, route, self._engine.clock(), stall_of)
         return with_allow(answered) if scope.get("method") == "OPTIONS" and answered is not NOT_FOUND else answered
 
     def _refuse(self, scope: Scope, route: Route) -> Answer | None:
@@ -157,7 +157,7 @@ class HealthRouter:
             return NOT_FOUND
         return None if method in ALLOWED else METHOD_NOT_ALLOWED
 
-    def _answer(self, scope: Scope, route: Route, now: float, stall_of: StallOf) -> Answer:
+    def _make_answer(self, scope: Scope, route: Route, now: float, stall_of: StallOf) -> Answer:
         probe = route.probe
         if route.drain:
             return DRAINED
@@ -165,9 +165,9 @@ class HealthRouter:
         if self._allows_details(scope):
             options = parse_options(scope.get("query_string"))
             if route.check is not None:
-                return self._details.check(probe, route.check, options, now, stall) or NOT_FOUND
+                return self._details.of_check(probe, route.check, options, now, stall) or NOT_FOUND
             if probe is Probe.HEALTH or options.verbose:
-                return self._details.probe(probe, options, now, stall)
+                return self._details.of_probe(probe, options, now, stall)
             if options.exclude:
                 return _minimal(self._engine.report(probe, now, exclude=options.exclude).status, stall)
         return _minimal(self._engine.probe_status(probe).at(now), stall)

@@ -1,4 +1,4 @@
-"""How the checks of one probe add up to its status, and how that status decays while no new result arrives."""
+"""How the checks of one probe add up to its status, and how that status gets worse while no new result arrives."""
 
 from dataclasses import dataclass
 from math import inf

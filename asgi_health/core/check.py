@@ -16,7 +16,7 @@ CheckFunction = Callable[[], object]
 JITTER = 0.1
 """Share of the interval by which each pause is moved at random, so that the processes of a fleet do not run in step."""
 
-EXPLICIT_FROM = 3600.0
+LONG_INTERVAL = 3600.0
 """Seconds. A longer interval needs an explicit `max_age`, because it is probably meant as milliseconds."""
 
 LONG_TIMEOUT = 60.0
@@ -29,13 +29,15 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 class Check:
     """A check: a function, and when and how it is run.
 
-    The words and their meaning are those of Kubernetes' probes where it has one. Raises ValueError or TypeError, naming
-    the check, for a configuration that could not work.
+    `failure_threshold` and `success_threshold` mean what they mean in the probes of Kubernetes.
+
+    Raises ValueError or TypeError, naming the check, for a configuration that could not work.
 
     Attributes:
         name: 1-63 of ``a-z 0-9 . _ -``, beginning with a letter or digit; unique in its Health.
         run: Async or plain function without arguments. A plain one runs in a thread of its own.
-        probes: The probes it counts for. A check for STARTUP alone stops after its first pass.
+        probes: The probes it counts for. A check for STARTUP alone is not run again once it
+            is healthy.
         critical: Whether its failure fails the probe. False: it degrades the probe, which stays 200.
         interval: Seconds from the end of a run to the start of the next while the status is settled, +-10 %. More than
             an hour needs a `max_age` too.
@@ -113,12 +115,12 @@ def _require_plausible(subject: str, check: Check) -> None:
             f" hung check would stay healthy for that time{in_milliseconds(check.timeout)}. If that is intended, set"
             f" interval to at least {check.timeout / 3:g} s"
         )
-    if check.interval > EXPLICIT_FROM and check.max_age is None:
+    if check.interval > LONG_INTERVAL and check.max_age is None:
         raise ValueError(
             f"{subject}: interval {check.interval:g} s is more than an hour{in_milliseconds(check.interval)}. If that"
             " is intended, set max_age to the number of seconds for which a result counts"
         )
-    if check.max_age is not None and check.max_age > max(EXPLICIT_FROM, 100 * check.interval):
+    if check.max_age is not None and check.max_age > max(LONG_INTERVAL, 100 * check.interval):
         raise ValueError(
             f"{subject}: max_age {check.max_age:g} s is more than an hour, and a hundred times as long as interval"
             f" {check.interval:g} s{in_milliseconds(check.max_age)}"

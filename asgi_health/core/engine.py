@@ -42,7 +42,7 @@ class Engine:
 
     Args:
         clock: The clock (monotonic seconds) from which callers take `now`. The engine itself never reads it.
-        random: A number in [0, 1), asked once per run: it moves the pause before the next run.
+        random: Returns a number in [0, 1), which varies the pause before the next run.
     """
 
     def __init__(self, clock: Callable[[], float], random: Callable[[], float]) -> None:
@@ -80,7 +80,7 @@ class Engine:
 
         A run that ignores its cancellation goes on, and a new check of the same name has its own runs meanwhile. When
         `MAX_RUNS_LEFT_BEHIND` of them go on, the next check waits for the latest, so that adding and removing a check
-        again and again does not collect threads.
+        again and again does not accumulate threads.
         """
         with self._lock:
             if name not in self._slots:
@@ -124,7 +124,7 @@ class Engine:
         return self._probe_statuses.current
 
     def depends_on_runs(self, probe: Probe) -> bool:
-        """Return whether a run could change `probe`: a check counts for it, or startup checks keep it unhealthy."""
+        """Return whether a run could change `probe`: a check counts for it, or it is unhealthy."""
         return self._probe_statuses.depends_on_runs(probe)
 
     def awaits_first_results(self, probe: Probe) -> bool:
@@ -173,7 +173,7 @@ class Engine:
 
     @property
     def phase_since(self) -> float | None:
-        """When the phase began (monotonic seconds), None before the first lifespan."""
+        """When the phase began (monotonic seconds), None before the app starts."""
         return self._lifecycle.since
 
     @property
@@ -196,9 +196,9 @@ class Engine:
         """Whether the app's own startup is complete."""
         return self._lifecycle.app_started
 
-    def runs_in(self, lifespan: object) -> bool:
+    def is_current(self, lifespan: object) -> bool:
         """Return whether `lifespan` is the present one and is not over."""
-        return self._lifecycle.runs_in(lifespan)
+        return self._lifecycle.is_current(lifespan)
 
     def start(self, lifespan: object, now: float) -> bool:
         """Begin a lifespan: every check starts again from no result.
@@ -213,21 +213,21 @@ class Engine:
                 slot.state = UNKNOWN
                 self._start_times.set(slot.check.name, -inf if slot.run is None else slot.run.deadline)
                 if slot.run is not None:
-                    slot.run.expired = True  # its result belongs to the former lifespan; it ends within its deadline
+                    slot.run.expired = True  # its result belongs to the former lifespan
                     self._deadlines.set(slot.check.name, inf)
                 self._probe_statuses.update(slot.check, UNKNOWN)
             self._probe_statuses.refresh()
         return True
 
     def serve(self, now: float) -> None:
-        """The app's own startup is complete. A drain that has begun goes on."""
+        """Enter the phase SERVING: the app's own startup is complete. A drain that has begun goes on."""
         with self._lock:
             self._lifecycle.app_started = True
             self._lifecycle.enter(Phase.SERVING, now)
             self._probe_statuses.refresh()
 
     def stop(self, now: float) -> None:
-        """The app is about to shut down, and its checks before it."""
+        """Enter the phase STOPPED: the checks end, and then the app shuts down."""
         with self._lock:
             self._lifecycle.enter(Phase.STOPPED, now)
             self._probe_statuses.refresh_readiness()
@@ -241,7 +241,7 @@ class Engine:
             return self._lifecycle.finish(lifespan)
 
     def drain(self, now: float) -> None:
-        """Make readiness unhealthy until the next lifespan. May be called from a signal handler."""
+        """Make readiness unhealthy until a lifespan that follows a shutdown. May be called from a signal handler."""
         self._lifecycle.drain(now)
         with self._lock:
             self._probe_statuses.refresh_readiness()

@@ -1,4 +1,4 @@
-"""The phases of an app: they follow each other in one order, and a second lifespan in the process begins anew."""
+"""The phases of an app. They follow each other in one order, except DRAINING, which overlays those before STOPPED."""
 
 from enum import IntEnum
 
@@ -11,9 +11,9 @@ class Phase(IntEnum):
     SERVING = 2
     """The app takes requests."""
     DRAINING = 3
-    """The app still serves, and its readiness is unhealthy so that no new traffic is sent to it."""
+    """The app still starts or serves, and its readiness is unhealthy, so that it gets no new traffic."""
     STOPPED = 4
-    """The checks have ended; the app's own shutdown has begun or is over."""
+    """The checks end or have ended; the app's own shutdown follows or is over."""
 
 
 class Lifecycle:
@@ -61,16 +61,16 @@ class Lifecycle:
 
     @property
     def since(self) -> float | None:
-        """When the present phase began (monotonic seconds), None before the first lifespan."""
+        """When the present phase began (monotonic seconds), None before the app starts."""
         return self._drain_began_at if self.phase is Phase.DRAINING else self._phase_began_at
 
-    def runs_in(self, lifespan: object) -> bool:
+    def is_current(self, lifespan: object) -> bool:
         """Return whether `lifespan` is the present one and is not over."""
         return self.in_lifespan and self.lifespan is lifespan
 
     def start(self, lifespan: object, now: float) -> bool:
         """Begin with `lifespan` and return True; return False when it has begun before and is not over."""
-        if self.runs_in(lifespan):
+        if self.is_current(lifespan):
             return False
         self.lifespan = lifespan
         self.in_lifespan = True
@@ -89,7 +89,7 @@ class Lifecycle:
             self._phase = phase
 
     def drain(self, now: float) -> None:
-        """Drain until the next lifespan."""
+        """Drain until a lifespan that follows a shutdown."""
         if not (self._draining or self._temporarily_draining):
             self._drain_began_at = now
         self._draining = True
@@ -102,7 +102,7 @@ class Lifecycle:
 
     def finish(self, lifespan: object) -> bool:
         """End `lifespan` and return True; return False when it is not the present one."""
-        if not self.runs_in(lifespan):
+        if not self.is_current(lifespan):
             return False
         self.in_lifespan = False
         return True

@@ -33,7 +33,9 @@ class _SafeLogger(logging.LoggerAdapter[logging.Logger]):
             return
         self._complained = True
         try:
-            sys.stderr.write(f"asgi_health: records are lost, the log raises {type(error).__name__}: {error}\n")
+            sys.stderr.write(
+                f"asgi_health: log records are lost, a filter or handler raised {type(error).__name__}: {error}\n"
+            )
         except Exception:  # stderr may fail too
             return
 

@@ -24,7 +24,7 @@ class CheckOptions(TypedDict, total=False):
 
 def normalize_checks(checks: object) -> list[Check]:
     """Return the checks that an app has passed, in whichever form. Raises TypeError for any other."""
-    expected = "health: checks must be {name: function}, an iterable of Check, or a Health"
+    expected = "health: checks must be {name: function} or an iterable of Check (HealthMiddleware also takes a Health)"
     if isinstance(checks, Mapping):
         functions = cast("Mapping[str, CheckFunction]", checks)
         for name, run in functions.items():

@@ -84,7 +84,7 @@ class ProbeStatuses:
                 return
 
     def depends_on_runs(self, probe: Probe) -> bool:
-        """Return whether a run could change `probe`: a check counts for it, or startup checks keep it unhealthy."""
+        """Return whether a run could change `probe`: a check counts for it, or it is unhealthy."""
         return len(self._aggregates[probe]) > 0 or self.current[probe].status is Status.UNHEALTHY
 
     def awaits_first_results(self, probe: Probe) -> bool:

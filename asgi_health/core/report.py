@@ -12,7 +12,7 @@ from .status import Probe, Status, worst
 
 
 @dataclass(frozen=True, slots=True)
-class Stalls:
+class PastStalls:
     """The stalls of the app's event loop so far: those longer than `slow_loop`.
 
     Attributes:
@@ -23,12 +23,12 @@ class Stalls:
     count: int = 0
     longest: float = 0.0
 
-    def plus(self, seconds: float) -> "Stalls":
+    def plus(self, seconds: float) -> "PastStalls":
         """Return these stalls and one more of `seconds`."""
-        return Stalls(self.count + 1, max(self.longest, seconds))
+        return PastStalls(self.count + 1, max(self.longest, seconds))
 
 
-NO_STALLS = Stalls()
+NO_STALLS = PastStalls()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +80,8 @@ class Report:
         excluded: Names of the checks that the caller asked to leave out.
         now: The moment that the report describes (monotonic seconds).
         until: The moment at which it changes because a result grows stale (monotonic seconds).
-        since: When the phase began (monotonic seconds); None where `phase` is None, and before the first lifespan.
-        stalls: Stalls of the app's event loop so far.
+        since: When the phase began (monotonic seconds); None where `phase` is None, and before the app starts.
+        stalls: PastStalls of the app's event loop so far.
         stall: The stall at this moment, as seen from outside of the loop; None for none.
     """
 
@@ -93,7 +93,7 @@ class Report:
     now: float
     until: float
     since: float | None = None
-    stalls: Stalls = NO_STALLS
+    stalls: PastStalls = NO_STALLS
     stall: Stall | None = None
 
     def with_stall(self, stall: Stall) -> "Report":
@@ -107,7 +107,7 @@ def build_report(
     *,
     phase: Phase | None,
     since: float | None = None,
-    stalls: Stalls = NO_STALLS,
+    stalls: PastStalls = NO_STALLS,
     app_started: bool,
     startup_passed: bool,
     exclude: frozenset[str],
@@ -161,7 +161,10 @@ def _report_check(probe: Probe, check: Check, state: CheckState, *, stale: bool)
     if state.status is None or state.result is None:
         status, output = when_unknown, "no result yet"
     elif stale:
-        status, output = max(state.status, when_unknown), f"stale: no result for more than {check.stale_after:.1f} s"
+        status, output = (
+            max(state.status, when_unknown),
+            f"stale: not confirmed for more than {check.stale_after:.1f} s",
+        )
     elif state.status is Status.UNHEALTHY and state.passes:
         status, output = state.status, f"recovering: {state.passes} of {check.success_threshold} passes in a row"
     else:

@@ -13,8 +13,8 @@ from .status import Status
 class Run:
     """One run of one check, from its start to its real end; compared by identity.
 
-    A run whose deadline has passed is `expired`: its failure has been recorded, and the check gets no second run until
-    `Engine.record` or `Engine.abandon` says that this one has ended.
+    The result of a run that is `expired` no longer counts: its deadline has passed, its check was removed, or a new
+    lifespan has begun. The check gets no second run until `Engine.record` or `Engine.abandon` ends this one.
     """
 
     __slots__ = ("check", "deadline", "expired", "started")

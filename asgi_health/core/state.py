@@ -16,7 +16,8 @@ class CheckState:
         result: Last result, before thresholds.
         since: When `status` last changed.
         time: When the last result was recorded.
-        evidence: When a result last confirmed `status`: from here on it grows stale.
+        evidence: When a result last supported `status`; the status grows stale from then on. A failure below the
+            threshold supports a status that is fresh, and not one that is stale.
         duration: Duration of the last run (seconds).
         failures: Failed runs in the streak that is making, or has made, the check unhealthy.
         passes: Passes in a row since the last failure.
@@ -37,7 +38,7 @@ class CheckState:
 
     @property
     def settled(self) -> bool:
-        """Whether no change of the status is in progress: the next run is routine and confirms or denies nothing."""
+        """Whether no streak is in progress that may change the status."""
         if self.status is None:
             return False
         return self.passes == 0 if self.status is Status.UNHEALTHY else self.failures == 0
@@ -51,7 +52,7 @@ def advance(check: Check, state: CheckState, result: Result, now: float, duratio
 
     The first result counts at once. After that, `failure_threshold` failures in a row make the check unhealthy and
     `success_threshold` passes in a row make it healthy again. A degraded result is a pass: it ends a streak of failures
-    and shows at once, because it does not fail a probe.
+    and shows at once, except while the check recovers, because it does not fail a probe.
     """
     old = state.status
     if result.status is Status.UNHEALTHY:

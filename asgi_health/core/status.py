@@ -19,7 +19,7 @@ class Probe(Enum):
     """A question that a caller can ask: the three probes of Kubernetes, and all checks together."""
 
     LIVENESS = "liveness"
-    """Must the process be restarted? Contains no dependencies: a restart does not repair a database."""
+    """Can the process go on without a restart? Its checks should ask no dependency: a restart repairs no database."""
 
     READINESS = "readiness"
     """Should the process get traffic now?"""

@@ -15,7 +15,7 @@ class Transition:
         old: Status before the change; None when there was no result before.
         new: Status after the change.
         result: Result of the run that made the change.
-        since: When the old status began (monotonic seconds).
+        since: When the old status began (monotonic seconds); 0.0 when there was none.
         at: When the new status began (monotonic seconds).
         failures: Number of failed runs in the streak that made the check unhealthy, or that has just ended.
         error: Exception that made the run fail, None where there was none. It keeps its stack frames alive: do not

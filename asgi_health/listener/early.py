@@ -79,12 +79,12 @@ class _EarlyListener:
 
 _early: dict[str, _EarlyListener] = {}
 _inherited: list[_EarlyListener] = []
-"""Listeners of the parent process. Kept, because their loops share descriptors with it: closed here, they would no
-longer wake there."""
+"""Listeners of the parent process. Kept, because their loops share descriptors with it: closing them here would keep
+the parent's loop from waking."""
 
 
 def listen_now(listener: Listener, respond: Respond) -> None:
-    """Answer from now on. No effect for an address that is answered already. Raises CannotListen or RuntimeError."""
+    """Answer from now on. No effect where an early listener does already. Raises CannotListen or RuntimeError."""
     _early[listener.address] = _take(listener) or _EarlyListener(listener, respond)
 
 

@@ -15,7 +15,7 @@ Respond = Callable[[MutableMapping[str, Any]], Awaitable[Answer]]
 
 
 class RunningListener(Protocol):
-    """A listener that has its address."""
+    """A listener whose address is bound."""
 
     def start(self) -> None:
         """Begin to answer."""

@@ -105,7 +105,8 @@ class OpenConnections:
 
     def _log_evictions(self) -> None:
         logger.warning(
-            "the listener has closed %d connections to make room for others and turned %d away: more than %d at a time",
+            "the listener has closed %d connections to make room for others and refused %d: more than %d at a time,"
+            " or no descriptor is left",
             self._evicted,
             self._refused,
             MAX_CONNECTIONS,

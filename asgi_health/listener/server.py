@@ -60,7 +60,7 @@ class ListenerThread:
         self._watched = (readable, callback)
 
     def stop(self) -> None:
-        """End it, without waiting: the address is free at once, and open connections are closed."""
+        """End it, without waiting. Connections are closed; another listener of this process may bind the address."""
         self._file.unlink()
         release(self._listening)
         try:

@@ -1,1 +1,1 @@
-"""Runs the checks, the drain and the watchdog. Only this package and the listener use threads and event loops."""
+"""Runs the checks, the drain and the watchdog: what needs threads and event loops in the process of the app."""

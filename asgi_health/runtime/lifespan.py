@@ -25,7 +25,7 @@ class LifespanIdentity:
         self._backend = current_backend()
         self._pid = os.getpid()
 
-    def owns(self, scope: Mapping[str, Any] | None) -> bool:
+    def is_for(self, scope: Mapping[str, Any] | None) -> bool:
         """Return whether `scope` belongs to this lifespan: a second middleware around the same app receives it.
 
         A middleware in between may have copied the scope, but not the objects that the server has put into it.
@@ -41,7 +41,7 @@ class LifespanIdentity:
         """Drop the references to the app and its server: the lifespan is over."""
         self._scope = self.owner = None
 
-    def is_running(self) -> bool:
+    def loop_is_running(self) -> bool:
         """Return whether its event loop runs at this moment, in this process."""
         return os.getpid() == self._pid and self._backend.running()
 

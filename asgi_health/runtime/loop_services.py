@@ -21,11 +21,14 @@ from .watchdog.stall_detector import StallDetector
 NOTICEABLE = 0.5
 """Seconds of lateness below which a loop is busy and not blocked."""
 
+FIRST_POLL_WAIT = 0.5
+"""Seconds for which the start of the app waits for the first poll of the drain file, at most."""
+
 
 class Router(Protocol):
     """Answers the requests that come to the listener."""
 
-    async def answer(
+    async def answer_listener(
         self, scope: MutableMapping[str, Any], *, stall_of: StallOf, drain: Callable[[], Awaitable[None]]
     ) -> Answer:
         """Return the answer to one request."""
@@ -38,8 +41,8 @@ class LoopServices:
     A service that is not configured does not exist: without `drain`, `listener` and `slow_loop` no thread is started
     and no signal is touched.
 
-    All methods are called in the thread of the loop. The listener's thread reads attributes once, because the loop's
-    thread may set them to None in between.
+    All public methods except `drain` are called in the thread of the loop. The listener's thread calls `drain`, and
+    reads attributes once, because the loop's thread may set them to None in between.
 
     Args:
         engine: The engine that drains, and that records stalls.
@@ -81,7 +84,7 @@ class LoopServices:
 
     @property
     def listens(self) -> bool:
-        """Whether there is a listener that has its address."""
+        """Whether there is a listener whose address is bound."""
         return self._running_listener is not None
 
     @property
@@ -119,7 +122,7 @@ class LoopServices:
         if drain is not None and drain.file is not None:
             # Waits a moment for the first poll: an app that starts while the file exists must not be ready first.
             self._drain_file = DrainFile(self._engine, drain.file, lambda: self.running)
-            self._drain_file.start(NOTICEABLE)
+            self._drain_file.start(FIRST_POLL_WAIT)
 
     def arm(self) -> None:
         """The app has started: stalls count from now on, and SIGTERM drains."""
@@ -178,7 +181,7 @@ class LoopServices:
         self._on_beat()
 
     async def _respond(self, scope: MutableMapping[str, Any]) -> Answer:
-        return await self._router.answer(scope, stall_of=self._stall_of, drain=self.drain)
+        return await self._router.answer_listener(scope, stall_of=self._stall_of, drain=self.drain)
 
     def _stall_of(self, probe: Probe) -> Stall | None:
         heartbeat = self._heartbeat

@@ -25,8 +25,8 @@ IN_USE = (
 class Services:
     """The runner of the checks and the services of the event loop (see `LoopServices`), for one app.
 
-    Raises TypeError or ValueError for a configuration that could not work, ModuleNotFoundError for a listener without
-    the package that it needs.
+    Raises TypeError or ValueError for a configuration that could not work, ModuleNotFoundError for a listener when h11
+    is not installed.
 
     Args:
         engine: The engine.
@@ -73,7 +73,7 @@ class Services:
     # -- with a lifespan
 
     def start(self, scope: Mapping[str, Any] | None = None) -> object:
-        """The app is about to start: start the services of its loop. Returns the identity of the lifespan.
+        """Start the services of the loop, before the app starts. Returns the identity of the lifespan.
 
         `scope` is the scope of the lifespan, None for a `running()` block. Raises CannotListen, and InUse while another
         app runs with the same Health.
@@ -81,10 +81,10 @@ class Services:
         engine = self._engine
         former = engine.lifespan if engine.in_lifespan else None
         # Of several middlewares around one app the first runs the checks and detects stalls.
-        first = not (isinstance(former, LifespanIdentity) and former.owns(scope))
+        first = not (isinstance(former, LifespanIdentity) and former.is_for(scope))
         if first and isinstance(former, LifespanIdentity) and engine.phase is not Phase.STOPPED:
             # The same app may start again: its last server may have ended without a shutdown.
-            if former.is_running() and former.owner is not self:
+            if former.loop_is_running() and former.owner is not self:
                 raise InUse(IN_USE)
             logger.warning("a lifespan, or a running() block, of this Health has not ended: the new one replaces it")
         self._loop_services.stop()
@@ -102,11 +102,11 @@ class Services:
         return lifespan
 
     def serving(self, lifespan: object) -> None:
-        """The app's own startup is complete: run the checks, and handle signals."""
+        """Run the checks and handle signals, now that the app's own startup is complete."""
         if lifespan is not self._lifespan:
             return
         engine = self._engine
-        if engine.runs_in(lifespan):
+        if engine.is_current(lifespan):
             engine.serve(engine.clock())
             self.runner.start()
             logger.info("checks run in the background: %s", self._summary())
@@ -115,11 +115,11 @@ class Services:
         self._loop_services.arm()
 
     async def stop_checks(self, lifespan: object) -> None:
-        """The server is about to stop, and the app does not know: end the checks, so that none uses a closed pool."""
+        """End the checks, before the app learns that the server stops: so none of them uses a closed pool."""
         if lifespan is not self._lifespan:
             return
         engine = self._engine
-        first = engine.runs_in(lifespan)
+        first = engine.is_current(lifespan)
         if first:
             engine.stop(engine.clock())
         self._loop_services.disarm()
@@ -127,10 +127,10 @@ class Services:
             await self.runner.stop()
 
     def close(self, lifespan: object) -> None:
-        """The lifespan is over, for whatever reason: end everything, without waiting.
+        """End the lifespan, for whatever reason, without waiting.
 
-        A drain goes on when the lifespan has crashed in the middle of it: the server still serves, until the signal is
-        passed on. A signal that is still delayed when the server stops is passed on here.
+        The services of the loop go on while a signal is delayed: the lifespan has crashed in the middle of a drain, and
+        the server still serves until it gets the signal.
         """
         if self._engine.finish(lifespan):
             self.runner.cancel()
@@ -144,7 +144,7 @@ class Services:
     # -- without a lifespan
 
     def start_without_lifespan(self, root: str = "") -> None:
-        """A request has come, and no lifespan before it: start what is not running yet.
+        """Start what is not running, when a request comes outside of a lifespan.
 
         `root` is the path at which the app is mounted, for the log.
         """

@@ -172,5 +172,5 @@ def test_a_result_that_becomes_stale_changes_the_answer(
     clock.now += 0.1
     stale = get(app, path, b"verbose")
     assert (fresh.status, stale.status) == (200, 503)
-    assert "stale: no result for more than 32.0 s" in stale.text
+    assert "stale: not confirmed for more than 32.0 s" in stale.text
     assert get(app, path, b"verbose").messages == stale.messages

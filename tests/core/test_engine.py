@@ -189,8 +189,8 @@ def test_excluding_a_startup_check_does_not_make_readiness_pass() -> None:
         ((degraded("slow"),), 0.0, Status.DEGRADED, "slow"),
         ((unhealthy("down"),), 0.0, Status.UNHEALTHY, "down"),
         ((unhealthy("down"), healthy()), 1.0, Status.UNHEALTHY, "recovering: 1 of 2 passes in a row"),
-        ((healthy(),), 32.0, Status.UNHEALTHY, "stale: no result for more than 32.0 s"),
-        ((degraded("slow"),), 32.0, Status.UNHEALTHY, "stale: no result for more than 32.0 s"),
+        ((healthy(),), 32.0, Status.UNHEALTHY, "stale: not confirmed for more than 32.0 s"),
+        ((degraded("slow"),), 32.0, Status.UNHEALTHY, "stale: not confirmed for more than 32.0 s"),
     ],
 )
 def test_a_check_that_is_not_healthy_has_a_reason(

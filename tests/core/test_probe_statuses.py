@@ -103,7 +103,7 @@ def test_the_end_of_a_former_lifespan_does_not_end_the_present_one() -> None:
     engine.start(other, 0.0)
     engine.serve(0.0)
     assert not engine.finish(one)
-    assert engine.runs_in(other)
+    assert engine.is_current(other)
     assert not engine.start(other, 0.0)
     assert engine.finish(other)
     assert not engine.in_lifespan

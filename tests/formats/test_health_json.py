@@ -116,7 +116,7 @@ def test_a_stale_check_has_the_time_of_its_last_result() -> None:
     document = read(health_json(report_of({check("a"): healthy()}, now=100.0), None, wall=WALL))
     (entry,) = document["checks"]["a"]
     assert entry["status"] == "fail"
-    assert entry["output"] == "stale: no result for more than 32.0 s"
+    assert entry["output"] == "stale: not confirmed for more than 32.0 s"
     assert entry["time"] == "2027-01-15T07:58:20.625Z"
 
 

@@ -35,7 +35,7 @@ class StubMonitor(MonitorThread):
         self._descriptor = descriptor
         self.wakes = 0
 
-    def fileno(self) -> int:
+    def wakeup_fileno(self) -> int:
         return self._descriptor
 
     def wake(self) -> None:

@@ -85,7 +85,7 @@ def test_with_a_failing_log_the_checks_keep_to_their_schedule(backend: str, caps
 
     assert run_virtual(backend, main) == [503, 200, 503, 200, 503]
     assert runs == pytest.approx([runs[0] + 10.0 * n for n in range(6)], abs=0.1)
-    assert capsys.readouterr().err.count("asgi_health: records are lost") == 1
+    assert capsys.readouterr().err.count("asgi_health: log records are lost") == 1
 
 
 @FAILING

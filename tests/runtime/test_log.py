@@ -48,7 +48,7 @@ def test_the_start_a_failure_and_a_recovery_are_logged_once_each(
     assert unhealthy_line == "WARNING check 'database' is unhealthy after 3 failed runs: ConnectionError: refused"
     assert fails == "WARNING readiness fails"
     assert re.fullmatch(r"INFO check 'database' is healthy again after \d+\.\d s and \d+ failed runs", healthy_line)
-    assert re.fullmatch(r"INFO readiness is healthy again after \d+\.\d s", again)
+    assert re.fullmatch(r"INFO readiness passes again, after failing for \d+\.\d s", again)
     (record,) = (record for record in caplog.records if "is unhealthy" in record.message)
     assert record.exc_info is not None
     assert isinstance(record.exc_info[1], ConnectionError)
@@ -73,7 +73,7 @@ def test_after_a_stall_the_log_says_for_how_long_readiness_failed(
         run_virtual(backend, main)
     _, fails, again = lines(caplog)
     assert fails == "WARNING readiness fails"
-    (seconds_logged,) = re.findall(r"INFO readiness is healthy again after (\d+\.\d) s", again)
+    (seconds_logged,) = re.findall(r"INFO readiness passes again, after failing for (\d+\.\d) s", again)
     assert seconds <= float(seconds_logged) <= seconds + 0.5
 
 
@@ -102,7 +102,7 @@ def test_a_result_that_grows_stale_is_logged_when_it_does(
 
     with caplog.at_level(logging.INFO, "asgi_health"):
         run_virtual(backend, main)
-    (seconds_logged,) = re.findall(r"readiness is healthy again after (\d+\.\d) s", caplog.text)
+    (seconds_logged,) = re.findall(r"readiness passes again, after failing for (\d+\.\d) s", caplog.text)
     assert 70.0 <= float(seconds_logged) <= 130.5
 
 

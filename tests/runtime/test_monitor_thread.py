@@ -85,7 +85,7 @@ def test_a_poll_that_is_always_due_does_not_make_it_spin() -> None:
 def test_what_is_written_to_its_descriptor_is_received() -> None:
     calls = Calls()
     with started(calls.poll, on_wakeup=calls.received.put) as monitor:
-        os.write(monitor.fileno(), bytes([15, 0, 2]))
+        os.write(monitor.wakeup_fileno(), bytes([15, 0, 2]))
         received = b""
         while len(received) < 3:
             received += calls.received.get(timeout=10.0)
@@ -128,7 +128,7 @@ def test_a_poll_that_fails_is_logged_and_called_again_and_the_others_go_on(caplo
             assert called.acquire(timeout=10.0)
             calls.moments.get(timeout=10.0)
             monitor.wake()
-    assert "the thread that monitors the event loop failed; it goes on" in caplog.text
+    assert "a callback in the monitor thread failed; the thread goes on" in caplog.text
     assert "an error of the poll" in caplog.text
 
 
@@ -147,8 +147,8 @@ def test_a_wakeup_that_fails_is_logged_and_the_polls_go_on(caplog: pytest.LogCap
 
 def test_at_its_end_it_closes_its_descriptors() -> None:
     with started(Calls().poll) as monitor:
-        os.fstat(monitor.fileno())
-    wait_until(lambda: monitor.fileno() == -1, "its descriptors are closed")
+        os.fstat(monitor.wakeup_fileno())
+    wait_until(lambda: monitor.wakeup_fileno() == -1, "its descriptors are closed")
 
 
 def test_descriptors_above_1023_work_too() -> None:
@@ -160,7 +160,7 @@ def test_descriptors_above_1023_work_too() -> None:
     try:
         calls = Calls()
         with started(calls.poll, on_wakeup=calls.received.put) as monitor:
-            assert monitor.fileno() > 1024
+            assert monitor.wakeup_fileno() > 1024
             calls.moments.get(timeout=10.0)
             monitor.wake()
             assert calls.received.get(timeout=10.0) == b"\0"

@@ -297,7 +297,7 @@ def test_after_a_drain_by_the_endpoint_the_signal_is_passed_on_at_once() -> None
         assert running.ask("GET", "/drain").status == 200
         end = running.stop()
     end.assert_quiet()
-    assert "asked to drain" in end.log
+    assert "draining: a request to the drain path came" in end.log
     assert "SIGTERM: draining" not in end.log  # which the log says of a delayed signal
 
 

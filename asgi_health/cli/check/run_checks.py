@@ -39,7 +39,7 @@ async def run_checks(health: Health, seconds: float) -> list[Row]:
     runner = runner_of(engine_of(copy))
     current_backend()  # imports the backend now, so that the import does not count as time of a check
     try:
-        await runner.refresh()
+        await runner.run_due()
         return [
             _row(report.name, report.critical, report.state.result, report.state.duration)
             for report in copy.report().checks

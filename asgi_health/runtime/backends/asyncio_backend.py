@@ -99,8 +99,8 @@ class AsyncioTask:
         self._task._log_destroy_pending = False  # type: ignore[attr-defined]
 
 
-class AsyncioSignal:
-    """See `interface.Signal`."""
+class AsyncioFlag:
+    """See `interface.Flag`."""
 
     __slots__ = ("_loop", "_up", "_waiter")
 
@@ -156,8 +156,8 @@ class AsyncioBackend:
         task.when_done(ended)
         return task
 
-    def signal(self) -> AsyncioSignal:
-        return AsyncioSignal(self._loop)
+    def flag(self) -> AsyncioFlag:
+        return AsyncioFlag(self._loop)
 
     def call(self, callback: Callable[[], None]) -> None:
         self._loop.call_soon_threadsafe(callback)

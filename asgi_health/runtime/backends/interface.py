@@ -28,7 +28,7 @@ class Task(Protocol):
         ...
 
 
-class Signal(Protocol):
+class Flag(Protocol):
     """A flag that one task of the loop waits for."""
 
     def set(self) -> None:
@@ -58,7 +58,7 @@ class Backend(Protocol):
         """
         ...
 
-    def signal(self) -> Signal:
+    def flag(self) -> Flag:
         """Return a new flag of this loop."""
         ...
 

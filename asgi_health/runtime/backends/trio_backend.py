@@ -121,8 +121,8 @@ async def _drop_at_the_end(live: set[TrioTask]) -> None:
             task.drop()
 
 
-class TrioSignal:
-    """See `interface.Signal`."""
+class TrioFlag:
+    """See `interface.Flag`."""
 
     __slots__ = ("_event", "_token")
 
@@ -169,8 +169,8 @@ class TrioBackend:
         trio.lowlevel.spawn_system_task(task.run, main, ended, name=name, context=Context())
         return task
 
-    def signal(self) -> TrioSignal:
-        return TrioSignal()
+    def flag(self) -> TrioFlag:
+        return TrioFlag()
 
     def call(self, callback: Callable[[], None]) -> None:
         self._token.run_sync_soon(callback)

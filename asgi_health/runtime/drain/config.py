@@ -10,12 +10,11 @@ from ...core.validate import require_seconds_or_zero, require_short, require_typ
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """How the app is taken out of the rotation before it stops: readiness is 503 while the app still serves.
+    """How the app stops getting new traffic before it stops: readiness is 503 while the app still serves.
 
     The first SIGTERM starts the drain, and reaches the server only `delay` seconds later; a second one goes straight
-    through, as SIGINT always does. The file, the endpoint and `Health.drain()` start the drain too, but they do not
-    stop the process. The signal does, and it is passed on at once when it comes `delay` seconds or more after the drain
-    began.
+    through, as SIGINT always does. The file, the endpoint and `Health.drain()` start the drain too, but only the signal
+    stops the process. When it comes `delay` seconds or more after the drain began, it is passed on at once.
 
     Raises ValueError or TypeError for a configuration that could not work.
 

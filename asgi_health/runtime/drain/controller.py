@@ -1,4 +1,4 @@
-"""Drains the app at the first SIGTERM, and delays the signal until every prober has noticed."""
+"""Drains the app at the first SIGTERM, and delays the signal by `Drain.delay` seconds."""
 
 import signal
 from math import inf
@@ -17,8 +17,9 @@ from .sigterm import CannotHandle, SigtermHandler
 class DrainController:
     """Drain as `Drain` describes it, from `arm` to `disarm`.
 
-    `arm`, `on_beat`, `disarm` and `pass_on_signal` are called in the thread of the event loop, `on_sigterm` in a signal
-    handler, `poll` and `on_wakeup` in the monitor thread.
+    `arm`, `on_beat` and `disarm` are called in the thread of the event loop, `on_sigterm` in a signal handler, `poll`
+    and `on_wakeup` in the monitor thread, `drain` in the thread of the event loop or of the listener, `pass_on_signal`
+    in the thread of the event loop or in the monitor thread.
     """
 
     def __init__(self, engine: Engine, drain: Drain, heartbeat: LoopHeartbeat, monitor: MonitorThread) -> None:
@@ -49,7 +50,7 @@ class DrainController:
         """Handle SIGTERM from now on, unless `Drain.delay` is 0. Logs a warning where that is not possible."""
         if self._drain.delay == 0:
             return
-        handler = self._handler = SigtermHandler(self._monitor.fileno(), self.on_sigterm)
+        handler = self._handler = SigtermHandler(self._monitor.wakeup_fileno(), self.on_sigterm)
         try:
             handler.install()
         except CannotHandle as reason:
@@ -68,7 +69,7 @@ class DrainController:
     async def drain(self) -> None:
         """Begin to drain, and return when a signal would no longer be delayed."""
         self._engine.drain(self._engine.clock())
-        logger.info("asked to drain")
+        logger.info("draining: a request to the drain path came")
         await anyio.sleep(max(0.0, self._delay_ends_at() - self._engine.clock()))
 
     def disarm(self) -> None:
@@ -120,7 +121,7 @@ class DrainController:
             due = now + min(remaining, PERIOD)
         if not self._logged:  # last: a failing log handler must not delay the signal
             self._logged = True
-            logger.info("SIGTERM: draining, the server gets it in %.1f s", max(0.0, remaining))
+            logger.info("SIGTERM: draining, the server gets the signal in %.1f s", max(0.0, remaining))
         return due
 
     def on_wakeup(self, numbers: bytes) -> None:

@@ -1,6 +1,6 @@
 """The handler of SIGTERM, installed in front of the one that the server has.
 
-A signal reaches a server in one of two ways. Most servers set a handler (uvicorn, daphne). Others have their event loop
+A signal reaches a server in one of two ways. Some servers set a handler (uvicorn, daphne). Others have their event loop
 call them back (granian, gunicorn's asgi worker, hypercorn): the interpreter writes the number of each signal to the
 descriptor that `signal.set_wakeup_fd` was given, and the loop reads it there. Both are taken over, and given back
 before a signal is passed on by raising it once more: so the server gets it in the way in which it always does.

@@ -12,7 +12,7 @@ from ...core.check import CheckFunction
 from ...core.engine import Engine
 from ...core.result import Result, failure, interpret, unhealthy
 from ...core.schedule import DueRuns, Run
-from ..backends.interface import CLEANUP_SECONDS, Backend, Signal, Task
+from ..backends.interface import CLEANUP_SECONDS, Backend, Flag, Task
 from .never_awaited import fail_when_never_awaited
 
 BATCH = 64
@@ -62,12 +62,12 @@ class Executor:
         for task in list(self._tasks.values()):
             task.cancel()
 
-    async def finish(self, signal: Signal) -> None:
+    async def finish(self, flag: Flag) -> None:
         """Wait `CLEANUP_SECONDS` for cancelled runs to clean up, then drop those that have not ended.
 
         It does not wait for threads, nor for a run that has had that time since its deadline.
         """
-        self._on_finished = signal.set
+        self._on_finished = flag.set
         clock = self._engine.clock
         end = clock() + CLEANUP_SECONDS
         try:
@@ -75,7 +75,7 @@ class Executor:
                 not isinstance(task, ThreadTask) and now < run.deadline + CLEANUP_SECONDS
                 for run, task in list(self._tasks.items())
             ):
-                await signal.wait(end - now)
+                await flag.wait(end - now)
         finally:
             for task in list(self._tasks.values()):
                 task.drop()
@@ -136,7 +136,7 @@ class Executor:
             error = None  # the frame and the exception would keep each other alive
 
     def _task_ended(self, run: Run) -> None:
-        """Record a failure for a task that was cancelled before its first step, or lost with its loop."""
+        """Record a failure for a task without a result: cancelled before its first step, or lost with its loop."""
         if run in self._tasks:
             self._completed(run, unhealthy("its run was cancelled from outside"), None)
 

@@ -5,11 +5,11 @@ from ...core.lifecycle import Phase
 from ...core.logger import logger
 from ...core.status import Probe
 from ..backends.detection import current_backend
-from ..backends.interface import Signal
+from ..backends.interface import Flag
 
 WAIT_WITHIN = 0.5
-"""Seconds after the app's own startup in which the first probe waits. Adapters of serverless platforms run a lifespan
-around each event and probe at once: they would never see a result. Elsewhere a prober comes later, or comes again."""
+"""Only a probe that comes within this many seconds after the app's own startup waits. Adapters of serverless platforms
+run a lifespan around each event and probe at once: they would never see a result. Elsewhere a prober comes again."""
 
 DEADLINE_MARGIN = 0.1
 """Seconds after the deadline of a check until its failure is recorded, at most."""
@@ -25,7 +25,7 @@ class FirstResults:
         self._engine = engine
         self._waited_in = 0
         self._logged = False
-        self._signal: Signal | None = None
+        self._flag: Flag | None = None
 
     @property
     def may_wait(self) -> bool:
@@ -34,9 +34,9 @@ class FirstResults:
 
     def on_change(self) -> None:
         """A run has ended, or the phase has changed."""
-        signal = self._signal
-        if signal is not None:
-            signal.set()
+        flag = self._flag
+        if flag is not None:
+            flag.set()
 
     async def wait(self, probe: Probe) -> None:
         """Return when `probe` has its first results; at once when a probe has waited before, or the start is over."""
@@ -55,7 +55,7 @@ class FirstResults:
         if not self._logged:
             self._logged = True
             logger.info("a probe that comes right after the start waits for the first results of the checks")
-        signal = self._signal = current_backend().signal()
+        flag = self._flag = current_backend().flag()
         lifespan = engine.lifespan_count
         end = now + DEADLINE_MARGIN + max((check.timeout for check in engine.checks), default=0.0)
         try:
@@ -67,7 +67,7 @@ class FirstResults:
                 now = engine.clock()
                 if now >= end:
                     return
-                await signal.wait(max(0.001, min(engine.next_deadline(), end) - now))
+                await flag.wait(max(0.001, min(engine.next_deadline(), end) - now))
         finally:
-            if self._signal is signal:
-                self._signal = None
+            if self._flag is flag:
+                self._flag = None

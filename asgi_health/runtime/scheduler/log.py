@@ -1,4 +1,4 @@
-"""The log for operators: a line when a status changes, none per run and none per probe."""
+"""The log for operators: a line when a status changes, none per run and none per request."""
 
 import logging
 from math import inf
@@ -13,7 +13,7 @@ from ...formats.redact.clean import clean, one_line
 
 
 class ProbeLog:
-    """Log when checks and probes of an engine become unhealthy, and when they are healthy again."""
+    """Log when checks and probes of an engine become unhealthy, and when they recover."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -44,7 +44,7 @@ class ProbeLog:
                 self._were_healthy.add(probe)
                 if probe in self._failing_since:
                     seconds = now - self._failing_since.pop(probe)
-                    logger.info("%s is healthy again after %.1f s", probe.value, seconds)
+                    logger.info("%s passes again, after failing for %.1f s", probe.value, seconds)
             elif (
                 probe in self._were_healthy and probe not in self._failing_since and self._engine.phase is Phase.SERVING
             ):
@@ -70,7 +70,7 @@ def log_transition(transition: Transition) -> None:
 
 
 def _warn(text: str, *values: object, error: BaseException | None = None) -> None:
-    """Log a warning in one line; below it, indented so that no line of it looks like a record, the traceback."""
+    """Log a warning of one line. The traceback follows, indented, so that none of its lines looks like a record."""
     if not logger.isEnabledFor(logging.WARNING):
         return
     file, line, function, _ = logger.logger.findCaller(stacklevel=2)

@@ -25,8 +25,10 @@ class OnDemand:
         self._lock = Lock()
         self._busy_until = -inf
 
-    async def refresh(self) -> None:
-        """Run what is due and return when each run has ended or is late; at once while another request does the same.
+    async def run_due(self) -> None:
+        """Run what is due, and return when each run has ended or is late.
+
+        While one request does so the others return at once, and answer with the previous results.
 
         The runs go on when the request that asked is cancelled.
         """
@@ -34,7 +36,7 @@ class OnDemand:
         if (self._engine.next_start() > now and self._engine.next_deadline() > now) or not self._claim(now):
             return
         backend = current_backend()
-        done = backend.signal()
+        done = backend.flag()
 
         def ended() -> None:
             self._busy_until = -inf
@@ -46,8 +48,8 @@ class OnDemand:
 
     async def _run(self, backend: Backend, now: float) -> None:
         engine, executor = self._engine, self._executor
-        signal = backend.signal()
-        executor.attach(signal.set)
+        flag = backend.flag()
+        executor.attach(flag.set)
         waiting: list[Run] = []
         try:
             while True:
@@ -56,16 +58,16 @@ class OnDemand:
                 waiting += due.start
                 if len(due.start) < BATCH:
                     break
-                await signal.wait(0.0)
+                await flag.wait(0.0)
             while waiting := [run for run in waiting if run in executor and not run.expired]:
-                await signal.wait(max(0.001, engine.next_deadline() - engine.clock()))
+                await flag.wait(max(0.001, engine.next_deadline() - engine.clock()))
                 executor.apply(engine.due(engine.clock(), at_most=0), backend)
         except Exception:
             logger.exception("the checks on demand crashed")
         except GeneratorExit:  # garbage collected with its loop: there is nothing to wait for
             raise
         except BaseException:  # the loop is ending
-            await executor.finish(signal)
+            await executor.finish(flag)
             raise
 
     def _claim(self, now: float) -> bool:

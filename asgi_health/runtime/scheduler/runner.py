@@ -8,14 +8,17 @@ from ...core.engine import Engine
 from ...core.logger import logger
 from ...core.probe_statuses import Statuses
 from ..backends.detection import current_backend
-from ..backends.interface import Backend, Signal, Task
+from ..backends.interface import Backend, Flag, Task
 from .executor import BATCH, Executor
 from .first_results import FirstResults
 from .log import ProbeLog
 from .on_demand import OnDemand
 
-RESTART_PAUSE, MAX_RESTART_PAUSE = 1.0, 60.0
-"""Seconds until a runner that has ended starts again, and between two restarts of one that keeps crashing, at most."""
+RESTART_PAUSE = 1.0
+"""Seconds until a runner that has ended starts again. The pause doubles while it keeps crashing."""
+
+MAX_RESTART_PAUSE = 60.0
+"""Seconds between two restarts of a runner that keeps crashing, at most."""
 
 
 class Runner:
@@ -28,7 +31,7 @@ class Runner:
         self._on_demand = OnDemand(engine, self._executor, self._log)
         self.first_results = FirstResults(engine)
         self._task: Task | None = None
-        self._signal: Signal | None = None
+        self._flag: Flag | None = None
         self._sleeps_until = -inf
         self._ended_at = -inf
         self._started = False
@@ -46,11 +49,11 @@ class Runner:
         if self.alive:
             return
         backend = current_backend()
-        signal = self._signal = backend.signal()
+        flag = self._flag = backend.flag()
         self._executor.attach(self._run_finished)
         self._started = True
         self._stop_waits = False
-        self._task = backend.spawn("asgi-health runner", lambda: self._supervise(backend, signal), self._task_ended)
+        self._task = backend.spawn("asgi-health runner", lambda: self._supervise(backend, flag), self._task_ended)
         self._engine.notify()
 
     def on_beat(self) -> None:
@@ -66,16 +69,16 @@ class Runner:
             logger.warning("the runner of the checks was cancelled from outside; it starts again")
             self.start()
 
-    async def refresh(self) -> None:
+    async def run_due(self) -> None:
         """Run what is due and return when each run has ended or is late, while there is no task; see `OnDemand`."""
         if not self.alive:
-            await self._on_demand.refresh()
+            await self._on_demand.run_due()
 
     async def stop(self) -> None:
         """End the task and all runs, and give cancelled runs a moment to clean up."""
         self._stop_waits = True
         self.cancel()
-        await self._executor.finish(current_backend().signal())
+        await self._executor.finish(current_backend().flag())
 
     def cancel(self) -> None:
         """End the task and all runs, without waiting for them."""
@@ -95,17 +98,17 @@ class Runner:
 
     def _on_change(self, _: Statuses) -> None:
         self.first_results.on_change()
-        signal = self._signal
-        if signal is not None and self._engine.next_wake() < self._sleeps_until:
-            signal.set()
+        flag = self._flag
+        if flag is not None and self._engine.next_wake() < self._sleeps_until:
+            flag.set()
 
-    async def _supervise(self, backend: Backend, signal: Signal) -> None:
+    async def _supervise(self, backend: Backend, flag: Flag) -> None:
         clock = self._engine.clock
         pause = RESTART_PAUSE
         while self._started:
             began = clock()
             try:
-                await self._run(backend, signal)
+                await self._run(backend, flag)
             except Exception:
                 if clock() - began > MAX_RESTART_PAUSE:
                     pause = RESTART_PAUSE
@@ -116,10 +119,10 @@ class Runner:
                 raise
             except BaseException:
                 if not self._stop_waits:  # the loop is ending, and `stop` was not called
-                    await self._executor.finish(signal)
+                    await self._executor.finish(flag)
                 raise
 
-    async def _run(self, backend: Backend, signal: Signal) -> None:
+    async def _run(self, backend: Backend, flag: Flag) -> None:
         engine = self._engine
         while self._started:  # it may have been woken in the very moment in which it was cancelled
             now = engine.clock()
@@ -128,7 +131,7 @@ class Runner:
             self._sleeps_until = inf  # set before the question: a thread may add a check right after it
             wake = self._sleeps_until = engine.next_wake()
             # The timers of a loop are coarser than the clock: without a minimum it would wake too early, repeatedly.
-            await signal.wait(0.0 if wake <= now else max(wake - now, 0.001))
+            await flag.wait(0.0 if wake <= now else max(wake - now, 0.001))
             self._sleeps_until = -inf
 
 

@@ -10,7 +10,7 @@ from types import CodeType, FrameType
 
 from ...core.logger import logger
 from ..backends.detection import current_backend
-from ..backends.interface import Signal, Task
+from ..backends.interface import Flag, Task
 
 PERIOD = 0.25
 """Seconds between two beats: the loop wakes four times in a second, a few microseconds each."""
@@ -34,7 +34,7 @@ class LoopHeartbeat:
         self._slow = slow
         self._on_beat = on_beat
         self._task: Task | None = None
-        self._signal: Signal | None = None
+        self._flag: Flag | None = None
         self._logged_failure = False
         self.last_beat = -inf
         """When it last beat (seconds of `time.monotonic`)."""
@@ -60,30 +60,30 @@ class LoopHeartbeat:
         if self.alive:
             return
         backend = current_backend()
-        signal = self._signal = backend.signal()
+        flag = self._flag = backend.flag()
         self.thread_id = get_ident()
         self.last_beat = monotonic()
-        # Hidden: an app that cancels every task of its loop must not end the heartbeat, which restarts all others.
-        self._task = backend.spawn("asgi-health heartbeat", lambda: self._beat(signal), _nothing, hidden=True)
+        # Hidden: an app that cancels every task of its loop must not end the heartbeat, which restarts the runner.
+        self._task = backend.spawn("asgi-health heartbeat", lambda: self._beat(flag), _nothing, hidden=True)
 
     def wake(self) -> None:
         """Wake the loop now. May be called from any thread."""
-        signal = self._signal  # read once, as in `alive`
-        if signal is not None:
-            signal.set()
+        flag = self._flag  # read once, as in `alive`
+        if flag is not None:
+            flag.set()
 
     def stop(self) -> None:
         """End it. From then on its lateness grows."""
         if self._task is not None:
             self._task.cancel()
-            self._task = self._signal = None
+            self._task = self._flag = None
 
-    async def _beat(self, signal: Signal) -> None:
+    async def _beat(self, flag: Flag) -> None:
         # Compared after each wait: a cancellation at the very moment at which the wait ends does not end the task.
         pause = FIRST_PAUSE
         while True:
-            await signal.wait(pause)
-            if self._signal is not signal:
+            await flag.wait(pause)
+            if self._flag is not flag:
                 return
             pause = min(2 * pause, PERIOD)
             self.base_frames = _codes(sys._getframe())  # pyright: ignore[reportPrivateUsage]  documented, for debuggers

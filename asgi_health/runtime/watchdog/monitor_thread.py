@@ -44,7 +44,7 @@ class MonitorThread:
             self._writing.close()
             raise
 
-    def fileno(self) -> int:
+    def wakeup_fileno(self) -> int:
         """Return the descriptor that wakes the thread when a byte is written to it."""
         return self._writing.fileno()
 
@@ -87,4 +87,4 @@ def _poll(poll: Poll) -> float:
 
 
 def _log_failure() -> None:
-    logger.exception("the thread that monitors the event loop failed; it goes on")
+    logger.exception("a callback in the monitor thread failed; the thread goes on")

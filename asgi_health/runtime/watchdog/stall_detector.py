@@ -99,7 +99,7 @@ class StallDetector:
 def stack_of(thread_id: int, base_frames: Sequence[CodeType] = ()) -> StackSummary:
     """Return the present stack of a thread, innermost frame last; an empty one for a thread that has ended.
 
-    Without the frames that lead to `base_frames`, the server and its loop; empty for a loop that waits for events.
+    Without the outer frames that it shares with `base_frames`: the server and its loop. Empty for a loop that waits.
     """
     frame = sys._current_frames().get(thread_id)  # pyright: ignore[reportPrivateUsage]  documented, for debuggers
     try:
