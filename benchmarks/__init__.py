@@ -1,1 +1,4 @@
-"""What an answer costs, against the physical limit and against what people use today: `python -m benchmarks`."""
+"""What an answer costs, compared with an app that sends two constant messages, and with other packages.
+
+Run: `python -m benchmarks`.
+"""

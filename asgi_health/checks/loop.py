@@ -22,8 +22,8 @@ RUN_DURATION = 0.2
 def loop_lag(*, max_lag: float = 0.1) -> AsyncCheck:
     """Return a check that the event loop wakes it on time. Every request waits as long as the loop is late.
 
-    A run measures 0.2 s of each interval. So it finds a loop that is overloaded, and not every single stall. A stall
-    that outlasts the deadline is a timeout.
+    A run measures 0.2 s of each interval. So it detects an overloaded loop; short stalls between runs are missed. A
+    stall that outlasts the deadline is a timeout.
 
     Args:
         max_lag: The most seconds that the loop may be late.

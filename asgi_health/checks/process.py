@@ -27,7 +27,7 @@ def disk_free(path: "str | Path", *, min_bytes: int = 0, min_share: float = 0.0)
     """Return a check of the free space on the disk that holds `path`. At least one minimum must be given.
 
     Space that is reserved for root is not free. A file system that hangs, as NFS can, blocks the thread of the check
-    until it answers; the failure is published in time.
+    until it answers; the check still fails at its timeout.
 
     Args:
         path: A file or a folder on the disk.

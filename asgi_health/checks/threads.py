@@ -22,7 +22,7 @@ def thread_limiter(limiter: "ClientOrFactory[CapacityLimiter] | None" = None) ->
     """Return a check that a limiter of anyio has free tokens.
 
     Starlette, FastAPI and Litestar run plain functions under anyio's default limiter: 40 at a time. A limiter with all
-    tokens in use is degraded, as any pool is: what waits is not dead.
+    tokens in use is degraded, as any pool is: tasks that wait for a token still run afterwards.
 
     Args:
         limiter: The limiter, or a function that returns it. None: the default limiter of anyio.

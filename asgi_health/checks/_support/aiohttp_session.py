@@ -1,4 +1,4 @@
-"""How many connections of an aiohttp session are in use, which aiohttp does not tell."""
+"""How many connections of an aiohttp session are in use, which aiohttp has no public name for."""
 
 from typing import Any
 

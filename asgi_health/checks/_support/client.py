@@ -11,7 +11,9 @@ from ...core.result import Result
 T = TypeVar("T")
 
 ClientOrFactory: TypeAlias = T | Callable[[], T | None]
-"""A client, or a plain function without arguments that returns it, and None until there is a client."""
+"""A client, or a plain function without arguments that returns it. The function may return None before the client
+exists.
+"""
 
 AsyncCheck = Callable[[], Coroutine[object, object, Result]]
 """An async check. It runs in the event loop, and its deadline cancels it."""

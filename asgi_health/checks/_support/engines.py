@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class NoAsyncEngine:
-    """The class of async engines where there can be none. It has no instance."""
+    """Stands for AsyncEngine when greenlet is not installed; no object is an instance."""
 
 
 def async_engine(*, extra: str) -> type:

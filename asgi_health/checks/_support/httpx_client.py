@@ -30,7 +30,7 @@ def pool_of(client: "httpx.AsyncClient", url: "httpx.URL") -> "tuple[Any, Usage]
 def reason(error: BaseException) -> str:
     """Return the description of the first cause of `error`.
 
-    httpx itself says that all connection attempts failed, or nothing. The text of a LocalProtocolError is replaced: it
+    httpx's own message is 'All connection attempts failed' or empty. The text of a LocalProtocolError is replaced: it
     shows the header, which may hold a password.
     """
     while True:

@@ -11,7 +11,10 @@ from typing import Any, TypeVar, cast
 T = TypeVar("T")
 
 POLL_INTERVAL = 0.05
-"""Seconds between two looks at the connection while a run waits. These drivers do not report a lost one to waiters."""
+"""Seconds between checks whether the connection is still open.
+
+The driver does not report a lost connection to a request that waits.
+"""
 
 
 class OutstandingRequest:

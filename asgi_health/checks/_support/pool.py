@@ -76,7 +76,7 @@ class Usage:
 def usage_of(count: Callable[[], Usage | None]) -> Usage | None:
     """Return what `count` reads from private attributes of a driver, or None where a release has no such attributes.
 
-    So an upgrade of the driver costs the numbers, and the server is still asked.
+    After a driver upgrade the numbers may be missing, but the check still works.
     """
     try:
         return count()

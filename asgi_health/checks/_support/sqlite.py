@@ -75,7 +75,7 @@ def _delete_nothing(execute: Execute, table: str) -> Result:
 
 
 def refusal_of_file(path: str | os.PathLike[str]) -> str:
-    """Return why the user of this process cannot write to a file of SQLite; empty where nothing speaks against it.
+    """Return why the user of this process cannot write to a file of SQLite; empty when the user can write.
 
     The file is not opened: closing it would release the locks that SQLite holds on it in this process, see
     https://www.sqlite.org/howtocorrupt.html. SQLite must be able to write to the folder too, for its journal.

@@ -105,7 +105,10 @@ def _build_middleware(value: Any, name: str) -> None:
 
 
 def _references(value: object) -> Iterable[Any]:
-    """Return the objects that `value` refers to, without running its code: a mock invents every attribute."""
+    """Return the objects that `value` refers to, without running its code.
+
+    Not by getattr(), because a mock returns something for every attribute.
+    """
     if type(value) is FunctionType:  # without its globals, which are its module
         return [*(value.__closure__ or ()), *(value.__defaults__ or ()), value.__dict__]
     return gc.get_referents(value)
