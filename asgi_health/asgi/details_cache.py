@@ -17,7 +17,7 @@ MAX_ENTRIES = 64
 """Different answers kept at a time; beyond that the oldest is removed. Readers vary `exclude` by hand."""
 
 PHASE_MAX_AGE = 0.5
-"""Seconds that an answer is kept which says how long a phase has lasted."""
+"""Seconds for which an answer that shows the duration of a phase is kept."""
 
 _Key = tuple[Probe, str | None, bool, frozenset[str], int]
 
