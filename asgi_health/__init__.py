@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     from .formats.service import ServiceInfo
     from .health import Health
     from .listener.config import Listener
+    from .listener.interface import CannotListen
     from .middleware import HealthMiddleware
     from .runtime.drain.config import Drain
 
     __version__: str
 
 __all__ = [
+    "CannotListen",
     "Check",
     "Drain",
     "Health",
@@ -53,6 +55,7 @@ __all__ = [
 
 # Each name is imported from its module when it is first used: importing the package alone costs next to nothing.
 _MODULES = {
+    "CannotListen": ".listener.interface",
     "Check": ".core.check",
     "Drain": ".runtime.drain.config",
     "Health": ".health",

@@ -52,6 +52,9 @@ class Health:
     def add(self, check: Check) -> None:
         """Add `check`; its first run is due at once.
 
+        Args:
+            check: The check. Its name must differ from those of the others.
+
         Raises:
             ValueError: for a name that another check has.
             TypeError: for an argument that is not a Check.
@@ -60,7 +63,7 @@ class Health:
         self._engine.add(check)
 
     def remove(self, name: str) -> None:
-        """Remove the check of that name and cancel its run. Raises KeyError for an unknown name.
+        """Remove the check `name` and cancel its run. Raises KeyError for an unknown name.
 
         A run that ignores its cancellation goes on, and a new check of the same name has its own runs meanwhile. After
         two of these the next check waits for the latest, so that adding and removing a check again and again does not
@@ -97,12 +100,13 @@ class Health:
         return self._engine.report(probe, self._engine.clock() if now is None else now, exclude=exclude)
 
     def subscribe(self, callback: Callable[[Transition], object]) -> Callable[[], None]:
-        """Call `callback` with a Transition after each change of a check's status.
+        """Call `callback` after each change of a check's status, and return a function that ends the subscription.
 
-        It is called where the change was recorded, on the event loop as a rule: it must not block. An exception of the
-        callback is logged and changes nothing. Subscribing the same callback again has no effect.
+        Subscribing the same callback again has no effect.
 
-        Returns a function that ends the subscription.
+        Args:
+            callback: Called with a Transition where the change was recorded, on the event loop as a rule: it must not
+                block. Its exceptions are logged and change nothing.
         """
         if not callable(callback):
             raise TypeError(f"health: subscribe takes a function (transition), not {callback!r}")

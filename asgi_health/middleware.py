@@ -1,9 +1,9 @@
 """HealthMiddleware: one line around any ASGI app."""
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
-from .asgi.app_warnings import warn_of_litestar, warn_of_overlaps
 from .asgi.lifespan import Lifespan
 from .asgi.paths import Paths
 from .asgi.prepared import Prepared, PreparedAnswers
@@ -80,7 +80,10 @@ class HealthMiddleware:
     ) -> None:
         if not callable(app):
             raise TypeError(f"app must be an ASGI app, not {app!r}")
-        warn_of_litestar(app)
+        if "litestar" in sys.modules:
+            from .asgi.app_warnings import warn_of_litestar
+
+            warn_of_litestar(app)
         self.app = app
         self.paths = paths
         self.health = checks if isinstance(checks, Health) else Health(() if checks is None else checks)
@@ -94,7 +97,7 @@ class HealthMiddleware:
             listener=listener,
             slow_loop=slow_loop,
             paths=paths.all,
-            inspect_app=self._inspect_app,
+            inspect_app=partial(_inspect_app, app, self.health, paths),  # no method, which would make a cycle
         )
         self._prepared = PreparedAnswers(engine, paths, self._services.runner, has_details=self._router.has_details)
         self._ready_answers = self._prepared.by_path
@@ -172,8 +175,11 @@ class HealthMiddleware:
         self._services.start_without_lifespan(_root_path(scope))
         await self.app(scope, receive, send)
 
-    def _inspect_app(self, may_import: bool) -> None:
-        warn_of_overlaps(self.app, self.health, self.paths, HealthMiddleware, may_import=may_import)
+
+def _inspect_app(app: App, health: Health, paths: Paths, may_import: bool) -> None:
+    from .asgi.app_warnings import warn_of_overlaps
+
+    warn_of_overlaps(app, health, paths, HealthMiddleware, may_import=may_import)
 
 
 def _root_path(scope: Scope) -> str:

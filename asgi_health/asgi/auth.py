@@ -115,18 +115,18 @@ class SafePolicy:
 
     def __call__(self, scope: Scope) -> bool:
         try:
-            verdict = self._policy(scope)
+            decision = self._policy(scope)
         except KeyboardInterrupt:
             raise  # from Ctrl-C, not from the policy
         except BaseException:
             # SystemExit would stop the server, and CancelledError would leave the request without an answer.
             self._complain("raised", exc_info=True)
             return False
-        if verdict is not True and verdict is not False:
-            if inspect.iscoroutine(verdict):
-                verdict.close()
-            self._complain(f"returned {type(verdict).__name__}, expected True or False", exc_info=False)
-        return verdict is True
+        if decision is not True and decision is not False:
+            if inspect.iscoroutine(decision):
+                decision.close()
+            self._complain(f"returned {type(decision).__name__}, expected True or False", exc_info=False)
+        return decision is True
 
     def _complain(self, what: str, *, exc_info: bool) -> None:
         # Once: a client that can make the policy raise could otherwise fill the log.

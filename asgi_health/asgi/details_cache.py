@@ -7,31 +7,52 @@ from ..core.engine import Engine
 from ..core.lifecycle import Phase
 from ..core.report import Report, Stall
 from ..core.status import Probe
-from ..formats.answer import Answer
+from ..formats.answer import NOT_FOUND, Answer, minimal
 from ..formats.health_json import health_json
 from ..formats.service import ServiceInfo
 from ..formats.text import text
-from .query import Options
+from .query import Options, parse_options
 
 MAX_ENTRIES = 64
 """Different answers kept at a time; beyond that the oldest is removed. Readers vary `exclude` by hand."""
 
 PHASE_MAX_AGE = 0.5
-"""Seconds that an answer is kept which says how long a phase has lasted."""
+"""Seconds for which an answer that shows the duration of a phase is kept."""
 
 _Key = tuple[Probe, str | None, bool, frozenset[str], int]
 
 
 class DetailsCache:
-    """Keep each answer until something changes that it shows. Several threads may use it at the same time."""
+    """Answer readers of details, and keep each answer until something changes that it shows.
+
+    Several threads may use it at the same time.
+    """
 
     def __init__(self, engine: Engine, service: ServiceInfo | None) -> None:
         self._engine = engine
         self._service = service
         self._entries: dict[_Key, tuple[int, float, Answer]] = {}
 
-    def of_probe(self, probe: Probe, options: Options, now: float, stall: Stall | None) -> Answer:
-        """Return the details of a probe."""
+    def answer(self, probe: Probe, check: str | None, query: object, now: float, stall: Stall | None) -> Answer | None:
+        """Return the answer to a reader of details, None when the query asks for the status only.
+
+        Args:
+            probe: The probe.
+            check: Name of the one check of the probe that the request asks for; None for the whole probe.
+            query: Query string of the request.
+            now: The present moment (monotonic seconds).
+            stall: The present stall of the event loop, if any.
+        """
+        options = parse_options(query)
+        if check is not None:
+            return self._of_check(probe, check, options, now, stall)
+        if probe is Probe.HEALTH or options.verbose:
+            return self._of_probe(probe, options, now, stall)
+        if options.exclude:
+            return minimal(self._engine.report(probe, now, exclude=options.exclude).status, stall)
+        return None
+
+    def _of_probe(self, probe: Probe, options: Options, now: float, stall: Stall | None) -> Answer:
         names = {check.name for check in self._engine.checks if probe is Probe.HEALTH or probe in check.probes}
         known = options.exclude & names
         unknown = len(options.exclude - names)
@@ -42,10 +63,9 @@ class DetailsCache:
             lambda: self._engine.report(probe, now, exclude=known),
         )
 
-    def of_check(self, probe: Probe, name: str, options: Options, now: float, stall: Stall | None) -> Answer | None:
-        """Return the details of one check of a probe, None when the probe has no such check."""
+    def _of_check(self, probe: Probe, name: str, options: Options, now: float, stall: Stall | None) -> Answer:
         if not any(check.name == name and probe in check.probes for check in self._engine.checks):
-            return None
+            return NOT_FOUND
         return self._get(
             (probe, name, options.text, frozenset(), 0),
             now,

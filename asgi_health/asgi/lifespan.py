@@ -53,7 +53,7 @@ class Lifespan:
         try:
             self._identity = self._hooks.start(scope)
         except (CannotListen, InUse) as error:
-            # As a message of the protocol: servers take an exception of a lifespan for "not supported" and go on.
+            # As a message of the protocol: servers treat an exception in the lifespan as "not supported" and start.
             logger.error("%s", error)
             await self._server_receive()
             await self._server_send({"type": "lifespan.startup.failed", "message": str(error)})
@@ -64,7 +64,7 @@ class Lifespan:
             try:
                 await self._app(scope, self._receive, self._send)
             except Exception as error:
-                # Django and Channels raise before they call receive(): that tells "not supported" from "crashed".
+                # Django and Channels raise before they call receive(): this tells "not supported" from "crashed".
                 if self._received:
                     raise
                 text = redact(f"{type(error).__name__}: {error}")

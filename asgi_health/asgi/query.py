@@ -1,6 +1,7 @@
 """The options that an authorised reader may give in the query of a request."""
 
 from dataclasses import dataclass
+from urllib.parse import parse_qsl
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,6 @@ def parse_options(query: object) -> Options:
     """Return the options in a query string. Never raises: a query that cannot be parsed is ignored."""
     if not isinstance(query, bytes) or not query or len(query) > MAX_QUERY:
         return NO_OPTIONS
-    from urllib.parse import parse_qsl  # not at the top: an app without details does not need it
-
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
     formats = [value for key, value in pairs if key == "format"]
     return Options(

@@ -2,20 +2,22 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..core.engine import Engine
 from ..core.report import Stall
-from ..core.status import Probe, Status
+from ..core.status import Probe
 from ..core.validate import require_type
-from ..formats.answer import ALLOWED, DRAINED, METHOD_NOT_ALLOWED, MINIMAL, NOT_FOUND, POST_ONLY, Answer, with_allow
+from ..formats.answer import ALLOWED, DRAINED, METHOD_NOT_ALLOWED, NOT_FOUND, POST_ONLY, Answer, minimal, with_allow
 from ..formats.service import ServiceInfo
 from ..listener.interface import StallOf
 from ..runtime.drain.config import Drain
 from .auth import normalize_policy
-from .details_cache import DetailsCache
 from .paths import Paths
-from .query import parse_options
 from .types import Scope
+
+if TYPE_CHECKING:
+    from .details_cache import DetailsCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +75,7 @@ class HealthRouter:
             require_type("drain", drain, Drain)
         self._engine = engine
         self._may_read_details = normalize_policy(details)
-        if self._may_read_details is not None:
-            parse_options(b"verbose")  # imports its modules now: later the process may have no descriptor left
-        self._details = DetailsCache(engine, service)
+        self._details = None if self._may_read_details is None else _details_cache(engine, service)
         self._routes = {path: Route(probe) for probe in Probe for path in paths.of(probe)}
         # Single checks are found below a probe, and not below `health`, because apps have pages of their own there.
         self._check_prefixes = (
@@ -162,19 +162,18 @@ class HealthRouter:
         if route.drain:
             return DRAINED
         stall = stall_of(probe)
-        if self._allows_details(scope):
-            options = parse_options(scope.get("query_string"))
-            if route.check is not None:
-                return self._details.of_check(probe, route.check, options, now, stall) or NOT_FOUND
-            if probe is Probe.HEALTH or options.verbose:
-                return self._details.of_probe(probe, options, now, stall)
-            if options.exclude:
-                return _minimal(self._engine.report(probe, now, exclude=options.exclude).status, stall)
-        return _minimal(self._engine.probe_status(probe).at(now), stall)
+        if self._details is not None and self._allows_details(scope):
+            answer = self._details.answer(probe, route.check, scope.get("query_string"), now, stall)
+            if answer is not None:
+                return answer
+        return minimal(self._engine.probe_status(probe).at(now), stall)
 
     def _allows_details(self, scope: Scope) -> bool:
         return self._may_read_details is not None and self._may_read_details(scope)
 
 
-def _minimal(status: Status, stall: Stall | None) -> Answer:
-    return MINIMAL[Status.UNHEALTHY if stall is not None and stall.too_long else status]
+def _details_cache(engine: Engine, service: ServiceInfo | None) -> "DetailsCache":
+    # Not at the top: most of its imports are needed for details only.
+    from .details_cache import DetailsCache
+
+    return DetailsCache(engine, service)

@@ -1,14 +1,17 @@
 """A mail server, by a client of aiosmtplib."""
 
-from collections.abc import Callable
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, cast
 
 from ..core.result import Result, healthy
+from ._support.cancellation import ends_when_cancelled
 from ._support.catalogue import catalogued
 from ._support.client import AsyncCheck, ClientError, client_getter, load
 
 if TYPE_CHECKING:
+    import asyncio
+
     from aiosmtplib import SMTP
 
 
@@ -43,22 +46,50 @@ def aiosmtplib_client(new_client: "Callable[[], SMTP]") -> AsyncCheck:
     latest: SMTP | None = None
     local_hostname: str | None = None
 
+    async def ask(client: "SMTP") -> None:
+        nonlocal local_hostname
+        with close_aborts(client):
+            await client.connect()
+            try:
+                local_hostname = client.local_hostname
+                await client.noop()
+                with suppress(aiosmtplib.SMTPException):  # the server has answered
+                    await client.quit()
+            finally:
+                client.close()
+
     async def check() -> Result:
-        nonlocal latest, local_hostname
+        nonlocal latest
         client = get()
         if client is latest or client.is_connected:
             raise ClientError("the function returned a client that is in use; expected a new one for each run")
         latest = client
         if client.local_hostname is None:
             client.local_hostname = local_hostname
-        await client.connect()
-        try:
-            local_hostname = client.local_hostname
-            await client.noop()
-            with suppress(aiosmtplib.SMTPException):  # the server has answered
-                await client.quit()
-        finally:
-            client.close()
+        await ends_when_cancelled(ask(client))
         return healthy()
 
     return check
+
+
+@contextmanager
+def close_aborts(client: "SMTP") -> Generator[None]:
+    """Make `client.close` end the connection without waiting for the server.
+
+    With TLS a transport of asyncio that is closed sends close_notify, and stays open until the server answers, for up
+    to 30 seconds. aiosmtplib closes its transport itself when `connect` fails or is cancelled, and forgets it: nothing
+    else could abort it. The connection would be left to the garbage collector when the loop ends.
+    """
+    close = client.close
+
+    def close_and_abort() -> None:
+        transport = cast("asyncio.WriteTransport | None", client.transport)
+        close()  # sends close_notify
+        if transport is not None:
+            transport.abort()
+
+    client.close = close_and_abort  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del client.close

@@ -97,7 +97,7 @@ class Report:
     stall: Stall | None = None
 
     def with_stall(self, stall: Stall) -> "Report":
-        """Return this report with the present stall of the loop: unhealthy when it is too long."""
+        """Return this report with `stall`, the present one of the loop: unhealthy when it is too long."""
         return replace(self, status=Status.UNHEALTHY if stall.too_long else self.status, stall=stall)
 
 

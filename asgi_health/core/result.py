@@ -61,17 +61,32 @@ Data = Mapping[str, Observed | float | int | str | bool]
 
 
 def healthy(message: str = "", *, data: Data | None = None) -> Result:
-    """Return a pass, with `data` as ``{name: value}`` or ``{name: (value, unit)}``."""
+    """Return a pass, for a check function to return.
+
+    Args:
+        message: Reason in words; the first 1,000 characters are kept.
+        data: Observed values as ``{name: value}`` or ``{name: (value, unit)}``, for the details.
+    """
     return _result(Status.HEALTHY, message, data)
 
 
 def degraded(message: str, *, data: Data | None = None) -> Result:
-    """Return a warning: the probe stays 200, and its body says ``warn``."""
+    """Return a warning: the probe stays 200, and its body says ``warn``.
+
+    Args:
+        message: Reason in words; the first 1,000 characters are kept.
+        data: Observed values as ``{name: value}`` or ``{name: (value, unit)}``, for the details.
+    """
     return _result(Status.DEGRADED, message, data)
 
 
 def unhealthy(message: str, *, data: Data | None = None) -> Result:
-    """Return a failure with a message of your own, where an exception would give its own text."""
+    """Return a failure with a message of your own, where an exception would give its own text.
+
+    Args:
+        message: Reason in words; the first 1,000 characters are kept.
+        data: Observed values as ``{name: value}`` or ``{name: (value, unit)}``, for the details.
+    """
     return _result(Status.UNHEALTHY, message, data)
 
 

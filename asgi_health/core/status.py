@@ -8,6 +8,11 @@ class Status(IntEnum):
     """The status of a check, or of everything that a probe covers; ordered from best to worst.
 
     The values begin at one so that no status is falsy: ``if status:`` must not silently mean "if bad".
+
+    Attributes:
+        HEALTHY: It works. The probe answers 200 and ``pass``.
+        DEGRADED: It works with a problem that people should look at. The probe answers 200 and ``warn``.
+        UNHEALTHY: It does not work, or its state is not known. The probe answers 503 and ``fail``.
     """
 
     HEALTHY = 1
@@ -16,19 +21,20 @@ class Status(IntEnum):
 
 
 class Probe(Enum):
-    """A question that a caller can ask: the three probes of Kubernetes, and all checks together."""
+    """A question that a caller can ask: the three probes of Kubernetes, and all checks together.
+
+    Attributes:
+        LIVENESS: Can the process go on without a restart? Its checks should ask no dependency, because a restart
+            repairs no database.
+        READINESS: Should the process get traffic now?
+        STARTUP: Has the process finished starting? Once true, it stays true until the next lifespan.
+        HEALTH: All checks together, as ``/health`` answers it. Every check counts for it, and none can name it.
+    """
 
     LIVENESS = "liveness"
-    """Can the process go on without a restart? Its checks should ask no dependency: a restart repairs no database."""
-
     READINESS = "readiness"
-    """Should the process get traffic now?"""
-
     STARTUP = "startup"
-    """Has the process finished starting? Once true, it stays true until the next lifespan."""
-
     HEALTH = "health"
-    """All checks together, as ``/health`` answers it. A check counts for it without naming it."""
 
 
 CHECK_PROBES = (Probe.LIVENESS, Probe.READINESS, Probe.STARTUP)

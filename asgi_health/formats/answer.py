@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from ..core.report import Stall
 from ..core.status import Status
 
 HEALTH_JSON = b"application/health+json"
@@ -39,6 +40,12 @@ MINIMAL = {
     status: answer(CODES[status], HEALTH_JSON, b'{"status":"%s"}' % word.encode()) for status, word in WORDS.items()
 }
 """The answers for clients that are not authorised: the status, and nothing else."""
+
+
+def minimal(status: Status, stall: Stall | None) -> Answer:
+    """Return the answer that shows a status, and the present stall of the event loop only by it."""
+    return MINIMAL[Status.UNHEALTHY if stall is not None and stall.too_long else status]
+
 
 NOT_FOUND = answer(404, PLAIN_TEXT, b"not found\n")
 

@@ -15,12 +15,12 @@ class ServiceInfo:
     field of another type, ValueError for an empty name.
 
     Attributes:
-        name: ``serviceId``.
-        version: ``version``: the version of the public interface.
-        release: ``releaseId``: the build, such as a commit.
-        description: ``description``.
-        links: ``links`` as ``{relation: URL}``.
-        notes: ``notes``: free text.
+        name: Name of the service, shown as ``serviceId``.
+        version: Version of its public interface.
+        release: Its build, such as a commit, shown as ``releaseId``.
+        description: A sentence about it.
+        links: Related pages, such as a runbook, as ``{relation: URL}``.
+        notes: Free text.
     """
 
     name: str

@@ -28,7 +28,7 @@ class Listener:
         stall_ready: Seconds for which the loop has been blocked when readiness becomes 503.
         stall_live: Seconds for which the loop has been blocked when liveness becomes 503, so that Kubernetes restarts
             the container.
-        mode: Mode of the file of a unix socket, whatever the umask of the process; clients need write permission.
+        mode: Mode (octal) of a unix socket's file, whatever the umask of the process; clients need write permission.
             0o660: the user and the group of the process. HAProxy and nginx run as users of their own: add them to that
             group, or set 0o666 and restrict access by the directory.
     """

@@ -25,7 +25,7 @@ class RunningListener(Protocol):
 
 
 class CannotListen(Exception):
-    """The listener cannot start; the text says at which address, and why."""
+    """Raised when a listener cannot start; the text says at which address, and why."""
 
 
 def require_h11() -> None:

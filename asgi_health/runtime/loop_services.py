@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from math import inf
 from time import monotonic
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.engine import Engine
 from ..core.report import Stall
@@ -12,11 +12,15 @@ from ..formats.answer import Answer
 from ..listener.config import Listener
 from ..listener.interface import RunningListener, StallOf
 from .drain.config import Drain
-from .drain.controller import DrainController
-from .drain.file import DrainFile
-from .watchdog.loop_heartbeat import LoopHeartbeat
-from .watchdog.monitor_thread import MonitorThread
-from .watchdog.stall_detector import StallDetector
+
+# Imported when the app starts, so that an import of the package costs less. Not later, when the process may have no
+# descriptor left.
+if TYPE_CHECKING:
+    from .drain.controller import DrainController
+    from .drain.file import DrainFile
+    from .watchdog.loop_heartbeat import LoopHeartbeat
+    from .watchdog.monitor_thread import MonitorThread
+    from .watchdog.stall_detector import StallDetector
 
 NOTICEABLE = 0.5
 """Seconds of lateness below which a loop is busy and not blocked."""
@@ -113,6 +117,8 @@ class LoopServices:
         drain = self._drain
         if drain is None and self._listener is None and slow == inf:
             return
+        from .watchdog.loop_heartbeat import LoopHeartbeat
+
         heartbeat = self._heartbeat = LoopHeartbeat(slow, self._beat)
         heartbeat.start()
         if self._running_listener is not None:
@@ -120,6 +126,8 @@ class LoopServices:
         if drain is not None or slow < inf:
             self._start_monitor(heartbeat, slow)
         if drain is not None and drain.file is not None:
+            from .drain.file import DrainFile
+
             # Waits a moment for the first poll: an app that starts while the file exists must not be ready first.
             self._drain_file = DrainFile(self._engine, drain.file, lambda: self.running)
             self._drain_file.start(FIRST_POLL_WAIT)
@@ -160,7 +168,11 @@ class LoopServices:
         if controller is not None:  # last: it may be the end of the process
             controller.pass_on_signal()
 
-    def _start_monitor(self, heartbeat: LoopHeartbeat, slow: float) -> None:
+    def _start_monitor(self, heartbeat: "LoopHeartbeat", slow: float) -> None:
+        from .drain.controller import DrainController
+        from .watchdog.monitor_thread import MonitorThread
+        from .watchdog.stall_detector import StallDetector
+
         monitor = self._monitor = MonitorThread()
         detector: StallDetector | None = None
         controller: DrainController | None = None

@@ -136,7 +136,7 @@ class Services:
             self.runner.cancel()
             if isinstance(lifespan, LifespanIdentity):
                 lifespan.release()
-        if lifespan is self._lifespan:  # a lost one may be collected in the middle of the next
+        if lifespan is self._lifespan:  # a lost lifespan may be garbage-collected during the next one
             self._lifespan = None
             if not self._loop_services.delays_signal:
                 self._loop_services.stop()

@@ -1,4 +1,4 @@
-"""Words that name a credential, and values behind such a name that are not one."""
+"""Words that name a credential, and and values after such words that are not credentials."""
 
 import re
 

@@ -191,7 +191,7 @@ class _Pairs:
         return shown.span() if shown else None
 
     def _whole_key(self, begin: int, end: int) -> int | None:
-        """Return the end of a key that goes on with signs that no word has; None for a key that does not."""
+        """Return the end of a key that continues with characters that are not part of a word; None for other keys."""
         text = self._text
         rest = _REST_OF_KEY.match(text, end)
         if rest is None:

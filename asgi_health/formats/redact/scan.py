@@ -60,8 +60,8 @@ def is_quoted(text: str, begin: int) -> bool:
 def end_of_quoted(text: str, begin: int) -> tuple[int, int, int]:
     """Return the beginning and the end of the content of a quoted string, and the end of the string itself.
 
-    `begin` is the position of its prefix, or of the backslashes before its quote: inside of another string, it ends
-    with a quote that is escaped as its first one. A string that was cut has no end: its content is all the rest.
+    `begin` is the position of its prefix, or of the backslashes before its quote. A string inside another one ends at a
+    quote with the same escaping as its first. A string that was cut has no end: its content is all the rest.
     """
     opening = _OPENING.match(text, begin)
     if opening is None:

@@ -3,7 +3,7 @@
 A signal reaches a server in one of two ways. Some servers set a handler (uvicorn, daphne). Others have their event loop
 call them back (granian, gunicorn's asgi worker, hypercorn): the interpreter writes the number of each signal to the
 descriptor that `signal.set_wakeup_fd` was given, and the loop reads it there. Both are taken over, and given back
-before a signal is passed on by raising it once more: so the server gets it in the way in which it always does.
+before a signal is passed on by raising it once more: so the server receives it as it would without a Drain.
 `loop.add_signal_handler` does not work: on granian with uvloop it loses the server's own, and the process never ends.
 """
 
@@ -68,7 +68,7 @@ class SigtermHandler:
         self._set_handler(previous)
 
     def reinstall(self) -> None:
-        """Install it again if another handler replaced it: uvloop's does, each time its loop is run."""
+        """Install it again if another handler replaced it: uvloop sets its own each time a loop runs."""
         if not self._installed:
             return
         present = signal.getsignal(signal.SIGTERM)

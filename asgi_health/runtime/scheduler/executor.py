@@ -6,14 +6,14 @@ from collections.abc import Callable
 from contextvars import Context
 from functools import partial
 from inspect import isawaitable, iscoroutine
+from operator import attrgetter
 from threading import Thread
 
-from ...core.check import CheckFunction
+from ...core.check import Check, CheckFunction
 from ...core.engine import Engine
 from ...core.result import Result, failure, interpret, unhealthy
 from ...core.schedule import DueRuns, Run
 from ..backends.interface import CLEANUP_SECONDS, Backend, Flag, Task
-from .never_awaited import fail_when_never_awaited
 
 BATCH = 64
 """Runs started in one iteration of the loop. Ten thousand checks that are due together must not block it."""
@@ -30,6 +30,11 @@ class Executor:
         self._tasks: dict[Run, Task] = {}
         self._given_up: set[Run] = set()
         self._on_finished: Callable[[], None] = _nothing
+        self._function_of: Callable[[Check], CheckFunction] = attrgetter("run")
+        if sys.flags.dev_mode:
+            from .never_awaited import fail_when_never_awaited
+
+            self._function_of = fail_when_never_awaited
 
     def __contains__(self, run: Run) -> bool:
         return run in self._tasks
@@ -50,7 +55,7 @@ class Executor:
             if task := self._tasks.get(run):
                 task.cancel()
         for run in due.start:
-            call = fail_when_never_awaited(run.check) if sys.flags.dev_mode else run.check.run
+            call = self._function_of(run.check)
             if run.check.is_async:
                 self._start_task(run, call, backend)
             else:

@@ -19,7 +19,7 @@ Warn = Callable[[Coroutine[Any, Any, Any]], None]
 
 
 class DroppedCoroutines:
-    """The coroutines that one run has dropped until it was over: a task that it started may drop more later."""
+    """The coroutines that one run dropped before it ended: a task that it started may drop more later."""
 
     __slots__ = ("dropped", "over")
 

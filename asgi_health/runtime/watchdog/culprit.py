@@ -10,9 +10,9 @@ from traceback import FrameSummary
 def culprit(stack: Sequence[FrameSummary]) -> str:
     """Return the name and the place of the frame that most likely blocks. `stack` has the innermost frame last.
 
-    That is the innermost frame of the app. An installed app is recognised by elimination: the first package, seen from
-    the server, that is neither server, framework, instrumentation nor ours. So the same stall is reported in the same
-    way, wherever in a driver it is seen. Generated code is skipped, because it has no source line.
+    That is the innermost frame of the app. Where the app is an installed package, it is the outermost package that is
+    not a server, a framework, an instrumentation or this package. So the same stall is reported in the same way,
+    wherever in a driver it is seen. Generated code is skipped, because it has no source line.
     """
     lines = [frame for frame in stack if not _is_generated(frame.filename)]
     own = [frame for frame in lines if not frame.filename.startswith(_STANDARD) and _package(frame.filename) is None]

@@ -7,6 +7,7 @@ from traceback import StackSummary, format_list, walk_stack
 from types import CodeType
 
 from ...core.logger import logger
+from .culprit import culprit
 from .loop_heartbeat import PERIOD, LoopHeartbeat
 
 LOGGED_WHILE_BLOCKED_AFTER = 10.0
@@ -29,9 +30,6 @@ class StallDetector:
     """
 
     def __init__(self, heartbeat: LoopHeartbeat, slow: float, on_stall: Callable[[float], None]) -> None:
-        from .culprit import culprit  # not at the top: sysconfig, which only an app that runs needs
-
-        self._culprit = culprit
         self._heartbeat = heartbeat
         self._slow = slow
         self._on_stall = on_stall
@@ -85,7 +83,7 @@ class StallDetector:
         self._not_logged = 0
         if stack:
             lines = "".join(format_list(stack[-MAX_FRAMES:])).rstrip()
-            logger.warning("the event loop %s by %s%s\n%s", what, self._culprit(stack), more, lines)
+            logger.warning("the event loop %s by %s%s\n%s", what, culprit(stack), more, lines)
         elif stack is None:
             logger.warning("the event loop %s; the code that blocked it was not seen%s", what, more)
         else:

@@ -33,3 +33,13 @@ class Smtp(Server):
     def commands(self) -> list[str]:
         """Return the commands that it has got, without what stands behind them."""
         return re.findall(r">> b'(\w+)", self._log.read_text())
+
+
+class SmtpOverTls(Smtp):
+    """The same with implicit TLS."""
+
+    name = "smtp over tls"
+
+    def __init__(self, folder: Path, port: int) -> None:
+        super().__init__(folder, port)
+        self.daemon.command.append("tls")

@@ -1,6 +1,7 @@
-"""A mail server, aiosmtpd, for one user, with STARTTLS and without: python smtp_server.py PORT USER PASSWORD CERT
+"""A mail server, aiosmtpd, for one user, with STARTTLS and without: python smtp_server.py PORT USER PASSWORD CERT [tls]
 
-CERT is a file with a key and its certificate. The commands that the server gets are on its standard error.
+CERT is a file with a key and its certificate. With "tls", each connection begins with a handshake (implicit TLS). The
+commands that the server gets are on its standard error.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from aiosmtpd.handlers import Sink
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 
-async def main(port: str, user: str, password: str, cert: str) -> None:
+async def main(port: str, user: str, password: str, cert: str, tls: str = "") -> None:
     login = LoginPassword(user.encode(), password.encode())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert)
@@ -24,13 +25,15 @@ async def main(port: str, user: str, password: str, cert: str) -> None:
         return SMTP(
             Sink(),
             hostname="mail.test",
-            tls_context=context,
+            tls_context=None if tls else context,
             authenticator=authenticate,
             auth_required=True,
             auth_require_tls=False,
         )
 
-    server = await asyncio.get_running_loop().create_server(connection, "127.0.0.1", int(port))
+    server = await asyncio.get_running_loop().create_server(
+        connection, "127.0.0.1", int(port), ssl=context if tls else None
+    )
     await server.serve_forever()
 
 
