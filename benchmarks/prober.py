@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from .servers import HOST
 
-PATIENCE = 5.0
+TIMEOUT = 5.0
 """Seconds after which a probe gives up. The kubelet's default is 1."""
 
 
@@ -19,18 +19,18 @@ class Probe:
     """0 when it gave up or was refused."""
 
 
-async def probe(port: int, path: str, patience: float = PATIENCE) -> Probe:
+async def probe(port: int, path: str, timeout: float = TIMEOUT) -> Probe:
     """Send one probe."""
-    return await probe_at(f"{HOST}:{port}", path, patience)
+    return await probe_at(f"{HOST}:{port}", path, timeout)
 
 
-async def probe_at(address: str, path: str, patience: float = PATIENCE) -> Probe:
+async def probe_at(address: str, path: str, timeout: float = TIMEOUT) -> Probe:
     """Send one probe to host:port or to a unix socket; an address with a slash is the path of one."""
     started = time.perf_counter()
     status = 0
     writer: asyncio.StreamWriter | None = None
     try:
-        async with asyncio.timeout(patience):
+        async with asyncio.timeout(timeout):
             if "/" in address:
                 reader, writer = await asyncio.open_unix_connection(address)
             else:
@@ -54,11 +54,11 @@ async def burst(port: int, path: str, count: int) -> list[Probe]:
     return await asyncio.gather(*(probe(port, path) for _ in range(count)))
 
 
-async def stream(port: int, path: str, every: float, seconds: float, patience: float = PATIENCE) -> list[Probe]:
+async def stream(port: int, path: str, every: float, seconds: float, timeout: float = TIMEOUT) -> list[Probe]:
     """Send a probe each `every` seconds, without waiting for the answers of the earlier ones."""
     probes = []
     end = asyncio.get_running_loop().time() + seconds
     while asyncio.get_running_loop().time() < end:
-        probes.append(asyncio.create_task(probe(port, path, patience)))
+        probes.append(asyncio.create_task(probe(port, path, timeout)))
         await asyncio.sleep(every)
     return list(await asyncio.gather(*probes))

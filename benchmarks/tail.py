@@ -83,16 +83,16 @@ async def _hang(up: list[Server], mode: Mode, case: str, plan: Plan, results: Re
         each.state.mode = mode
     await asyncio.sleep(1.2 * EXPIRY)
     before = {each.contender.name: each.state.runs for each in up}
-    patience = plan.pick(prober.PATIENCE, 2.5)
+    timeout = plan.pick(prober.TIMEOUT, 2.5)
     seconds = plan.pick(4.0, 1.5)
     taken = await asyncio.gather(
-        *(prober.stream(each.port, each.contender.ready, 0.1, seconds, patience) for each in up)
+        *(prober.stream(each.port, each.contender.ready, 0.1, seconds, timeout) for each in up)
     )
     for each, probes in zip(up, taken, strict=True):
         longest = max(result.seconds for result in probes)
         late = fmean(result.seconds > 1.0 for result in probes)
         note = f"{late:.0%} over 1 s" if late else ""
-        if longest >= patience:
+        if longest >= timeout:
             note = f"given up; {note}"
         results.add(Figure("tail", case, each.contender.name, "ms", spread([1000 * longest]), note=note))
         if each.contender is not LIMIT:

@@ -40,6 +40,6 @@ def group_of(item: pytest.Item) -> str:
         for name in ("driver", "server"):
             if name in callspec.params:
                 return f"checks {callspec.params[name]}"
-    # pytest orders tests by these scopes too.
+    # Private: pytest orders tests by these scopes, and shows them in no other way.
     shared = [name for name in callspec.params if callspec._arg2scope[name].value != "function"]
     return " ".join(f"{name} {callspec.params[name]}" for name in shared)

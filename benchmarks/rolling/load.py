@@ -12,7 +12,7 @@ from tests.servers.wire import Answer, Parser, request
 
 from .backend import Address
 
-PATIENCE = 10.0
+TIMEOUT = 10.0
 """Seconds until a client gives up an answer."""
 PAUSE = 0.02
 """Seconds between two requests of a client."""
@@ -38,7 +38,7 @@ CLIENTS = (
 
 
 @dataclass
-class Tally:
+class Outcomes:
     """The outcomes of the requests. Only the thread of the clients writes; other threads may read at any time."""
 
     answered: Counter[str] = field(default_factory=Counter)
@@ -56,14 +56,14 @@ class Lost(Exception):
 
 
 @contextmanager
-def load(address: Address, tally: Tally, patience: float = PATIENCE) -> Iterator[None]:
+def load(address: Address, outcomes: Outcomes, timeout: float = TIMEOUT) -> Iterator[None]:
     """Run the clients until the end of the block; then wait until each open request has its outcome."""
     stop = threading.Event()
     failures: list[BaseException] = []
 
     def run() -> None:
         try:
-            asyncio.run(_run_clients(address, tally, patience, stop))
+            asyncio.run(_run_clients(address, outcomes, timeout, stop))
         except BaseException as error:  # a fault of the clients themselves: it must not count as "nothing lost"
             failures.append(error)
 
@@ -78,21 +78,21 @@ def load(address: Address, tally: Tally, patience: float = PATIENCE) -> Iterator
         raise failures[0]
 
 
-async def _run_clients(address: Address, tally: Tally, patience: float, stop: threading.Event) -> None:
+async def _run_clients(address: Address, outcomes: Outcomes, timeout: float, stop: threading.Event) -> None:
     numbers = count()
     async with asyncio.TaskGroup() as group:
         for client in CLIENTS:
-            group.create_task(_run_client(client, address, tally, patience, stop, numbers))
+            group.create_task(_run_client(client, address, outcomes, timeout, stop, numbers))
 
 
 async def _run_client(
-    client: Client, address: Address, tally: Tally, patience: float, stop: threading.Event, numbers: Iterator[int]
+    client: Client, address: Address, outcomes: Outcomes, timeout: float, stop: threading.Event, numbers: Iterator[int]
 ) -> None:
     connection: Connection | None = None
     while not stop.is_set():
         path = f"{client.path}/{next(numbers)}"
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(timeout):
                 if connection is None:
                     connection = await Connection.open(address)
                 answer = await connection.ask(path, keep=client.keeps)
@@ -101,10 +101,10 @@ async def _run_client(
             if answer.body != path.encode():
                 raise Lost("the answer to another request")
         except (OSError, Lost) as error:  # TimeoutError is an OSError
-            tally.lost[f"{client.name}: {error if isinstance(error, Lost) else type(error).__name__}"] += 1
+            outcomes.lost[f"{client.name}: {error if isinstance(error, Lost) else type(error).__name__}"] += 1
             keeps = False
         else:
-            tally.answered[client.name] += 1
+            outcomes.answered[client.name] += 1
             keeps = client.keeps and answer.all("connection") != ["close"]
         if connection is not None and not keeps:
             connection.close()

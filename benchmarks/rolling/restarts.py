@@ -14,7 +14,7 @@ from tests.support.waiting import wait_until
 from .app import Settings
 from .backend import Address, held_port, launched
 from .haproxy import Balancer, View, balancing
-from .load import Tally, load
+from .load import Outcomes, load
 
 DELAY = 1.0
 """Seconds of the drain: twenty of HAProxy's checks, and three of the slow requests."""
@@ -97,21 +97,21 @@ def pair(server: Server, settings: Settings) -> Iterator[Pair]:
 
 def roll(server: Server, settings: Settings, restarts: int) -> Outcome:
     """Restart two backends in turn under continuous load, `restarts` times in all."""
-    tally = Tally()
+    outcomes = Outcomes()
     with pair(server, settings) as backends:
         balancer = backends.balancer
-        with load(balancer.address, tally):
-            _wait_for_more(tally)
+        with load(balancer.address, outcomes):
+            _wait_for_more(outcomes)
             exits = []
             for turn in range(restarts):
                 exits.append(backends.restart(BACKENDS[turn % len(BACKENDS)]))
-                _wait_for_more(tally)
+                _wait_for_more(outcomes)
         views = tuple(balancer.see(number) for number in BACKENDS)
         drains = sum(balancer.drains(number) for number in BACKENDS)
-        return Outcome(tally.answered, tally.lost, drains, views, tuple(exits), balancer.log)
+        return Outcome(outcomes.answered, outcomes.lost, drains, views, tuple(exits), balancer.log)
 
 
-def _wait_for_more(tally: Tally) -> None:
+def _wait_for_more(outcomes: Outcomes) -> None:
     """Wait for twenty more requests, so that both backends have served some."""
-    before = tally.requests
-    wait_until(lambda: tally.requests > before + 20, "the clients get answers")
+    before = outcomes.requests
+    wait_until(lambda: outcomes.requests > before + 20, "the clients get answers")

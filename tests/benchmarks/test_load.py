@@ -96,7 +96,7 @@ def test_a_probe_reports_the_status_and_gives_up_when_its_patience_ends() -> Non
         async with _site(OK) as port:
             answered = await prober.probe(port, "/")
         async with _site(b"") as port:
-            ignored = await prober.probe(port, "/", patience=0.05)
+            ignored = await prober.probe(port, "/", timeout=0.05)
         return answered, ignored
 
     answered, ignored = asyncio.run(run())

@@ -174,6 +174,20 @@ async def recovers(run: CheckFunction, seconds: float = 30.0) -> None:
         await anyio.sleep(0.05)
 
 
+async def until_message(run: CheckFunction, pattern: str, timeout: float = TIMEOUT) -> None:
+    """Run the check again and again, for at most 30 seconds, until its message matches.
+
+    Args:
+        run: The check.
+        pattern: A regular expression that is searched in the message.
+        timeout: Deadline of each run (seconds).
+    """
+    end = anyio.current_time() + 30.0
+    while not re.search(pattern, (result := (await observe(run, timeout)).result).message):
+        assert anyio.current_time() < end, f"not within 30 s: {pattern}, but {result}"
+        await anyio.sleep(0.05)
+
+
 async def threads_ended() -> None:
     """Wait for the plain functions whose deadline has passed, before what they use is closed."""
     await wait_until_async(lambda: not _in_threads, "plain functions have ended")

@@ -40,6 +40,7 @@ async def test_a_queue_that_is_not_there_fails(server: Aws) -> None:
 
 async def test_the_retries_of_the_application_s_client_are_not_changed(server: Aws) -> None:
     async with opens("s3")(Target(server.port)) as client:
+        # Private: the check replaces nothing of the client, and no public name shows that.
         endpoint, before = client._endpoint, dict(vars(client._endpoint))
         await expect(s3_bucket(client, BUCKET), Status.HEALTHY, "^$")
         assert client._endpoint is endpoint

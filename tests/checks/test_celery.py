@@ -20,7 +20,7 @@ from tests.support.waiting import wait_until_async
 
 from .conftest import GetServer
 from .daemon import Daemon
-from .observe import CheckFunction, expect, observe, recovers, threads_ended
+from .observe import expect, observe, recovers, threads_ended, until_message
 from .rows.celery import BROKERS, app_of, close_pools, working
 from .rows.row import CELERY_GROUPS
 from .servers import Target
@@ -83,14 +83,6 @@ async def restartable(server: Server) -> AsyncGenerator[tuple[str, Callable[[], 
 async def start_worker(address: str, tmp_path: Path) -> AsyncIterator[StartWorker]:
     async with AsyncExitStack() as stack:
         yield lambda: stack.enter_async_context(working(address, tmp_path))
-
-
-async def until_message(run: CheckFunction, message: str) -> None:
-    """Run it until it fails with `message`."""
-    end = anyio.current_time() + 30
-    while not re.search(message, (result := (await observe(run)).result).message):
-        assert anyio.current_time() < end, f"not within 30 s: {message}, but {result}"
-        await anyio.sleep(0.05)
 
 
 async def test_a_worker_counts_until_it_dies(address: str, start_worker: StartWorker) -> None:
@@ -338,7 +330,7 @@ async def test_a_silent_broker_blocks_no_thread(server: Server, address: str, ma
 
 async def test_a_pool_whose_usage_cannot_be_seen_is_healthy(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     app = app_of(address)
-    monkeypatch.delattr(app.pool, "_dirty")
+    monkeypatch.delattr(app.pool, "_dirty")  # private: what the check reads, and a release of kombu may remove
     assert (await expect(celery_broker(app), Status.HEALTHY, "^$")).data == {}
 
 

@@ -73,6 +73,7 @@ async def test_a_run_does_not_fail_a_query_of_the_application_in_its_session(ser
         check = clickhouse_client(client)
         proxy.delay(0.2)
         running = asyncio.create_task(observe(check))
+        # Private: the session is what two queries at once are refused for.
         await wait_until_async(lambda: client._backend._active_session is not None, "the check has asked")
         assert await client.command("SELECT 2") == 2
         assert (await running).result.status is Status.HEALTHY
@@ -128,7 +129,7 @@ async def test_what_is_opened_while_all_connections_are_in_use_is_closed_again(s
 
 async def test_a_client_that_hides_errors_hides_no_reason(free_port: int) -> None:
     client = Client("http", "127.0.0.1", free_port, show_clickhouse_errors=False)
-    client._backend.ensure_session()
+    client._backend.ensure_session()  # private: the public functions ask the server first
     try:
         await expect(clickhouse_client(client), Status.UNHEALTHY, REFUSED)
     finally:

@@ -261,4 +261,5 @@ async def raise_for_status(response: httpx.Response) -> None:
 
 
 def pool_of(client: Any) -> Any:
+    # Private: httpx has no public name for its pool.
     return client._transport._pool

@@ -72,7 +72,7 @@ async def test_the_extra_connection_for_an_exhausted_pool_is_closed(server: Memc
 
 async def test_a_pool_is_exhausted_at_its_smallest_number_of_connections(server: Memcached) -> None:
     client = aiomcache.Client("127.0.0.1", server.port, pool_size=8, pool_minsize=1)
-    connection = await client._pool.acquire()
+    connection = await client._pool.acquire()  # private: aiomcache has no public way to keep a connection
     await expect(aiomcache_client(client), Status.DEGRADED, "^pool exhausted: 1 of 1 in use$")
     client._pool.release(connection)
     await expect(aiomcache_client(client), Status.HEALTHY, "")

@@ -1,10 +1,7 @@
 """What is special about NATS: what its user may do."""
 
-import re
 from collections.abc import Iterator
-from typing import Any
 
-import anyio
 import nats
 import pytest
 
@@ -13,7 +10,7 @@ from asgi_health.checks.nats import nats_client
 from tests.support.waiting import wait_until_async
 
 from .conftest import GetServer
-from .observe import expect, observe
+from .observe import expect, until_message
 from .rows.nats import REFUSED, RESET, open_client
 from .servers import Server, Target
 from .servers.nats import WEAK
@@ -57,10 +54,3 @@ async def test_a_client_that_fails_to_reconnect_reports_why_from_its_first_attem
         await expect(check, Status.HEALTHY, "^$")
         server.daemon.kill()
         await until_message(check, REFUSED)
-
-
-async def until_message(check: Any, message: str) -> None:
-    end = anyio.current_time() + 15
-    while not re.search(message, (found := (await observe(check)).result).message):
-        assert anyio.current_time() < end, found
-        await anyio.sleep(0.02)

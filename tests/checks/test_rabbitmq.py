@@ -1,7 +1,6 @@
 """What is special about RabbitMQ: what a run costs, by its own counters."""
 
 import gc
-import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -9,7 +8,6 @@ from typing import Any
 
 import aio_pika
 import aio_pika.abc
-import anyio
 import pytest
 
 from asgi_health import Status
@@ -17,7 +15,7 @@ from asgi_health.checks.amqp import aio_pika_connection, rabbitmq_queue
 from tests.support.waiting import wait_until_async
 
 from .conftest import GetServer
-from .observe import CheckFunction, expect, observe
+from .observe import expect, observe, until_message
 from .rows import Row
 from .rows.amqp import ROWS as AMQP_ROWS
 from .rows.amqp import open_plain, open_robust, url_of
@@ -90,18 +88,10 @@ async def test_a_connection_that_the_server_blocks_fails_until_it_is_unblocked(s
             await wait_until_async(lambda: server.ask("rabbit_alarm:get_alarms()") != "[]", "the alarm is raised")
             await expect(check, Status.HEALTHY, "^$")  # it has not published
             await channel.default_exchange.publish(aio_pika.Message(b"news"), "nowhere", mandatory=False)
-            await until_message(check, "^the server blocks the connection: it is short of memory or disk$")
+            await until_message(check, "^the server blocks the connection: it is short of memory or disk$", 1.0)
         finally:
             server.ask(f"vm_memory_monitor:set_vm_memory_high_watermark({watermark})")
-        await until_message(check, "^$")
-
-
-async def until_message(check: CheckFunction, message: str) -> None:
-    """Run it until its message matches."""
-    end = anyio.current_time() + 30
-    while not re.search(message, (result := (await observe(check, 1.0)).result).message):
-        assert anyio.current_time() < end, f"not within 30 s: {message}, but {result}"
-        await anyio.sleep(0.05)
+        await until_message(check, "^$", 1.0)
 
 
 async def test_a_plain_connection_that_was_lost_fails_until_the_application_has_another(server: RabbitMQ) -> None:

@@ -185,7 +185,7 @@ async def test_the_retries_of_a_client_are_restored_after_a_run(
         single.start()
         connection = client.connection_pool.get_available_connection()
         await client.connection_pool.release(connection)
-        assert connection.retry._retries == 10
+        assert connection.retry._retries == 10  # private: redis-py has no public name for it
 
 
 @each_row

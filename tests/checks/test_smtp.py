@@ -45,7 +45,7 @@ def server(get_server: GetServer) -> Iterator[Smtp]:
     ],
     ids=["plain", "starttls"],
 )
-async def test_a_run_logs_in_asks_and_says_goodbye(server: Smtp, start_tls: bool, said: list[str]) -> None:
+async def test_a_run_logs_in_asks_and_quits(server: Smtp, start_tls: bool, said: list[str]) -> None:
     async with opener(start_tls=start_tls)(Target(server.port)) as new_client:
         before = len(server.commands())
         await expect(aiosmtplib_client(new_client), Status.HEALTHY, "^$")

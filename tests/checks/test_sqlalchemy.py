@@ -26,11 +26,11 @@ pytestmark = pytest.mark.anyio
 
 on_postgres = pytest.mark.xdist_group("checks postgres")
 
-Given = Callable[[Any], Any]
+MakeArgument = Callable[[Any], Any]
 
 
 @pytest.fixture(params=["as it is", "by a function"])
-def given(request: pytest.FixtureRequest) -> Given:
+def make_argument(request: pytest.FixtureRequest) -> MakeArgument:
     by_function = request.param == "by a function"
     return lambda engine: (lambda: engine) if by_function else engine
 
@@ -43,10 +43,10 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("pool", [NullPool, StaticPool, AsyncAdaptedQueuePool])
-async def test_an_async_engine_with_any_pool(file: Path, given: Given, pool: Any) -> None:
+async def test_an_async_engine_with_any_pool(file: Path, make_argument: MakeArgument, pool: Any) -> None:
     engine = create_async_engine(f"sqlite+aiosqlite:///{file}", poolclass=pool)
     try:
-        result = await expect(sqlalchemy_engine(given(engine)), Status.HEALTHY, "^$")
+        result = await expect(sqlalchemy_engine(make_argument(engine)), Status.HEALTHY, "^$")
     finally:
         await engine.dispose()
     assert bool(result.data) is (pool is AsyncAdaptedQueuePool)
@@ -54,11 +54,11 @@ async def test_an_async_engine_with_any_pool(file: Path, given: Given, pool: Any
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("pool", [NullPool, StaticPool, QueuePool])
-async def test_a_plain_engine_with_any_pool(file: Path, given: Given, pool: Any) -> None:
+async def test_a_plain_engine_with_any_pool(file: Path, make_argument: MakeArgument, pool: Any) -> None:
     options = {"check_same_thread": False}
     engine = create_engine(f"sqlite:///{file}", poolclass=pool, connect_args=options)
     try:
-        result = await expect(sqlalchemy_engine(given(engine)), Status.HEALTHY, "^$")
+        result = await expect(sqlalchemy_engine(make_argument(engine)), Status.HEALTHY, "^$")
     finally:
         engine.dispose()
     assert bool(result.data) is (pool is QueuePool)

@@ -204,6 +204,7 @@ async def test_sixty_runs_leak_nothing(https: Https) -> None:
     [
         ({"host": "https://host"}, ValueError, "host must be"),
         ({"port": "443"}, TypeError, "port must be"),
+        # Private, and yet what people copy into their programs.
         ({"context": ssl._create_unverified_context()}, ValueError, "context must have verify_mode CERT_REQUIRED"),
         ({"context": nameless()}, ValueError, "context must have check_hostname"),
         ({"warn_days": -1}, ValueError, "warn_days must be"),

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from benchmarks.rolling.backend import Address, held_port
-from benchmarks.rolling.load import CLIENTS, Tally, load
+from benchmarks.rolling.load import CLIENTS, Outcomes, load
 
 from ..support.waiting import wait_until
 
@@ -91,27 +91,27 @@ def serving(behaviour: Behaviour) -> Iterator[Address]:
                 connection.close()
 
 
-def count(address: Address, patience: float = 10.0) -> Tally:
+def count(address: Address, timeout: float = 10.0) -> Outcomes:
     """Return the outcomes when each kind of client has one."""
-    tally = Tally()
-    with load(address, tally, patience):
+    outcomes = Outcomes()
+    with load(address, outcomes, timeout):
         wait_until(
-            lambda: {key.split(":")[0] for key in [*tally.answered, *tally.lost]} == NAMES,
+            lambda: {key.split(":")[0] for key in [*outcomes.answered, *outcomes.lost]} == NAMES,
             "each has an outcome",
         )
-    return tally
+    return outcomes
 
 
-def assert_lost(tally: Tally, *reasons: str) -> None:
-    assert not tally.answered
-    assert {key.split(": ")[1] for key in tally.lost} <= set(reasons)
+def assert_lost(outcomes: Outcomes, *reasons: str) -> None:
+    assert not outcomes.answered
+    assert {key.split(": ")[1] for key in outcomes.lost} <= set(reasons)
 
 
 def test_right_answers_are_counted() -> None:
     with serving(right) as address:
-        tally = count(address)
-    assert set(tally.answered) == NAMES
-    assert not tally.lost
+        outcomes = count(address)
+    assert set(outcomes.answered) == NAMES
+    assert not outcomes.lost
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_any_other_outcome_is_lost(behaviour: Behaviour, reasons: list[str]) -> 
 
 def test_an_answer_that_does_not_come_is_lost() -> None:
     with serving(is_silent) as address:
-        assert_lost(count(address, patience=0.1), "TimeoutError")
+        assert_lost(count(address, timeout=0.1), "TimeoutError")
 
 
 def test_a_refused_connection_is_lost() -> None:
@@ -140,5 +140,5 @@ def test_a_refused_connection_is_lost() -> None:
 
 
 def test_a_fault_of_the_clients_themselves_is_raised() -> None:
-    with pytest.raises(ExceptionGroup, match="TaskGroup"), load(("127.0.0.1", 1 << 16), Tally()):
+    with pytest.raises(ExceptionGroup, match="TaskGroup"), load(("127.0.0.1", 1 << 16), Outcomes()):
         wait_until(lambda: all(thread.name != "load" for thread in threading.enumerate()), "the clients have ended")

@@ -27,9 +27,10 @@ from benchmarks.rolling.servers import DAPHNE, HYPERCORN_WORKERS, SERVERS, UVICO
 
 from ..apps import plain_app
 from ..support.waiting import wait_until
-from .process import EXIT, Exit, Running, wait_for_boot
+from .process import EXIT, Exit, Running
 from .servers import Server
 from .wire import Answer, Connection, request
+from .workers import wait_until_draining, wait_until_ready
 
 T = TypeVar("T")
 
@@ -148,20 +149,6 @@ def start(stack: ExitStack, server: Server, drain: dict[str, Any] | None) -> Run
     running = launch(stack, server, drain)
     wait_until_ready(running)
     return running
-
-
-def wait_until_ready(running: Running) -> None:
-    """Wait for every worker: one that still imports the app has no handlers yet."""
-    wait_for_boot(running)
-    running.wait_for_status("/readyz", 200)
-    if running.server is UVICORN_WORKERS:
-        wait_until(lambda: running.log.count("Application startup complete") == 2, lambda: f"both serve\n{running.log}")
-
-
-def wait_until_draining(running: Running) -> None:
-    """Wait for every worker: the signal reaches one after the other."""
-    workers = 2 if running.server is UVICORN_WORKERS else 1
-    wait_until(lambda: running.log.count("SIGTERM: draining") == workers, lambda: f"it drains\n{running.log}")
 
 
 def to_all_processes(running: Running, number: int) -> None:

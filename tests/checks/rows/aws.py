@@ -39,6 +39,7 @@ def opens(service: str) -> Open:
 @asynccontextmanager
 async def occupy(client: Any) -> AsyncGenerator[None]:
     """Take the connections of the client, as unfinished uploads do."""
+    # Private: aiobotocore has no public name for its pool, and `len` of its connections is what exhausts it.
     session = await client._endpoint.http_session._get_session(None)
 
     async def endless() -> AsyncGenerator[bytes]:

@@ -39,7 +39,7 @@ def opener(*, session: str | None) -> Open:
             autogenerate_session_id=False,
         )
         try:
-            await client._initialize()
+            await client._initialize()  # private: the public functions call it with their first query
         except Error:
             # It asks the server first of all. What follows is as if the server had answered, and has changed since.
             client._backend.ensure_session()
@@ -56,6 +56,7 @@ async def occupy(client: Any) -> AsyncGenerator[None]:
     """Connections on which a query runs that has answered with its first rows."""
     async with AsyncExitStack() as stack:
         for _ in range(SIZE):
+            # Private: the client itself gives a connection back only after it has read all rows.
             request = client._session.post(client.url, params={"query": "SELECT * FROM system.numbers"})
             await stack.enter_async_context(request)
         yield

@@ -74,7 +74,7 @@ async def close(client: Any) -> None:
     stopping = asyncio.ensure_future(client.stop())
     await asyncio.wait([stopping])
     if stopping.cancelled():  # by itself: a consumer of aiokafka whose fetch has just failed stops so
-        await client._client.close()
+        await client._client.close()  # private: stop() cannot be called a second time
     else:
         stopping.result()
 

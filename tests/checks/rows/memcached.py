@@ -26,6 +26,7 @@ async def open_aiomcache(target: Target) -> AsyncGenerator[Any]:
 
 @asynccontextmanager
 async def occupy_aiomcache(client: Any) -> AsyncGenerator[None]:
+    # Private: aiomcache has no public way to keep a connection.
     taken = [await client._pool.acquire() for _ in range(SIZE)]
     try:
         yield

@@ -37,6 +37,7 @@ async def open_pymongo(target: Target) -> AsyncGenerator[Any]:
 async def occupy_pymongo(client: Any) -> AsyncGenerator[None]:
     """Check out connections, as cursors do that keep theirs."""
     await client.admin.command("ping")
+    # Private: a cursor that keeps its connection needs more rows than the test has.
     (server,) = client._topology._servers.values()
     async with AsyncExitStack() as stack:
         for _ in range(SIZE):

@@ -18,7 +18,7 @@ SIZE = 2
 DATABASES = {"health": 0, "nowhere": 99}
 DRIVERS: dict[str, Any] = {"redis": redis, "valkey": valkey}
 
-REVIVES = "a client that was closed connects anew"
+RECONNECTS = "a closed client connects again"
 ONE_DATABASE = "a cluster has one database"
 
 
@@ -116,7 +116,7 @@ async def occupy_cluster(client: Any) -> AsyncGenerator[None]:
             await connection.connect()
         yield
     finally:
-        node._free.extend(taken)
+        node._free.extend(taken)  # private: a node of a cluster has no public way to keep a connection
 
 
 async def close(client: Any) -> None:
@@ -154,7 +154,7 @@ def single(server: str, check: Any, opened: Open) -> Row:
         extra=driver,
         occupy=occupy_pool,
         messages=MESSAGES,
-        without={"closed": REVIVES},
+        without={"closed": RECONNECTS},
     )
 
 
@@ -172,7 +172,7 @@ ROWS = (
         extra="redis",
         occupy=occupy_cluster,
         messages=OF_A_CLUSTER,
-        without={"closed": REVIVES, "wrong_database": ONE_DATABASE},
+        without={"closed": RECONNECTS, "wrong_database": ONE_DATABASE},
     ),
     single("valkey", valkey_client, plain("valkey", "Valkey")),
     single("valkey-sentinel", valkey_client, behind_sentinel("valkey")),

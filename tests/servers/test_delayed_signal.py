@@ -16,8 +16,9 @@ from benchmarks.rolling.backend import held_port, launched
 from benchmarks.rolling.servers import DAPHNE, SERVERS, UVICORN_WORKERS
 
 from ..support.waiting import wait_until
-from .process import Exit, Running, wait_for_boot
+from .process import Exit, Running
 from .servers import Server
+from .workers import wait_until_draining, wait_until_ready
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -83,18 +84,6 @@ def results(drainer: Server) -> Results:
 def ended(running: Running) -> tuple[Exit, float]:
     end = running.wait_for_exit()
     return end, time.monotonic()
-
-
-def wait_until_ready(running: Running) -> None:
-    wait_for_boot(running)
-    running.wait_for_status("/readyz", 200)
-    if running.server is UVICORN_WORKERS:
-        wait_until(lambda: running.log.count("Application startup complete") == 2, lambda: f"both serve\n{running.log}")
-
-
-def wait_until_draining(running: Running) -> None:
-    workers = 2 if running.server is UVICORN_WORKERS else 1
-    wait_until(lambda: running.log.count("SIGTERM: draining") >= workers, lambda: f"it drains\n{running.log}")
 
 
 def test_a_server_ends_although_the_lifespan_raises_during_a_drain(results: Results, drainer: Server) -> None:
