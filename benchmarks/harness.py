@@ -1,4 +1,7 @@
-"""An ASGI server without sockets: it sends an app the lifespan and the requests that a server would send."""
+"""An ASGI server without sockets: it sends an app the lifespan and the requests that a server would send.
+
+Not the callers of tests/support, whose checks of each message would be measured too.
+"""
 
 import asyncio
 import tracemalloc

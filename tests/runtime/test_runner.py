@@ -98,7 +98,7 @@ def test_a_runner_that_crashes_is_logged_and_starts_again_after_growing_pauses(
             raise RuntimeError("an error of the engine")
         return due(self, now, at_most=at_most)
 
-    monkeypatch.setattr(Engine, "due", broken)
+    monkeypatch.setattr(Engine, "due", broken)  # only an error of our own can make the runner crash
 
     async def main() -> None:
         health = Health([healthy_check()], clock=clock)
