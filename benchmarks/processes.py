@@ -28,6 +28,7 @@ def environment(**more: str) -> dict[str, str]:
         "PYTHONMALLOC",
         "PYTHONTRACEMALLOC",
         "COVERAGE_PROCESS_START",
+        "COVERAGE_PROCESS_CONFIG",
         "PYTHONDONTWRITEBYTECODE",
     )
     inherited = {key: value for key, value in os.environ.items() if key not in unwanted}

@@ -15,6 +15,7 @@ import httpx
 
 NEEDED = ("chromium", "chromedriver")
 PACKAGES = "chromium chromium-driver"  # the names in Debian
+DRIVER_STARTS = 5
 COMMAND_TIMEOUT = 30.0  # seconds for one command; the first one starts the browser
 
 
@@ -80,28 +81,32 @@ def open_browser(folder: Path) -> Iterator[Browser]:
 
 @contextmanager
 def _driver(folder: Path) -> Iterator[str]:
-    driver = subprocess.Popen(
-        ["chromedriver", "--port=0"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=os.environ | {"HOME": str(folder)},
-        start_new_session=True,
-    )
-    assert driver.stdout is not None
-    output = ""
-    try:
-        for line in driver.stdout:
-            output += line
-            if found := re.search(r"successfully on port (\d+)", line):
-                yield f"http://127.0.0.1:{found[1]}"
-                break
-        else:
-            raise AssertionError(f"chromedriver did not start\n{output}")
-    finally:
-        os.killpg(driver.pid, signal.SIGKILL)  # kills the browser too if it has not closed
-        driver.stdout.close()
-        driver.wait()
+    # It binds a free port of IPv4 first, and then the same one of IPv6, which another process may have by then.
+    for _ in range(DRIVER_STARTS):
+        driver = subprocess.Popen(
+            ["chromedriver", "--port=0"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ | {"HOME": str(folder)},
+            start_new_session=True,
+        )
+        assert driver.stdout is not None
+        output = ""
+        try:
+            for line in driver.stdout:
+                output += line
+                if found := re.search(r"successfully on port (\d+)", line):
+                    yield f"http://127.0.0.1:{found[1]}"
+                    return
+        finally:
+            try:
+                os.killpg(driver.pid, signal.SIGKILL)  # kills the browser too if it has not closed
+            except ProcessLookupError:  # it has ended by itself
+                pass
+            driver.stdout.close()
+            driver.wait()
+    raise AssertionError(f"chromedriver did not start\n{output}")
 
 
 def _capabilities(folder: Path) -> dict[str, object]:
