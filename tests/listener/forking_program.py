@@ -10,11 +10,10 @@ from asgi_health import Health, Listener
 
 async def main() -> None:
     async with Health().running(listener=Listener(sys.argv[1])):
-        child = os.fork()
-        if child == 0:
+        if os.fork() == 0:
+            print(os.getpid(), flush=True)  # by the child, after it has closed what it inherited
             time.sleep(60.0)  # noqa: ASYNC251  in a process of its own
             os._exit(0)
-        print(child, flush=True)
         await asyncio.sleep(60.0)
 
 
