@@ -368,6 +368,7 @@ texts = st.lists(ATOMS, max_size=25).map("".join)
 
 @thorough
 @given(texts)
+@example("-----BEGIN X-----basic password-----BEGIN X----------END X-----")
 def test_redacting_a_text_of_hostile_parts_again_changes_nothing(message: str) -> None:
     assert redact(redact(message)) == redact(message)
 

@@ -107,8 +107,12 @@ def counted(folder: Folder) -> Check:
 
 
 def regular(folder: Folder) -> Check:
-    """Run every `REGULAR` seconds."""
-    return Check("regular", lambda: folder.note("regular"), interval=REGULAR, timeout=5.0)
+    """Run every `REGULAR` seconds. Async, because a shutdown does not wait for the thread of a plain function."""
+
+    async def run() -> None:
+        folder.note("regular")
+
+    return Check("regular", run, interval=REGULAR, timeout=5.0)
 
 
 def hangs(folder: Folder) -> Check:

@@ -6,7 +6,9 @@ _BLOCK = re.compile(r"-{4,5} ?BEGIN [A-Z0-9 ]{1,60}-{4,5}")
 _BLOCK_END = re.compile(r"-{4,5} ?END [A-Z0-9 ]{1,60}-{4,5}|-{4,5} ?BEGIN ")
 _SENTENCE = re.compile(r"[\s'\",.;:)]*(?:[a-z]{1,15}(?=[\s,.;:)]|$)|$)")
 
-_SCHEMES = re.compile(r"\b(?P<scheme>bearer|basic)\s+(?P<token>[\w.~+/=][\w.~+/=-]{3,})", re.IGNORECASE)
+_SCHEMES = re.compile(  # a token ends before the marker of a PEM block
+    r"\b(?P<scheme>bearer|basic)\s+(?P<token>[\w.~+/=](?:[\w.~+/=]|-(?!-{3,4} ?(?:BEGIN|END) )){3,})", re.IGNORECASE
+)
 _PLAIN = re.compile(r"[A-Z]?[a-z]{1,15}[.-]?|[A-Z]{1,15}[.]?|[a-z_]{1,20}=|\d{1,3}|[a-z]{1,12}[-_/][a-z]{1,12}")
 
 _TOKENS = re.compile(
