@@ -82,6 +82,7 @@ def open_browser(folder: Path) -> Iterator[Browser]:
 @contextmanager
 def _driver(folder: Path) -> Iterator[str]:
     # It binds a free port of IPv4 first, and then the same one of IPv6, which another process may have by then.
+    output = ""
     for _ in range(DRIVER_STARTS):
         driver = subprocess.Popen(
             ["chromedriver", "--port=0"],
@@ -92,7 +93,6 @@ def _driver(folder: Path) -> Iterator[str]:
             start_new_session=True,
         )
         assert driver.stdout is not None
-        output = ""
         try:
             for line in driver.stdout:
                 output += line
