@@ -4,6 +4,7 @@
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def readme_table(described: dict[str, Any], results: Results) -> str:
         )
         if figures[0] is None or (contender.ours and contender.name != "asgi-health+fastapi"):
             continue
-        texts = (_ratio, _ratio, _ratio, _wait, lambda figure: tables.number(figure.value.median))
+        texts: tuple[Callable[[Figure], str], ...] = (_ratio, _ratio, _ratio, _wait, _median)
         cells = ["–" if figure is None else text(figure) for figure, text in zip(figures, texts, strict=True)]
         title = (
             f"{contender.title} {described['versions'][contender.needs[0]]}"
@@ -208,6 +209,10 @@ def _kind(name: str) -> str:
 
 def _ratio(figure: Figure) -> str:
     return "" if figure.ratio is None else tables.spread(figure.ratio, "×")
+
+
+def _median(figure: Figure) -> str:
+    return tables.number(figure.value.median)
 
 
 def _wait(figure: Figure) -> str:
