@@ -21,29 +21,33 @@ if TYPE_CHECKING:
     from .core.report import Report
     from .core.result import Result, degraded, healthy, unhealthy
     from .core.status import Probe, Status
-    from .core.transition import Transition
+    from .core.transition import CheckTransition, ProbeTransition, Transition
     from .formats.service import ServiceInfo
     from .health import Health
     from .listener.config import Listener
     from .listener.interface import CannotListen
     from .middleware import HealthMiddleware
     from .runtime.drain.config import Drain
+    from .runtime.publisher.subscription import Subscription
 
     __version__: str
 
 __all__ = [
     "CannotListen",
     "Check",
+    "CheckTransition",
     "Drain",
     "Health",
     "HealthMiddleware",
     "Listener",
     "Paths",
     "Probe",
+    "ProbeTransition",
     "Report",
     "Result",
     "ServiceInfo",
     "Status",
+    "Subscription",
     "Transition",
     "bearer_token",
     "client_in",
@@ -57,16 +61,19 @@ __all__ = [
 _MODULES = {
     "CannotListen": ".listener.interface",
     "Check": ".core.check",
+    "CheckTransition": ".core.transition",
     "Drain": ".runtime.drain.config",
     "Health": ".health",
     "HealthMiddleware": ".middleware",
     "Listener": ".listener.config",
     "Paths": ".asgi.paths",
     "Probe": ".core.status",
+    "ProbeTransition": ".core.transition",
     "Report": ".core.report",
     "Result": ".core.result",
     "ServiceInfo": ".formats.service",
     "Status": ".core.status",
+    "Subscription": ".runtime.publisher.subscription",
     "Transition": ".core.transition",
     "bearer_token": ".asgi.auth",
     "client_in": ".asgi.auth",
