@@ -9,7 +9,7 @@ import anyio
 import pytest
 import trio
 
-from asgi_health import Health, HealthMiddleware, Probe, Transition
+from asgi_health import CheckTransition, Health, HealthMiddleware, Probe, Transition
 from asgi_health.asgi.types import Receive, Scope, Send
 from asgi_health.core.lifecycle import Phase
 from asgi_health.health import engine_of
@@ -62,7 +62,7 @@ class Simulation:
         self.critical_for_readiness = [each for each in critical if Probe.READINESS in each.check.probes]
         self.critical_for_startup = [each for each in critical if Probe.STARTUP in each.check.probes]
         self.health = Health((each.check for each in self.dependencies), clock=self.clock, random=random.random)
-        self.health.subscribe(self.on_transition)
+        engine_of(self.health).on_transition(self.on_transition)
         self.transitions_after_stop: list[Transition] = []
         self.slow_app = SlowApp(self.on_shutdown)
         self.app = HealthMiddleware(self.slow_app, checks=self.health)
@@ -78,7 +78,7 @@ class Simulation:
         assert not [each for each in self.dependencies if each.is_running and not each.ignores_cancel]
 
     def on_transition(self, transition: Transition) -> None:
-        if self.phase is Phase.STOPPED:
+        if self.phase is Phase.STOPPED and isinstance(transition, CheckTransition):
             self.transitions_after_stop.append(transition)
 
     async def run_lifespans(self, *seconds: float) -> None:
