@@ -442,8 +442,8 @@ def test_a_stall_is_delivered_while_it_lasts(loop: str) -> None:
     with running_app(app, loop) as portal:
         health.subscribe(received.append)
         with Blocked(portal):
-            wait_until(lambda: "ready healthy-unhealthy stalled" in words(received), "the stall is told")
-        wait_until(lambda: "ready unhealthy-healthy stalled" in words(received), "its end is told")
+            wait_until(lambda: "ready healthy-unhealthy stalled" in words(received), "the stall is delivered")
+        wait_until(lambda: "ready unhealthy-healthy stalled" in words(received), "its end is delivered")
     assert words(received)[:2] == ["ready healthy-unhealthy stalled", "ready unhealthy-healthy stalled"]
 
 
@@ -459,7 +459,7 @@ def test_a_result_that_grows_stale_while_the_loop_is_blocked_is_delivered_then()
         portal.call(settled, health)
         health.subscribe(received.append)
         with Blocked(portal):
-            wait_until(lambda: "ready healthy-unhealthy stale a" in words(received), "the decay is told")
+            wait_until(lambda: "ready healthy-unhealthy stale a" in words(received), "the decay is delivered")
 
 
 SCRIPT = """
