@@ -10,11 +10,13 @@ from threading import RLock
 
 from .aggregate import ProbeStatus, is_finished
 from .check import Check
+from .failure_category import Category, categorize
 from .lifecycle import Lifecycle, Phase
 from .logger import logger
 from .probe_statuses import OnChange, ProbeStatuses, Statuses
-from .report import NO_STALLS, Report, build_report
+from .report import NO_STALLS, PastStalls, Report, build_report
 from .result import Result
+from .run_counts import RunCounts
 from .schedule import DueRuns, Run, Timers, pause
 from .state import UNKNOWN, CheckState, advance
 from .status import Probe, Status
@@ -25,12 +27,13 @@ MAX_RUNS_LEFT_BEHIND = 2
 
 
 class CheckSlot:
-    """A check, its state, and its present run."""
+    """A check, its state, its present run, and the counts of its runs."""
 
-    __slots__ = ("check", "run", "state")
+    __slots__ = ("check", "counts", "run", "state")
 
     def __init__(self, check: Check) -> None:
         self.check = check
+        self.counts = RunCounts()
         self.state: CheckState = UNKNOWN
         self.run: Run | None = None
 
@@ -57,7 +60,7 @@ class Engine:
         self._subscribers: list[Callable[[Transition], object]] = []
         self._lifecycle = Lifecycle()
         self._probe_statuses = ProbeStatuses(self._lifecycle)
-        self._stalls = NO_STALLS
+        self._stalls = self._all_stalls = NO_STALLS
         self.runner: object | None = None
         """What runs the checks: one runner, however many middlewares share the engine. The engine never uses it."""
 
@@ -99,6 +102,11 @@ class Engine:
     def checks(self) -> tuple[Check, ...]:
         """The checks, in the order in which they were added."""
         return tuple(slot.check for slot in tuple(self._slots.values()))
+
+    @property
+    def slots(self) -> tuple[CheckSlot, ...]:
+        """The checks with their states and counts, for readers alone. Takes no lock."""
+        return tuple(self._slots.values())
 
     # -- reports
 
@@ -252,10 +260,16 @@ class Engine:
             self._lifecycle.set_temporary_drain(active, now)
             self._probe_statuses.refresh_readiness()
 
+    @property
+    def stalls(self) -> PastStalls:
+        """The stalls of the app's event loop in all lifespans; a report has those of the present one."""
+        return self._all_stalls
+
     def record_stall(self, seconds: float) -> None:
         """Record that the app's event loop was blocked for `seconds`."""
         with self._lock:
             self._stalls = self._stalls.plus(seconds)
+            self._all_stalls = self._all_stalls.plus(seconds)
             self._probe_statuses.bump_version()
 
     # -- runs
@@ -276,7 +290,7 @@ class Engine:
                 if slot.run is not None:
                     slot.run.expired = True
                     cancel.append(slot.run)
-                    transitions += self._fail(slot, slot.run, _timed_out(slot.check), now)
+                    transitions += self._fail(slot, slot.run, "timeout", _timed_out(slot.check), now)
             while len(start) < at_most and (first := self._start_times.pop_first(now)) is not None:
                 slot = self._slots[first]
                 if slot.run is None:
@@ -285,7 +299,7 @@ class Engine:
                     start.append(run)
                 else:
                     late = f"still running after {now - slot.run.started:.1f} s (timeout {slot.check.timeout:.1f} s)"
-                    transitions += self._fail(slot, slot.run, late, now)
+                    transitions += self._fail(slot, slot.run, "overrun", late, now)
         self._notify_subscribers(transitions)
         return DueRuns(tuple(start), tuple(cancel))
 
@@ -296,6 +310,8 @@ class Engine:
         given up, or of a check that has been removed, only makes the next run possible.
         """
         transitions: list[Transition] = []
+        # Without the lock, because it reads texts of exceptions, which are code of the app.
+        failure = categorize(result.message, error) if result.status is Status.UNHEALTHY else None
         with self._lock:
             slot = self._finish_run(run)
             if slot is None:
@@ -308,8 +324,8 @@ class Engine:
                     self._schedule_next(slot, now)
                 return
             if now >= run.deadline:
-                result, error = Result(Status.UNHEALTHY, _timed_out(run.check)), None
-            transitions = self._apply(slot, result, now, now - run.started, error)
+                result, error, failure = Result(Status.UNHEALTHY, _timed_out(run.check)), None, "timeout"
+            transitions = self._apply(slot, result, now, now - run.started, failure, error)
         self._notify_subscribers(transitions)
 
     def abandon(self, run: Run) -> None:
@@ -338,19 +354,26 @@ class Engine:
     # -- private, called with the lock held
 
     def _apply(
-        self, slot: CheckSlot, result: Result, now: float, duration: float, error: BaseException | None = None
+        self,
+        slot: CheckSlot,
+        result: Result,
+        now: float,
+        duration: float,
+        failure: Category | None,
+        error: BaseException | None = None,
     ) -> list[Transition]:
         old = slot.state
         new = slot.state = advance(slot.check, old, result, now, duration)
         self._schedule_next(slot, now)
+        slot.counts.record(duration, failure, changed=new.status is not old.status)
         self._probe_statuses.update(slot.check, new)
         if new.status is old.status or new.status is None:
             return []
         failures = max(old.failures, new.failures)
         return [Transition(slot.check.name, old.status, new.status, result, old.since, now, failures, error)]
 
-    def _fail(self, slot: CheckSlot, run: Run, message: str, now: float) -> list[Transition]:
-        return self._apply(slot, Result(Status.UNHEALTHY, message), now, now - run.started)
+    def _fail(self, slot: CheckSlot, run: Run, failure: Category, message: str, now: float) -> list[Transition]:
+        return self._apply(slot, Result(Status.UNHEALTHY, message), now, now - run.started, failure)
 
     def _schedule_next(self, slot: CheckSlot, now: float) -> None:
         finished = is_finished(slot.check, slot.state)
