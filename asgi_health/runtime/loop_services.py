@@ -12,6 +12,7 @@ from ..formats.answer import Answer
 from ..listener.config import Listener
 from ..listener.interface import RunningListener, StallOf
 from .drain.config import Drain
+from .loop_figures import LoopFigures
 
 # Imported when the app starts, so that an import of the package costs less. Not later, when the process may have no
 # descriptor left.
@@ -55,6 +56,7 @@ class LoopServices:
         slow_loop: Lateness of the loop (seconds) that counts as a stall; 0 turns the detection off.
         router: Answers the listener's requests.
         on_beat: Called with every beat of the loop.
+        figures: Shows what they measure.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class LoopServices:
         slow_loop: float,
         router: Router,
         on_beat: Callable[[], None],
+        figures: LoopFigures,
     ) -> None:
         self._engine = engine
         self._drain = drain
@@ -73,6 +76,7 @@ class LoopServices:
         self._slow = slow_loop if slow_loop > 0 else inf
         self._router = router
         self._on_beat = on_beat
+        self._figures = figures
         self._heartbeat: LoopHeartbeat | None = None
         self._running_listener: RunningListener | None = None
         self._detector: StallDetector | None = None
@@ -107,6 +111,7 @@ class LoopServices:
             from ..listener.early import open_listener
 
             self._running_listener = open_listener(self._listener, self._respond)
+            self._figures.listener_opened(self._running_listener)
 
     def start(self, *, detect_stalls: bool = True) -> None:
         """Start everything but the handling of signals, in the present loop.
@@ -121,6 +126,7 @@ class LoopServices:
 
         heartbeat = self._heartbeat = LoopHeartbeat(slow, self._beat)
         heartbeat.start()
+        self._figures.heartbeat_started(heartbeat)
         if self._running_listener is not None:
             self._running_listener.start()
         if drain is not None or slow < inf:
@@ -161,8 +167,10 @@ class LoopServices:
             self._monitor.stop()
         if self._heartbeat is not None:
             self._heartbeat.stop()
+            self._figures.heartbeat_stopped(self._heartbeat)
         if self._running_listener is not None:
             self._running_listener.stop()
+            self._figures.listener_stopped(self._running_listener)
         self._monitor = self._controller = self._drain_file = None
         self._detector = self._heartbeat = self._running_listener = None
         if controller is not None:  # last: it may be the end of the process

@@ -67,7 +67,13 @@ class Services:
         self._lifespan: LifespanIdentity | None = None
         self.runner = runner_of(engine)
         self._loop_services = LoopServices(
-            engine, drain=drain, listener=listener, slow_loop=slow_loop, router=router, on_beat=self._on_beat
+            engine,
+            drain=drain,
+            listener=listener,
+            slow_loop=slow_loop,
+            router=router,
+            on_beat=self._on_beat,
+            figures=self.runner.figures,
         )
 
     # -- with a lifespan
