@@ -124,8 +124,9 @@ def categorize(message: str, error: BaseException | None) -> Category:
     chain = tuple(_chain(error))
     classes = [_by_class(each) for each in chain]
     messages = [_by_message(message), *(_by_message(describe(each, 0)) for each in chain[1:])]
-    found = [each for each in (*classes, *messages) if each is not None]
-    return next((each for each in found if each != "timeout"), found[0] if found else "other")
+    found: list[Category] = [each for each in (*classes, *messages) if each is not None]
+    specific: list[Category] = [each for each in found if each != "timeout"]
+    return next(iter(specific or found), "other")
 
 
 def _by_class(error: BaseException) -> Category | None:
