@@ -132,9 +132,7 @@ def test_a_policy_of_the_metrics_is_checked_as_others_are() -> None:
         raise AssertionError("it is never called")
 
     for policy in ("token", asynchronous, lambda: True):
-        with pytest.raises(
-            TypeError, match=r"^allow_metrics must be True, False or a plain function \(scope\)"
-        ):
+        with pytest.raises(TypeError, match=r"^allow_metrics must be True, False or a plain function \(scope\)"):
             make_app(allow_metrics=policy)
 
 
