@@ -12,7 +12,7 @@ from ..runtime.backends.interface import Flag
 from ..runtime.scheduler.runner import runner_of
 from .types import Scope
 
-MAX_STEP = 0.0005
+MAX_STEP = 0.0002
 """Seconds for which a scrape works at a time; then the loop serves others. All checks in one piece would delay each
 request that comes meanwhile by 20 ms per thousand checks."""
 

@@ -79,7 +79,7 @@ WRAPPERS: list[Callable[[BaseException], BaseException]] = [
     with_context,
     with_orig,
     lambda error: ExceptionGroup("attempts", [error]) if isinstance(error, Exception) else error,
-    lambda error: caused(ExceptionGroup("attempts", [OperationalError("one"), caused(error)])),  # type: ignore[list-item]
+    lambda error: caused(BaseExceptionGroup("attempts", [OperationalError("one"), caused(error)])),
 ]
 
 

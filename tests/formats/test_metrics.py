@@ -24,6 +24,7 @@ from asgi_health.formats.metrics import (
     negotiate,
     render,
 )
+from asgi_health.formats.metrics.exposition import CHUNK
 
 from ..support.core_cases import check, no_deadline, run_check, serving_engine, start_run
 from ..support.exposition import Samples, read, samples, state, value
@@ -205,8 +206,8 @@ def test_a_rendering_comes_in_parts_of_few_points() -> None:
     engine = serving_engine(*(check(f"c{number}") for number in range(500)))
     checks = [check_figures(slot, 0.0, WALL) for slot in engine.slots]
     parts = list(render(families(app_figures(engine, 0.0), checks), PROMETHEUS))
-    assert max(part.count("\n") for part in parts) <= 64 * 13 + 2
-    assert len(parts) > 500 * 12 / 64  # points of each check
+    assert max(part.count("\n") for part in parts) <= CHUNK * 13 + 2
+    assert len(parts) > 500 * 12 / CHUNK  # points of each check
 
 
 names = st.from_regex(r"[a-zA-Z_][a-zA-Z0-9_]{0,20}", fullmatch=True).filter(
@@ -339,8 +340,7 @@ def test_a_check_has_no_more_series_than_it_has_names() -> None:
     engine = serving_engine(check("db", interval=10.0, retry_interval=10.0))
     before = shown(engine, 0.0)
     for number in range(50):
-        data = {f"name {number}": number}
-        run_check(engine, Result(unhealthy("x").status, f"failure {number}", data), 20.0 * number)
+        run_check(engine, unhealthy(f"failure {number}", data={f"name {number}": number}), 20.0 * number)
     after = shown(engine, 1000.0)
     assert {name for name, _ in after} - {name for name, _ in before} == {
         "asgi_health_check_last_result_timestamp_seconds"

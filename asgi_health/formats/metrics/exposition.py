@@ -7,8 +7,8 @@ from math import inf, isnan
 
 from .model import Distribution, Family, Metric, Point
 
-CHUNK = 64
-"""Points rendered at a time: at most a few tenths of a millisecond."""
+CHUNK = 16
+"""Points rendered at a time: 16 histograms take less than 0.1 ms."""
 
 
 @dataclass(frozen=True, slots=True)
