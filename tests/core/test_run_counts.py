@@ -1,15 +1,28 @@
 """What the runs of a check add up to, from its addition on."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_health import Status
+from asgi_health import Health, Status
 from asgi_health.core.engine import Engine
 from asgi_health.core.failure_category import CATEGORIES, Category
 from asgi_health.core.run_counts import BUCKET_BOUNDS, RunCounts
-from asgi_health.core.transition import Transition
+from asgi_health.health import engine_of
 
-from ..support.core_cases import LIFESPAN, RESULTS, check, new_engine, no_deadline, run_check, serving_engine, start_run
+from ..support.core_cases import (
+    LIFESPAN,
+    RESULTS,
+    check,
+    check_status,
+    new_engine,
+    no_deadline,
+    run_check,
+    serving_engine,
+    start_run,
+)
+from ..support.known_state import Clock, finish, health_with, make_check, start_due
 
 
 def counts_of(engine: Engine, name: str = "a") -> RunCounts:
@@ -42,14 +55,14 @@ def test_failures_are_among_the_runs_and_overruns_have_no_duration(
 
 @no_deadline
 @given(st.lists(st.sampled_from(Status), max_size=30))
-def test_a_subscriber_gets_as_many_transitions_as_are_counted(statuses: list[Status]) -> None:
+def test_each_change_of_the_status_is_counted_the_first_result_included(statuses: list[Status]) -> None:
     engine = serving_engine(check(interval=10.0, retry_interval=10.0))
-    seen: list[Transition] = []
-    engine.subscribe(seen.append)
+    seen: list[Status | None] = [None]
     for number, status in enumerate(statuses):
         run_check(engine, RESULTS[status], 20.0 * number)
+        seen.append(check_status(engine, now=20.0 * number))
     counts = counts_of(engine)
-    assert counts.transitions == len(seen)
+    assert counts.transitions == sum(old is not new for old, new in pairwise(seen))
     assert counts.runs == len(statuses)
     assert sum(counts.failures.values()) == statuses.count(Status.UNHEALTHY)
 
@@ -78,20 +91,22 @@ def test_the_stalls_of_all_lifespans_are_counted_while_a_report_has_those_of_the
 
 
 def test_a_check_that_is_added_again_counts_from_zero() -> None:
-    engine = serving_engine(check())
-    run_check(engine, RESULTS[Status.HEALTHY], 0.0)
-    engine.remove("a")
-    engine.add(check())
-    assert counts_of(engine).runs == 0
+    clock = Clock()
+    health = health_with(clock, (make_check("a"), RESULTS[Status.HEALTHY]))
+    assert counts_of(engine_of(health)).runs == 1
+    health.remove("a")
+    health.add(make_check("a"))
+    assert counts_of(engine_of(health)).runs == 0
 
 
 def test_a_run_that_was_given_up_or_whose_check_was_removed_does_not_count() -> None:
-    engine = serving_engine(check("a"), check("b"))
-    a, b = engine.due(0.0).start
-    engine.abandon(a)
-    engine.remove("b")
-    engine.record(b, RESULTS[Status.HEALTHY], 1.0)
-    assert counts_of(engine).runs == 0
+    clock = Clock()
+    health = Health([make_check("a"), make_check("b")], clock=clock)
+    a, b = start_due(health, clock)
+    engine_of(health).abandon(a)
+    health.remove("b")
+    finish(health, clock, b, RESULTS[Status.HEALTHY])
+    assert counts_of(engine_of(health)).runs == 0
 
 
 def test_a_pass_is_counted_with_its_duration() -> None:
