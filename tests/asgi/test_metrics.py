@@ -1,5 +1,6 @@
 """The path of the metrics at the app: who may read it, what a scrape does, and what it does not do."""
 
+import asyncio
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -24,7 +25,7 @@ from asgi_health.asgi.types import Scope
 from asgi_health.health import engine_of
 from asgi_health.testing import lifespan, settled
 
-from ..support.asgi_caller import Reply, ask, at_once, with_token
+from ..support.asgi_caller import Reply, ask, with_token
 from ..support.core_cases import refused
 from ..support.exposition import OPENMETRICS, TEXT, Samples, read, samples, state, value
 from ..support.known_state import Clock, health_with, make_check
@@ -41,8 +42,8 @@ def make_app(health: Health | None = None, **options: Any) -> HealthMiddleware:
 
 
 def get(app: HealthMiddleware, path: str = PATH, method: str = "GET", **more: Any) -> Reply:
-    """Return the answer of an app with few checks: a scrape of it does not wait."""
-    return at_once(ask(app, path, method, **more)).check_form()
+    """Return the answer to one request, in an event loop: a scrape lets it go on now and then."""
+    return asyncio.run(ask(app, path, method, **more)).check_form()
 
 
 def scraped(reply: Reply) -> Samples:

@@ -1,5 +1,6 @@
 """The collector for prometheus_client: the samples that the path of the metrics shows, in a registry of the app."""
 
+import asyncio
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ from asgi_health.health import engine_of
 from asgi_health.integrations.prometheus import HealthCollector
 
 from ..servers.process import ROOT
-from ..support.asgi_caller import ask, at_once, echo_nothing
+from ..support.asgi_caller import ask, echo_nothing
 from ..support.exposition import OPENMETRICS, TEXT, Samples, read, samples, value
 from ..support.known_state import Clock, health_with, make_check
 
@@ -40,7 +41,7 @@ def registry_of(health: Health) -> CollectorRegistry:
 
 def of_the_path(health: Health, accept: str) -> bytes:
     app = HealthMiddleware(echo_nothing, health, paths=Paths(metrics="/metrics"), allow_metrics=True)
-    return at_once(ask(app, "/metrics", headers=[(b"accept", accept.encode())])).body
+    return asyncio.run(ask(app, "/metrics", headers=[(b"accept", accept.encode())])).body
 
 
 def without_time(found: Samples) -> Samples:

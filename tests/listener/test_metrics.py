@@ -1,15 +1,18 @@
 """The metrics at the listener: while the event loop of the app is blocked, and over several lifespans."""
 
+import asyncio
 import threading
 from collections.abc import Callable
 
+import anyio.to_thread
 import pytest
 
-from asgi_health import Check, Health, HealthMiddleware, Listener, Paths, bearer_token
+from asgi_health import Check, Health, HealthMiddleware, Listener, Paths, bearer_token, listen_early
 from asgi_health.health import engine_of
 
 from ..servers.wire import Connection, ask
 from ..support.app_thread import LOOPS, Blocked, loop_of, running_app
+from ..support.asgi_caller import ask as ask_app
 from ..support.exposition import OPENMETRICS, Samples, read, samples, state, value
 from ..support.lifespan_apps import lifespan_app
 from ..support.waiting import wait_until
@@ -95,16 +98,21 @@ def test_connections_that_the_listener_closes_are_counted_over_all_lifespans(
 
 
 def test_without_a_listener_its_series_do_not_exist() -> None:
-    from ..support.asgi_caller import ask as ask_app
-    from ..support.asgi_caller import at_once
-
     app = HealthMiddleware(lifespan_app, paths=METRICS, allow_metrics=True)
-    assert b"listener" not in at_once(ask_app(app, PATH)).body
+    assert b"listener" not in asyncio.run(ask_app(app, PATH)).body
+
+
+def test_an_early_listener_has_no_metrics_until_the_app_takes_over(path: str) -> None:
+    """It does not know yet who may read them."""
+    app = make_app(path)
+    listen_early(Listener(path), paths=METRICS)
+    assert ask(path, "GET", "/livez").status == 200
+    assert ask(path, "GET", PATH).status == 404
+    with running_app(app):
+        assert state(scrape(path), "asgi_health_phase") == "serving"
 
 
 async def in_a_program(path: str, then: Callable[[], None]) -> None:
-    import anyio.to_thread
-
     async with Health().running(listener=Listener(path), paths=METRICS, allow_metrics=True):
         await anyio.to_thread.run_sync(then)
 
