@@ -9,6 +9,7 @@ from ..formats.metrics import CheckFigures, Family, app_figures, check_figures, 
 from ..listener.interface import StallOf
 from ..runtime.backends.detection import current_backend
 from ..runtime.backends.interface import Flag
+from ..runtime.publisher.publisher import publisher_of
 from ..runtime.scheduler.runner import runner_of
 from .types import Scope
 
@@ -20,11 +21,12 @@ request that comes meanwhile by 20 ms per thousand checks."""
 class Metrics:
     """The metrics of an engine. Reading them takes no lock and runs no check. Any thread may read them."""
 
-    __slots__ = ("_engine", "_figures")
+    __slots__ = ("_engine", "_figures", "_publisher")
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._figures = runner_of(engine).figures
+        self._publisher = publisher_of(engine)
 
     def families(self, checks: list[CheckFigures] | None = None, stall_of: StallOf | None = None) -> Iterator[Family]:
         """Return every family at the present moment.
@@ -42,6 +44,7 @@ class Metrics:
             now,
             stall_of=stall_of,
             loop_lag=self._figures.loop_lag(time.monotonic()),
+            dropped=self._publisher.dropped,
             connections=None if connections is None else (connections.evicted, connections.refused),
         )
         return families(app, checks)

@@ -194,6 +194,10 @@ class Engine:
         """Return the status that the last transition of `probe` left behind, the reason for it and its beginning."""
         return self._probe_transitions.known[probe]
 
+    def transition_count(self, probe: Probe) -> int:
+        """Return the number of transitions of `probe` so far, in all lifespans."""
+        return self._probe_transitions.counts[probe]
+
     def notify(self) -> None:
         """Call the callbacks of `on_change`, after a change outside of the engine: the runner has started or ended."""
         with self._lock:

@@ -161,6 +161,21 @@ def test_each_phase_is_a_state_and_draining_is_a_number() -> None:
     assert seen == [("starting", 0), ("serving", 0), ("draining", 1), ("stopped", 0)]
 
 
+def test_the_transitions_of_a_probe_are_counted_over_lifespans() -> None:
+    engine = serving_engine()
+    lifespan = object()
+    for moment in (1.0, 2.0):
+        engine.drain(moment)
+        engine.stop(moment)
+        engine.finish(lifespan)
+        engine.start(lifespan := object(), moment)
+        engine.serve(moment)
+    found = shown(engine, 5.0, dropped=7)
+    assert value(found, "asgi_health_probe_transitions_total", probe="readiness") == 1 + 2 * 4
+    assert value(found, "asgi_health_probe_transitions_total", probe="liveness") == 0
+    assert value(found, "asgi_health_transitions_dropped_total") == 7
+
+
 def test_stalls_lag_and_connections_are_shown_where_they_are_known() -> None:
     engine = serving_engine()
     engine.record_stall(1.5)
@@ -189,7 +204,7 @@ def test_a_stall_that_a_listener_sees_makes_a_probe_unhealthy_when_it_is_too_lon
 def test_names_keep_the_conventions_of_prometheus() -> None:
     engine = serving_engine(check("db"))
     engine.record(start_run(engine, 0.0), healthy(data={"pool_in_use": 1, "pool_size": 2}), 0.1)
-    app = app_figures(engine, 1.0, loop_lag=0.0, connections=(0, 0))
+    app = app_figures(engine, 1.0, loop_lag=0.0, dropped=0, connections=(0, 0))
     for family in families(app, [check_figures(engine.slots[0], 1.0, WALL)]):
         metric = family.metric
         assert list(family.points), metric.name

@@ -70,6 +70,12 @@ PROBE_STATE = Metric(
     "asgi_health_probe_state", "stateset", "Status of a probe.", PROBE, states=tuple(STATUSES.values())
 )
 PROBE_UP = Metric("asgi_health_probe_up", "gauge", "1 while a probe answers 200, 0 while it answers 503.", PROBE)
+PROBE_TRANSITIONS = Metric(
+    "asgi_health_probe_transitions",
+    "counter",
+    "Changes of the status of a probe, or of the reason for it.",
+    PROBE,
+)
 PHASE = Metric("asgi_health_phase", "stateset", "Phase of the app.", states=tuple(PHASES.values()))
 DRAINING = Metric("asgi_health_draining", "gauge", "1 while the app drains, 0 before and afterwards.")
 LOOP_LAG = Metric(
@@ -78,6 +84,11 @@ LOOP_LAG = Metric(
 LOOP_STALLS = Metric("asgi_health_loop_stalls", "counter", "Stalls of the app's event loop that are over.")
 LOOP_STALLED = Metric(
     "asgi_health_loop_stalled_seconds", "counter", "Sum of the durations of these stalls.", unit="seconds"
+)
+DROPPED = Metric(
+    "asgi_health_transitions_dropped",
+    "counter",
+    "Transitions that subscribers missed, because their queues were full of newer ones.",
 )
 LISTENER_EVICTED = Metric(
     "asgi_health_listener_evicted_connections",
@@ -130,6 +141,8 @@ class AppFigures:
     Attributes:
         phase: Phase of the app.
         probes: Status of each probe.
+        transitions: Number of the changes of each probe.
+        dropped: Transitions that subscribers missed; None where nothing can subscribe.
         stalls: The stalls of the app's event loop, in all lifespans.
         loop_lag: Lateness of the event loop (seconds); None while nothing measures it.
         evicted: Connections that the listener closed to make room; None where there is no listener.
@@ -138,6 +151,8 @@ class AppFigures:
 
     phase: Phase
     probes: Mapping[Probe, Status] = field(default_factory=dict[Probe, Status])
+    transitions: Mapping[Probe, int] = field(default_factory=dict[Probe, int])
+    dropped: int | None = None
     stalls: PastStalls = NO_STALLS
     loop_lag: float | None = None
     evicted: int | None = None
@@ -175,6 +190,7 @@ def app_figures(
     *,
     stall_of: Callable[[Probe], Stall | None] | None = None,
     loop_lag: float | None = None,
+    dropped: int | None = None,
     connections: tuple[int, int] | None = None,
 ) -> AppFigures:
     """Return the figures of an app at `now`. Takes no lock: any thread may call it.
@@ -184,6 +200,7 @@ def app_figures(
         now: The present moment (monotonic seconds).
         stall_of: Returns the present stall of the app's event loop, as a probe sees it; None where it is not known.
         loop_lag: Lateness of the event loop (seconds).
+        dropped: How many transitions the subscribers have missed.
         connections: How many connections the listener has closed to make room, and how many at once.
     """
     probes = {probe: engine.probe_status(probe).at(now) for probe in Probe}
@@ -191,7 +208,8 @@ def app_figures(
         stalls = ((probe, stall_of(probe)) for probe in Probe)
         probes |= {probe: Status.UNHEALTHY for probe, stall in stalls if stall is not None and stall.too_long}
     evicted, refused = connections or (None, None)
-    return AppFigures(engine.phase, probes, engine.stalls, loop_lag, evicted, refused)
+    transitions = {probe: engine.transition_count(probe) for probe in Probe}
+    return AppFigures(engine.phase, probes, transitions, dropped, engine.stalls, loop_lag, evicted, refused)
 
 
 def families(app: AppFigures, checks: Iterable[CheckFigures]) -> Iterator[Family]:
@@ -204,12 +222,14 @@ def _of_app(app: AppFigures) -> Iterator[Family]:
     probes = [((probe.value,), status) for probe, status in app.probes.items()]
     yield Family(PROBE_STATE, [(labels, STATUSES[status]) for labels, status in probes])
     yield Family(PROBE_UP, [(labels, int(status is not Status.UNHEALTHY)) for labels, status in probes])
+    yield Family(PROBE_TRANSITIONS, [((probe.value,), count) for probe, count in app.transitions.items()])
     yield Family(PHASE, [((), PHASES[app.phase])])
     yield Family(DRAINING, [((), int(app.phase is Phase.DRAINING))])
     yield Family(LOOP_STALLS, [((), app.stalls.count)])
     yield Family(LOOP_STALLED, [((), app.stalls.total)])
     for metric, value in (
         (LOOP_LAG, app.loop_lag),
+        (DROPPED, app.dropped),
         (LISTENER_EVICTED, app.evicted),
         (LISTENER_REFUSED, app.refused),
     ):
