@@ -122,11 +122,13 @@ def categorize(message: str, error: BaseException | None) -> Category:
     if error is None:
         return _by_message(message) or "other"
     chain = tuple(_chain(error))
-    classes = [_by_class(each) for each in chain]
-    messages = [_by_message(message), *(_by_message(describe(each, 0)) for each in chain[1:])]
+    classes: list[Category | None] = [_by_class(each) for each in chain]
+    texts = (message, *(describe(each, 0) for each in chain[1:]))
+    messages: list[Category | None] = [_by_message(each) for each in texts]
     found: list[Category] = [each for each in (*classes, *messages) if each is not None]
     specific: list[Category] = [each for each in found if each != "timeout"]
-    return next(iter(specific or found), "other")
+    best: list[Category] = [*specific, *found, "other"]
+    return best[0]
 
 
 def _by_class(error: BaseException) -> Category | None:
