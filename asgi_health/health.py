@@ -127,6 +127,7 @@ class Health:
         listener: Listener | None = None,
         drain: Drain | None = None,
         slow_loop: float = 1.0,
+        envoy_degraded: bool = False,
         paths: Paths = Paths(),  # noqa: B008  frozen, and the default reads as what it is
         details: bool | Callable[[Scope], bool] = False,
         service: ServiceInfo | None = None,
@@ -140,6 +141,7 @@ class Health:
             drain: How the program is taken out of the rotation. The program's own handler of SIGTERM, which it sets
                 before, is called when the delay is over.
             slow_loop: Seconds of lateness of the event loop after which a log record says what blocked it; 0: never.
+            envoy_degraded: Whether Envoy learns of a warning from the listener's answers; see HealthMiddleware.
             paths: The paths of the probes.
             details: Who may read more than the status; see HealthMiddleware.
             service: What the details say about the program itself.
@@ -151,7 +153,9 @@ class Health:
         """
         if drain is not None and drain.path is not None and listener is None:
             raise ValueError(f"drain: path {drain.path!r} needs a listener, because no server answers requests here")
-        router = HealthRouter(self._engine, paths, details=details, service=service, drain=drain)
+        router = HealthRouter(
+            self._engine, paths, details=details, service=service, drain=drain, envoy_degraded=envoy_degraded
+        )
         services = Services(self._engine, router, drain=drain, listener=listener, slow_loop=slow_loop, paths=paths.all)
         try:
             lifespan = services.start()

@@ -66,6 +66,9 @@ class Results:
 
     probes: dict[str, int]  # statuses while it drains
     ordinary: Answer  # to a request that comes while it drains
+    before: list[Answer]  # to requests on one connection, before it drains
+    last: Answer  # to the next request on that connection, while it drains
+    after_last: bytes  # what the server sends on that connection until it closes it
     slow: dict[float, Answer]  # to the requests that were in flight
 
     echo: str | bytes  # of a websocket, while it drains
@@ -93,6 +96,8 @@ def results(drainer: Server) -> Results:
         drained, with_websocket, asked = (all_of[name] for name in ("drained", "websocket", "asked to drain"))
         # daphne ends without waiting for requests.
         waiting = {each: begin(stack, drained, each) for each in ((SHORT,) if drainer is DAPHNE else (SHORT, LONG))}
+        kept = stack.enter_context(Connection(drained.address))
+        before = [kept.ask("GET", "/ordinary") for _ in range(2)]
         talk = stack.enter_context(websocket(with_websocket))
         hook = stack.enter_context(Connection(asked.address))
 
@@ -108,6 +113,8 @@ def results(drainer: Server) -> Results:
             for running in (drained, asked)
         )
         ordinary = drained.ask("GET", "/ordinary")
+        last = kept.ask("GET", "/ordinary")
+        after_last = kept.rest()
         talk.send("echo")
         echo = talk.recv(timeout=EXIT)
 
@@ -132,6 +139,9 @@ def results(drainer: Server) -> Results:
         handlers=handlers,
         probes=probes,
         ordinary=ordinary,
+        before=before,
+        last=last,
+        after_last=after_last,
         slow=slow,
         echo=echo,
         open_for=stopped - begun,
