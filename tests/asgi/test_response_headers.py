@@ -266,36 +266,46 @@ def test_a_crashed_lifespan_does_not_end_the_drain() -> None:
     anyio.run(main)
 
 
-@pytest.mark.parametrize("ends", [True, False])
-def test_a_drain_that_begins_in_the_middle_of_a_change_closes_connections(ends: bool) -> None:
-    """A signal handler may run at any function call of the code that it interrupts."""
-    calls = change_interrupted_at(call=0, ends=ends)[1]
-    assert calls > 10
-    for call in range(1, calls + 1):
-        assert change_interrupted_at(call, ends)[0] == CLOSE, f"interrupted at call {call} of {calls}"
+def end_of_a_temporary_drain(app: HealthMiddleware) -> None:
+    engine_of(app.health).set_temporary_drain(False, 1.0)
 
 
-def change_interrupted_at(call: int, ends: bool) -> tuple[dict[str, str], int]:
-    """Drain at the `call`-th function call of a change of the phase; return the headers and the number of calls."""
+def first_request(app: HealthMiddleware) -> None:
+    assert get(app, "/first").from_app
+
+
+@pytest.mark.parametrize("change", [end_of_a_temporary_drain, first_request])
+def test_a_drain_that_begins_in_the_middle_of_a_change_closes_connections(
+    change: Callable[[HealthMiddleware], None],
+) -> None:
+    """A signal handler may run wherever the code that it interrupts calls a function or returns from one."""
+    moments = change_interrupted_at(-1, change)[1]
+    assert moments > 10
+    for moment in range(moments):
+        assert change_interrupted_at(moment, change)[0] == CLOSE, f"interrupted at moment {moment} of {moments}"
+
+
+def change_interrupted_at(moment: int, change: Callable[[HealthMiddleware], None]) -> tuple[dict[str, str], int]:
+    """Drain at one moment of a change; return the headers of the next response, and the number of moments."""
     health = serving_health()
-    app = HealthMiddleware(echo_nothing, health)
-    engine = engine_of(health)
-    engine.set_temporary_drain(ends, 0.0)
-    calls = 0
+    app = HealthMiddleware(echo_nothing, health, drain=Drain(delay=0, path="/drain", allow=True), slow_loop=0)
+    engine_of(health).set_temporary_drain(change is end_of_a_temporary_drain, 0.0)
+    if change is end_of_a_temporary_drain:
+        first_request(app)
+    moments = 0
 
     def hook(frame: object, event: str, argument: object) -> None:
-        nonlocal calls
-        if event == "call":
-            calls += 1
-            if calls == call:
+        nonlocal moments
+        if event in ("call", "return"):
+            if moments == moment:
                 sys.setprofile(None)
                 health.drain()
                 sys.setprofile(hook)
+            moments += 1
 
     with profiled(hook):
-        engine.set_temporary_drain(not ends, 1.0)
-    engine.set_temporary_drain(False, 2.0)
-    return added(app), calls
+        change(app)
+    return added(app), moments
 
 
 @contextmanager

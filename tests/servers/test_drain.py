@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
 import pytest
 import uvicorn
 from websockets.exceptions import ConnectionClosed
@@ -45,6 +46,8 @@ DRAINS = {"delay": DELAY}
 HOLDS = {"delay": NEVER}
 ENDPOINT = {"delay": DELAY, "path": "/drain", "allow": True}
 
+ENVOY = "x-envoy-immediate-health-check-fail"
+
 # The cases, and the drain of each.
 CASES: dict[str, dict[str, Any] | None] = {
     "drained": DRAINS,
@@ -68,7 +71,7 @@ class Results:
     ordinary: Answer  # to a request that comes while it drains
     before: list[Answer]  # to requests on one connection, before it drains
     last: Answer  # to the next request on that connection, while it drains
-    after_last: bytes  # what the server sends on that connection until it closes it
+    after_last: bytes  # what the server sends on that connection until it closes it; not asked of daphne
     slow: dict[float, Answer]  # to the requests that were in flight
 
     echo: str | bytes  # of a websocket, while it drains
@@ -114,7 +117,8 @@ def results(drainer: Server) -> Results:
         )
         ordinary = drained.ask("GET", "/ordinary")
         last = kept.ask("GET", "/ordinary")
-        after_last = kept.rest()
+        # daphne leaves closing it to the client, as the header asks it to (RFC 9112, 9.6).
+        after_last = b"" if drainer is DAPHNE else kept.rest()
         talk.send("echo")
         echo = talk.recv(timeout=EXIT)
 
@@ -219,6 +223,13 @@ def test_only_readiness_changes_during_a_drain(results: Results) -> None:
     assert (results.ordinary.status, results.ordinary.body) == (200, b"/ordinary")
 
 
+def test_a_kept_connection_is_closed_after_the_next_response(results: Results) -> None:
+    assert [(each.status, each.all("connection")) for each in results.before] == [(200, [])] * 2
+    assert (results.last.status, results.last.body) == (200, b"/ordinary")
+    assert results.last.one("connection") == "close"
+    assert results.after_last == b""
+
+
 def test_requests_in_flight_are_answered(results: Results) -> None:
     assert SHORT in results.slow
     for seconds, answer in results.slow.items():
@@ -286,6 +297,30 @@ def handlers_noted(end: Exit) -> list[set[str]]:
     return [
         {handler.rpartition(" ")[0] for event, _, handler in noted if event == when} for when in ("startup", "shutdown")
     ]
+
+
+@pytest.mark.parametrize(
+    "server", [row for row in SERVERS if row.name in ("granian-asyncio", "hypercorn-0-workers")], ids=str
+)
+def test_over_http_2_responses_have_the_header_for_envoy_and_no_connection_header(server: Server) -> None:
+    with ExitStack() as stack:
+        running = start(stack, server, HOLDS | {"envoy": True})
+        assert not isinstance(running.address, str)
+        host, port = running.address
+        transport = httpx.HTTPTransport(http1=False, http2=True)
+        client = stack.enter_context(httpx.Client(transport=transport, base_url=f"http://{host}:{port}", timeout=EXIT))
+        assert ENVOY not in client.get("/ordinary").headers
+        running.terminate()
+        wait_until_draining(running)
+        for path, status in (("/ordinary", 200), ("/readyz", 503), ("/livez", 200)):
+            answer = client.get(path)
+            assert (answer.http_version, answer.status_code) == ("HTTP/2", status)
+            assert answer.headers[ENVOY] == "true"
+            assert "connection" not in answer.headers
+        client.close()
+        to_all_processes(running, signal.SIGTERM)
+        end = running.wait_for_exit()
+    end.assert_quiet()
 
 
 def test_after_a_drain_by_the_endpoint_the_signal_is_passed_on_at_once() -> None:
