@@ -108,7 +108,9 @@ def test_a_connection_header_of_the_app_stays_alone(name: bytes) -> None:
     assert get(app, "/ordinary").raw_headers == [(name, b"upgrade")]
 
 
-@pytest.mark.parametrize("headers", [{}, {"headers": ((b"a", b"b"),)}, {"headers": iter([[b"a", b"b"]])}], ids=str)
+@pytest.mark.parametrize(
+    "headers", [{}, {"headers": ((b"a", b"b"),)}, {"headers": iter([[b"a", b"b"]])}], ids=["none", "tuple", "iterator"]
+)
 def test_headers_may_be_missing_and_of_any_iterable_and_stay_unchanged(headers: dict[str, Any]) -> None:
     message = {"type": "http.response.start", "status": 200, "trailers": False, **headers}
     before = dict(message)
@@ -341,7 +343,9 @@ def test_envoy_fails_the_instance_at_once_while_it_drains_and_only_then() -> Non
 
 
 @pytest.mark.parametrize(
-    ("result", "expected"), [(healthy(), {}), (degraded("slow"), DEGRADED), (unhealthy("down"), {})], ids=str
+    ("result", "expected"),
+    [(healthy(), {}), (degraded("slow"), DEGRADED), (unhealthy("down"), {})],
+    ids=["pass", "warn", "fail"],
 )
 @pytest.mark.parametrize("path", ["/readyz", "/health", "/readyz/"])
 @pytest.mark.parametrize("query", [b"", b"verbose", b"format=text"])
