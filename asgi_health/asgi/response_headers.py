@@ -92,8 +92,7 @@ def _with(answer: Answer, more: Headers) -> Answer:
 
 def _with_missing(message: Message, more: Headers) -> Message:
     """Return `message` with those of `more` that it does not have. It stays unchanged: an app may send it again."""
-    headers: list[tuple[bytes, bytes]] = list(
-        message.get("headers") or ()
-    )  # the protocol allows any iterable, and none
+    # The protocol allows any iterable, and none.
+    headers: list[tuple[bytes, bytes]] = list(message.get("headers") or ())
     present = {header[0].lower() for header in headers}
     return {**message, "headers": [*headers, *(header for header in more if header[0] not in present)]}
