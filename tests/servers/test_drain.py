@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -339,17 +340,29 @@ def test_the_file_drains_every_worker(tmp_path: Path) -> None:
         running = start(stack, UVICORN_WORKERS, {"delay": 0.0, "file": str(file)})
         connections = one_to_each_worker(stack, running)
 
-        def all_are(status: int) -> bool:
-            return {each.ask("GET", "/readyz").status for each in connections} == {status}
-
-        assert all_are(200)
+        assert {each.ask("GET", "/readyz").status for each in connections} == {200}
         file.touch()
-        wait_until(lambda: all_are(503), "every worker is drained")
-        assert {each.ask("GET", "/livez").status for each in connections} == {200}
+        for each in connections:  # the first 503 of a worker is its last answer on that connection
+            wait_until(partial(refuses_traffic, each), "every worker is drained")
+            assert each.rest() == b""
+        assert running.status("/livez") == 200
         file.unlink()
-        wait_until(lambda: all_are(200), "every worker is ready again")
+        ready: set[bytes] = set()
+
+        def all_are_ready() -> bool:
+            with Connection(running.address) as connection:
+                answer = connection.ask("GET", "/process")
+                if "close" not in answer.all("connection") and connection.ask("GET", "/readyz").status == 200:
+                    ready.add(answer.body)
+            return len(ready) == 2
+
+        wait_until(all_are_ready, "every worker is ready again, and keeps its connections")
         end = running.stop()
     end.assert_quiet()
+
+
+def refuses_traffic(connection: Connection) -> bool:
+    return connection.ask("GET", "/readyz").status == 503
 
 
 def one_to_each_worker(stack: ExitStack, running: Running) -> list[Connection]:
