@@ -5,15 +5,17 @@ it, and passes the outcome to `record`. Nothing here waits, and `now` is always 
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from math import inf
 from threading import RLock
 
-from .aggregate import ProbeStatus, is_finished
+from .aggregate import ProbeStatus, is_finished, stale_at
 from .check import Check
+from .history import CheckHistory, ProbeHistory
 from .lifecycle import Lifecycle, Phase
 from .logger import logger
 from .probe_statuses import OnChange, ProbeStatuses, Statuses
-from .report import NO_STALLS, Report, build_report
+from .report import NO_STALLS, CheckReport, Report, build_report
 from .result import Result
 from .schedule import DueRuns, Run, Timers, pause
 from .state import UNKNOWN, CheckState, advance
@@ -25,13 +27,14 @@ MAX_RUNS_LEFT_BEHIND = 2
 
 
 class CheckSlot:
-    """A check, its state, and its present run."""
+    """A check, its state, its history, and its present run."""
 
-    __slots__ = ("check", "run", "state")
+    __slots__ = ("check", "history", "run", "state")
 
     def __init__(self, check: Check) -> None:
         self.check = check
         self.state: CheckState = UNKNOWN
+        self.history = CheckHistory()
         self.run: Run | None = None
 
 
@@ -58,6 +61,8 @@ class Engine:
         self._lifecycle = Lifecycle()
         self._probe_statuses = ProbeStatuses(self._lifecycle)
         self._stalls = NO_STALLS
+        self.probe_histories = {probe: ProbeHistory() for probe in Probe}
+        """The history of each probe. What delivers the transitions of probes records them there, one thread at a time."""
         self.runner: object | None = None
         """What runs the checks: one runner, however many middlewares share the engine. The engine never uses it."""
 
@@ -102,17 +107,22 @@ class Engine:
 
     # -- reports
 
-    def report(self, probe: Probe, now: float, *, exclude: Iterable[str] = ()) -> Report:
-        """Return everything known about `probe`, without the checks in `exclude`."""
+    def report(self, probe: Probe, now: float, *, exclude: Iterable[str] = (), history: bool = False) -> Report:
+        """Return everything known about `probe`, without the checks in `exclude`, and with the past if `history`."""
         # One call into C takes the values, so that a thread may add a check meanwhile.
-        return self._report(probe, tuple(self._slots.values()), self.phase, frozenset(exclude), now)
+        slots = tuple(self._slots.values())
+        report = self._report(probe, slots, self.phase, frozenset(exclude), now)
+        if not history:
+            return report
+        return replace(self._with_history(report, slots), history=self.probe_histories[probe].past(now))
 
-    def report_check(self, name: str, probe: Probe, now: float) -> Report:
+    def report_check(self, name: str, probe: Probe, now: float, *, history: bool = False) -> Report:
         """Return the report of one check alone, as it counts for `probe`. Raises KeyError for an unknown name."""
         slot = self._slots.get(name)
         if slot is None:
             raise KeyError(f"check {name!r}: there is no check of that name")
-        return self._report(probe, (slot,), None, frozenset(), now)
+        report = self._report(probe, (slot,), None, frozenset(), now)
+        return self._with_history(report, (slot,)) if history else report
 
     def probe_status(self, probe: Probe) -> ProbeStatus:
         """Return the status of `probe`, and how it decays while no new result arrives."""
@@ -209,8 +219,11 @@ class Engine:
             if not self._lifecycle.start(lifespan, now):
                 return False
             self._stalls = NO_STALLS
+            for probe_history in self.probe_histories.values():
+                probe_history.pause(now)
             for slot in self._slots.values():
                 slot.state = UNKNOWN
+                slot.history.start(now)
                 self._start_times.set(slot.check.name, -inf if slot.run is None else slot.run.deadline)
                 if slot.run is not None:
                     slot.run.expired = True  # its result belongs to the former lifespan
@@ -225,12 +238,18 @@ class Engine:
             self._lifecycle.app_started = True
             self._lifecycle.enter(Phase.SERVING, now)
             self._probe_statuses.refresh()
+            for probe, history in self.probe_histories.items():
+                history.serve(self._probe_statuses.current[probe].at(now), now)
 
     def stop(self, now: float) -> None:
         """Enter the phase STOPPED: the checks end, and then the app shuts down."""
         with self._lock:
             self._lifecycle.enter(Phase.STOPPED, now)
             self._probe_statuses.refresh_readiness()
+            for history in self.probe_histories.values():
+                history.pause(now)
+            for slot in self._slots.values():
+                slot.history.stop(now)
 
     def finish(self, lifespan: object) -> bool:
         """End a lifespan: the app has shut down, or its lifespan has crashed and it serves on without one.
@@ -344,7 +363,10 @@ class Engine:
         new = slot.state = advance(slot.check, old, result, now, duration)
         self._schedule_next(slot, now)
         self._probe_statuses.update(slot.check, new)
-        if new.status is old.status or new.status is None:
+        if new.status is None:
+            return []
+        slot.history.record(now, result.status, duration, old.status, new.status, stale_at(slot.check, new))
+        if new.status is old.status:
             return []
         failures = max(old.failures, new.failures)
         return [Transition(slot.check.name, old.status, new.status, result, old.since, now, failures, error)]
@@ -400,6 +422,20 @@ class Engine:
             startup_passed=self._lifecycle.startup_passed,
             exclude=exclude,
             now=now,
+        )
+
+    def _with_history(self, report: Report, slots: Iterable[CheckSlot]) -> Report:
+        by_name = {slot.check.name: slot for slot in slots}
+        checks = tuple(self._with_check_history(each, by_name[each.name], report.now) for each in report.checks)
+        return replace(report, checks=checks)
+
+    def _with_check_history(self, check: CheckReport, slot: CheckSlot, now: float) -> CheckReport:
+        run = slot.run
+        return replace(
+            check,
+            history=slot.history.past(now),
+            next_start=self._start_times.get(check.name),
+            run_started=None if run is None else run.started,
         )
 
 
