@@ -62,7 +62,7 @@ class Engine:
         self._probe_statuses = ProbeStatuses(self._lifecycle)
         self._stalls = NO_STALLS
         self.probe_histories = {probe: ProbeHistory() for probe in Probe}
-        """The history of each probe. What delivers the transitions of probes records them there, one thread at a time."""
+        """The history of each probe. Its `record` takes the transitions of the probe, from one thread at a time."""
         self.runner: object | None = None
         """What runs the checks: one runner, however many middlewares share the engine. The engine never uses it."""
 

@@ -14,21 +14,11 @@ from asgi_health import Status
 from asgi_health.core.history import BUCKET, DAY, HOUR, CheckHistory, ProbeHistory
 from asgi_health.core.past import Uptime
 
-from ..support.core_cases import no_deadline, statuses
+from ..support.core_cases import ProbeChange, no_deadline, statuses
 from ..support.deep_size import deep_size
 
 HEALTHY, DEGRADED, UNHEALTHY = Status
 FIVE_MINUTES = 300.0
-
-
-class Change(NamedTuple):
-    """A change of a probe's status, with what a history reads of it."""
-
-    old: Status | None
-    new: Status
-    cause: str
-    checks: tuple[str, ...]
-    at: float
 
 
 class Interval(NamedTuple):
@@ -262,8 +252,8 @@ def test_a_full_history_allocates_at_most_12_kib() -> None:
 # -- probes
 
 
-def change(at: float, new: Status, cause: str = "check", names: tuple[str, ...] = ("a",)) -> Change:
-    return Change(HEALTHY if new is UNHEALTHY else UNHEALTHY, new, cause, names, at)
+def change(at: float, new: Status, cause: str = "check", names: tuple[str, ...] = ("a",)) -> ProbeChange:
+    return ProbeChange(HEALTHY if new is UNHEALTHY else UNHEALTHY, new, cause, names, at)
 
 
 def test_the_uptime_of_a_probe_counts_from_the_end_of_the_startup_to_the_stop() -> None:
@@ -309,11 +299,11 @@ def test_the_history_of_a_probe_shows_what_a_list_of_everything_would(
     history, now, status = ProbeHistory(), 0.0, UNHEALTHY
     history.serve(status, now)
     intervals: list[Interval] = []
-    seen: list[Change] = []
+    seen: list[ProbeChange] = []
     for wait, new in changes:
         intervals.append(Interval(now, now + wait, -inf if status is UNHEALTHY else inf))
         now += wait
-        seen.append(Change(status, new, "check", (), now))
+        seen.append(ProbeChange(status, new, "check", (), now))
         history.record(seen[-1])
         status = new
     end = now + last

@@ -6,8 +6,11 @@ from statistics import mean
 import pytest
 
 from asgi_health import Probe, Status
+from asgi_health.core.aggregate import ProbeStatus
+from asgi_health.core.report import CheckReport
 from asgi_health.core.status import worst
 
+from ..support.core_cases import ProbeChange
 from ..support.deep_size import deep_size
 from .behaviour import random_checks
 from .simulated_app import EPSILON, SimulatedApp
@@ -71,12 +74,80 @@ def test_readiness_passes_exactly_when_it_may(
         assert app.engine.probe_status(Probe.READINESS).at(app.now) is Status.UNHEALTHY
 
 
+class SeenUptime:
+    """The uptime of each check and of readiness, summed up from what the engine shows after each step."""
+
+    def __init__(self, app: SimulatedApp) -> None:
+        self.app = app
+        self.seen = app.now
+        self.readiness = app.engine.probe_status(Probe.READINESS)
+        self.known = dict.fromkeys([*app.observed, ""], 0.0)
+        self.up = dict.fromkeys([*app.observed, ""], 0.0)
+        self.shown = self._shown()
+
+    def look(self) -> None:
+        """Sum up the time since the last step, in which only the age of results has changed."""
+        engine, now = self.app.engine, self.app.now
+        for name, check in self.shown.items():
+            if check.state.status is not None:
+                self.known[name] += now - self.seen
+                if check.state.status is not Status.UNHEALTHY:
+                    self.up[name] += max(0.0, min(now, check.stale_at) - self.seen)
+        self.known[""] += now - self.seen
+        if self.readiness.status is not Status.UNHEALTHY:
+            self.up[""] += min(now, self.readiness.unhealthy_at) - self.seen
+        readiness = engine.probe_status(Probe.READINESS)
+        self._record_readiness(self.readiness, readiness)
+        self.seen, self.readiness, self.shown = now, readiness, self._shown()
+
+    def _record_readiness(self, before: ProbeStatus, after: ProbeStatus) -> None:
+        """Record the changes of readiness, as what delivers transitions does."""
+        history, now = self.app.engine.probe_histories[Probe.READINESS], self.app.now
+        old = before.status
+        if before.at(now) is not old:
+            history.record(ProbeChange(old, before.at(now), "stale", (), min(now, before.valid_until)))
+            if before.valid_until < before.unhealthy_at <= now:
+                history.record(ProbeChange(Status.DEGRADED, Status.UNHEALTHY, "stale", (), before.unhealthy_at))
+            old = before.at(now)
+        if after.at(now) is not old:
+            history.record(ProbeChange(old, after.at(now), "check", (), now))
+
+    def _shown(self) -> dict[str, CheckReport]:
+        report = self.app.engine.report(Probe.HEALTH, self.app.now)
+        shown = {check.name: check for check in report.checks}
+        for name, before in getattr(self, "shown", {}).items():
+            if before.check is shown[name].check and before.state.status is not None and shown[name].state.time is None:
+                self.known[name] = self.up[name] = 0.0  # it was replaced
+        return shown
+
+
+def test_uptime_is_what_the_engine_has_shown(seed: int) -> None:
+    random = Random(seed)
+    checks = random_checks(random, 15, longest=120.0, critical=0.2)
+    app = SimulatedApp(random, checks, stall_every=300.0, replace_every=1800.0)
+    uptime = SeenUptime(app)
+    for _ in app.advance(6 * HOUR):
+        uptime.look()
+    report = app.engine.report(Probe.HEALTH, app.now, history=True)
+    for check in report.checks:
+        assert check.history is not None
+        assert check.history.day.known == pytest.approx(uptime.known[check.name], abs=0.01)
+        assert check.history.day.up == pytest.approx(uptime.up[check.name], abs=0.01)
+    readiness = app.engine.report(Probe.READINESS, app.now, history=True).history
+    assert readiness is not None
+    assert readiness.day.known == pytest.approx(uptime.known[""], abs=0.01)
+    assert readiness.day.up == pytest.approx(uptime.up[""], abs=0.01)
+    assert 0 < sum(uptime.up.values()) < sum(uptime.known.values())
+
+
 def test_after_a_day_the_engine_holds_no_more_memory_than_after_an_hour(seed: int) -> None:
     random = Random(seed)
     checks = random_checks(random, 20, longest=120.0, critical=0.5)
     app = SimulatedApp(random, checks, stall_every=300.0, replace_every=120.0)
     sizes: dict[int, list[int]] = {1: [], 24: []}
+    uptime = SeenUptime(app)
     for step, _ in enumerate(app.advance(25 * HOUR)):
+        uptime.look()
         hour = int((app.now - app.begin) // HOUR)
         if hour in sizes and step % 10 == 0:
             sizes[hour].append(deep_size(app.engine))
