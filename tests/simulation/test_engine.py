@@ -83,42 +83,39 @@ class SeenUptime:
         self.readiness = app.engine.probe_status(Probe.READINESS)
         self.known = dict.fromkeys([*app.observed, ""], 0.0)
         self.up = dict.fromkeys([*app.observed, ""], 0.0)
-        self.shown = self._shown()
+        self.shown, self.observed = self._shown(), dict(app.observed)
 
     def look(self) -> None:
         """Sum up the time since the last step, in which only the age of results has changed."""
         engine, now = self.app.engine, self.app.now
         for name, check in self.shown.items():
-            if check.state.status is not None:
+            if self.observed[name] is not self.app.observed[name]:  # it was replaced
+                self.known[name] = self.up[name] = 0.0
+            elif check.state.status is not None:
                 self.known[name] += now - self.seen
                 if check.state.status is not Status.UNHEALTHY:
                     self.up[name] += max(0.0, min(now, check.stale_at) - self.seen)
         self.known[""] += now - self.seen
         if self.readiness.status is not Status.UNHEALTHY:
-            self.up[""] += min(now, self.readiness.unhealthy_at) - self.seen
+            self.up[""] += max(0.0, min(now, self.readiness.unhealthy_at) - self.seen)
         readiness = engine.probe_status(Probe.READINESS)
         self._record_readiness(self.readiness, readiness)
-        self.seen, self.readiness, self.shown = now, readiness, self._shown()
+        self.seen, self.readiness = now, readiness
+        self.shown, self.observed = self._shown(), dict(self.app.observed)
 
     def _record_readiness(self, before: ProbeStatus, after: ProbeStatus) -> None:
         """Record the changes of readiness, as what delivers transitions does."""
         history, now = self.app.engine.probe_histories[Probe.READINESS], self.app.now
-        old = before.status
-        if before.at(now) is not old:
-            history.record(ProbeChange(old, before.at(now), "stale", (), min(now, before.valid_until)))
-            if before.valid_until < before.unhealthy_at <= now:
-                history.record(ProbeChange(Status.DEGRADED, Status.UNHEALTHY, "stale", (), before.unhealthy_at))
-            old = before.at(now)
+        old = before.at(self.seen)
+        for moment in sorted((before.degraded_at, before.unhealthy_at)):
+            if self.seen < moment <= now and before.at(moment) is not old:
+                history.record(ProbeChange(old, before.at(moment), "stale", (), moment))
+                old = before.at(moment)
         if after.at(now) is not old:
             history.record(ProbeChange(old, after.at(now), "check", (), now))
 
     def _shown(self) -> dict[str, CheckReport]:
-        report = self.app.engine.report(Probe.HEALTH, self.app.now)
-        shown = {check.name: check for check in report.checks}
-        for name, before in getattr(self, "shown", {}).items():
-            if before.check is shown[name].check and before.state.status is not None and shown[name].state.time is None:
-                self.known[name] = self.up[name] = 0.0  # it was replaced
-        return shown
+        return {check.name: check for check in self.app.engine.report(Probe.HEALTH, self.app.now).checks}
 
 
 def test_uptime_is_what_the_engine_has_shown(seed: int) -> None:
