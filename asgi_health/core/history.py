@@ -9,7 +9,7 @@ All times are monotonic seconds.
 
 from array import array
 from math import inf
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
 from .status import Status
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 _RawFlip = tuple[float, Status | None, Status, str, tuple[str, ...], int]
 """A ProbeFlip, without its import: a change may come when the process has no file descriptor left to import with."""
-
-T = TypeVar("T", int, float)
 
 MAX_RESULTS = 120
 """Results kept per check: twenty minutes at the default interval."""
@@ -46,29 +44,16 @@ class CheckHistory:
     HEALTHY or DEGRADED by a result that is not stale.
     """
 
-    __slots__ = (
-        "_durations",
-        "_flips",
-        "_news",
-        "_olds",
-        "_outcomes",
-        "_results",
-        "_stopped",
-        "_times",
-        "_turned",
-        "_uptime",
-    )
+    __slots__ = ("_flip_count", "_flips", "_result_count", "_results", "_stopped", "_uptime")
 
     def __init__(self) -> None:
-        # One place more than is shown: the record in progress does not overwrite a result that a reader copies.
-        self._results = 0
-        self._times = array("d", bytes(8 * (MAX_RESULTS + 1)))
-        self._durations = array("d", bytes(8 * (MAX_RESULTS + 1)))
-        self._outcomes = array("B", bytes(MAX_RESULTS + 1))
-        self._flips = 0
-        self._turned = array("d", bytes(8 * (MAX_FLIPS + 1)))
-        self._olds = array("B", bytes(MAX_FLIPS + 1))
-        self._news = array("B", bytes(MAX_FLIPS + 1))
+        # Three numbers for each result and each flip, next to each other: with a thousand checks, what a run costs is
+        # the memory that it touches. One place more than is shown: a record in progress does not overwrite a result
+        # that a reader copies.
+        self._results = array("d", bytes(8 * 3 * (MAX_RESULTS + 1)))
+        self._result_count = 0
+        self._flips = array("d", bytes(8 * 3 * (MAX_FLIPS + 1)))
+        self._flip_count = 0
         self._uptime = _Uptime()
         self._stopped = False
 
@@ -85,18 +70,16 @@ class CheckHistory:
             new: Status of the check after it.
             stale_at: When the result grows stale, infinity for never.
         """
-        count = self._results
-        place = count % (MAX_RESULTS + 1)
-        self._times[place] = now
-        self._durations[place] = duration
-        self._outcomes[place] = outcome
-        self._results = count + 1
+        results, count = self._results, self._result_count
+        place = 3 * (count % (MAX_RESULTS + 1))
+        results[place] = now
+        results[place + 1] = outcome
+        results[place + 2] = duration
+        self._result_count = count + 1
         if new is not old:
-            place = self._flips % (MAX_FLIPS + 1)
-            self._turned[place] = now
-            self._olds[place] = 0 if old is None else old
-            self._news[place] = new
-            self._flips += 1
+            place = 3 * (self._flip_count % (MAX_FLIPS + 1))
+            self._flips[place : place + 3] = array("d", (now, 0 if old is None else old, new))
+            self._flip_count += 1
         if not self._stopped:
             self._uptime.turn(now, -inf if new is Status.UNHEALTHY else stale_at)
 
@@ -115,20 +98,22 @@ class CheckHistory:
         # Not at the top: a process whose history is never read needs none of it.
         from .past import CheckPast
 
-        results, flips = self._results, self._flips
-        result_arrays = self._times[:], self._durations[:], self._outcomes[:]
-        flip_arrays = self._turned[:], self._olds[:], self._news[:]
-        # What another thread has recorded meanwhile has overwritten the oldest ones.
-        shown = range(max(0, self._results - MAX_RESULTS), results)
-        flipped = range(max(0, self._flips - MAX_FLIPS), flips)
-        times, durations, outcomes = result_arrays
-        turned, olds, news = flip_arrays
         return CheckPast(
             self._uptime.of(now, HOUR),
             self._uptime.of(now, DAY),
-            (_in_order(times, shown), _in_order(durations, shown), _in_order(outcomes, shown)),
-            (_in_order(turned, flipped), _in_order(olds, flipped), _in_order(news, flipped)),
+            self._copy_of_results(),
+            self._copy_of_flips(),
         )
+
+    # What another thread records during a copy has overwritten the oldest ones: the count is read again after it.
+
+    def _copy_of_results(self) -> "array[float]":
+        count, results = self._result_count, self._results[:]
+        return _in_order(results, max(0, self._result_count - MAX_RESULTS), count)
+
+    def _copy_of_flips(self) -> "array[float]":
+        count, flips = self._flip_count, self._flips[:]
+        return _in_order(flips, max(0, self._flip_count - MAX_FLIPS), count)
 
 
 class ProbeChange(Protocol):
@@ -280,10 +265,10 @@ class _Uptime:
         self._period = _Period(None if began is None else end, up_until, last, known, up)
 
 
-def _in_order(ring: "array[T]", numbers: range) -> "array[T]":
-    """Return the entries of those consecutive numbers."""
-    begin = numbers.start % len(ring)
-    return (ring[begin:] + ring[:begin])[: len(numbers)]
+def _in_order(ring: "array[float]", first: int, end: int) -> "array[float]":
+    """Return the numbers of the entries from `first` to the one before `end`."""
+    begin = 3 * first % len(ring)
+    return (ring[begin:] + ring[:begin])[: 3 * (end - first)]
 
 
 def _add(sums: "array[float]", begin: float, end: float) -> None:

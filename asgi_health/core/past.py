@@ -85,30 +85,30 @@ class CheckPast:
 
     hour: Uptime
     day: Uptime
-    _results: "tuple[array[float], array[float], array[int]]" = field(repr=False)
-    _flips: "tuple[array[float], array[int], array[int]]" = field(repr=False)
+    _results: "array[float]" = field(repr=False)
+    _flips: "array[float]" = field(repr=False)
 
     @property
     def results(self) -> tuple[PastResult, ...]:
         """The last 120 results, oldest first."""
         # Made when they are read: a page about a thousand checks shows none of its 120,000 results.
-        times, durations, outcomes = self._results
+        times, outcomes, durations = (self._results[place::3] for place in range(3))
         return tuple(
-            PastResult(time, Status(outcome), duration)
-            for time, duration, outcome in zip(times, durations, outcomes, strict=True)
+            PastResult(time, Status(int(outcome)), duration)
+            for time, outcome, duration in zip(times, outcomes, durations, strict=True)
         )
 
     @property
     def flips(self) -> tuple[CheckFlip, ...]:
         """The last 50 changes of status, oldest first."""
-        return self.last_flips(len(self._flips[0]))
+        return self.last_flips(len(self._flips))
 
     def last_flips(self, count: int) -> tuple[CheckFlip, ...]:
         """Return the last `count` of `flips`, oldest first."""
-        times, olds, news = self._flips
+        times, olds, news = (self._flips[-3 * count :][place::3] for place in range(3))
         return tuple(
-            CheckFlip(time, Status(old) if old else None, Status(new))
-            for time, old, new in zip(times[-count:], olds[-count:], news[-count:], strict=True)
+            CheckFlip(time, Status(int(old)) if old else None, Status(int(new)))
+            for time, old, new in zip(times, olds, news, strict=True)
         )
 
 
