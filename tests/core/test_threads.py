@@ -12,6 +12,7 @@ import pytest
 from asgi_health import Probe, Status, healthy, unhealthy
 from asgi_health.core.aggregate import ProbeStatus
 from asgi_health.core.engine import Engine
+from asgi_health.core.history import CheckHistory
 from asgi_health.core.lifecycle import Phase
 from asgi_health.core.probe_statuses import Statuses
 from asgi_health.core.status import CHECK_PROBES
@@ -115,6 +116,31 @@ def test_all_methods_at_once_leave_statuses_that_equal_a_count_of_the_checks() -
     for probe in Probe:
         for now in (0.0, 2980.0, 3000.0, 1e9):
             assert engine.probe_status(probe).at(now) is engine.report(probe, now=now).status
+
+
+def test_a_history_that_is_read_while_it_is_recorded_is_consistent() -> None:
+    # Each result is a change, and its duration is its time: a copy of half of one would show.
+    history = CheckHistory()
+    finished = threading.Event()
+
+    def record() -> None:
+        for number in range(20_000):
+            old, new = (Status.HEALTHY, Status.UNHEALTHY) if number % 2 else (Status.UNHEALTHY, Status.HEALTHY)
+            history.record(float(number), new, float(number), old, new, number + 0.5)
+        finished.set()
+
+    def read() -> None:
+        while not finished.is_set():
+            past = history.past(1e5)
+            assert all(time == duration for time, _, duration in past.results)
+            assert all((at % 2 == 1) is (new is Status.UNHEALTHY) for at, _, new in past.flips)
+            for times in ([each.time for each in past.results], [each.at for each in past.flips]):
+                assert times == sorted(times)
+            assert past.day.up <= past.day.known
+
+    run_together(record, read, read)
+    assert len(history.past(1e5).results) == 120
+    assert len(history.past(1e5).flips) == 50
 
 
 @contextmanager
