@@ -91,18 +91,30 @@ class Health:
         """The checks, in the order in which they were added."""
         return self._engine.checks
 
-    def report(self, probe: Probe = Probe.HEALTH, *, exclude: Iterable[str] = (), now: float | None = None) -> Report:
+    def report(
+        self,
+        probe: Probe = Probe.HEALTH,
+        *,
+        exclude: Iterable[str] = (),
+        now: float | None = None,
+        history: bool = False,
+    ) -> Report:
         """Return everything that is known about `probe`.
 
         Args:
             probe: The probe; HEALTH for all checks together.
             exclude: Names of checks to leave out.
             now: The moment to report on (seconds of the clock); None for the present one.
+            history: Whether the report holds the past too: `Report.history` with the last 50 changes of the probe,
+                `CheckReport.history` with the last 120 results and 50 changes of each check, and the uptime of the
+                last hour and day in both. The time before a check's first result in a lifespan, and after the stop,
+                does not count; a stale result counts as not up.
         """
         require_type("health: probe", probe, Probe)
         if isinstance(exclude, str):
             raise TypeError(f"health: exclude takes an iterable of names, not the one string {exclude!r}")
-        return self._engine.report(probe, self._engine.clock() if now is None else now, exclude=exclude)
+        moment = self._engine.clock() if now is None else now
+        return self._engine.report(probe, moment, exclude=exclude, history=history)
 
     def subscribe(
         self, callback: Callable[[Transition], object], *, queue: int = 100, timeout: float = 10.0

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from ..core.engine import Engine
 from ..core.lifecycle import Phase
 from ..core.report import Report, Stall
 from ..core.status import Probe
 from ..formats.answer import NOT_FOUND, Answer, minimal
+from ..formats.explain import explain
 from ..formats.health_json import health_json
 from ..formats.service import ServiceInfo
 from ..formats.text import text
@@ -17,10 +19,19 @@ from .response_headers import ResponseHeaders
 MAX_ENTRIES = 64
 """Different answers kept at a time; beyond that the oldest is removed. Readers vary `exclude` by hand."""
 
-PHASE_MAX_AGE = 0.5
-"""Seconds for which an answer that shows the duration of a phase is kept."""
+DURATION_MAX_AGE = 0.5
+"""Seconds for which an answer that shows durations is kept: that of a phase, and those of an explanation."""
 
-_Key = tuple[Probe, str | None, bool, frozenset[str], int]
+
+class _Key(NamedTuple):
+    """What distinguishes one answer from another, but for the moment."""
+
+    probe: Probe
+    check: str | None
+    text: bool
+    explain: bool
+    exclude: frozenset[str] = frozenset()
+    unknown: int = 0
 
 
 class DetailsCache:
@@ -62,24 +73,23 @@ class DetailsCache:
         known = options.exclude & names
         unknown = len(options.exclude - names)
         return self._get(
-            (probe, None, options.text, known, unknown),
+            _Key(probe, None, options.text, options.explain, known, unknown),
             now,
             stall,
-            lambda: self._engine.report(probe, now, exclude=known),
+            lambda: self._engine.report(probe, now, exclude=known, history=options.explain),
         )
 
     def _of_check(self, probe: Probe, name: str, options: Options, now: float, stall: Stall | None) -> Answer:
         if not any(check.name == name and probe in check.probes for check in self._engine.checks):
             return NOT_FOUND
         return self._get(
-            (probe, name, options.text, frozenset(), 0),
+            _Key(probe, name, options.text, options.explain),
             now,
             stall,
-            lambda: self._engine.report_check(name, probe, now),
+            lambda: self._engine.report_check(name, probe, now, history=options.explain),
         )
 
     def _get(self, key: _Key, now: float, stall: Stall | None, make_report: Callable[[], Report]) -> Answer:
-        probe, check, as_text, _, unknown = key
         version = self._engine.version
         entry = self._entries.get(key)
         if stall is None and entry is not None and entry[0] == version and now < entry[1]:
@@ -87,15 +97,16 @@ class DetailsCache:
         report = make_report()
         if stall is not None:
             report = report.with_stall(stall)
-        answer = (
-            text(report, unknown=unknown)
-            if as_text
-            else health_json(report, self._service, wall=time.time(), unknown=unknown)
-        )
-        if check is None:
-            answer = self._headers.add_status(answer, probe, report.status)
+        if key.text:
+            answer = text(report, unknown=key.unknown)
+        else:
+            render = explain if key.explain else health_json
+            answer = render(report, self._service, wall=time.time(), unknown=key.unknown)
+        if key.check is None:
+            answer = self._headers.add_status(answer, key.probe, report.status)
         if stall is None:
-            until = report.until if report.phase in (None, Phase.SERVING) else min(report.until, now + PHASE_MAX_AGE)
+            shows_durations = key.explain or report.phase not in (None, Phase.SERVING)
+            until = min(report.until, now + DURATION_MAX_AGE) if shows_durations else report.until
             # A copy of the keys: another thread may add an entry meanwhile.
             keys = tuple(self._entries)
             for oldest in keys[: max(0, len(keys) + 1 - MAX_ENTRIES)]:

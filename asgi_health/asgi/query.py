@@ -11,11 +11,13 @@ class Options:
     Attributes:
         verbose: Whether details are wanted at the path of a probe.
         text: Whether details are wanted as text.
+        explain: Whether the details say why the status is what it is. As text they cannot: there it has no effect.
         exclude: Names of the checks to leave out.
     """
 
     verbose: bool = False
     text: bool = False
+    explain: bool = False
     exclude: frozenset[str] = frozenset()
 
 
@@ -30,9 +32,11 @@ def parse_options(query: object) -> Options:
     if not isinstance(query, bytes) or not query or len(query) > MAX_QUERY:
         return NO_OPTIONS
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
-    formats = [value for key, value in pairs if key == "format"]
+    keys = {key for key, _ in pairs}
+    text = ("format", "text") in pairs
     return Options(
-        verbose=bool(formats) or any(key == "verbose" for key, _ in pairs),
-        text="text" in formats,
+        verbose=not keys.isdisjoint(("format", "verbose", "explain")),
+        text=text,
+        explain="explain" in keys and not text,
         exclude=frozenset(value for key, value in pairs if key == "exclude"),
     )

@@ -6,16 +6,18 @@ it, and passes the outcome to `record`. Nothing here waits, and `now` is always 
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from math import inf
 from threading import RLock
 
-from .aggregate import ProbeStatus, is_finished
+from .aggregate import ProbeStatus, is_finished, stale_at
 from .check import Check
 from .failure_category import Category, categorize
+from .history import CheckHistory, ProbeHistory
 from .lifecycle import Lifecycle, Phase
 from .probe_statuses import OnChange, ProbeStatuses, Statuses
 from .probe_transitions import Known, ProbeTransitions
-from .report import NO_STALLS, PastStalls, Report, build_report
+from .report import NO_STALLS, CheckReport, PastStalls, Report, build_report
 from .result import Result
 from .run_counts import RunCounts
 from .schedule import DueRuns, Run, Timers, pause
@@ -28,14 +30,15 @@ MAX_RUNS_LEFT_BEHIND = 2
 
 
 class CheckSlot:
-    """A check, its state, its present run, and the counts of its runs."""
+    """A check, its state, its present run, its history, and the counts of its runs."""
 
-    __slots__ = ("check", "counts", "run", "state")
+    __slots__ = ("check", "counts", "history", "run", "state")
 
     def __init__(self, check: Check) -> None:
         self.check = check
         self.counts = RunCounts()
         self.state: CheckState = UNKNOWN
+        self.history = CheckHistory()
         self.run: Run | None = None
 
 
@@ -66,6 +69,7 @@ class Engine:
         self._probe_transitions = ProbeTransitions(self._probe_statuses.current)
         self._stalled: frozenset[Probe] = frozenset()
         self._stalls = self._all_stalls = NO_STALLS
+        self._probe_histories = {probe: ProbeHistory() for probe in Probe}
         self.runner: object | None = None
         """What runs the checks: one runner, however many middlewares share the engine. The engine never uses it."""
         self.publisher: object | None = None
@@ -98,6 +102,8 @@ class Engine:
         again and again does not accumulate threads.
         """
         with self._lock:
+            if now is not None:
+                self.pass_on_decay(now)
             if name not in self._slots:
                 raise KeyError(f"check {name!r}: there is no check of that name")
             slot = self._slots.pop(name)
@@ -125,17 +131,22 @@ class Engine:
 
     # -- reports
 
-    def report(self, probe: Probe, now: float, *, exclude: Iterable[str] = ()) -> Report:
-        """Return everything known about `probe`, without the checks in `exclude`."""
+    def report(self, probe: Probe, now: float, *, exclude: Iterable[str] = (), history: bool = False) -> Report:
+        """Return everything known about `probe`, without the checks in `exclude`, and with the past if `history`."""
         # One call into C takes the values, so that a thread may add a check meanwhile.
-        return self._report(probe, tuple(self._slots.values()), self.phase, frozenset(exclude), now)
+        slots = tuple(self._slots.values())
+        report = self._report(probe, slots, self.phase, frozenset(exclude), now)
+        if not history:
+            return report
+        return replace(self._with_history(report, slots), history=self._probe_histories[probe].past(now))
 
-    def report_check(self, name: str, probe: Probe, now: float) -> Report:
+    def report_check(self, name: str, probe: Probe, now: float, *, history: bool = False) -> Report:
         """Return the report of one check alone, as it counts for `probe`. Raises KeyError for an unknown name."""
         slot = self._slots.get(name)
         if slot is None:
             raise KeyError(f"check {name!r}: there is no check of that name")
-        return self._report(probe, (slot,), None, frozenset(), now)
+        report = self._report(probe, (slot,), None, frozenset(), now)
+        return self._with_history(report, (slot,)) if history else report
 
     def probe_status(self, probe: Probe) -> ProbeStatus:
         """Return the status of `probe`, and how it decays while no new result arrives."""
@@ -180,7 +191,10 @@ class Engine:
             self._probe_statuses.on_change(callback)
 
     def pass_on_decay(self, now: float) -> None:
-        """Pass on the transitions of the probes whose results have grown stale by `now`."""
+        """Pass on the transitions of the probes whose results have grown stale by `now`.
+
+        Before every other change: a result that comes late ends a decay, which has happened all the same.
+        """
         if now >= self._probe_transitions.next_decay:
             with self._lock:
                 self._pass_on(now)
@@ -245,12 +259,16 @@ class Engine:
         Only the first call for a lifespan has an effect and returns True.
         """
         with self._lock:
+            self.pass_on_decay(now)
             if not self._lifecycle.start(lifespan, now):
                 return False
             self._stalls = NO_STALLS
             self._stalled = frozenset()
+            for probe_history in self._probe_histories.values():
+                probe_history.pause(now)
             for slot in self._slots.values():
                 self._forget(slot, now)
+                slot.history.start(now)
                 self._start_times.set(slot.check.name, -inf if slot.run is None else slot.run.deadline)
                 if slot.run is not None:
                     slot.run.expired = True  # its result belongs to the former lifespan
@@ -266,14 +284,21 @@ class Engine:
             self._lifecycle.app_started = True
             self._lifecycle.enter(Phase.SERVING, now)
             self._probe_statuses.refresh()
+            for probe, history in self._probe_histories.items():
+                history.serve(self._probe_statuses.current[probe].at(now), now)
             self._pass_on(now)
 
     def stop(self, now: float) -> None:
         """Enter the phase STOPPED: the checks end, and then the app shuts down."""
         with self._lock:
+            self.pass_on_decay(now)
             self._lifecycle.enter(Phase.STOPPED, now)
             self._probe_statuses.refresh_readiness()
             self._pass_on(now)
+            for history in self._probe_histories.values():
+                history.pause(now)
+            for slot in self._slots.values():
+                slot.history.stop(now)
 
     def finish(self, lifespan: object) -> bool:
         """End a lifespan: the app has shut down, or its lifespan has crashed and it serves on without one.
@@ -287,12 +312,14 @@ class Engine:
         """Make readiness unhealthy until a lifespan that follows a shutdown. May be called from a signal handler."""
         self._lifecycle.drain(now)
         with self._lock:
+            self.pass_on_decay(now)
             self._probe_statuses.refresh_readiness()
             self._pass_on(now)
 
     def set_temporary_drain(self, active: bool, now: float) -> None:
         """Make readiness unhealthy while `active` is the last value set: a drain file appears and disappears."""
         with self._lock:
+            self.pass_on_decay(now)
             self._lifecycle.set_temporary_drain(active, now)
             self._probe_statuses.refresh_readiness()
             self._pass_on(now)
@@ -303,6 +330,7 @@ class Engine:
         The statuses stay as they are: only the listener can answer while the loop is blocked, and it adds the stall.
         """
         with self._lock:
+            self.pass_on_decay(now)
             if probes != self._stalled:
                 self._stalled = probes
                 self._pass_on(now)
@@ -330,6 +358,7 @@ class Engine:
         """
         start: list[Run] = []
         with self._lock:
+            self.pass_on_decay(now)
             cancel, self._to_cancel = self._to_cancel, []
             for name in self._deadlines.pop(now):
                 slot = self._slots[name]
@@ -358,6 +387,7 @@ class Engine:
         # Without the lock, because it reads texts of exceptions, which are code of the app.
         failure = categorize(result.message, error) if result.status is Status.UNHEALTHY else None
         with self._lock:
+            self.pass_on_decay(now)
             slot = self._finish_run(run)
             if slot is None:
                 return
@@ -419,6 +449,8 @@ class Engine:
                 CheckTransition(slot.check.name, old.status, new.status, result, old.since, now, failures, error)
             )
         self._probe_statuses.update(slot.check, new)
+        if new.status is not None:
+            slot.history.record(now, result.status, duration, old.status, new.status, stale_at(slot.check, new))
 
     def _forget(self, slot: CheckSlot, now: float) -> None:
         old, slot.state = slot.state, UNKNOWN
@@ -460,6 +492,8 @@ class Engine:
             statuses = self._probe_statuses.current
             try:
                 changes = self._probe_transitions.changes(statuses, self._stalled, now, self._probe_statuses.names)
+                for change in changes:
+                    self._probe_histories[change.probe].record(change)
                 self._transitions.extend(changes)
                 while self._transitions:
                     transition = self._transitions.popleft()
@@ -485,6 +519,20 @@ class Engine:
             startup_passed=self._lifecycle.startup_passed,
             exclude=exclude,
             now=now,
+        )
+
+    def _with_history(self, report: Report, slots: Iterable[CheckSlot]) -> Report:
+        by_name = {slot.check.name: slot for slot in slots}
+        checks = tuple(self._with_check_history(each, by_name[each.name], report.now) for each in report.checks)
+        return replace(report, checks=checks)
+
+    def _with_check_history(self, check: CheckReport, slot: CheckSlot, now: float) -> CheckReport:
+        run = slot.run
+        return replace(
+            check,
+            history=slot.history.past(now),
+            next_start=self._start_times.get(check.name),
+            run_started=None if run is None else run.started,
         )
 
 

@@ -65,7 +65,8 @@ class ProbeTransitions:
             known = self.known[probe]
             status, reason, began = _effective(present, probe in stalled, now)
             if status is not known.status or reason != known.reason:
-                at = now if began is None else max(known.since, min(began, now))
+                # A decay may have been found late. What gets better does so now, even where less has decayed before.
+                at = max(known.since, min(began, now)) if began is not None and status > known.status else now
                 worse = reason is not None and status >= known.status
                 cause = reason if reason is not None and worse else _ended(known.reason)
                 checks = () if reason is None else names_of(probe, status, reason, now)

@@ -3,12 +3,17 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import inf
+from typing import TYPE_CHECKING
 
 from .aggregate import contribution, stale_at, worst_when_unknown
 from .check import Check
 from .lifecycle import Phase
 from .state import CheckState
 from .status import Probe, Status, worst
+from .transition import Reason
+
+if TYPE_CHECKING:
+    from .past import CheckPast, ProbePast
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,12 @@ class CheckReport:
         output: Reason why it is not healthy; empty when it is.
         critical: Whether its failure fails the probe.
         state: State of the check: its last result, when it came, streaks.
+        check: The check itself.
+        contribution: Status that the check contributes to the probe.
+        stale_at: From when on the last result is stale (monotonic seconds); infinity for never.
+        history: Last results and changes, and uptime; None in a report that was not asked for it.
+        next_start: When the next run is planned (monotonic seconds); None for never, or without `history`.
+        run_started: When the run in progress began (monotonic seconds); None for none, or without `history`.
     """
 
     name: str
@@ -68,6 +79,12 @@ class CheckReport:
     output: str
     critical: bool
     state: CheckState
+    check: Check
+    contribution: Status
+    stale_at: float
+    history: "CheckPast | None" = None
+    next_start: float | None = None
+    run_started: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +102,11 @@ class Report:
         since: When the phase began (monotonic seconds); None where `phase` is None, and before the app starts.
         stalls: PastStalls of the app's event loop so far.
         stall: The stall at this moment, as seen from outside of the loop; None for none.
+        reason: Why the probe is not healthy; None when it is.
+        culprits: Names of the checks that make it so, while it starts those that have not passed; empty where the phase
+            alone or a stall makes it so.
+        history: Last changes and uptime of the probe; None in the report of a single check, and in one that was not
+            asked for it.
     """
 
     probe: Probe
@@ -97,10 +119,15 @@ class Report:
     since: float | None = None
     stalls: PastStalls = NO_STALLS
     stall: Stall | None = None
+    reason: Reason | None = None
+    culprits: tuple[str, ...] = ()
+    history: "ProbePast | None" = None
 
     def with_stall(self, stall: Stall) -> "Report":
         """Return this report with `stall`, the present one of the loop: unhealthy when it is too long."""
-        return replace(self, status=Status.UNHEALTHY if stall.too_long else self.status, stall=stall)
+        if not stall.too_long:
+            return replace(self, stall=stall)
+        return replace(self, status=Status.UNHEALTHY, stall=stall, reason="stalled", culprits=())
 
 
 def build_report(
@@ -117,7 +144,6 @@ def build_report(
 ) -> Report:
     """Return the report of `checks` for `probe`; `apply_phase` explains the other arguments."""
     reports: list[CheckReport] = []
-    contributions: list[Status] = []
     excluded: list[str] = []
     until = inf
     for check, state in checks:
@@ -130,12 +156,28 @@ def build_report(
         contributed = contribution(probe, check, state)
         if stale and probe is not Probe.STARTUP:
             contributed = max(contributed, worst_when_unknown(probe, check))
-        contributions.append(contributed)
-        reports.append(_report_check(probe, check, state, stale=stale))
-    status = apply_phase(probe, worst(contributions), phase, app_started=app_started, startup_passed=startup_passed)
+        reports.append(_report_check(probe, check, state, contributed, expiry, stale=stale))
+    worst_of_checks = worst(each.contribution for each in reports)
+    status = apply_phase(probe, worst_of_checks, phase, app_started=app_started, startup_passed=startup_passed)
+    reason = _reason(probe, status, reports, phase, startup_passed=startup_passed, now=now)
+    culprits: tuple[str, ...] = ()
+    if reason in ("starting", "check", "stale"):
+        culprits = tuple(each.name for each in reports if each.contribution is status)
     if phase is None:
         since, stalls = None, NO_STALLS
-    return Report(probe, status, phase, tuple(reports), tuple(excluded), now, until, since, stalls)
+    return Report(
+        probe,
+        status,
+        phase,
+        tuple(reports),
+        tuple(excluded),
+        now,
+        until,
+        since,
+        stalls,
+        reason=reason,
+        culprits=culprits,
+    )
 
 
 def apply_phase(
@@ -158,7 +200,34 @@ def apply_phase(
     return status if startup_passed and phase is Phase.SERVING else Status.UNHEALTHY
 
 
-def _report_check(probe: Probe, check: Check, state: CheckState, *, stale: bool) -> CheckReport:
+def _reason(
+    probe: Probe,
+    status: Status,
+    checks: Iterable[CheckReport],
+    phase: Phase | None,
+    *,
+    startup_passed: bool,
+    now: float,
+) -> Reason | None:
+    """Return why the probe has `status`, None when it is healthy."""
+    if status is Status.HEALTHY:
+        return None
+    if probe is Probe.STARTUP and phase is not None:
+        return "starting"
+    if probe is not Probe.LIVENESS and phase is not None:
+        if phase is Phase.STOPPED:
+            return "stopped"
+        if phase is Phase.DRAINING:
+            return "draining"
+        if phase is Phase.STARTING or not startup_passed:
+            return "starting"
+    culprits = [each for each in checks if each.contribution is status]
+    return "stale" if all(each.stale_at <= now for each in culprits) else "check"
+
+
+def _report_check(
+    probe: Probe, check: Check, state: CheckState, contributed: Status, expiry: float, *, stale: bool
+) -> CheckReport:
     when_unknown = Status.DEGRADED if probe is Probe.LIVENESS else Status.UNHEALTHY
     if state.status is None or state.result is None:
         status, output = when_unknown, "no result yet"
@@ -171,4 +240,5 @@ def _report_check(probe: Probe, check: Check, state: CheckState, *, stale: bool)
         status, output = state.status, f"recovering: {state.passes} of {check.success_threshold} passes in a row"
     else:
         status, output = state.status, state.result.message
-    return CheckReport(check.name, status, "" if status is Status.HEALTHY else output, check.critical, state)
+    output = "" if status is Status.HEALTHY else output
+    return CheckReport(check.name, status, output, check.critical, state, check, contributed, expiry)

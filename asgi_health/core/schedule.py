@@ -59,6 +59,10 @@ class Timers:
             self._heap = [(moment, name) for name, moment in self._when.items()]
             heapify(self._heap)
 
+    def get(self, key: str) -> float | None:
+        """Return the moment of `key`, None when it has none."""
+        return self._when.get(key)
+
     def next(self) -> float:
         """Return the earliest moment, infinity when there is none."""
         heap = self._heap

@@ -7,6 +7,7 @@ import orjson
 
 from ..core.report import CheckReport, Report
 from ..core.result import NAME_LIMIT, unique_name
+from ..core.status import Status
 from .answer import CODES, HEALTH_JSON, WORDS, Answer, answer
 from .notes import notes
 from .redact import redact
@@ -14,7 +15,17 @@ from .service import ServiceInfo
 
 
 def health_json(report: Report, service: ServiceInfo | None, *, wall: float, unknown: int = 0) -> Answer:
-    """Return the answer with all details of `report`.
+    """Return the answer with all details of `report`; `document` explains the arguments."""
+    return health_answer(report.status, document(report, service, wall=wall, unknown=unknown))
+
+
+def health_answer(status: Status, document: dict[str, Any]) -> Answer:
+    """Return the answer to a probe that has `status`, with `document` as its body."""
+    return answer(CODES[status], HEALTH_JSON, orjson.dumps(document))
+
+
+def document(report: Report, service: ServiceInfo | None, *, wall: float, unknown: int) -> dict[str, Any]:
+    """Return all details of `report`, in the form of JSON; the checks come last.
 
     Args:
         report: The report.
@@ -22,16 +33,16 @@ def health_json(report: Report, service: ServiceInfo | None, *, wall: float, unk
         wall: The moment of the report (seconds since the epoch). It dates the results and decides nothing.
         unknown: Number of the names to leave out that no check has.
     """
-    document: dict[str, Any] = {"status": WORDS[report.status]}
+    fields: dict[str, Any] = {"status": WORDS[report.status]}
     if service is not None:
-        document |= _service(service)
+        fields |= _service(service)
     all_notes = [*(service.notes if service is not None else ()), *notes(report, unknown)]
     if all_notes:
-        document["notes"] = all_notes
-    document["checks"] = {
+        fields["notes"] = all_notes
+    fields["checks"] = {
         key: [entry] for check in report.checks for key, entry in _check(check, wall - report.now).items()
     }
-    return answer(CODES[report.status], HEALTH_JSON, orjson.dumps(document))
+    return fields
 
 
 def _service(service: ServiceInfo) -> dict[str, Any]:
@@ -49,7 +60,7 @@ def _check(check: CheckReport, epoch: float) -> dict[str, dict[str, Any]]:
     entry: dict[str, Any] = {"status": WORDS[check.status]}
     state = check.state
     if state.time is not None and state.duration is not None:
-        entry["time"] = _timestamp(state.time + epoch)
+        entry["time"] = timestamp(state.time + epoch)
         entry["responseTime"] = round(state.duration * 1000, 3)
     if check.output:
         entry["output"] = redact(check.output)
@@ -72,6 +83,7 @@ def _value(value: float | int | str | bool) -> float | int | str | bool:
     return str(value) if value.bit_length() < 1024 else hex(value)
 
 
-def _timestamp(seconds: float) -> str:
+def timestamp(seconds: float) -> str:
+    """Return a moment (seconds since the epoch) as ISO 8601 in UTC, to the millisecond."""
     moment = datetime.fromtimestamp(seconds, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -14,11 +14,11 @@ from ..support.known_state import Clock, finish, health_with, make_check, record
 
 
 class Renderings:
-    """Count the calls of the two renderers."""
+    """Count the calls of the renderers."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
-        for name in ("health_json", "text"):
+        for name in ("health_json", "text", "explain"):
             monkeypatch.setattr(details_cache, name, self._counting(getattr(details_cache, name)))
 
     def _counting(self, render: Callable[..., Any]) -> Callable[..., Any]:
@@ -59,6 +59,7 @@ def app(clock: Clock) -> HealthMiddleware:
     [
         ("/readyz", b"verbose"),
         ("/readyz", b"format=text"),
+        ("/readyz", b"explain"),
         ("/readyz", b"verbose&exclude=database"),
         ("/health", b""),
         ("/health", b"exclude=cache&exclude=database"),

@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import count
+from types import FrameType
+from typing import Any
 
 import pytest
 
 from asgi_health import Probe, Status, Transition, healthy, unhealthy
+from asgi_health.core import history
 from asgi_health.core.aggregate import ProbeStatus
 from asgi_health.core.engine import Engine
+from asgi_health.core.history import CheckHistory
 from asgi_health.core.lifecycle import Phase
 from asgi_health.core.probe_statuses import Statuses
 from asgi_health.core.status import CHECK_PROBES
@@ -124,6 +128,50 @@ def test_all_methods_at_once_leave_statuses_that_equal_a_count_of_the_checks() -
     for probe in Probe:
         for now in (0.0, 2980.0, 3000.0, 1e9):
             assert engine.probe_status(probe).at(now) is engine.report(probe, now=now).status
+
+
+@contextmanager
+def between_lines(file: str, read: Callable[[], object]) -> Iterator[None]:
+    """Call `read` before each line of `file` that the body runs: another thread may read there."""
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        if frame.f_code.co_filename != file:
+            return None
+        if event == "line":
+            sys.settrace(None)
+            read()
+            sys.settrace(trace)
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+def test_a_history_that_is_read_while_it_is_recorded_shows_whole_results() -> None:
+    # Each result is a change, and its duration is its time.
+    recorder = CheckHistory()
+    reads = 0
+
+    def read() -> None:
+        nonlocal reads
+        reads += 1
+        past = recorder.past(150.0)
+        times = [result.time for result in past.results]
+        assert times in [list(range(max(0, end - 120), end)) for end in (number, number + 1)]
+        assert all(time == duration for time, _, duration in past.results)
+        assert [flip.at for flip in past.flips] == sorted({flip.at for flip in past.flips})
+        assert all((at % 2 == 1) is (new is Status.UNHEALTHY) for at, _, new in past.flips)
+        assert past.day.up <= past.day.known
+
+    for number in range(150):
+        old, new = (Status.HEALTHY, Status.UNHEALTHY) if number % 2 else (Status.UNHEALTHY, Status.HEALTHY)
+        with between_lines(history.__file__, read):
+            recorder.record(float(number), new, float(number), old, new, number + 0.5)
+    assert reads > 1500
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The transitions of checks and probes: what they say, when they are passed on, and in which order."""
 
+from collections.abc import Callable
 from math import inf
 
 import pytest
@@ -276,6 +277,32 @@ def test_a_result_ends_the_decay() -> None:
     for run in engine.due(6.0).start:
         engine.record(run, healthy(), 6.5)
     assert [(each.old, each.new, each.cause, each.at) for each in received] == [(D, H, "stale", 6.5)]
+
+
+def bring_a_result(engine: Engine) -> None:
+    for run in engine.due(100.0).start:
+        engine.record(run, healthy(), 100.0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        bring_a_result,
+        lambda engine: engine.drain(100.0),
+        lambda engine: engine.set_temporary_drain(True, 100.0),
+        lambda engine: engine.set_stalled(frozenset(Probe), 100.0),
+        lambda engine: engine.stop(100.0),
+        lambda engine: engine.remove("critical", 100.0),
+        lambda engine: engine.start(object(), 100.0),
+    ],
+    ids=["result", "drain", "drain file", "stall", "stop", "removal", "lifespan"],
+)
+def test_a_decay_that_another_change_finds_is_not_lost(change: Callable[[Engine], object]) -> None:
+    engine = aging_engine()
+    received = of_probe(engine)
+    change(engine)
+    assert (received[0].new, received[0].cause, received[0].at) == (U, "stale", 8.0)
+    assert {each.at for each in received[1:]} == {100.0}
 
 
 # -- by a blocked event loop

@@ -9,15 +9,21 @@ import pytest
 from ..cli.demo import Demo, running_demo
 from .blocks import blocks
 
-TIMES = re.compile(r'("time": )"[^"]*"|("responseTime": )[\d.]+')
+TIMES = re.compile(
+    r'("(?:time|since)": )"[^"]*"|("(?:responseTime|failures|hour|day)": )[\d.]+|("\w+Seconds": )(?:[\d.]+|null)'
+)
 
 
 def without_times(text: str) -> str:
-    return TIMES.sub(r"\1\2-", text)
+    return TIMES.sub(r"\1\2\3-", text)
 
 
 def details(demo: Demo) -> str:
     return json.dumps(demo.request("/health").json(), indent=4) + "\n"
+
+
+def explanation(demo: Demo) -> str:
+    return json.dumps(demo.request("/readyz/recommendations?explain").json(), indent=4) + "\n"
 
 
 def text_of_readiness(demo: Demo) -> str:
@@ -29,12 +35,13 @@ def text_of_readiness(demo: Demo) -> str:
     [
         ("curl -s http://127.0.0.1:8000/health | python3 -m json.tool", details),
         ("curl -s 'http://127.0.0.1:8000/readyz?format=text'", text_of_readiness),
+        ("curl -s 'http://127.0.0.1:8000/readyz/recommendations?explain' | python3 -m json.tool", explanation),
     ],
-    ids=["json", "text"],
+    ids=["json", "text", "explanation"],
 )
 def test_the_demo_answers_what_is_shown(command: str, answer: Callable[[Demo], str]) -> None:
-    (block,) = blocks("console", "endpoints.md")
-    shown = dict(re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE))
+    text = "".join(blocks("console", "endpoints.md"))
+    shown = dict(re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE))
     with running_demo() as demo:
         demo.wait_for_status_word("/health", "pass")
         demo.request("/break/recommendations")

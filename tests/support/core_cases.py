@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Unpack
+from typing import NamedTuple, Unpack
 
 import pytest
 from hypothesis import settings
@@ -37,6 +37,16 @@ RESULTS = {Status.HEALTHY: healthy(), Status.DEGRADED: degraded("slow"), Status.
 statuses = st.sampled_from(Status)
 results = statuses.map(RESULTS.__getitem__)
 probe_sets = st.lists(st.sampled_from(CHECK_PROBES), min_size=1, max_size=3, unique=True).map(tuple)
+
+
+class ProbeChange(NamedTuple):
+    """A change of a probe's status, with what a ProbeHistory reads of it."""
+
+    old: Status | None
+    new: Status
+    cause: str
+    checks: tuple[str, ...]
+    at: float
 
 
 @contextmanager
