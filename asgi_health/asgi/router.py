@@ -96,6 +96,11 @@ class HealthRouter:
         return self._may_read_details is not None
 
     @property
+    def check_prefixes(self) -> tuple[str, ...]:
+        """The prefixes of the paths of single checks."""
+        return tuple(self._check_prefixes)
+
+    @property
     def other_prefixes(self) -> tuple[str, ...]:
         """The prefixes of the paths that it answers in addition to those of the probes."""
         return (*self._check_prefixes, *(() if self._drain_path is None else (self._drain_path,)))
