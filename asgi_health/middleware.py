@@ -204,7 +204,8 @@ def _inspect_app(app: App, health: Health, paths: Paths, may_import: bool) -> No
 def _quiet_paths(paths: Paths, router: HealthRouter, drain: Drain | None) -> "QuietPaths":
     from .asgi.access_log import QuietPaths
 
-    return QuietPaths(paths.all, router.check_prefixes, None if drain is None else drain.path)
+    drain_path = None if drain is None or drain.path is None else drain.path.rstrip("/")
+    return QuietPaths(paths.all, router.check_parents, drain_path)
 
 
 def _root_path(scope: Scope) -> str:

@@ -6,14 +6,14 @@ logger has dropped.
 """
 
 import logging
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 LOGGERS = ("uvicorn.access", "hypercorn.access", "gunicorn.access", "granian.access")
 """gunicorn with uvicorn's worker writes to uvicorn.access."""
 
 MAX_ROOTS = 100
-"""Paths at which an app is mounted, in one process. A mount with a path parameter has any number of them."""
+"""Paths at which one app is mounted. A mount with a path parameter has any number of them."""
 
 MAX_BAD_CHECKS = 1000
 """Paths of single checks whose last answer was bad, in one process."""
@@ -29,55 +29,47 @@ class AccessLogFilter(logging.Filter):
     def __init__(self) -> None:
         super().__init__()
         self._paths: frozenset[str] = frozenset()
-        self._check_prefixes: tuple[str, ...] = ()
+        self._check_parents: frozenset[str] = frozenset()
         self._drain_paths: frozenset[str] = frozenset()
-        self._starts: tuple[str, ...] = ()
         self._bad: set[str] = set()
 
-    def cover(self, paths: tuple[str, ...], check_prefixes: tuple[str, ...], drain_path: str | None) -> None:
-        """Drop records of `paths` and of single checks below `check_prefixes`, and none of `drain_path`."""
-        self._paths |= _as_logged(paths)
+    def cover(self, paths: tuple[str, ...], check_parents: tuple[str, ...], drain_path: str | None) -> None:
+        """Drop records of `paths` and of single checks below `check_parents`, and none of `drain_path`."""
         self._drain_paths |= _as_logged(() if drain_path is None else (drain_path,))
-        self._check_prefixes = tuple({*self._check_prefixes, *_as_logged(check_prefixes)})
-        self._starts = tuple(self._paths)
+        self._check_parents |= _as_logged(check_parents)
+        self._paths |= _as_logged(paths)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether the record stays."""
+        # It runs for each request of the app, so it only looks paths up in sets, whose size does not matter.
         try:
-            args: Any = record.args  # a form per server; the except clause decides about every other form
-            if type(args) is tuple:  # uvicorn: client, method, path and query, HTTP version, status
-                path, status = args[2], args[4]
-                if not path.startswith(self._starts):
-                    return True
-                path = path.partition("?")[0]
+            args = cast("Any", record.args)  # a form per server; the except clause decides about every other form
+            if record.name == "uvicorn.access":
+                path, status = args[2].partition("?")[0], args[4]
+            elif record.name == "granian.access":
+                path, status = args["path"], args["status"]
             else:
-                granian = record.name == "granian.access"
-                path = args["path" if granian else "U"]
-                if not path.startswith(self._starts):
+                path, status = args["U"], args["s"]
+            if path not in self._paths:
+                path = path.removesuffix("/")
+                if path not in self._paths and not self._is_check(path):
                     return True
-                status = args["status" if granian else "s"]
-            return self._keeps(path, int(status))
+            return self._stays(path, int(status))
         except Exception:
             return True
 
-    def _keeps(self, path: str, status: int) -> bool:
-        path = path.removesuffix("/") if path not in self._paths else path
-        is_probe = path in self._paths
-        if not (is_probe or self._is_check(path)):
-            return True
+    def _is_check(self, path: str) -> bool:
+        return path.rpartition("/")[0] in self._check_parents and path not in self._drain_paths
+
+    def _stays(self, path: str, status: int) -> bool:
         if status == 200:
             if path not in self._bad:
                 return False
             self._bad.discard(path)
-        # A stranger chooses the path that is answered 404 below a probe: remembered, those would grow without a bound.
-        elif status >= 400 and (is_probe or (status == 503 and len(self._bad) < MAX_BAD_CHECKS)):
+        # Strangers choose the path that is answered 404 below a probe: those would grow without a bound.
+        elif status >= 400 and (path in self._paths or (status == 503 and len(self._bad) < MAX_BAD_CHECKS)):
             self._bad.add(path)
         return True
-
-    def _is_check(self, path: str) -> bool:
-        return path not in self._drain_paths and any(
-            path.startswith(prefix) and "/" not in path[len(prefix) :].rstrip("/") for prefix in self._check_prefixes
-        )
 
 
 _FILTER = AccessLogFilter()
@@ -89,15 +81,15 @@ class QuietPaths:
 
     Args:
         paths: Paths whose good answers are not logged.
-        check_prefixes: Prefixes of the paths of single checks.
+        check_parents: Paths below which single checks have theirs.
         drain_path: Path that is always logged, if any.
     """
 
-    __slots__ = ("_check_prefixes", "_drain_path", "_paths", "_roots")
+    __slots__ = ("_check_parents", "_drain_path", "_paths", "_roots")
 
-    def __init__(self, paths: tuple[str, ...], check_prefixes: tuple[str, ...], drain_path: str | None) -> None:
+    def __init__(self, paths: tuple[str, ...], check_parents: tuple[str, ...], drain_path: str | None) -> None:
         self._paths = paths
-        self._check_prefixes = check_prefixes
+        self._check_parents = check_parents
         self._drain_path = drain_path
         self._roots: set[str] = set()
 
@@ -113,7 +105,7 @@ class QuietPaths:
         self._roots.add(prefix)
         _FILTER.cover(
             tuple(prefix + each for each in self._paths),
-            tuple(prefix + each for each in self._check_prefixes),
+            tuple(prefix + each for each in self._check_parents),
             None if self._drain_path is None else prefix + self._drain_path,
         )
         for name in LOGGERS:

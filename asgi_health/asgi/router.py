@@ -96,9 +96,9 @@ class HealthRouter:
         return self._may_read_details is not None
 
     @property
-    def check_prefixes(self) -> tuple[str, ...]:
-        """The prefixes of the paths of single checks."""
-        return tuple(self._check_prefixes)
+    def check_parents(self) -> tuple[str, ...]:
+        """The paths below which single checks are answered."""
+        return tuple(prefix.removesuffix("/") for prefix in self._check_prefixes)
 
     @property
     def other_prefixes(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ import logging.config
 import sys
 from collections.abc import Callable
 
-SERVER_LOGGERS = ("uvicorn.access", "hypercorn.access", "gunicorn.access", "granian.access")
+SERVER_LOGGERS = ("uvicorn", "uvicorn.access", "hypercorn.access", "gunicorn.access", "granian.access")
 
 
 def dict_config() -> None:
