@@ -16,7 +16,6 @@ import pytest
 from asgi_health import Drain, HealthMiddleware, Paths, bearer_token
 from asgi_health.asgi import access_log
 from asgi_health.asgi.access_log import LOGGERS, MAX_BAD_CHECKS, AccessLogFilter
-from asgi_health.testing import lifespan
 
 from ..servers.process import ROOT
 from ..support.asgi_caller import echo_nothing
@@ -227,19 +226,6 @@ def test_without_lifespan_the_first_request_makes_it_quiet(loggers: list[logging
     app = quiet(drain=Drain())
     assert stays(uvicorn("/readyz", 200))
     request(app, "/orders")
-    assert not stays(uvicorn("/readyz", 200))
-
-
-def test_a_filter_that_was_removed_is_back_after_the_next_start(loggers: list[logging.Logger]) -> None:
-    async def start() -> None:
-        async with lifespan(quiet()):
-            """Nothing happens in between."""
-
-    asyncio.run(start())
-    for logger in loggers:
-        logger.filters.clear()
-    assert stays(uvicorn("/readyz", 200))
-    asyncio.run(start())
     assert not stays(uvicorn("/readyz", 200))
 
 
