@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 from .asgi.lifespan import Lifespan
 from .asgi.paths import Paths
@@ -13,12 +14,16 @@ from .asgi.types import App, Receive, Scope, Send
 from .core.check import Check, CheckFunction
 from .core.lifecycle import Phase
 from .core.probe_statuses import Statuses
+from .core.validate import require_type
 from .formats.answer import Answer
 from .formats.service import ServiceInfo
 from .health import Health, engine_of
 from .listener.config import Listener
 from .runtime.drain.config import Drain
 from .runtime.services import Services
+
+if TYPE_CHECKING:
+    from .asgi.access_log import QuietPaths
 
 
 class HealthMiddleware:
@@ -44,6 +49,9 @@ class HealthMiddleware:
         listener: Where the same endpoints are answered from a thread, from before the app's startup to its end.
         slow_loop: Seconds of lateness of the event loop after which one log record says what blocked it; 0: never.
             Without lifespan it needs a `drain` or a `listener`.
+        quiet: Whether answered probes leave no line in the server's access log. Bad answers (status 400 and above)
+            still leave one, and so does the first good answer of a path after a bad one. daphne's access log is no
+            `logging` logger and stays as it is.
         allow_metrics: Who may read the paths of the metrics: True for every client, or a function as in `details`.
             None: those that may read the details.
         envoy_degraded: Whether answers of readiness and health that show a warning carry ``x-envoy-degraded: true``.
@@ -69,6 +77,7 @@ class HealthMiddleware:
         "_next",
         "_other_prefixes",
         "_prepared",
+        "_quiet_paths",
         "_ready_answers",
         "_router",
         "_services",
@@ -89,11 +98,13 @@ class HealthMiddleware:
         drain: Drain | None = None,
         listener: Listener | None = None,
         slow_loop: float = 1.0,
+        quiet: bool = False,
         allow_metrics: bool | Callable[[Scope], bool] | None = None,
         envoy_degraded: bool = False,
     ) -> None:
         if not callable(app):
             raise TypeError(f"app must be an ASGI app, not {app!r}")
+        require_type("quiet", quiet, bool)
         if "litestar" in sys.modules:
             from .asgi.app_warnings import warn_of_litestar
 
@@ -133,6 +144,7 @@ class HealthMiddleware:
         self._next: App = app
         self._choose_next()
         engine.on_change(self._choose_next)
+        self._quiet_paths = _quiet_paths(paths, self._router, drain) if quiet else None
 
     # The hot path. `async def` with exactly these names on a class: what every server and framework accepts.
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -173,6 +185,7 @@ class HealthMiddleware:
         if kind == "lifespan":
             self._awaits_first_request = False
             self._choose_next()
+            self._cover(scope)
             try:
                 await Lifespan(self.app, receive, send, self._services).run(scope)
             finally:
@@ -184,6 +197,7 @@ class HealthMiddleware:
         if route is None:
             await self._next(scope, receive, send)
             return
+        self._cover(scope)
         before_answer = partial(self._before_answer, _root_path(scope))
         await _send_answer(await self._router.answer_route(scope, route, before_answer), scope, send)
 
@@ -215,10 +229,15 @@ class HealthMiddleware:
             if draining is (self._engine.phase is Phase.DRAINING) and waiting is self._awaits_first_request:
                 return
 
+    def _cover(self, scope: Scope) -> None:
+        if self._quiet_paths is not None:
+            self._quiet_paths.cover(scope.get("path"), _root_path(scope))
+
     async def _first_request(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call the app for the first request, which shows that there is no lifespan: start what needs one."""
         self._awaits_first_request = False
         self._choose_next()
+        self._cover(scope)
         self._services.start_without_lifespan(_root_path(scope))
         await self._next(scope, receive, send)
 
@@ -227,6 +246,13 @@ def _inspect_app(app: App, health: Health, paths: Paths, may_import: bool) -> No
     from .asgi.app_warnings import warn_of_overlaps
 
     warn_of_overlaps(app, health, paths, HealthMiddleware, may_import=may_import)
+
+
+def _quiet_paths(paths: Paths, router: HealthRouter, drain: Drain | None) -> "QuietPaths":
+    from .asgi.access_log import QuietPaths
+
+    drain_path = None if drain is None or drain.path is None else drain.path.rstrip("/")
+    return QuietPaths((*paths.all, *paths.of_metrics), router.check_parents, drain_path)
 
 
 def _root_path(scope: Scope) -> str:

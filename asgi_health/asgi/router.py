@@ -136,6 +136,11 @@ class HealthRouter:
         return self._may_read_details is not None
 
     @property
+    def check_parents(self) -> tuple[str, ...]:
+        """The paths below which single checks are answered."""
+        return tuple(prefix.removesuffix("/") for prefix in self._check_prefixes)
+
+    @property
     def other_prefixes(self) -> tuple[str, ...]:
         """The prefixes of the paths that it answers in addition to those of the probes."""
         drain = () if self._drain_path is None else (self._drain_path,)

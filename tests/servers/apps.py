@@ -32,6 +32,8 @@ class Settings:
     checks: tuple[str, ...] = ()
     listener: dict[str, Any] | None = None  # the options of Listener; "{folder}" in its address is the folder
     slow_loop: float = 1.0
+    quiet: bool = False
+    logging: str | None = None  # a function of logging_setups, called after the app is made
     waits: bool = False  # its startup takes until the file `go` exists
 
     def dump(self) -> str:
@@ -177,6 +179,7 @@ def middleware_options(settings: Settings) -> dict[str, Any]:
         "details": bearer_token(TOKEN),
         "listener": None if settings.listener is None else make_listener(settings, **settings.listener),
         "slow_loop": settings.slow_loop,
+        "quiet": settings.quiet,
     }
 
 
