@@ -8,6 +8,7 @@ A map of the package, from the bottom. Each layer imports only from those below 
 - `runtime`: runs the checks, drains, and detects a blocked event loop
 - `asgi`: routing, authorisation, prepared answers, lifespan
 - `health`, `middleware`: the public classes Health and HealthMiddleware
+- `integrations`: one module per technology (OpenTelemetry, Sentry), imported by applications alone
 - `cli`: the command; `testing`: helpers for tests of your own checks and apps
 """
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .listener.interface import CannotListen
     from .middleware import HealthMiddleware
     from .runtime.drain.config import Drain
+    from .runtime.scheduler.run_hooks import RunInfo
 
     __version__: str
 
@@ -42,6 +44,7 @@ __all__ = [
     "Probe",
     "Report",
     "Result",
+    "RunInfo",
     "ServiceInfo",
     "Status",
     "Transition",
@@ -65,6 +68,7 @@ _MODULES = {
     "Probe": ".core.status",
     "Report": ".core.report",
     "Result": ".core.result",
+    "RunInfo": ".runtime.scheduler.run_hooks",
     "ServiceInfo": ".formats.service",
     "Status": ".core.status",
     "Transition": ".core.transition",

@@ -1,10 +1,10 @@
 """Health: the checks of one app, as an application uses them."""
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from random import random as uniform
 from time import monotonic
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 from .asgi.paths import Paths
 from .asgi.router import HealthRouter
@@ -20,7 +20,11 @@ from .formats.service import ServiceInfo
 from .listener.config import Listener
 from .runtime.drain.config import Drain
 from .runtime.lifespan import InUse
+from .runtime.scheduler.runner import runner_of
 from .runtime.services import Services
+
+if TYPE_CHECKING:
+    from .runtime.scheduler.run_hooks import RunInfo
 
 
 class Health:
@@ -111,6 +115,22 @@ class Health:
         if not callable(callback):
             raise TypeError(f"health: subscribe takes a function (transition), not {callback!r}")
         return self._engine.subscribe(callback)
+
+    def around_runs(self, factory: "Callable[[RunInfo], AbstractContextManager[object]]") -> Callable[[], None]:
+        """Enter a context around each run of a check, and return a function that ends that for the runs to come.
+
+        The context is entered where the function of the check runs, in its task or in the thread of a plain function,
+        and left there when it has ended. Of several factories the first has the outermost context. A factory or a
+        context that raises is logged once and changes nothing: only the check decides its result. A plain function that
+        returns an awaitable has two contexts with the same RunInfo: one in its thread, and one in the task that awaits.
+
+        Args:
+            factory: Called with the RunInfo of each run. It returns the context, which must not block: an async check
+                runs on the event loop.
+        """
+        if not callable(factory):
+            raise TypeError(f"health: around_runs takes a function (run) that returns a context, not {factory!r}")
+        return runner_of(self._engine).around_runs(factory)
 
     def drain(self) -> None:
         """Make readiness unhealthy for the rest of the lifespan, because the process is about to stop.
