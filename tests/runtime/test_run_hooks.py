@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from asgi_health import Check, Health, HealthMiddleware, Result, RunInfo, Status, degraded
@@ -25,7 +26,7 @@ from tests.support.waiting import wait_until_async
 
 pytestmark = pytest.mark.anyio
 
-BRISK = {"interval": 0.05, "retry_interval": 0.02, "timeout": 5.0}
+BRISK: dict[str, Any] = {"interval": 0.05, "retry_interval": 0.02, "timeout": 5.0}
 
 inside: ContextVar[str] = ContextVar("inside", default="")
 
@@ -96,7 +97,7 @@ async def test_an_async_function_runs_inside_of_the_context_in_its_task() -> Non
     seen: list[str] = []
 
     async def check() -> None:
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         seen.append(inside.get())
 
     recorder = Recorder()
@@ -126,9 +127,7 @@ async def test_the_context_sees_the_result_that_is_counted(function: Callable[[]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_run_that_is_cancelled_at_its_deadline_has_the_result_that_is_counted(
-    backend: str
-) -> None:
+def test_a_run_that_is_cancelled_at_its_deadline_has_the_result_that_is_counted(backend: str) -> None:
     recorder = Recorder()
     health = Health([Check("slow", anyio.sleep_forever, failure_threshold=1)], clock=clock_of(backend))
     health.around_runs(recorder)
@@ -244,12 +243,6 @@ class Broken(AbstractContextManager[None]):
 
 
 ERRORS = [ValueError("no"), SystemExit(3), asyncio.CancelledError()]
-    ValueError("no"),
-    SystemExit(3),
-    asyncio.CancelledError(),
-    GeneratorExit(),
-    BaseExceptionGroup("b", [OSError()]),
-]
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
@@ -309,7 +302,7 @@ async def test_an_awaitable_of_a_plain_function_has_a_context_of_its_own_with_th
     seen: list[str] = []
 
     async def ask() -> None:
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         seen.append(inside.get())
 
     recorder = Recorder()
@@ -356,7 +349,7 @@ def test_a_factory_that_cannot_be_called_is_refused(factory: Any) -> None:
         Health().around_runs(factory)
 
 
-def test_a_run_is_compared_by_identity_and_takes_no_other_attribute(anyio_backend: object) -> None:
+def test_a_run_is_compared_by_identity_and_takes_no_other_attribute() -> None:
     check = Check("database", Counted())
     assert RunInfo(check) != RunInfo(check)
     with pytest.raises(AttributeError):
