@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from .core.report import Report
     from .core.result import Result, degraded, healthy, unhealthy
     from .core.status import Probe, Status
-    from .core.transition import Transition
+    from .core.transition import CheckTransition, ProbeTransition, Transition
     from .formats.service import ServiceInfo
     from .health import Health
     from .listener.config import Listener
     from .listener.interface import CannotListen
     from .middleware import HealthMiddleware
     from .runtime.drain.config import Drain
+    from .runtime.publisher.subscription import Subscription
     from .runtime.scheduler.run_hooks import RunInfo
 
     __version__: str
@@ -36,17 +37,20 @@ if TYPE_CHECKING:
 __all__ = [
     "CannotListen",
     "Check",
+    "CheckTransition",
     "Drain",
     "Health",
     "HealthMiddleware",
     "Listener",
     "Paths",
     "Probe",
+    "ProbeTransition",
     "Report",
     "Result",
     "RunInfo",
     "ServiceInfo",
     "Status",
+    "Subscription",
     "Transition",
     "bearer_token",
     "client_in",
@@ -60,17 +64,20 @@ __all__ = [
 _MODULES = {
     "CannotListen": ".listener.interface",
     "Check": ".core.check",
+    "CheckTransition": ".core.transition",
     "Drain": ".runtime.drain.config",
     "Health": ".health",
     "HealthMiddleware": ".middleware",
     "Listener": ".listener.config",
     "Paths": ".asgi.paths",
     "Probe": ".core.status",
+    "ProbeTransition": ".core.transition",
     "Report": ".core.report",
     "Result": ".core.result",
     "RunInfo": ".runtime.scheduler.run_hooks",
     "ServiceInfo": ".formats.service",
     "Status": ".core.status",
+    "Subscription": ".runtime.publisher.subscription",
     "Transition": ".core.transition",
     "bearer_token": ".asgi.auth",
     "client_in": ".asgi.auth",

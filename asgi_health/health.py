@@ -9,21 +9,24 @@ from typing import TYPE_CHECKING, Self, Unpack
 from .asgi.paths import Paths
 from .asgi.router import HealthRouter
 from .asgi.types import Scope
-from .core.check import Check, CheckFunction
+from .core.check import Check, CheckFunction, is_async
 from .core.engine import Engine
+from .core.lifecycle import Phase
 from .core.normalize_checks import CheckOptions, F, normalize_checks
 from .core.report import Report
 from .core.status import Probe
 from .core.transition import Transition
-from .core.validate import require_type
+from .core.validate import require_count, require_seconds, require_type
 from .formats.service import ServiceInfo
 from .listener.config import Listener
 from .runtime.drain.config import Drain
 from .runtime.lifespan import InUse
+from .runtime.publisher.publisher import publisher_of
 from .runtime.scheduler.runner import runner_of
 from .runtime.services import Services
 
 if TYPE_CHECKING:
+    from .runtime.publisher.subscription import Subscription
     from .runtime.scheduler.run_hooks import RunInfo
 
 
@@ -64,7 +67,7 @@ class Health:
             TypeError: for an argument that is not a Check.
         """
         require_type("health: the check to add", check, Check)
-        self._engine.add(check)
+        self._engine.add(check, self._now())
 
     def remove(self, name: str) -> None:
         """Remove the check `name` and cancel its run. Raises KeyError for an unknown name.
@@ -73,7 +76,7 @@ class Health:
         two of these the next check waits for the latest, so that adding and removing a check again and again does not
         accumulate threads.
         """
-        self._engine.remove(name)
+        self._engine.remove(name, self._now())
 
     def check(self, name: str, **options: Unpack[CheckOptions]) -> Callable[[F], F]:
         """Add the decorated function as the check `name`; the options are those of Check, after `run`."""
@@ -103,18 +106,33 @@ class Health:
             raise TypeError(f"health: exclude takes an iterable of names, not the one string {exclude!r}")
         return self._engine.report(probe, self._engine.clock() if now is None else now, exclude=exclude)
 
-    def subscribe(self, callback: Callable[[Transition], object]) -> Callable[[], None]:
-        """Call `callback` after each change of a check's status, and return a function that ends the subscription.
+    def subscribe(
+        self, callback: Callable[[Transition], object], *, queue: int = 100, timeout: float = 10.0
+    ) -> "Subscription":
+        """Call `callback` with each later transition of a check or a probe, in the order in which they happen.
 
-        Subscribing the same callback again has no effect.
+        A plain function is called in a daemon thread of its own, also while the event loop is blocked. An async
+        function is awaited in the event loop of the app. Neither delays a check, a probe, another subscriber or, for
+        more than a second, the end of the process. It may call every method of the Health. What happens before the app
+        starts waits for the start; what its end changes is delivered before the app's own shutdown.
 
         Args:
-            callback: Called with a Transition where the change was recorded, on the event loop as a rule: it must not
-                block. Its exceptions are logged and change nothing.
+            callback: Called with a CheckTransition or a ProbeTransition; an exception that it raises is logged. The
+                next call begins when the present one has ended.
+            queue: Number of transitions that may wait; of more, the oldest are dropped and counted.
+            timeout: Seconds after which a call counts as late: a record says so, and an async function is cancelled.
+
+        Returns:
+            The subscription: `cancel()` ends it, `statistics()` counts what was delivered, failed, late and dropped.
+
+        Raises:
+            TypeError, ValueError: for an argument that could not work.
         """
         if not callable(callback):
             raise TypeError(f"health: subscribe takes a function (transition), not {callback!r}")
-        return self._engine.subscribe(callback)
+        require_count("health: subscribe: queue", queue)
+        require_seconds("health: subscribe: timeout", timeout)
+        return publisher_of(self._engine).subscribe(callback, limit=queue, timeout=timeout, in_loop=is_async(callback))
 
     def around_runs(self, factory: "Callable[[RunInfo], AbstractContextManager[object]]") -> Callable[[], None]:
         """Enter a context around each run of a check, and return a function that ends that for the runs to come.
@@ -139,6 +157,10 @@ class Health:
         beginning of the drain.
         """
         self._engine.drain(self._engine.clock())
+
+    def _now(self) -> float | None:
+        """Return the present moment; None while the app does not run, because the clock may belong to its loop."""
+        return self._engine.clock() if self._engine.phase in (Phase.SERVING, Phase.DRAINING) else None
 
     @asynccontextmanager
     async def running(

@@ -7,7 +7,7 @@ from ..core.engine import Engine
 from ..core.lifecycle import Phase
 from ..core.probe_statuses import Statuses
 from ..core.status import Probe, Status
-from ..formats.answer import MINIMAL
+from ..formats.answer import minimal
 from ..runtime.scheduler.runner import Runner
 from .paths import Paths
 
@@ -52,7 +52,7 @@ class PreparedAnswers:
 
     def _prepare(self, probe: Probe, statuses: Statuses) -> Prepared:
         status = statuses[probe]
-        answer = MINIMAL[status.status]
+        answer = minimal(status.status, reason=status.reason)
         until = status.valid_until
         if not self._runner.alive:
             # No task starts and ends runs: the answer is valid until the next run starts or ends.

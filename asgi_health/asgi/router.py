@@ -166,7 +166,8 @@ class HealthRouter:
             answer = self._details.answer(probe, route.check, scope.get("query_string"), now, stall)
             if answer is not None:
                 return answer
-        return minimal(self._engine.probe_status(probe).at(now), stall)
+        known = self._engine.probe_status(probe)
+        return minimal(known.at(now), stall, known.reason_at(now))
 
     def _allows_details(self, scope: Scope) -> bool:
         return self._may_read_details is not None and self._may_read_details(scope)

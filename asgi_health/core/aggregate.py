@@ -7,6 +7,7 @@ from .check import Check
 from .schedule import Timers
 from .state import CheckState
 from .status import Probe, Status
+from .transition import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +20,13 @@ class ProbeStatus:
         status: Status at the moment of its computation.
         degraded_at: From this moment on (monotonic seconds) the probe is at best DEGRADED.
         unhealthy_at: From this moment on (monotonic seconds) the probe is UNHEALTHY.
+        reason: Why `status` is not HEALTHY; None when it is. A status that has decayed is stale.
     """
 
     status: Status
     degraded_at: float = inf
     unhealthy_at: float = inf
+    reason: Reason | None = None
 
     def at(self, now: float) -> Status:
         """Return the status at `now` (monotonic seconds)."""
@@ -32,6 +35,10 @@ class ProbeStatus:
         if now >= self.degraded_at:
             return max(self.status, Status.DEGRADED)
         return self.status
+
+    def reason_at(self, now: float) -> Reason | None:
+        """Return why the status at `now` (monotonic seconds) is not HEALTHY; None when it is."""
+        return self.reason if self.at(now) is self.status else "stale"
 
     @property
     def valid_until(self) -> float:
@@ -80,7 +87,7 @@ class Aggregate:
         self._probe = probe
         self._contributions: dict[str, Status] = {}
         self._counts = dict.fromkeys(Status, 0)
-        self._without_result: set[str] = set()
+        self._without_result: dict[Status, set[str]] = {Status.DEGRADED: set(), Status.UNHEALTHY: set()}
         self._decays = {Status.DEGRADED: Timers(), Status.UNHEALTHY: Timers()}
 
     def __len__(self) -> int:
@@ -95,10 +102,11 @@ class Aggregate:
                 self._counts[old] -= 1
             self._counts[new] += 1
             self._contributions[check.name] = new
-        if new is Status.UNHEALTHY and state.time is None:
-            self._without_result.add(check.name)
-        else:
-            self._without_result.discard(check.name)
+        for status, names in self._without_result.items():
+            if new is status and state.time is None:
+                names.add(check.name)
+            else:
+                names.discard(check.name)
         if self._probe is not Probe.STARTUP:  # a pass of a startup check never grows stale
             worse = worst_when_unknown(self._probe, check)
             self._decays[worse].set(check.name, stale_at(check, state) if new < worse else inf)
@@ -108,25 +116,42 @@ class Aggregate:
         old = self._contributions.pop(name, None)
         if old is not None:
             self._counts[old] -= 1
-            self._without_result.discard(name)
+            for names in self._without_result.values():
+                names.discard(name)
             for timers in self._decays.values():
                 timers.set(name, inf)
 
     @property
     def has_failed(self) -> bool:
         """Whether a check makes the probe unhealthy by a result that it had."""
-        return self._counts[Status.UNHEALTHY] > len(self._without_result)
+        return self._counts[Status.UNHEALTHY] > len(self._without_result[Status.UNHEALTHY])
 
     @property
     def awaits_first_result(self) -> bool:
         """Whether a check makes the probe unhealthy because it has had no result yet."""
-        return bool(self._without_result)
+        return bool(self._without_result[Status.UNHEALTHY])
 
     def status(self) -> ProbeStatus:
         """Return the status of the probe."""
         counts = self._counts
         if counts[Status.UNHEALTHY]:
-            return ProbeStatus(Status.UNHEALTHY)
-        status = Status.DEGRADED if counts[Status.DEGRADED] else Status.HEALTHY
-        degraded_at = self._decays[Status.DEGRADED].next() if status is Status.HEALTHY else inf
-        return ProbeStatus(status, degraded_at, self._decays[Status.UNHEALTHY].next())
+            return ProbeStatus(Status.UNHEALTHY, reason=self.reason(Status.UNHEALTHY))
+        unhealthy_at = self._decays[Status.UNHEALTHY].next()
+        if counts[Status.DEGRADED]:
+            return ProbeStatus(Status.DEGRADED, unhealthy_at=unhealthy_at, reason=self.reason(Status.DEGRADED))
+        return ProbeStatus(Status.HEALTHY, self._decays[Status.DEGRADED].next(), unhealthy_at)
+
+    def reason(self, status: Status) -> Reason:
+        """Return why the probe has `status`: a result, or results that have not come yet and nothing else."""
+        return "check" if self._counts[status] > len(self._without_result[status]) else "starting"
+
+    def names(self, status: Status, reason: Reason, now: float) -> tuple[str, ...]:
+        """Return the names of the checks that give the probe `status` for `reason` at `now` (monotonic seconds)."""
+        if reason == "stale":
+            return self._decays[status].passed(now)
+        without = self._without_result[status]
+        return tuple(
+            name
+            for name, contributed in self._contributions.items()
+            if contributed is status and (name in without) is (reason == "starting")
+        )

@@ -100,10 +100,14 @@ class Check:
     def is_async(self) -> bool:
         """Whether `run` is known to return a coroutine, so that it needs no thread."""
         # `__wrapped__` is not followed: a plain wrapper around an async function may block, as asyncio.run does.
-        target: object = self.run
-        while isinstance(target, partial):
-            target = target.func
-        return inspect.iscoroutinefunction(target) or inspect.iscoroutinefunction(type(target).__call__)
+        return is_async(self.run)
+
+
+def is_async(function: object) -> bool:
+    """Return whether a function is known to return a coroutine, also when it is an object or a partial."""
+    while isinstance(function, partial):
+        function = function.func
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 def _require_plausible(subject: str, check: Check) -> None:

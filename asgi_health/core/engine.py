@@ -4,6 +4,7 @@ Sans-IO, in the manner of h11's Connection: the caller has the event loop and th
 it, and passes the outcome to `record`. Nothing here waits, and `now` is always an argument (monotonic seconds).
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from math import inf
 from threading import RLock
@@ -11,14 +12,14 @@ from threading import RLock
 from .aggregate import ProbeStatus, is_finished
 from .check import Check
 from .lifecycle import Lifecycle, Phase
-from .logger import logger
 from .probe_statuses import OnChange, ProbeStatuses, Statuses
+from .probe_transitions import Known, ProbeTransitions
 from .report import NO_STALLS, Report, build_report
 from .result import Result
 from .schedule import DueRuns, Run, Timers, pause
 from .state import UNKNOWN, CheckState, advance
 from .status import Probe, Status
-from .transition import Transition
+from .transition import CheckTransition, Transition
 
 MAX_RUNS_LEFT_BEHIND = 2
 """Unfinished runs of removed checks of one name. From then on a new check of that name waits for the latest of them."""
@@ -54,17 +55,26 @@ class Engine:
         self._deadlines = Timers()
         self._to_cancel: list[Run] = []
         self._left_behind: list[Run] = []
-        self._subscribers: list[Callable[[Transition], object]] = []
+        self._on_transition: tuple[Callable[[Transition], object], ...] = ()
+        self._transitions: deque[Transition] = deque()
+        self._passing_on = False
         self._lifecycle = Lifecycle()
         self._probe_statuses = ProbeStatuses(self._lifecycle)
+        self._probe_transitions = ProbeTransitions(self._probe_statuses.current)
+        self._stalled: frozenset[Probe] = frozenset()
         self._stalls = NO_STALLS
         self.runner: object | None = None
         """What runs the checks: one runner, however many middlewares share the engine. The engine never uses it."""
+        self.publisher: object | None = None
+        """What calls the subscribers: one publisher. The engine never uses it."""
 
     # -- checks
 
-    def add(self, check: Check) -> None:
-        """Add `check`; its first run is due at once. Raises ValueError for a name that is taken."""
+    def add(self, check: Check, now: float | None) -> None:
+        """Add `check`; its first run is due at once. Raises ValueError for a name that is taken.
+
+        `now` is None while the app does not run: what changes is passed on when it starts.
+        """
         with self._lock:
             if check.name in self._slots:
                 raise ValueError(f"check {check.name!r}: the name is taken; names are unique in a Health")
@@ -74,9 +84,11 @@ class Engine:
             self._start_times.set(check.name, -inf if slot.run is None else slot.run.deadline)
             self._probe_statuses.update(check, slot.state)
             self._probe_statuses.notify()
+            if now is not None:
+                self._pass_on(now)
 
-    def remove(self, name: str) -> None:
-        """Remove the check and cancel its run. Raises KeyError for an unknown name.
+    def remove(self, name: str, now: float | None) -> None:
+        """Remove the check and cancel its run. Raises KeyError for an unknown name. `now` is as in `add`.
 
         A run that ignores its cancellation goes on, and a new check of the same name has its own runs meanwhile. When
         `MAX_RUNS_LEFT_BEHIND` of them go on, the next check waits for the latest, so that adding and removing a check
@@ -92,8 +104,11 @@ class Engine:
                 slot.run.expired = True
                 self._to_cancel.append(slot.run)
                 self._left_behind.append(slot.run)
+            self._forget(slot, slot.state.since if now is None else now)
             self._probe_statuses.discard(name)
             self._probe_statuses.notify()
+            if now is not None:
+                self._pass_on(now)
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -138,17 +153,14 @@ class Engine:
 
     # -- callbacks
 
-    def subscribe(self, callback: Callable[[Transition], object]) -> Callable[[], None]:
-        """Call `callback` after each change of a check's status; return a function that ends the subscription."""
+    def on_transition(self, callback: Callable[[Transition], object]) -> None:
+        """Call `callback` with each transition of a check or a probe, in the order in which they happen.
+
+        It is called with the lock held, in the thread that made the change, which may be in a signal handler: it must
+        neither block, raise, take a lock, nor start a thread. An ``append`` of a deque is enough.
+        """
         with self._lock:
-            if callback not in self._subscribers:
-                self._subscribers = [*self._subscribers, callback]
-
-        def unsubscribe() -> None:
-            with self._lock:
-                self._subscribers = [each for each in self._subscribers if each != callback]
-
-        return unsubscribe
+            self._on_transition = (*self._on_transition, callback)
 
     def on_change(self, callback: OnChange) -> None:
         """Call `callback` with the statuses of all probes after they, the checks or the schedule have changed.
@@ -158,6 +170,21 @@ class Engine:
         """
         with self._lock:
             self._probe_statuses.on_change(callback)
+
+    def pass_on_decay(self, now: float) -> None:
+        """Pass on the transitions of the probes whose results have grown stale by `now`."""
+        if now >= self._probe_transitions.next_decay:
+            with self._lock:
+                self._pass_on(now)
+
+    @property
+    def next_decay(self) -> float:
+        """When the next probe gets worse because a result grows stale (monotonic seconds), infinity for never."""
+        return self._probe_transitions.next_decay
+
+    def known(self, probe: Probe) -> Known:
+        """Return the status that the last transition of `probe` left behind, the reason for it and its beginning."""
+        return self._probe_transitions.known[probe]
 
     def notify(self) -> None:
         """Call the callbacks of `on_change`, after a change outside of the engine: the runner has started or ended."""
@@ -209,14 +236,16 @@ class Engine:
             if not self._lifecycle.start(lifespan, now):
                 return False
             self._stalls = NO_STALLS
+            self._stalled = frozenset()
             for slot in self._slots.values():
-                slot.state = UNKNOWN
+                self._forget(slot, now)
                 self._start_times.set(slot.check.name, -inf if slot.run is None else slot.run.deadline)
                 if slot.run is not None:
                     slot.run.expired = True  # its result belongs to the former lifespan
                     self._deadlines.set(slot.check.name, inf)
                 self._probe_statuses.update(slot.check, UNKNOWN)
             self._probe_statuses.refresh()
+            self._pass_on(now)
         return True
 
     def serve(self, now: float) -> None:
@@ -225,12 +254,14 @@ class Engine:
             self._lifecycle.app_started = True
             self._lifecycle.enter(Phase.SERVING, now)
             self._probe_statuses.refresh()
+            self._pass_on(now)
 
     def stop(self, now: float) -> None:
         """Enter the phase STOPPED: the checks end, and then the app shuts down."""
         with self._lock:
             self._lifecycle.enter(Phase.STOPPED, now)
             self._probe_statuses.refresh_readiness()
+            self._pass_on(now)
 
     def finish(self, lifespan: object) -> bool:
         """End a lifespan: the app has shut down, or its lifespan has crashed and it serves on without one.
@@ -245,12 +276,24 @@ class Engine:
         self._lifecycle.drain(now)
         with self._lock:
             self._probe_statuses.refresh_readiness()
+            self._pass_on(now)
 
     def set_temporary_drain(self, active: bool, now: float) -> None:
         """Make readiness unhealthy while `active` is the last value set: a drain file appears and disappears."""
         with self._lock:
             self._lifecycle.set_temporary_drain(active, now)
             self._probe_statuses.refresh_readiness()
+            self._pass_on(now)
+
+    def set_stalled(self, probes: frozenset[Probe], now: float) -> None:
+        """Pass on that the blocked event loop makes `probes` unhealthy, until the next call.
+
+        The statuses stay as they are: only the listener can answer while the loop is blocked, and it adds the stall.
+        """
+        with self._lock:
+            if probes != self._stalled:
+                self._stalled = probes
+                self._pass_on(now)
 
     def record_stall(self, seconds: float) -> None:
         """Record that the app's event loop was blocked for `seconds`."""
@@ -268,7 +311,6 @@ class Engine:
         At most `at_most` runs are returned to start; the others stay due.
         """
         start: list[Run] = []
-        transitions: list[Transition] = []
         with self._lock:
             cancel, self._to_cancel = self._to_cancel, []
             for name in self._deadlines.pop(now):
@@ -276,7 +318,7 @@ class Engine:
                 if slot.run is not None:
                     slot.run.expired = True
                     cancel.append(slot.run)
-                    transitions += self._fail(slot, slot.run, _timed_out(slot.check), now)
+                    self._fail(slot, slot.run, _timed_out(slot.check), now)
             while len(start) < at_most and (first := self._start_times.pop_first(now)) is not None:
                 slot = self._slots[first]
                 if slot.run is None:
@@ -285,8 +327,8 @@ class Engine:
                     start.append(run)
                 else:
                     late = f"still running after {now - slot.run.started:.1f} s (timeout {slot.check.timeout:.1f} s)"
-                    transitions += self._fail(slot, slot.run, late, now)
-        self._notify_subscribers(transitions)
+                    self._fail(slot, slot.run, late, now)
+            self._pass_on(now)
         return DueRuns(tuple(start), tuple(cancel))
 
     def record(self, run: Run, result: Result, now: float, error: BaseException | None = None) -> None:
@@ -295,7 +337,6 @@ class Engine:
         A result that arrives at its deadline or later is a failure, whatever it says. The result of a run that was
         given up, or of a check that has been removed, only makes the next run possible.
         """
-        transitions: list[Transition] = []
         with self._lock:
             slot = self._finish_run(run)
             if slot is None:
@@ -309,8 +350,8 @@ class Engine:
                 return
             if now >= run.deadline:
                 result, error = Result(Status.UNHEALTHY, _timed_out(run.check)), None
-            transitions = self._apply(slot, result, now, now - run.started, error)
-        self._notify_subscribers(transitions)
+            self._apply(slot, result, now, now - run.started, error)
+            self._pass_on(now)
 
     def abandon(self, run: Run) -> None:
         """Record that `run` has ended because it was given up: that says nothing about its check."""
@@ -333,24 +374,32 @@ class Engine:
     def next_wake(self) -> float:
         """Return when `due` will return something again (monotonic seconds), infinity for never."""
         with self._lock:
-            return -inf if self._to_cancel else min(self._start_times.next(), self._deadlines.next())
+            if self._to_cancel:
+                return -inf
+            return min(self._start_times.next(), self._deadlines.next(), self._probe_transitions.next_decay)
 
     # -- private, called with the lock held
 
     def _apply(
         self, slot: CheckSlot, result: Result, now: float, duration: float, error: BaseException | None = None
-    ) -> list[Transition]:
+    ) -> None:
         old = slot.state
         new = slot.state = advance(slot.check, old, result, now, duration)
         self._schedule_next(slot, now)
+        if new.status is not old.status:  # before the probes' statuses, whose transitions follow it
+            failures = max(old.failures, new.failures)
+            self._transitions.append(
+                CheckTransition(slot.check.name, old.status, new.status, result, old.since, now, failures, error)
+            )
         self._probe_statuses.update(slot.check, new)
-        if new.status is old.status or new.status is None:
-            return []
-        failures = max(old.failures, new.failures)
-        return [Transition(slot.check.name, old.status, new.status, result, old.since, now, failures, error)]
 
-    def _fail(self, slot: CheckSlot, run: Run, message: str, now: float) -> list[Transition]:
-        return self._apply(slot, Result(Status.UNHEALTHY, message), now, now - run.started)
+    def _forget(self, slot: CheckSlot, now: float) -> None:
+        old, slot.state = slot.state, UNKNOWN
+        if old.status is not None:
+            self._transitions.append(CheckTransition(slot.check.name, old.status, None, None, old.since, now, 0))
+
+    def _fail(self, slot: CheckSlot, run: Run, message: str, now: float) -> None:
+        self._apply(slot, Result(Status.UNHEALTHY, message), now, now - run.started)
 
     def _schedule_next(self, slot: CheckSlot, now: float) -> None:
         finished = is_finished(slot.check, slot.state)
@@ -375,17 +424,26 @@ class Engine:
         self._left_behind.remove(runs[-1])
         return runs[-1]
 
-    # -- private, called without the lock
+    def _pass_on(self, now: float) -> None:
+        """Pass on the transitions of checks, and then those of the probes that they have changed."""
+        # A signal handler may start a drain at any point of this, in this very thread. Its own call returns at once and
+        # leaves its transitions to the interrupted one, so that every callback receives them in the same order.
+        while not self._passing_on:
+            self._passing_on = True
+            statuses = self._probe_statuses.current
+            try:
+                changes = self._probe_transitions.changes(statuses, self._stalled, now, self._probe_statuses.names)
+                self._transitions.extend(changes)
+                while self._transitions:
+                    transition = self._transitions.popleft()
+                    for callback in self._on_transition:
+                        callback(transition)
+            finally:
+                self._passing_on = False
+            if statuses is self._probe_statuses.current:
+                return
 
-    def _notify_subscribers(self, transitions: list[Transition]) -> None:
-        for transition in transitions:
-            for callback in self._subscribers:
-                try:
-                    callback(transition)
-                except KeyboardInterrupt:
-                    raise
-                except BaseException:  # a callback that asks a cancelled task for its result raises CancelledError
-                    logger.exception("a subscriber failed on the change of check %r", transition.name)
+    # -- private, called without the lock
 
     def _report(
         self, probe: Probe, slots: Iterable[CheckSlot], phase: Phase | None, exclude: frozenset[str], now: float

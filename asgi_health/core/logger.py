@@ -21,6 +21,10 @@ class _SafeLogger(logging.LoggerAdapter[logging.Logger]):
         except Exception as error:
             self._complain(error)
 
+    def process(self, msg: object, kwargs: Any) -> tuple[object, Any]:
+        """Return the arguments unchanged: those of a LoggerAdapter would replace `extra`."""
+        return msg, kwargs
+
     def handle(self, record: logging.LogRecord) -> None:
         """Handle a record that was made elsewhere."""
         try:

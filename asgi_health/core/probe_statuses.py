@@ -10,6 +10,7 @@ from .check import Check
 from .lifecycle import Lifecycle, Phase
 from .state import CheckState
 from .status import Probe, Status
+from .transition import Reason
 
 Statuses = Mapping[Probe, ProbeStatus]
 """The status of each probe at one moment. Never changed: each update makes a new mapping."""
@@ -83,6 +84,21 @@ class ProbeStatuses:
             if statuses is self.current:
                 return
 
+    def names(self, probe: Probe, status: Status, reason: Reason, now: float) -> tuple[str, ...]:
+        """Return the names of the checks that give `probe` this status for this reason, none where the phase does.
+
+        Args:
+            probe: The probe.
+            status: Its status.
+            reason: Why it has this status.
+            now: The present moment (monotonic seconds).
+        """
+        if reason not in ("starting", "check", "stale") or not self._lifecycle.app_started:
+            return ()
+        if not self._lifecycle.startup_passed and probe is not Probe.LIVENESS:
+            probe = Probe.STARTUP
+        return self._aggregates[probe].names(status, reason, now)
+
     def depends_on_runs(self, probe: Probe) -> bool:
         """Return whether a run could change `probe`: a check counts for it, or it is unhealthy."""
         return len(self._aggregates[probe]) > 0 or self.current[probe].status is Status.UNHEALTHY
@@ -110,7 +126,8 @@ class ProbeStatuses:
             phase = self._lifecycle.phase
             statuses = {**self.current, **{probe: self._status_of(probe, phase) for probe in probes}}
             changed = statuses != self.current
-            self.current = statuses
+            if changed:  # otherwise the same object: what depends on it compares by identity
+                self.current = statuses
             # After the change: a reader that has read half of it under the old number finds a new number. From a
             # counter: a signal handler could interrupt `+= 1`, and two changes would get the same number.
             self.version = next(self._versions)
@@ -124,7 +141,15 @@ class ProbeStatuses:
         # The aggregates are not read where the phase decides: a signal handler that starts a drain must not touch a
         # heap which the code that it interrupted is about to change.
         if probe is Probe.STARTUP:
-            return ProbeStatus(Status.HEALTHY if self._lifecycle.startup_passed else Status.UNHEALTHY)
-        if probe is not Probe.LIVENESS and not (self._lifecycle.startup_passed and phase is Phase.SERVING):
-            return ProbeStatus(Status.UNHEALTHY)
+            if self._lifecycle.startup_passed:
+                return ProbeStatus(Status.HEALTHY)
+            return ProbeStatus(Status.UNHEALTHY, reason=self._startup_reason())
+        if probe is not Probe.LIVENESS:
+            if phase in (Phase.DRAINING, Phase.STOPPED):
+                return ProbeStatus(Status.UNHEALTHY, reason="draining" if phase is Phase.DRAINING else "stopped")
+            if not self._lifecycle.startup_passed:
+                return ProbeStatus(Status.UNHEALTHY, reason=self._startup_reason())
         return self._aggregates[probe].status()
+
+    def _startup_reason(self) -> Reason:
+        return self._aggregates[Probe.STARTUP].reason(Status.UNHEALTHY) if self._lifecycle.app_started else "starting"

@@ -72,6 +72,10 @@ class Timers:
                 heappush(heap, outdated)
         return inf
 
+    def passed(self, now: float) -> tuple[str, ...]:
+        """Return the keys whose moment has come, and keep them."""
+        return tuple(key for key, when in self._when.items() if when <= now)
+
     def pop_first(self, now: float) -> str | None:
         """Remove and return the key with the earliest moment, None when no moment has come."""
         if self.next() > now:

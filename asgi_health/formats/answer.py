@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from ..core.report import Stall
 from ..core.status import Status
+from ..core.transition import Reason
 
 HEALTH_JSON = b"application/health+json"
 PLAIN_TEXT = b"text/plain; charset=utf-8"
@@ -42,8 +43,26 @@ MINIMAL = {
 """The answers for clients that are not authorised: the status, and nothing else."""
 
 
-def minimal(status: Status, stall: Stall | None) -> Answer:
-    """Return the answer that shows a status, and the present stall of the event loop only by it."""
+PHASE_NOTES: tuple[Reason, ...] = ("starting", "draining", "maintenance")
+"""The reasons that every client may read, as notes: the phase of the app, which is no secret to a client that it turns
+away. Load balancers and people read in it that nothing is broken."""
+
+_NOTED = {
+    reason: answer(CODES[Status.UNHEALTHY], HEALTH_JSON, b'{"status":"fail","notes":["%s"]}' % reason.encode())
+    for reason in PHASE_NOTES
+}
+
+
+def minimal(status: Status, stall: Stall | None = None, reason: Reason | None = None) -> Answer:
+    """Return the answer that shows a status and, where the phase is the reason, the phase.
+
+    Args:
+        status: The status of the probe.
+        stall: The present stall of the event loop, which the answer shows by its status only.
+        reason: Why the probe has this status.
+    """
+    if status is Status.UNHEALTHY and reason in _NOTED:
+        return _NOTED[reason]
     return MINIMAL[Status.UNHEALTHY if stall is not None and stall.too_long else status]
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .watchdog.loop_heartbeat import LoopHeartbeat
     from .watchdog.monitor_thread import MonitorThread
     from .watchdog.stall_detector import StallDetector
+    from .watchdog.stalled_probes import StalledProbes
 
 NOTICEABLE = 0.5
 """Seconds of lateness below which a loop is busy and not blocked."""
@@ -55,6 +56,7 @@ class LoopServices:
         slow_loop: Lateness of the loop (seconds) that counts as a stall; 0 turns the detection off.
         router: Answers the listener's requests.
         on_beat: Called with every beat of the loop.
+        log_changes: Logs what has changed, called in another thread while the loop is blocked.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class LoopServices:
         slow_loop: float,
         router: Router,
         on_beat: Callable[[], None],
+        log_changes: Callable[[], None],
     ) -> None:
         self._engine = engine
         self._drain = drain
@@ -73,9 +76,11 @@ class LoopServices:
         self._slow = slow_loop if slow_loop > 0 else inf
         self._router = router
         self._on_beat = on_beat
+        self._log_changes = log_changes
         self._heartbeat: LoopHeartbeat | None = None
         self._running_listener: RunningListener | None = None
         self._detector: StallDetector | None = None
+        self._stalled_probes: StalledProbes | None = None
         self._controller: DrainController | None = None
         self._drain_file: DrainFile | None = None
         self._monitor: MonitorThread | None = None
@@ -123,8 +128,7 @@ class LoopServices:
         heartbeat.start()
         if self._running_listener is not None:
             self._running_listener.start()
-        if drain is not None or slow < inf:
-            self._start_monitor(heartbeat, slow)
+        self._start_monitor(heartbeat, slow)
         if drain is not None and drain.file is not None:
             from .drain.file import DrainFile
 
@@ -164,7 +168,7 @@ class LoopServices:
         if self._running_listener is not None:
             self._running_listener.stop()
         self._monitor = self._controller = self._drain_file = None
-        self._detector = self._heartbeat = self._running_listener = None
+        self._detector = self._stalled_probes = self._heartbeat = self._running_listener = None
         if controller is not None:  # last: it may be the end of the process
             controller.pass_on_signal()
 
@@ -180,8 +184,12 @@ class LoopServices:
             detector = self._detector = StallDetector(heartbeat, slow, self._engine.record_stall)
         if self._drain is not None:
             controller = self._controller = DrainController(self._engine, self._drain, heartbeat, monitor)
+        if self._listener is not None:
+            from .watchdog.stalled_probes import StalledProbes
+
+            self._stalled_probes = StalledProbes(self._engine, self._listener, heartbeat, self._log_changes)
         monitor.start(
-            [each.poll for each in (controller, detector) if each is not None],
+            [each.poll for each in (controller, detector, self._stalled_probes) if each is not None],
             on_wakeup=_ignore if controller is None else controller.on_wakeup,
             # A loop may end without stopping its services.
             is_needed=lambda: heartbeat.alive or (controller is not None and controller.handles_signals),
@@ -190,6 +198,8 @@ class LoopServices:
     def _beat(self) -> None:
         if self._controller is not None:
             self._controller.on_beat()
+        if self._stalled_probes is not None:
+            self._stalled_probes.on_beat()
         self._on_beat()
 
     async def _respond(self, scope: MutableMapping[str, Any]) -> Answer:

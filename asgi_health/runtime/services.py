@@ -14,6 +14,7 @@ from .drain.config import Drain
 from .last_resort import install_last_resort
 from .lifespan import InUse, LifespanIdentity
 from .loop_services import LoopServices, Router
+from .publisher.publisher import publisher_of
 from .scheduler.runner import runner_of
 
 IN_USE = (
@@ -66,8 +67,15 @@ class Services:
         self._logged_on_demand = False
         self._lifespan: LifespanIdentity | None = None
         self.runner = runner_of(engine)
+        self._publisher = publisher_of(engine)
         self._loop_services = LoopServices(
-            engine, drain=drain, listener=listener, slow_loop=slow_loop, router=router, on_beat=self._on_beat
+            engine,
+            drain=drain,
+            listener=listener,
+            slow_loop=slow_loop,
+            router=router,
+            on_beat=self._on_beat,
+            log_changes=self.runner.log_changes,
         )
 
     # -- with a lifespan
@@ -91,6 +99,7 @@ class Services:
         self._loop_services.listen()
         lifespan = self._lifespan = LifespanIdentity(scope, self)
         if first:
+            self._publisher.start()
             engine.start(lifespan, engine.clock())
             self.runner.cancel()
         try:
@@ -125,6 +134,7 @@ class Services:
         self._loop_services.disarm()
         if first:
             await self.runner.stop()
+            await self._publisher.flush()
 
     def close(self, lifespan: object) -> None:
         """End the lifespan, for whatever reason, without waiting.
@@ -134,6 +144,7 @@ class Services:
         """
         if self._engine.finish(lifespan):
             self.runner.cancel()
+            self._publisher.stop()
             if isinstance(lifespan, LifespanIdentity):
                 lifespan.release()
         if lifespan is self._lifespan:  # a lost lifespan may be garbage-collected during the next one
@@ -160,6 +171,8 @@ class Services:
             engine.serve(engine.clock())
         if engine.phase not in (Phase.SERVING, Phase.DRAINING):
             return
+        if self._publisher.has_subscribers:
+            self._publisher.start()
         loop_services = self._loop_services
         if self._needs_loop_without_lifespan and not loop_services.running:
             loop_services.stop()
@@ -213,6 +226,7 @@ class Services:
     def _on_beat(self) -> None:
         if self._lifespan is not None:  # without one, a runner whose loop ends must not be started again
             self.runner.on_beat()
+            self._publisher.on_beat()
 
     def _summary(self, root: str = "") -> str:
         names = ", ".join(check.name for check in self._engine.checks) or "none"

@@ -32,14 +32,14 @@ def test_a_name_that_is_taken_is_refused_and_the_first_check_stays() -> None:
     first = check("a", interval=1.0)
     engine = serving_engine(first)
     with refused(ValueError, "check 'a': ", "taken", "unique"):
-        engine.add(check("a", interval=2.0))
+        engine.add(check("a", interval=2.0), 0.0)
     assert engine.checks == (first,)
 
 
 def test_an_unknown_name_is_refused() -> None:
     engine = serving_engine(check())
     with pytest.raises(KeyError, match="check 'typo': there is no check of that name"):
-        engine.remove("typo")
+        engine.remove("typo", 0.0)
     with pytest.raises(KeyError, match="check 'typo': there is no check of that name"):
         engine.report_check("typo", Probe.HEALTH, 0.0)
 
@@ -48,7 +48,7 @@ def test_an_added_check_is_due_at_once_and_unhealthy_until_its_first_result() ->
     engine = serving_engine(check("a"))
     run_check(engine, healthy(), 0.0)
     assert engine.report(Probe.READINESS, now=0.0).status is Status.HEALTHY
-    engine.add(check("b"))
+    engine.add(check("b"), 0.0)
     assert engine.report(Probe.READINESS, now=0.0).status is Status.UNHEALTHY
     assert engine.next_start() == -inf
     run_check(engine, healthy(), 1.0)
@@ -60,7 +60,7 @@ def test_a_removed_check_no_longer_counts() -> None:
     a, b = engine.due(0.0).start
     engine.record(a, unhealthy("x"), 0.0)
     engine.record(b, healthy(), 0.0)
-    engine.remove("a")
+    engine.remove("a", 0.0)
     assert names(engine) == ["b"]
     assert engine.report(Probe.READINESS, now=0.0).status is Status.HEALTHY
     assert engine.probe_status(Probe.READINESS).at(0.0) is Status.HEALTHY
@@ -69,7 +69,7 @@ def test_a_removed_check_no_longer_counts() -> None:
 def test_removing_the_last_startup_check_lets_startup_pass() -> None:
     engine = serving_engine(check("migrations", probes=(Probe.STARTUP,)))
     assert engine.report(Probe.STARTUP, now=0.0).status is Status.UNHEALTHY
-    engine.remove("migrations")
+    engine.remove("migrations", 0.0)
     assert engine.report(Probe.STARTUP, now=0.0).status is Status.HEALTHY
     assert engine.report(Probe.READINESS, now=0.0).status is Status.HEALTHY
 
@@ -77,7 +77,7 @@ def test_removing_the_last_startup_check_lets_startup_pass() -> None:
 def test_the_run_of_a_removed_check_is_cancelled_once_and_does_not_count() -> None:
     engine = serving_engine(check("a"), check("b"))
     a, _ = engine.due(0.0).start
-    engine.remove("a")
+    engine.remove("a", 0.0)
     assert engine.next_wake() == -inf
     assert engine.due(0.0).cancel == (a,)
     assert engine.due(0.0).cancel == ()
@@ -89,9 +89,9 @@ def test_checks_removed_during_their_runs_do_not_accumulate_runs() -> None:
     engine = serving_engine()
     started: set[Run] = set()
     for cycle in range(50):
-        engine.add(check("a", lambda: None, timeout=2.0))  # each time another function
+        engine.add(check("a", lambda: None, timeout=2.0), 0.0)  # each time another function
         started |= {*engine.due(cycle / 10).start}
-        engine.remove("a")
+        engine.remove("a", 0.0)
     assert len(started) == 2
 
 
@@ -99,10 +99,10 @@ def test_a_check_that_waits_for_runs_of_removed_ones_fails_at_their_deadline_and
     engine = serving_engine()
     left_behind = []
     for _ in range(2):
-        engine.add(check("a", timeout=2.0))
+        engine.add(check("a", timeout=2.0), 0.0)
         left_behind.append(start_run(engine, 0.0))
-        engine.remove("a")
-    engine.add(check("a", timeout=2.0, failure_threshold=1))
+        engine.remove("a", 0.0)
+    engine.add(check("a", timeout=2.0, failure_threshold=1), 0.0)
     assert engine.due(1.9).start == ()
     assert check_status(engine, now=1.9) is None
     assert engine.due(2.1).start == ()
@@ -118,10 +118,10 @@ def test_a_check_that_waits_for_the_run_of_a_removed_one_runs_as_soon_as_that_en
     engine = serving_engine()
     runs = []
     for _ in range(2):
-        engine.add(check("a", timeout=2.0))
+        engine.add(check("a", timeout=2.0), 0.0)
         runs.append(start_run(engine, 0.0))
-        engine.remove("a")
-    engine.add(check("a"))
+        engine.remove("a", 0.0)
+    engine.add(check("a"), 0.0)
     engine.record(runs[-1], healthy("of another check"), 1.0)
     assert check_status(engine, now=1.0) is None
     run_check(engine, healthy(), 1.0)
@@ -131,8 +131,8 @@ def test_a_check_that_waits_for_the_run_of_a_removed_one_runs_as_soon_as_that_en
 def test_a_result_of_a_removed_check_does_not_count_for_a_new_one_of_its_name() -> None:
     engine = serving_engine(check("a"))
     old = start_run(engine, 0.0)
-    engine.remove("a")
-    engine.add(check("a"))
+    engine.remove("a", 0.0)
+    engine.add(check("a"), 0.0)
     new = start_run(engine, 0.1)
     engine.record(old, healthy("from before"), 0.2)
     assert check_status(engine) is None
@@ -237,7 +237,7 @@ def test_the_version_differs_after_every_change_that_a_report_shows() -> None:
         versions.append(engine.version)
         return versions[-1] not in versions[:-1]
 
-    engine.add(check("a"))
+    engine.add(check("a"), 0.0)
     assert changed()
     engine.serve(0.0)
     assert changed()
@@ -248,7 +248,7 @@ def test_the_version_differs_after_every_change_that_a_report_shows() -> None:
     assert changed()
     engine.drain(0.0)
     assert changed()
-    engine.remove("a")
+    engine.remove("a", 0.0)
     assert changed()
     engine.stop(0.0)
     assert changed()

@@ -7,11 +7,20 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from asgi_health import Check, Probe, Status
+from asgi_health import Check, Probe, Status, Transition
 from asgi_health.core.lifecycle import Phase
 from asgi_health.core.schedule import Run
 
-from ..support.core_cases import LIFESPAN, RESULTS, checks, new_engine, no_deadline, statuses
+from ..support.core_cases import (
+    LIFESPAN,
+    RESULTS,
+    checks,
+    new_engine,
+    no_deadline,
+    replay,
+    replayed,
+    statuses,
+)
 from ..support.expected_check import ExpectedCheck
 
 NAMES = "abcd"
@@ -41,6 +50,10 @@ class EngineMachine(RuleBasedStateMachine):
         self.drained = self.stopped = False
         self.in_lifespan = self.started = self.startup_passed = False
         self.engine = new_engine(random=lambda: self.jitter)
+        self.stalled: frozenset[Probe] = frozenset()
+        self.replay = replayed(self.engine)
+        self.transitions: list[Transition] = []
+        self.engine.on_transition(self.transitions.append)
 
     @initialize(first=checks("a"), serving=st.booleans())
     def begin_with_a_check(self, first: Check, serving: bool) -> None:
@@ -54,7 +67,7 @@ class EngineMachine(RuleBasedStateMachine):
     def add(self, check: Check) -> None:
         if check.name in self.observed:
             return
-        self.engine.add(check)
+        self.engine.add(check, self.now)
         self.observed[check.name] = Observed(ExpectedCheck(check))
         self.update_startup()
 
@@ -62,7 +75,7 @@ class EngineMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.observed)
     def remove(self, data: st.DataObject) -> None:
         observed = self.observed.pop(data.draw(st.sampled_from(sorted(self.observed))))
-        self.engine.remove(observed.check.name)
+        self.engine.remove(observed.check.name, self.now)
         if observed.run is not None:
             self.left_behind.append(observed.run)
             self.removed.add(observed.run)
@@ -96,9 +109,15 @@ class EngineMachine(RuleBasedStateMachine):
             return
         self.in_lifespan = True
         self.drained &= not self.stopped
+        self.stalled = frozenset()
         self.stopped = self.started = self.startup_passed = False
         for observed in self.observed.values():
             observed.expected = ExpectedCheck(observed.check)
+
+    @rule(stalled=st.frozensets(st.sampled_from(Probe)))
+    def the_loop_is_blocked(self, stalled: frozenset[Probe]) -> None:
+        self.stalled = stalled
+        self.engine.set_stalled(stalled, self.now)
 
     # -- what a runner does
 
@@ -190,6 +209,19 @@ class EngineMachine(RuleBasedStateMachine):
             for moment in (self.now, self.now + 0.25, self.now + 20.0, status.valid_until, self.now + 1e6):
                 if self.now <= moment < inf:
                     assert status.at(moment) is self.engine.report(probe, moment).status
+
+    @invariant()
+    def the_transitions_replay_to_the_state(self) -> None:
+        self.engine.pass_on_decay(self.now)
+        replay(self.replay, self.transitions)
+        self.transitions.clear()
+        assert self.replay == replayed(self.engine)
+        for probe in Probe:
+            status = self.engine.probe_status(probe).at(self.now)
+            known = self.engine.known(probe)
+            assert known.status is (Status.UNHEALTHY if probe in self.stalled else status)
+            assert known.since <= self.now
+            assert (known.reason is None) is (known.status is Status.HEALTHY)
 
     @invariant()
     def only_failed_liveness_checks_restart_the_process(self) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from asgi_health import Check, Health, Probe, Status, Transition, degraded, healthy
+from asgi_health import Check, Health, Probe, Status, healthy
 from asgi_health.core.normalize_checks import CheckOptions
 from asgi_health.health import engine_of
 
@@ -186,17 +186,13 @@ def test_a_drain_begins_at_the_present_moment() -> None:
     assert (report.status, report.since) == (Status.UNHEALTHY, 5.0)
 
 
-def test_a_subscriber_receives_transitions_until_it_unsubscribes() -> None:
-    health = serving_health([check(failure_threshold=1)], Clock())
-    received: list[Transition] = []
-    unsubscribe = health.subscribe(received.append)
-    run_check(engine_of(health), healthy(), 0.0)
-    unsubscribe()
-    run_check(engine_of(health), degraded("slow"), 20.0)
-    assert [(each.name, each.old, each.new) for each in received] == [("a", None, Status.HEALTHY)]
-
-
 @pytest.mark.parametrize("callback", [None, "log", 5])
 def test_a_subscriber_that_cannot_be_called_is_refused(callback: Any) -> None:
     with refused(TypeError, "health: subscribe ", repr(callback), "a function"):
         Health().subscribe(callback)
+
+
+@pytest.mark.parametrize(("option", "value"), [("queue", 0), ("queue", 1.5), ("timeout", 0.0), ("timeout", "10")])
+def test_an_option_of_a_subscription_that_could_not_work_is_refused(option: str, value: Any) -> None:
+    with refused((TypeError, ValueError)[value in (0, 0.0)], f"health: subscribe: {option} ", repr(value)):
+        Health().subscribe(print, **{option: value})

@@ -158,7 +158,7 @@ def test_startup_once_passed_stays_passed() -> None:
     run_due(engine)
     run_due(engine, now=11.0, given={"a": unhealthy("x")})
     assert statuses_at(engine, 11.0) == (H, U, H, U)
-    engine.add(STARTUP)
+    engine.add(STARTUP, 0.0)
     assert statuses_at(engine, 11.0) == (H, U, H, U)
     engine.drain(0.0)
     assert engine.report(Probe.STARTUP, now=1e9).status is H

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_health import Check, Probe, Result, Status, Transition, healthy, unhealthy
+from asgi_health import Check, CheckTransition, Probe, Result, Status, healthy, unhealthy
 from asgi_health.core.engine import Engine
 from asgi_health.core.schedule import DueRuns
 from asgi_health.core.state import CheckState
@@ -17,6 +17,7 @@ from ..support.core_cases import (
     RESULTS,
     check,
     check_status,
+    check_transitions,
     checks,
     new_engine,
     no_deadline,
@@ -211,7 +212,7 @@ def test_abandoning_a_run_that_has_ended_changes_nothing() -> None:
     engine = serving_engine(check("a"), check("b"))
     a, b = engine.due(0.0).start
     engine.record(a, healthy(), 0.5)
-    engine.remove("b")
+    engine.remove("b", 0.0)
     for run in (a, b, a):
         engine.abandon(run)
     assert engine.next_start() == 10.5
@@ -247,24 +248,23 @@ def test_on_change_is_called_after_every_change_of_the_schedule_by_the_app() -> 
     engine = new_engine()
     wakes: list[float] = []
     engine.on_change(lambda _: wakes.append(engine.next_wake()))
-    engine.add(check("a"))
+    engine.add(check("a"), 0.0)
     assert wakes[-1] == -inf
     wakes.clear()
     start_run(engine, 0.0)
-    engine.remove("a")
+    engine.remove("a", 0.0)
     assert wakes[-1] == -inf  # a run to cancel
 
 
-def test_subscribers_receive_the_transition_of_a_run_that_does_not_end() -> None:
+def test_a_run_that_does_not_end_makes_the_transition_of_its_check() -> None:
     engine = serving_engine(check(timeout=2.0, failure_threshold=2))
-    received: list[Transition] = []
-    engine.subscribe(received.append)
+    received = check_transitions(engine)
     run_check(engine, healthy(), 0.0)
     start_run(engine, 10.0)
     engine.due(12.0)
     engine.due(13.0)
     late = Result(Status.UNHEALTHY, "still running after 3.0 s (timeout 2.0 s)")
     assert received == [
-        Transition("a", None, Status.HEALTHY, healthy(), 0.0, 0.0, 0),
-        Transition("a", Status.HEALTHY, Status.UNHEALTHY, late, 0.0, 13.0, 2),
+        CheckTransition("a", None, Status.HEALTHY, healthy(), 0.0, 0.0, 0),
+        CheckTransition("a", Status.HEALTHY, Status.UNHEALTHY, late, 0.0, 13.0, 2),
     ]

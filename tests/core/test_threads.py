@@ -9,14 +9,23 @@ from itertools import count
 
 import pytest
 
-from asgi_health import Probe, Status, healthy, unhealthy
+from asgi_health import Probe, Status, Transition, healthy, unhealthy
 from asgi_health.core.aggregate import ProbeStatus
 from asgi_health.core.engine import Engine
 from asgi_health.core.lifecycle import Phase
 from asgi_health.core.probe_statuses import Statuses
 from asgi_health.core.status import CHECK_PROBES
 
-from ..support.core_cases import LIFESPAN, check, new_engine, run_check, serving_engine, start_run
+from ..support.core_cases import (
+    LIFESPAN,
+    check,
+    new_engine,
+    replay,
+    replayed,
+    run_check,
+    serving_engine,
+    start_run,
+)
 
 
 def run_together(*jobs: Callable[[], object]) -> None:
@@ -53,7 +62,7 @@ def test_checks_added_from_many_threads_are_all_kept() -> None:
 
     def add(worker: int) -> None:
         for n in range(50):
-            engine.add(check(f"{worker}-{n}"))
+            engine.add(check(f"{worker}-{n}"), 0.0)
 
     run_together(*(partial(add, worker) for worker in range(8)))
     expected = {f"{worker}-{n}" for worker in range(8) for n in range(50)}
@@ -71,7 +80,7 @@ def test_of_many_threads_that_add_one_name_exactly_one_succeeds() -> None:
 
     def add() -> None:
         try:
-            engine.add(check("a"))
+            engine.add(check("a"), 0.0)
         except ValueError as error:
             refused.append(error)
 
@@ -96,8 +105,8 @@ def test_all_methods_at_once_leave_statuses_that_equal_a_count_of_the_checks() -
 
     def add_and_remove() -> None:
         for n in range(150):
-            engine.add(check(f"x{n}", probes=(Probe.READINESS,)))
-            engine.remove(f"x{n}")
+            engine.add(check(f"x{n}", probes=(Probe.READINESS,)), 0.0)
+            engine.remove(f"x{n}", 0.0)
 
     def run() -> None:
         for n in range(150):
@@ -143,7 +152,7 @@ def starting(engine: Engine) -> None:
 
 
 def adding(engine: Engine) -> None:
-    engine.add(check("b"))
+    engine.add(check("b"), 0.0)
 
 
 def recording(engine: Engine) -> None:
@@ -156,7 +165,7 @@ def missing_a_deadline(engine: Engine) -> None:
 
 
 def removing(engine: Engine) -> None:
-    engine.remove("a")
+    engine.remove("a", 0.0)
 
 
 def draining(engine: Engine) -> None:
@@ -183,17 +192,26 @@ def ready_for(operation: Operation) -> Engine:
     return engine
 
 
+def append(received: list[Transition], transition: Transition) -> None:
+    received.append(transition)
+
+
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_signal_handler_may_drain_in_the_middle_of_any_operation(operation: Operation) -> None:
     call = 0
     for call in count(1):
         engine = ready_for(operation)
         received: list[Statuses] = []
+        transitions: tuple[list[Transition], list[Transition]] = ([], [])
 
+        # Functions of Python, so that the handler can interrupt them too.
         def on_change(statuses: Statuses, received: list[Statuses] = received) -> None:
-            received.append(statuses)  # a function of Python, so that the handler can interrupt it too
+            received.append(statuses)
 
         engine.on_change(on_change)
+        for each in transitions:
+            engine.on_transition(partial(append, each))
+        before = replayed(engine)
         with interrupted(call, partial(engine.drain, 20.0)) as calls:
             operation(engine)
         if len(calls) < call:
@@ -203,8 +221,12 @@ def test_a_signal_handler_may_drain_in_the_middle_of_any_operation(operation: Op
         for probe in Probe:
             for now in (20.0, 40.0, 100.0):
                 assert engine.probe_status(probe).at(now) is engine.report(probe, now).status, place
-        assert engine.probe_status(Probe.READINESS) == ProbeStatus(Status.UNHEALTHY), place
+        assert engine.probe_status(Probe.READINESS) == ProbeStatus(Status.UNHEALTHY, reason="draining"), place
         assert received[-1] == {probe: engine.probe_status(probe) for probe in Probe}, place
+        assert transitions[0] == transitions[1], place
+        replay(before, transitions[0])
+        assert before == replayed(engine), place
+        assert engine.known(Probe.READINESS).reason == engine.known(Probe.HEALTH).reason == "draining", place
     assert call > 10
 
 

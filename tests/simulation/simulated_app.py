@@ -166,13 +166,13 @@ class SimulatedApp:
         self._next_replacement = self.now + self.random.expovariate(1 / self._replace_every)
         name = self.random.choice(list(self.observed))
         observed = self.observed.pop(name)
-        self.engine.remove(name)
+        self.engine.remove(name, self.now)
         self._select_critical()
         self._update_startup()
         if observed.run is not None:
             self.removed.add(observed.run)
         self.observed[name] = Observed(ExpectedCheck(observed.check), observed.behaviour)
-        self.engine.add(observed.check)
+        self.engine.add(observed.check, self.now)
         self._select_critical()
 
     def _select_critical(self) -> None:

@@ -1,14 +1,26 @@
 """What the tests of the core share: strategies for checks and results, and an Engine in small steps."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Unpack
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from asgi_health import Check, Probe, Result, Status, degraded, healthy, unhealthy
+from asgi_health import (
+    Check,
+    CheckTransition,
+    Probe,
+    ProbeTransition,
+    Result,
+    Status,
+    Transition,
+    degraded,
+    healthy,
+    unhealthy,
+)
 from asgi_health.core.engine import Engine
 from asgi_health.core.normalize_checks import CheckOptions
 from asgi_health.core.schedule import Run
@@ -77,7 +89,7 @@ def new_engine(
     """Return an Engine with `checks`, before its first lifespan; by default its pauses have no jitter."""
     engine = Engine(clock, random)
     for each in checks:
-        engine.add(each)
+        engine.add(each, 0.0)
     return engine
 
 
@@ -102,3 +114,45 @@ def run_check(engine: Engine, result: Result, now: float) -> None:
 def check_status(engine: Engine, name: str = "a", now: float = 0.0) -> Status | None:
     """Return the status of a check itself, after its thresholds."""
     return engine.report_check(name, Probe.HEALTH, now).checks[0].state.status
+
+
+def check_transitions(engine: Engine) -> list[CheckTransition]:
+    """Return the list to which the later transitions of checks are appended."""
+    received: list[CheckTransition] = []
+
+    def receive(transition: Transition) -> None:
+        if isinstance(transition, CheckTransition):
+            received.append(transition)
+
+    engine.on_transition(receive)
+    return received
+
+
+@dataclass
+class Replay:
+    """The status of each check and each probe."""
+
+    checks: dict[str, Status]
+    probes: dict[Probe, Status]
+
+
+def replayed(engine: Engine) -> Replay:
+    """Return the present statuses, as the last transitions have left them."""
+    states = {each.name: check_status(engine, each.name) for each in engine.checks}
+    checks = {name: status for name, status in states.items() if status is not None}
+    return Replay(checks, {probe: engine.known(probe).status for probe in Probe})
+
+
+def replay(before: Replay, transitions: Iterable[Transition]) -> None:
+    """Apply each transition to `before`; fail where one does not begin where the last one ended."""
+    for each in transitions:
+        if isinstance(each, ProbeTransition):
+            assert before.probes[each.probe] is each.old
+            before.probes[each.probe] = each.new
+            continue
+        assert before.checks.get(each.name) is each.old
+        assert each.new is not each.old
+        if each.new is None:
+            del before.checks[each.name]
+        else:
+            before.checks[each.name] = each.new

@@ -1,81 +1,112 @@
-"""The log for operators: a line when a status changes, none per run and none per request."""
+"""The log for operators: a record when a status changes, none per run and none per request."""
 
 import logging
-from math import inf
+from collections import deque
 from traceback import format_exception
+from typing import Any
 
 from ...core.engine import Engine
-from ...core.lifecycle import Phase
 from ...core.logger import logger
-from ...core.status import CHECK_PROBES, Probe, Status
-from ...core.transition import Transition
+from ...core.status import Probe, Status
+from ...core.transition import CheckTransition, ProbeTransition, Transition
 from ...formats.redact.clean import clean, one_line
+
+MAX_WAITING = 10_000
+"""Transitions that wait to be logged; beyond that the oldest are not. They wait for microseconds, as a rule."""
 
 
 class ProbeLog:
-    """Log when checks and probes of an engine become unhealthy, and when they recover."""
+    """Log when checks and probes of an engine become unhealthy, and when they recover.
+
+    Records are written where `log_changes` is called, right after the change, and not in a thread of a subscriber: so
+    they stand between the records of the app in the order in which things happened.
+    """
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._lifespan_count = 0
-        self._were_healthy: set[Probe] = set()
+        self._transitions: deque[Transition] = deque(maxlen=MAX_WAITING)
         self._failing_since: dict[Probe, float] = {}
-        self._last_call = -inf
         self._logged_failure = False
-        engine.subscribe(log_transition)
+        engine.on_transition(self._transitions.append)
 
-    def log_changes(self, now: float) -> None:
-        """Log what has changed since the last call. A probe that was never healthy has not failed yet."""
-        try:
-            self._log_changes(now)
-        except Exception:  # the caller has checks to run
-            if not self._logged_failure:
-                self._logged_failure = True
-                logger.exception("the changes of the probes cannot be logged; everything else goes on")
+    def log_changes(self) -> None:
+        """Log what has changed since the last call."""
+        while self._transitions:
+            try:
+                transition = self._transitions.popleft()
+                if isinstance(transition, CheckTransition):
+                    log_check(transition)
+                else:
+                    self._log_probe(transition)
+            except IndexError:  # another thread was faster
+                return
+            except Exception:  # the caller has checks to run
+                if not self._logged_failure:
+                    self._logged_failure = True
+                    logger.exception("a change cannot be logged; everything else goes on")
 
-    def _log_changes(self, now: float) -> None:
-        if self._lifespan_count != self._engine.lifespan_count:
-            self._lifespan_count = self._engine.lifespan_count
-            self._were_healthy.clear()
-            self._failing_since.clear()
-        for probe in CHECK_PROBES:
-            status = self._engine.probe_status(probe)
-            if status.at(now) is not Status.UNHEALTHY:
-                self._were_healthy.add(probe)
-                if probe in self._failing_since:
-                    seconds = now - self._failing_since.pop(probe)
-                    logger.info("%s passes again, after failing for %.1f s", probe.value, seconds)
-            elif (
-                probe in self._were_healthy and probe not in self._failing_since and self._engine.phase is Phase.SERVING
-            ):
-                # A result that grew stale while the loop was blocked: no probe was answered since the last call.
-                self._failing_since[probe] = now if status.status is Status.UNHEALTHY else self._last_call
-                logger.warning("%s fails", probe.value)
-        self._last_call = now
+    def _log_probe(self, transition: ProbeTransition) -> None:
+        """Log that a probe fails or passes again. One that was never healthy has not failed yet.
+
+        A drain and the end of the app are no failures; they have records of their own.
+        """
+        probe, cause, at = transition.probe, transition.cause, transition.at
+        if cause == "starting" and transition.new is Status.UNHEALTHY:
+            self._failing_since.pop(probe, None)
+        elif probe is Probe.HEALTH:
+            return
+        elif transition.new is not Status.UNHEALTHY:
+            if probe in self._failing_since:
+                seconds = at - self._failing_since.pop(probe)
+                extra = _fields(transition, duration=seconds)
+                logger.info("%s passes again, after failing for %.1f s", probe.value, seconds, extra=extra)
+        elif cause in ("check", "stale", "stalled") and transition.old is not Status.UNHEALTHY:
+            self._failing_since[probe] = at
+            logger.warning("%s fails%s", probe.value, _REASONS[cause], extra=_fields(transition))
 
 
-def log_transition(transition: Transition) -> None:
+_REASONS = {"check": "", "stale": "", "stalled": ": the event loop is blocked"}
+
+
+def log_check(transition: CheckTransition) -> None:
     """Log that a check is unhealthy, with the exception, or healthy again, with the time it was not."""
-    name, new = transition.name, transition.new
+    name, new, result = transition.name, transition.new, transition.result
+    if new is None or result is None:  # removed, or a new lifespan has begun
+        return
     error = transition.error
+    extra = _fields(transition)
     if new is Status.UNHEALTHY:
         runs = "run" if transition.failures == 1 else "runs"
-        message = one_line(transition.result.message)
-        _warn("check %r is unhealthy after %d failed %s: %s", name, transition.failures, runs, message, error=error)
+        message = one_line(result.message)
+        text = "check %r is unhealthy after %d failed %s: %s"
+        _warn(text, name, transition.failures, runs, message, error=error, extra=extra)
     elif new is Status.DEGRADED:
-        _warn("check %r is degraded: %s", name, one_line(transition.result.message))
+        _warn("check %r is degraded: %s", name, one_line(result.message), extra=extra)
     elif transition.old is not None:
         failures = f" and {transition.failures} failed runs" if transition.failures else ""
-        logger.info("check %r is healthy again after %.1f s%s", name, transition.at - transition.since, failures)
+        seconds = transition.at - transition.since
+        extra["duration"] = seconds
+        logger.info("check %r is healthy again after %.1f s%s", name, seconds, failures, extra=extra)
 
 
-def _warn(text: str, *values: object, error: BaseException | None = None) -> None:
+def _fields(transition: Transition, **more: object) -> dict[str, Any]:
+    """Return the fields that a record of `transition` has in addition, under the names of docs/logging.md."""
+    fields = {"old": _word(transition.old), "new": _word(transition.new), **more}
+    if isinstance(transition, CheckTransition):
+        return {"check": transition.name, **fields}
+    return {"probe": transition.probe.value, "cause": transition.cause, "checks": list(transition.checks), **fields}
+
+
+def _word(status: Status | None) -> str | None:
+    return None if status is None else status.name.lower()
+
+
+def _warn(text: str, *values: object, error: BaseException | None = None, extra: dict[str, Any]) -> None:
     """Log a warning of one line. The traceback follows, indented, so that none of its lines looks like a record."""
     if not logger.isEnabledFor(logging.WARNING):
         return
     file, line, function, _ = logger.logger.findCaller(stacklevel=2)
     exc_info = None if error is None else (type(error), error, error.__traceback__)
-    record = logger.logger.makeRecord(logger.name, logging.WARNING, file, line, text, values, exc_info, function)
+    record = logger.logger.makeRecord(logger.name, logging.WARNING, file, line, text, values, exc_info, function, extra)
     if exc_info is not None:
         # A formatter takes this text, and does not make its own from the exception, which would not be cleaned.
         traced = clean("".join(format_exception(*exc_info))).rstrip("\n")

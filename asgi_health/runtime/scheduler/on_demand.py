@@ -33,6 +33,7 @@ class OnDemand:
         The runs go on when the request that asked is cancelled.
         """
         now = self._engine.clock()
+        self._engine.pass_on_decay(now)
         if (self._engine.next_start() > now and self._engine.next_deadline() > now) or not self._claim(now):
             return
         backend = current_backend()
@@ -40,7 +41,7 @@ class OnDemand:
 
         def ended() -> None:
             self._busy_until = -inf
-            self._log.log_changes(self._engine.clock())
+            self._log.log_changes()
             done.set()
 
         backend.spawn("asgi-health on demand", lambda: self._run(backend, now), ended)

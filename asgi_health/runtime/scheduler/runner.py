@@ -72,11 +72,15 @@ class Runner:
         """
         if not self._started:
             return
+        self.log_changes()
         now = self._engine.clock()
-        self._log.log_changes(now)
         if not self.alive and now >= self._ended_at + RESTART_PAUSE:
             logger.warning("the runner of the checks was cancelled from outside; it starts again")
             self.start()
+
+    def log_changes(self) -> None:
+        """Log which checks and probes have changed since the last call. May be called from any thread."""
+        self._log.log_changes()
 
     async def run_due(self) -> None:
         """Run what is due and return when each run has ended or is late, while there is no task; see `OnDemand`."""
@@ -102,7 +106,7 @@ class Runner:
         self._engine.notify()
 
     def _run_finished(self) -> None:
-        self._log.log_changes(self._engine.clock())
+        self.log_changes()
         self._on_change(self._engine.statuses)
 
     def _on_change(self, _: Statuses) -> None:
@@ -136,7 +140,7 @@ class Runner:
         while self._started:  # it may have been woken in the very moment in which it was cancelled
             now = engine.clock()
             self._executor.apply(engine.due(now, at_most=BATCH), backend)
-            self._log.log_changes(now)
+            self.log_changes()
             self._sleeps_until = inf  # set before the question: a thread may add a check right after it
             wake = self._sleeps_until = engine.next_wake()
             # The timers of a loop are coarser than the clock: without a minimum it would wake too early, repeatedly.

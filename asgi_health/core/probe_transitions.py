@@ -1,0 +1,91 @@
+"""Finds the changes of the probes' statuses, also those by age and by a blocked event loop, and keeps their order."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from math import inf
+from typing import cast
+
+from .aggregate import ProbeStatus
+from .probe_statuses import Statuses
+from .status import Probe, Status
+from .transition import Cause, ProbeTransition, Reason
+
+BY_PHASE: tuple[Reason, ...] = ("starting", "draining", "maintenance", "stopped")
+"""Reasons for an unhealthy probe that a blocked loop does not replace: they remain when it runs again."""
+
+NamesOf = Callable[[Probe, Status, Reason, float], tuple[str, ...]]
+"""Returns the names of the checks that give a probe this status for this reason at this moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was last known of a probe.
+
+    Attributes:
+        status: Its status.
+        reason: Why it is not healthy; None when it is.
+        since: When this began (monotonic seconds).
+    """
+
+    status: Status
+    reason: Reason | None
+    since: float
+
+
+class ProbeTransitions:
+    """The last known status of each probe. `changes` returns what has changed since the last call."""
+
+    __slots__ = ("_seen", "known", "next_decay")
+
+    def __init__(self, statuses: Statuses) -> None:
+        self._seen: tuple[Statuses, Collection[Probe]] = (statuses, ())
+        self.known = {probe: Known(status.status, status.reason, 0.0) for probe, status in statuses.items()}
+        self.next_decay = min(status.valid_until for status in statuses.values())
+        """When the next status gets worse because a result grows stale (monotonic seconds), infinity for never."""
+
+    def changes(
+        self, statuses: Statuses, stalled: Collection[Probe], now: float, names_of: NamesOf
+    ) -> list[ProbeTransition]:
+        """Return the changes from the last call to `now`, and remember the new statuses.
+
+        Args:
+            statuses: The present statuses.
+            stalled: The probes that are unhealthy because the event loop is blocked.
+            now: The present moment (monotonic seconds).
+            names_of: Names the checks behind a status.
+        """
+        # Almost every run of a check ends here: its result has changed no status, and none has grown stale.
+        if self._seen[0] is statuses and self._seen[1] is stalled and now < self.next_decay:
+            return []
+        found: list[ProbeTransition] = []
+        next_decay = inf
+        for probe, present in statuses.items():
+            known = self.known[probe]
+            status, reason, began = _effective(present, probe in stalled, now)
+            if status is not known.status or reason != known.reason:
+                at = now if began is None else max(known.since, min(began, now))
+                worse = reason is not None and status >= known.status
+                cause = reason if reason is not None and worse else _ended(known.reason)
+                checks = () if reason is None else names_of(probe, status, reason, now)
+                found.append(ProbeTransition(probe, known.status, status, cause, checks, known.since, at))
+                self.known[probe] = Known(status, reason, at)
+            next_decay = min(
+                [next_decay, *(each for each in (present.degraded_at, present.unhealthy_at) if each > now)]
+            )
+        self.next_decay = next_decay
+        self._seen = (statuses, stalled)
+        return found
+
+
+def _effective(present: ProbeStatus, stalled: bool, now: float) -> tuple[Status, Reason | None, float | None]:
+    """Return the status of a probe at `now`, the reason for it, and when it began if that was in the past."""
+    if stalled and not (present.status is Status.UNHEALTHY and present.reason in BY_PHASE):
+        return Status.UNHEALTHY, "stalled", None
+    status = present.at(now)
+    if status is present.status:
+        return status, present.reason, None
+    return status, "stale", present.unhealthy_at if status is Status.UNHEALTHY else present.degraded_at
+
+
+def _ended(reason: Reason | None) -> Cause:
+    return "started" if reason == "starting" else cast("Cause", reason)

@@ -1,0 +1,94 @@
+"""Calls an async callback in a task of the app's event loop."""
+
+from functools import partial
+from math import inf
+from typing import Any
+
+from ...core.transition import Transition
+from ..backends.interface import Backend, Flag, Task
+from .subscription import Queue
+
+
+class TaskDelivery:
+    """Await an async callback for each transition, in the loop that runs at `start`.
+
+    A call that takes longer than its timeout is cancelled. One that ignores this is waited for, because a second call
+    at the same time would break the order.
+    """
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+        self._task: Task | None = None
+        self._call: Task | None = None
+        self._flag: Flag | None = None
+        self._ending = False
+
+    def start(self, backend: Backend) -> None:
+        """Begin in the loop that runs at the moment, which is the one of `backend`."""
+        self._ending = False
+        if self._task is None or not self._task.alive():
+            flag = self._flag = backend.flag()
+            # Hidden, because an app that cancels every task of its loop must not end it.
+            self._task = backend.spawn(self._name, partial(self._run, backend, flag), _nothing, hidden=True)
+        self.wake()
+
+    def wake(self) -> None:
+        """Deliver what waits. A signal handler may call this."""
+        flag = self._flag
+        if flag is not None:
+            flag.set()
+
+    def stop(self) -> None:
+        """End when the present call has ended and nothing waits."""
+        self._ending = True
+        self.wake()
+
+    def abandon(self) -> None:
+        """End now, and cancel the present call."""
+        for task in (self._call, self._task):
+            if task is not None:
+                task.cancel()
+                task.drop()
+        self._task = self._call = self._flag = None
+
+    @property
+    def _name(self) -> str:
+        return f"asgi-health subscriber {self._queue.name}"
+
+    async def _run(self, backend: Backend, flag: Flag) -> None:
+        while True:
+            while (transition := self._queue.pop()) is not None:
+                await self._deliver(backend, transition)
+            if self._ending:
+                self._task = self._flag = None
+                return
+            await flag.wait(inf)
+
+    async def _deliver(self, backend: Backend, transition: Transition) -> None:
+        over = backend.flag()
+        outcome: list[BaseException | None] = []
+        main = partial(_call, self._queue.callback, transition, outcome)
+        call = self._call = backend.spawn(self._name, main, over.set)
+        await over.wait(self._queue.timeout)
+        if call.alive() and not outcome:
+            self._queue.timed_out()
+            call.cancel()
+        while call.alive() and not outcome:
+            await over.wait(inf)
+        self._call = None
+        self._queue.ended(transition, outcome.pop() if outcome else None)
+
+
+async def _call(callback: Any, transition: Transition, outcome: list[BaseException | None]) -> None:
+    try:
+        await callback(transition)
+    except GeneratorExit:  # collected with its loop
+        raise
+    except BaseException as error:  # also SystemExit, which would end the loop, and a cancellation
+        outcome.append(error)
+    else:
+        outcome.append(None)
+
+
+def _nothing() -> None:
+    pass
