@@ -114,7 +114,7 @@ def excluded_urls(paths: Paths = Paths(), *, root_path: str = "") -> str:  # noq
     require_type("excluded_urls: root_path", root_path, str)
     single = set(paths.all) - set(paths.of(Probe.HEALTH))
     escaped = [re.escape(path) + ("(/[^/]+)?" if path in single else "") for path in paths.all]
-    pattern = rf"^\w+://[^/]*{re.escape(root_path.rstrip('/'))}({'|'.join(escaped)})/?$"
+    pattern = rf"^https?://[^/]*{re.escape(root_path.rstrip('/'))}({'|'.join(escaped)})/?$"
     # OpenTelemetry splits the text at commas.
     return pattern.replace(",", r"\x2c") if escaped else ""
 
