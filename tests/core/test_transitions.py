@@ -134,7 +134,7 @@ def test_a_second_failing_check_makes_no_second_transition_of_the_probe() -> Non
     assert received == [ProbeTransition(Probe.READINESS, U, U, "check", ("a",), 0.0, 0.0)]
 
 
-def test_the_start_of_an_app_without_checks_is_told_as_started() -> None:
+def test_the_start_of_an_app_without_checks_has_the_cause_started() -> None:
     engine = new_engine()
     received = of_probe(engine)
     engine.start(LIFESPAN, 1.0)
@@ -193,7 +193,7 @@ def test_a_drain_turns_readiness_and_names_no_check() -> None:
     ]
 
 
-def test_a_drain_and_the_stop_are_told_although_a_check_has_failed() -> None:
+def test_a_drain_and_the_stop_are_transitions_although_a_check_has_failed() -> None:
     engine = serving_engine(check())
     run_check(engine, unhealthy("down"), 0.0)
     received = of_probe(engine)

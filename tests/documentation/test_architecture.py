@@ -66,6 +66,20 @@ async def main():
         mark("end")
 asyncio.run(main())
 """,
+    "A transition": """
+async def main():
+    health_app = HealthMiddleware(app, {"database": ping})
+    received = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    health_app.health.subscribe(lambda _: loop.call_soon_threadsafe(received.set))
+    async with lifespan(health_app):
+        mark("begin")
+        await settled(health_app.health)
+        await received.wait()
+        await asyncio.sleep(0.05)
+        mark("end")
+asyncio.run(main())
+""",
     "A SIGTERM": """
 async def main():
     health_app = HealthMiddleware(app, {"database": ping}, drain=Drain(delay=0.2))

@@ -22,7 +22,7 @@ def methods() -> Iterator[tuple[str, Callable[..., Any]]]:
     for name, value in PUBLIC.items():
         if inspect.isfunction(value):
             yield name, value
-        elif not issubclass(value, Enum):
+        elif inspect.isclass(value) and not issubclass(value, Enum):
             for method, function in vars(value).items():
                 if inspect.isfunction(function) and not method.startswith("_"):
                     yield f"{name}.{method}", function

@@ -29,7 +29,10 @@ from .blocks import BLOCKS, ROOT, Block
 from .preambles import preamble
 
 PROGRAMS = [block for block in BLOCKS if block.language == "python" and not (block.is_signature or block.quoted)]
-RUN = [block for block in PROGRAMS if not block.needs and "def test_" not in block.text]
+OWN_LOOP = "asyncio.run("
+"""In programs that print something: the test of their page runs them as a process."""
+
+RUN = [block for block in PROGRAMS if not block.needs and "def test_" not in block.text and OWN_LOOP not in block.text]
 URLS = {
     "CACHE": ("redis", f"redis://{USER}:{PASSWORD}@127.0.0.1:%d"),
     "DATABASE": ("postgres", f"postgresql://{USER}:{PASSWORD}@127.0.0.1:%d/{DATABASE}"),

@@ -89,7 +89,7 @@ def test_an_app_that_is_starting_is_alive_and_not_ready(path: str, loop: str) ->
     with loop_of(loop) as portal, starting_app(app, portal) as server:
         wait_until(lambda: not refused(path), "it listens")
         assert statuses(path) == [200, 503, 503, 503]
-        assert ask(path, "GET", "/readyz").body == b'{"status":"fail"}'
+        assert ask(path, "GET", "/readyz").body == b'{"status":"fail","notes":["starting"]}'
         assert re.search(rb"the app has been starting for \d+\.\d s", ask(path, "GET", "/readyz?verbose").body)
         step.go()
         wait_until(lambda: statuses(path) == [200] * 4, "it has started")
@@ -103,7 +103,7 @@ def test_without_permission_an_answer_does_not_say_for_how_long_the_app_has_been
     app = app_with(starts_when(step), path)
     with loop_of() as portal, starting_app(app, portal):
         wait_until(lambda: not refused(path), "it listens")
-        assert ask(path, "GET", "/health?verbose").body == b'{"status":"fail"}'
+        assert ask(path, "GET", "/health?verbose").body == b'{"status":"fail","notes":["starting"]}'
         step.go()
 
 

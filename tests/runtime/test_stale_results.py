@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from asgi_health import Check, Health, HealthMiddleware, Probe, Status, Transition
+from asgi_health import Check, Health, HealthMiddleware, Probe, Status
 from asgi_health.health import engine_of
 from asgi_health.runtime.scheduler.runner import runner_of
 from asgi_health.testing import lifespan, probe
@@ -119,21 +119,3 @@ def test_a_probe_does_not_wait_for_a_check_that_was_removed_meanwhile(backend: s
 
     run_virtual(backend, main)
     assert clock() < 70.0
-
-
-def test_a_subscriber_that_raises_system_exit_does_not_end_the_runner() -> None:
-    def cancelled(transition: Transition) -> None:
-        raise SystemExit(f"{transition.name} has changed")
-
-    dependency = Dependency()
-    health = Health([Check("database", dependency)], clock=clock_of("asyncio"))
-    health.subscribe(cancelled)
-
-    async def main() -> None:
-        async with lifespan(HealthMiddleware(plain_app, health)):
-            for up in (False, True, False):
-                dependency.up = up
-                await anyio.sleep(30.0)
-            assert health.report(Probe.READINESS).status is Status.UNHEALTHY
-
-    run_virtual("asyncio", main)

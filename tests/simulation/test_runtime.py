@@ -9,12 +9,13 @@ import anyio
 import pytest
 import trio
 
-from asgi_health import Health, HealthMiddleware, Probe, Transition
+from asgi_health import CheckTransition, Health, HealthMiddleware, Probe, Transition
 from asgi_health.asgi.types import Receive, Scope, Send
 from asgi_health.core.lifecycle import Phase
 from asgi_health.health import engine_of
 
 from ..support.asgi_caller import ask
+from ..support.core_cases import replay, replayed
 from ..support.lifespan_driver import serving
 from ..support.virtual_time import BACKENDS, clock_of, run_virtual, stall
 from .behaviour import random_checks, seconds_stalled_since
@@ -62,7 +63,9 @@ class Simulation:
         self.critical_for_readiness = [each for each in critical if Probe.READINESS in each.check.probes]
         self.critical_for_startup = [each for each in critical if Probe.STARTUP in each.check.probes]
         self.health = Health((each.check for each in self.dependencies), clock=self.clock, random=random.random)
-        self.health.subscribe(self.on_transition)
+        self.replay = replayed(engine_of(self.health))
+        self.transitions = 0
+        engine_of(self.health).on_transition(self.on_transition)
         self.transitions_after_stop: list[Transition] = []
         self.slow_app = SlowApp(self.on_shutdown)
         self.app = HealthMiddleware(self.slow_app, checks=self.health)
@@ -78,7 +81,9 @@ class Simulation:
         assert not [each for each in self.dependencies if each.is_running and not each.ignores_cancel]
 
     def on_transition(self, transition: Transition) -> None:
-        if self.phase is Phase.STOPPED:
+        replay(self.replay, [transition])  # fails where one was lost or invented
+        self.transitions += 1
+        if self.phase is Phase.STOPPED and isinstance(transition, CheckTransition):
             self.transitions_after_stop.append(transition)
 
     async def run_lifespans(self, *seconds: float) -> None:
@@ -113,6 +118,8 @@ class Simulation:
             assert not any(each.outlived_its_app for each in self.dependencies), "a run outlived its app"
             assert max(each.lateness for each in self.dependencies) <= SLACK
             assert self.transitions_after_stop == [], "an abandoned run was counted"
+            assert self.replay == replayed(engine_of(self.health)), "a transition was lost"
+            assert self.transitions > len(self.dependencies)
             background.cancel_scope.cancel()
 
     async def probe_at_random(self) -> None:

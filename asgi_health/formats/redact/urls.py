@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from .keys import names_a_credential
 from .scan import AFTER_QUOTE, Ahead, Span, masked
 
 _SCHEME_CHARS = re.compile(r"[\w+.:-]")
@@ -20,7 +21,7 @@ _QUERY = re.compile(r"(?<=[\w/)\]])\?(?=[\w.%\[\]-]{1,64}=)")
 _DSN = re.compile(
     # app:secret@db, :secret@db, app:secret@tcp(db:3306)/x; not name:tag@sha256:..., to:joe@example.com
     r"(?<![\w.+%@:/$-])(?!(?:mailto|email|mail|to|cc|bcc|sips?|xmpp|acct|pkg):)"
-    r"[\w.+%-]{0,64}:(?!//|[\"'\s\[{])[^\s\"]{1,200}@(?=[A-Za-z_\[(/*]|\d+\.\d)(?!sha\d{3}:)"
+    r"(?P<user>[\w.+%-]{0,64}):(?!//|[\"'\s\[{])[^\s\"]{1,200}@(?=[A-Za-z_\[(/*]|\d+\.\d)(?!sha\d{3}:)"
 )
 
 
@@ -133,5 +134,8 @@ def _queries(text: str) -> Iterator[Span]:
 
 
 def _dsns(text: str) -> Iterator[Span]:
+    end_of_word = Ahead(re.compile(r"[\s\"]"), text)
     for found in _DSN.finditer(text):
-        yield found.start(), found.end() - 1
+        # `password:x@y` may as well be a password with an @ in it: then its end is no host to show.
+        whole = names_a_credential(found["user"])
+        yield found.start(), end_of_word.at(found.end()) if whole else found.end() - 1

@@ -37,7 +37,7 @@ class SubscriptionStatistics:
 class Delivery(Protocol):
     """Calls the callback for each waiting transition, in a thread or in a task."""
 
-    def start(self, backend: "Backend") -> None:
+    def start(self, backend: "Backend", /) -> None:
         """Begin, in the loop that runs at the moment. Called again, it begins again if it has ended."""
 
     def wake(self) -> None:

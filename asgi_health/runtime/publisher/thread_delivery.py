@@ -108,7 +108,7 @@ _deliveries: WeakSet[ThreadDelivery] = WeakSet()
 
 @atexit.register
 def _deliver_the_last() -> None:
-    """Wait for the last transitions where no lifespan told that the process ends. Daemon threads still run here."""
+    """Wait for the last transitions where no lifespan has said that the process ends. Daemon threads still run here."""
     end = monotonic() + LAST_SECONDS
     for delivery in tuple(_deliveries):
         delivery.wait(end)

@@ -72,8 +72,9 @@ class Runner:
         """
         if not self._started:
             return
-        self.log_changes()
         now = self._engine.clock()
+        self._engine.pass_on_decay(now)  # also where the task has crashed
+        self.log_changes()
         if not self.alive and now >= self._ended_at + RESTART_PAUSE:
             logger.warning("the runner of the checks was cancelled from outside; it starts again")
             self.start()

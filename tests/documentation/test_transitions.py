@@ -1,0 +1,15 @@
+"""docs/transitions.md: its program prints what the page shows."""
+
+import subprocess
+import sys
+
+import pytest
+
+from .blocks import blocks
+
+
+@pytest.mark.processes
+def test_the_program_prints_the_transitions_that_the_page_shows() -> None:
+    (program,), (output,) = blocks("python", "transitions.md"), blocks("text", "transitions.md")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60.0, check=True)
+    assert done.stdout == output
