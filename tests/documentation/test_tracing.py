@@ -44,9 +44,6 @@ async def test_the_page_lists_the_instruments_with_their_units_and_attributes(an
     data = reader.get_metrics_data()
     assert data is not None
     metrics = data.resource_metrics[0].scope_metrics[0].metrics
-    found = {
-        metric.name: (metric.unit, *(metric.data.data_points[0].attributes or {}))  # type: ignore[union-attr]
-        for metric in metrics
-    }
+    found = {metric.name: (metric.unit, *(metric.data.data_points[0].attributes or {})) for metric in metrics}
     rows = re.findall(r"^\| `(health\.[\w.]+)` \| [\w -]+ \| `?([^`|]+?)`? \|([^|]*)\| [^|]*\|$", PAGE, re.MULTILINE)
     assert found == {name: (unit, *re.findall(r"`([\w.]+)`", attributes)) for name, unit, attributes in rows}
