@@ -3,12 +3,17 @@
 import json
 import time
 from collections.abc import Generator
+from contextlib import contextmanager
 from time import monotonic
 from typing import Any, NoReturn
 
+import httpx
 import pytest
 import sentry_sdk
+import sentry_sdk.traces
 from sentry_sdk.envelope import Envelope
+from sentry_sdk.integrations.httpx import HttpxIntegration
+from sentry_sdk.integrations.logging import LoggingIntegration
 from sentry_sdk.transport import Transport
 
 from asgi_health import Check, Health, HealthMiddleware, Listener
@@ -16,6 +21,8 @@ from asgi_health.integrations.sentry import report_to_sentry
 from asgi_health.testing import lifespan, settled
 from tests.apps import plain_app
 from tests.support.waiting import wait_until_async
+
+from .instrumented_drivers import http_server
 
 pytestmark = pytest.mark.anyio
 
@@ -30,19 +37,35 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 Events = list[dict[str, Any]]
 
 
-@pytest.fixture
-def events() -> Generator[Events]:
-    """Initialise Sentry, and return the list of the events that it sends."""
-    sent: Events = []
+Sent = dict[str, list[dict[str, Any]]]
+
+
+@contextmanager
+def sentry(**options: Any) -> Generator[Sent]:
+    """Initialise Sentry with its integration for logging, and yield what it sends by kind."""
+    sent: Sent = {"event": [], "transaction": [], "span": []}
 
     class Memory(Transport):
         def capture_envelope(self, envelope: Envelope) -> None:
-            sent.extend(item.payload.json or {} for item in envelope.items if item.headers.get("type") == "event")
+            for item in envelope.items:
+                sent.setdefault(str(item.headers.get("type")), []).append(item.payload.json or {})
 
-    sentry_sdk.init("http://key@127.0.0.1:9/1", transport=Memory, default_integrations=False)
-    yield sent
-    sentry_sdk.get_client().close()
-    sentry_sdk.get_global_scope().set_client(None)
+    integrations = [LoggingIntegration(), *options.pop("integrations", [])]
+    sentry_sdk.init(
+        "http://key@127.0.0.1:9/1", transport=Memory, default_integrations=False, integrations=integrations, **options
+    )
+    try:
+        yield sent
+    finally:
+        sentry_sdk.get_client().close()
+        sentry_sdk.get_global_scope().set_client(None)
+
+
+@pytest.fixture
+def events() -> Generator[Events]:
+    """Initialise Sentry, and return the list of the events that it sends."""
+    with sentry() as sent:
+        yield sent["event"]
 
 
 class Switch:
@@ -164,6 +187,32 @@ async def test_after_cancel_no_event_is_sent(events: Events) -> None:
         database.broken = "refused"
         await wait_until_async(lambda: health.report().status.name == "UNHEALTHY", "it fails")
     assert events == []
+
+
+@pytest.mark.parametrize("lifecycle", ["static", "stream"])
+async def test_a_driver_makes_no_transaction_in_a_check(lifecycle: str) -> None:
+    with (
+        http_server() as url,
+        sentry(traces_sample_rate=1.0, trace_lifecycle=lifecycle, integrations=[HttpxIntegration()]) as sent,
+    ):
+        async with httpx.AsyncClient(trust_env=False) as client:
+
+            async def ask() -> None:
+                assert (await client.get(url)).is_success
+
+            health = Health({"search": ask})
+            async with lifespan(HealthMiddleware(plain_app, health)):
+                await settled(health)
+                assert health.report().status.name == "HEALTHY"
+            sentry_sdk.flush()
+            assert sent["transaction"] == sent["span"] == []
+            begin: Any = sentry_sdk.traces.start_span if lifecycle == "stream" else sentry_sdk.start_transaction
+            with begin(name="a request"):  # so the driver is instrumented indeed
+                await ask()
+            sentry_sdk.flush()
+    transactions = [each for each in sent["transaction"] if each["spans"]]
+    segments = [each for each in sent["span"] if len(each["items"]) == 2]
+    assert len(transactions) + len(segments) == 1
 
 
 def test_an_argument_of_another_type_is_refused() -> None:

@@ -225,7 +225,7 @@ async def test_a_factory_that_is_removed_is_not_called_and_the_run_is_as_without
 
 
 class Broken(AbstractContextManager[None]):
-    """Raise `error` where `place` says; the factory is `Broken.made_by`."""
+    """Raise `error` where `place` says: in the factory, which makes it, or in the context itself."""
 
     def __init__(self, place: str, error: BaseException) -> None:
         self.place = place
