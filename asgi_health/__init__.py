@@ -8,7 +8,7 @@ A map of the package, from the bottom. Each layer imports only from those below 
 - `runtime`: runs the checks, drains, and detects a blocked event loop
 - `asgi`: routing, authorisation, prepared answers, lifespan
 - `health`, `middleware`: the public classes Health and HealthMiddleware
-- `integrations`: one module per technology (OpenTelemetry, Sentry), imported by applications alone
+- `integrations`: one module per technology (Prometheus, OpenTelemetry, Sentry), imported by applications alone
 - `cli`: the command; `testing`: helpers for tests of your own checks and apps
 """
 

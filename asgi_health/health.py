@@ -169,6 +169,7 @@ class Health:
         listener: Listener | None = None,
         drain: Drain | None = None,
         slow_loop: float = 1.0,
+        allow_metrics: bool | Callable[[Scope], bool] | None = None,
         paths: Paths = Paths(),  # noqa: B008  frozen, and the default reads as what it is
         details: bool | Callable[[Scope], bool] = False,
         service: ServiceInfo | None = None,
@@ -182,6 +183,7 @@ class Health:
             drain: How the program is taken out of the rotation. The program's own handler of SIGTERM, which it sets
                 before, is called when the delay is over.
             slow_loop: Seconds of lateness of the event loop after which a log record says what blocked it; 0: never.
+            allow_metrics: Who may read the paths of the metrics; see HealthMiddleware.
             paths: The paths of the probes.
             details: Who may read more than the status; see HealthMiddleware.
             service: What the details say about the program itself.
@@ -193,7 +195,13 @@ class Health:
         """
         if drain is not None and drain.path is not None and listener is None:
             raise ValueError(f"drain: path {drain.path!r} needs a listener, because no server answers requests here")
-        router = HealthRouter(self._engine, paths, details=details, service=service, drain=drain)
+        router = HealthRouter(
+            self._engine, paths, details=details, service=service, drain=drain, allow_metrics=allow_metrics
+        )
+        if listener is None and paths.of_metrics:
+            raise ValueError(
+                f"paths: metrics {paths.of_metrics[0]!r} need a listener, because no server answers requests here"
+            )
         services = Services(self._engine, router, drain=drain, listener=listener, slow_loop=slow_loop, paths=paths.all)
         try:
             lifespan = services.start()

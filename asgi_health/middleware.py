@@ -40,6 +40,8 @@ class HealthMiddleware:
         listener: Where the same endpoints are answered from a thread, from before the app's startup to its end.
         slow_loop: Seconds of lateness of the event loop after which one log record says what blocked it; 0: never.
             Without lifespan it needs a `drain` or a `listener`.
+        allow_metrics: Who may read the paths of the metrics: True for every client, or a function as in `details`.
+            None: those that may read the details.
 
     Raises:
         TypeError, ValueError: when it is made, for a configuration that could not work.
@@ -77,6 +79,7 @@ class HealthMiddleware:
         drain: Drain | None = None,
         listener: Listener | None = None,
         slow_loop: float = 1.0,
+        allow_metrics: bool | Callable[[Scope], bool] | None = None,
     ) -> None:
         if not callable(app):
             raise TypeError(f"app must be an ASGI app, not {app!r}")
@@ -89,7 +92,9 @@ class HealthMiddleware:
         self.health = checks if isinstance(checks, Health) else Health(() if checks is None else checks)
         engine = self._engine = engine_of(self.health)
         self._clock = engine.clock
-        self._router = HealthRouter(engine, paths, details=details, service=service, drain=drain)
+        self._router = HealthRouter(
+            engine, paths, details=details, service=service, drain=drain, allow_metrics=allow_metrics
+        )
         self._services = Services(
             engine,
             self._router,
@@ -160,6 +165,8 @@ class HealthMiddleware:
         if route.drain:
             await self._services.drain()
             return
+        if route.metrics:
+            return  # a scrape runs no check
         runner = self._services.runner
         if runner.alive:
             await runner.first_results.wait(route.probe)

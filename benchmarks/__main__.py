@@ -19,6 +19,7 @@ from . import (
     machine,
     redaction,
     report,
+    scrape,
     served,
     start,
     tables,
@@ -39,6 +40,7 @@ MEASUREMENTS: dict[str, tuple[Callable[[Plan, Progress], Results], str]] = {
     "attack": (attack.measure, "the longest wait of an honest probe at the listener while others attack it"),
     "watching": (watching.measure, "processor and memory of checks without probes, cost of a run, growth"),
     "redaction": (redaction.measure, "masking of credentials in hostile texts: how the time grows with the size"),
+    "scrape": (scrape.measure, "processor time of a scrape of 1,000 checks, and its longest step"),
     "start": (start.measure, "probe commands and imports, as whole processes"),
 }
 

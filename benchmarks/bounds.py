@@ -68,6 +68,7 @@ BOUNDS = (
             ("while a dependency hangs", "1 check that hangs, 16 connections"),
             ("among 1,000 checks", "1,000 checks at 10 s, 16 connections"),
             ("of 256 connections among 1,000 checks", "1,000 checks at 10 s, 256 connections"),
+            ("while a scraper reads 1,000 checks", "1,000 checks at 10 s, scraped each second, 16 connections"),
         )
     ),
     Bound(
@@ -115,6 +116,16 @@ BOUNDS = (
     Bound(
         "memory blocks after 24 h, × after 1 h", "watching", "simulated", "memory blocks", OURS, 1.02, 1.2, ratio=False
     ),
+    Bound(
+        "scrape of 1,000 checks, processor time in ms",
+        "scrape",
+        "scrape",
+        "1,000 checks, OpenMetrics",
+        OURS,
+        50,
+        200,
+        ratio=False,
+    ),
     Bound("asgi-health probe, × python -c pass", "start", "start", "whole process", "asgi-health probe", 1.7, 4.0),
     Bound(
         "import of HealthMiddleware, × import of asyncio, anyio and orjson",
@@ -146,6 +157,16 @@ BOUNDS = (
         OURS,
         None,
         4.0,
+    ),
+    Bound(
+        "longest step of a scrape of 1,000 checks, ms",
+        "scrape",
+        "step",
+        "1,000 checks, OpenMetrics",
+        OURS,
+        None,
+        20,
+        ratio=False,
     ),
     Bound("masking the worst text, × half of it", "redaction", "redaction grows", "worst text", OURS, None, 3.2),
 )

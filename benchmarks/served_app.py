@@ -13,7 +13,11 @@ def _make() -> object:
     described = json.loads(os.environ["BENCHMARK_APP"])
     dependency = Dependency(SharedState(Path(described["state"])))
     setup = Setup(
-        dependency.checks(described["checks"]), described["interval"], described["timeout"], described["slow_loop"]
+        dependency.checks(described["checks"]),
+        described["interval"],
+        described["timeout"],
+        described["slow_loop"],
+        described["metrics"],
     )
     return find_contender(described["contender"]).make(setup)
 

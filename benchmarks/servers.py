@@ -50,6 +50,7 @@ class Server:
         interval: float = 10.0,
         timeout: float = 2.0,
         slow_loop: float = 1.0,
+        metrics: bool = False,
     ) -> None:
         self.contender = contender
         self.name = server
@@ -64,6 +65,7 @@ class Server:
             "interval": interval,
             "timeout": timeout,
             "slow_loop": slow_loop,
+            "metrics": metrics,
         }
         self._said = (folder / "said").open("w+")
         self._process = processes.start(

@@ -13,6 +13,7 @@ CheckFunction = Callable[[], Awaitable[bool]]
 
 OTHER = "/items"
 """A page of the app itself, the same few bytes in every app."""
+METRICS = "/metrics"
 WORK = "/work"
 """A page that computes for about a millisecond, to keep an app busy with requests of its own."""
 
@@ -28,6 +29,8 @@ class Setup:
     """Seconds that a check may take, where the contender has such an option."""
     slow_loop: float = 1.0
     """The option of asgi-health, in seconds; 0 turns the loop's heartbeat and the watchdog off."""
+    metrics: bool = False
+    """Whether asgi-health shows its metrics at `METRICS`."""
     details: bool = False
     """Whether the contender shows its verbose answer."""
     bare: bool = False

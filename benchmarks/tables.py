@@ -36,6 +36,8 @@ HEADINGS = {  # of measures; what follows a comma in the name of a measure stays
     "simulated": "Memory in a simulated clock",
     "redaction": "Masking of credentials in a text of such parts",
     "redaction grows": "How masking grows: the text that grows most, against half of it",
+    "scrape": "Processor time of one scrape of the metrics, in process",
+    "step": "The longest time for which another task waits during a scrape",
     "import": "Import, as a whole process",
     "start": "Start of a probe command, as a whole process",
 }

@@ -1,8 +1,11 @@
 """The tail: the longest wait of a probe, and the calls of the dependency, under faults."""
 
 import asyncio
-from contextlib import ExitStack
+import http.client
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from statistics import fmean
+from threading import Event, Thread
 
 from . import load, prober
 from .contenders import LIMIT, Contender, find_contender
@@ -10,13 +13,16 @@ from .dependency import Mode
 from .figures import Figure, Results
 from .plan import Plan, Progress
 from .servers import HOST, Server, missing, start
-from .setup import WORK
+from .setup import METRICS, WORK
 from .stats import percentile, ratios, spread
 
 FULL = "asgi-health+fastapi"
 """The contender of asgi-health that is closest to the peers: around a real framework."""
 SIZES = (1, 100, 1000)
 BURST = 50
+SCRAPED = "1,000 checks at 10 s, scraped each second"
+SCRAPE_PAUSE = 1.0
+"""Seconds between two scrapes. Prometheus scrapes each 15 s or 60 s."""
 EXPIRY = 1.0
 """Seconds for which a result is valid here: the interval of a schedule, or the time to live of a cache."""
 
@@ -155,18 +161,45 @@ def _many_checks(chosen: list[Contender], progress: Progress, results: Results) 
 # -- the p99 of asgi-health with and without checks
 
 
+@contextmanager
+def _scraped(server: Server) -> Generator[None]:
+    """Scrape the metrics of `server` once a second, as 15 Prometheus servers would, until the end of the block."""
+    ended = Event()
+
+    def scrape() -> None:
+        while not ended.wait(SCRAPE_PAUSE):
+            connection = http.client.HTTPConnection(HOST, server.port, timeout=5.0)
+            try:
+                connection.request("GET", METRICS, headers={"Accept": "application/openmetrics-text"})
+                connection.getresponse().read()
+            except (OSError, http.client.HTTPException):
+                continue  # the server ends
+            finally:
+                connection.close()
+
+    thread = Thread(target=scrape, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
 def _during(progress: Progress, results: Results) -> None:
     contender = find_contender("asgi-health")
     cases = {
         "no checks": Server(contender, checks=0),
         "1 check that hangs": Server(contender, checks=1, interval=EXPIRY),
         "1,000 checks at 10 s": Server(contender, checks=1000),
+        SCRAPED: Server(contender, checks=1000, metrics=True),
     }
     samples: dict[tuple[str, int], list[float]] = {}
     with ExitStack() as stack:
         progress.step("tail: starting asgi-health")
         up = start(stack, list(cases.values()), results.skip)
         cases["1 check that hangs"].state.mode = Mode.HANGS
+        stack.enter_context(_scraped(cases[SCRAPED]))
         for turn in range(6):
             order = list(cases.items())
             for case, server in reversed(order) if turn % 2 else order:

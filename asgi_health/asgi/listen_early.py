@@ -1,5 +1,6 @@
 """Start the listener before the app: for apps whose imports take long."""
 
+from dataclasses import replace
 from time import monotonic
 
 from ..core.engine import Engine
@@ -24,7 +25,7 @@ def listen_early(listener: Listener, *, paths: Paths = Paths()) -> Listener:  # 
 
     Args:
         listener: The listener of the app.
-        paths: The paths of the app.
+        paths: The paths of the app. Those of the metrics are 404 until the app takes over.
 
     Raises:
         TypeError: for an argument that is not a listener or not paths.
@@ -38,7 +39,7 @@ def listen_early(listener: Listener, *, paths: Paths = Paths()) -> Listener:  # 
 
     engine = Engine(monotonic, _no_jitter)
     engine.start(None, monotonic())
-    router = HealthRouter(engine, paths)
+    router = HealthRouter(engine, replace(paths, metrics=None))  # the policy of their readers is not known yet
 
     async def respond(scope: Scope) -> Answer:
         return await router.answer_listener(scope, stall_of=no_stall, drain=_nothing)

@@ -1,4 +1,4 @@
-"""The paths of the probes."""
+"""The paths of the probes, and of the metrics."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -8,10 +8,10 @@ from ..core.status import Probe
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """The paths of each probe: a string, a tuple of strings, or None to leave that probe to the app.
+    """The paths of each probe and of the metrics: a string, a tuple of strings, or None to leave them to the app.
 
     A trailing slash makes no difference. Raises ValueError for a path without a leading slash, for the bare ``/`` and
-    for a path of two probes, TypeError for anything that is not a string.
+    for a path that is given twice, TypeError for anything that is not a string.
 
     Attributes:
         health: Paths of all checks together. Cloud Run answers the exact path ``/healthz`` itself: use ``/health``
@@ -19,16 +19,18 @@ class Paths:
         live: Paths of liveness.
         ready: Paths of readiness.
         startup: Paths of startup.
+        metrics: Paths of the metrics, in the formats of Prometheus. They need readers: `details` or `allow_metrics`.
     """
 
     health: str | tuple[str, ...] | None = ("/health", "/healthz")
     live: str | tuple[str, ...] | None = ("/health/live", "/livez")
     ready: str | tuple[str, ...] | None = ("/health/ready", "/readyz")
     startup: str | tuple[str, ...] | None = ("/health/startup", "/startupz")
+    metrics: str | tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         seen: dict[str, str] = {}
-        for option in ("health", "live", "ready", "startup"):
+        for option in ("health", "live", "ready", "startup", "metrics"):
             paths = _normalised(option, getattr(self, option))
             for path in paths:
                 if path in seen:
@@ -43,6 +45,11 @@ class Paths:
         names = {Probe.LIVENESS: "live", Probe.READINESS: "ready", Probe.STARTUP: "startup", Probe.HEALTH: "health"}
         paths: tuple[str, ...] = getattr(self, names[probe])
         return paths
+
+    @property
+    def of_metrics(self) -> tuple[str, ...]:
+        """The paths of the metrics, without trailing slashes."""
+        return cast("tuple[str, ...]", self.metrics)
 
     @property
     def all(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from .types import Scope
 
 if TYPE_CHECKING:
     from .details_cache import DetailsCache
+    from .metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,13 @@ class Route:
         probe: The probe.
         check: Name of the one check of the probe that the request asks for; None for the whole probe.
         drain: Whether the request asks to drain.
+        metrics: Whether the request asks for the metrics.
     """
 
     probe: Probe = Probe.HEALTH
     check: str | None = None
     drain: bool = False
+    metrics: bool = False
 
 
 BeforeAnswer = Callable[[Route], Awaitable[None]]
@@ -55,9 +58,21 @@ class HealthRouter:
         details: Who may read more than the status; see HealthMiddleware.
         service: What the details say about the app itself.
         drain: Configuration of the drain, if any: its path is a route.
+        allow_metrics: Who may read the metrics; see HealthMiddleware.
     """
 
-    __slots__ = ("_check_prefixes", "_details", "_drain_path", "_engine", "_may_drain", "_may_read_details", "_routes")
+    __slots__ = (
+        "_check_prefixes",
+        "_details",
+        "_drain_path",
+        "_engine",
+        "_may_drain",
+        "_may_read_details",
+        "_may_read_metrics",
+        "_metrics",
+        "_metrics_paths",
+        "_routes",
+    )
 
     def __init__(
         self,
@@ -67,6 +82,7 @@ class HealthRouter:
         details: bool | Callable[[Scope], bool] = False,
         service: ServiceInfo | None = None,
         drain: Drain | None = None,
+        allow_metrics: bool | Callable[[Scope], bool] | None = None,
     ) -> None:
         require_type("paths", paths, Paths)
         if service is not None:
@@ -89,6 +105,21 @@ class HealthRouter:
             if self._drain_path in self._routes:
                 raise ValueError(f"drain: path {self._drain_path!r} is the path of a probe already")
             self._routes[self._drain_path] = Route(drain=True)
+        self._metrics_paths = paths.of_metrics
+        if self._drain_path in self._metrics_paths:
+            raise ValueError(f"drain: path {self._drain_path!r} is a path of the metrics already")
+        self._may_read_metrics = (
+            self._may_read_details if allow_metrics is None else normalize_policy(allow_metrics, "allow_metrics")
+        )
+        if self._metrics_paths and self._may_read_metrics is None:
+            raise ValueError(
+                f"paths: no client may read metrics {self._metrics_paths[0]!r}; expected details=..., or"
+                ' allow_metrics=True for every client, or a policy such as allow_metrics=bearer_token("...")'
+            )
+        if allow_metrics not in (None, False) and not self._metrics_paths:
+            raise ValueError("allow_metrics: there is no path of the metrics; expected paths=Paths(metrics='/metrics')")
+        self._metrics = _metrics(engine) if self._metrics_paths else None
+        self._routes |= dict.fromkeys(self._metrics_paths, Route(metrics=True))
 
     @property
     def has_details(self) -> bool:
@@ -98,7 +129,8 @@ class HealthRouter:
     @property
     def other_prefixes(self) -> tuple[str, ...]:
         """The prefixes of the paths that it answers in addition to those of the probes."""
-        return (*self._check_prefixes, *(() if self._drain_path is None else (self._drain_path,)))
+        drain = () if self._drain_path is None else (self._drain_path,)
+        return (*self._check_prefixes, *drain, *self._metrics_paths)
 
     def find(self, scope: Scope) -> Route | None:
         """Return what the request asks for, None when the app must answer it."""
@@ -144,7 +176,10 @@ class HealthRouter:
         if refusal is not None:
             return refusal
         await before_answer(route)
-        answered = self._make_answer(scope, route, self._engine.clock(), stall_of)
+        if route.metrics and self._metrics is not None:
+            answered = await self._metrics.answer(scope, stall_of)
+        else:
+            answered = self._make_answer(scope, route, self._engine.clock(), stall_of)
         return with_allow(answered) if scope.get("method") == "OPTIONS" and answered is not NOT_FOUND else answered
 
     def _refuse(self, scope: Scope, route: Route) -> Answer | None:
@@ -154,6 +189,8 @@ class HealthRouter:
                 return NOT_FOUND
             return None if method in ("GET", "POST") else POST_ONLY
         if route.check is not None and not self._allows_details(scope):
+            return NOT_FOUND
+        if route.metrics and (self._may_read_metrics is None or not self._may_read_metrics(scope)):
             return NOT_FOUND
         return None if method in ALLOWED else METHOD_NOT_ALLOWED
 
@@ -178,3 +215,10 @@ def _details_cache(engine: Engine, service: ServiceInfo | None) -> "DetailsCache
     from .details_cache import DetailsCache
 
     return DetailsCache(engine, service)
+
+
+def _metrics(engine: Engine) -> "Metrics":
+    # Not at the top: an app without metrics does not pay for their import.
+    from .metrics import Metrics
+
+    return Metrics(engine)

@@ -11,11 +11,13 @@ from threading import RLock
 
 from .aggregate import ProbeStatus, is_finished
 from .check import Check
+from .failure_category import Category, categorize
 from .lifecycle import Lifecycle, Phase
 from .probe_statuses import OnChange, ProbeStatuses, Statuses
 from .probe_transitions import Known, ProbeTransitions
-from .report import NO_STALLS, Report, build_report
+from .report import NO_STALLS, PastStalls, Report, build_report
 from .result import Result
+from .run_counts import RunCounts
 from .schedule import DueRuns, Run, Timers, pause
 from .state import UNKNOWN, CheckState, advance
 from .status import Probe, Status
@@ -26,12 +28,13 @@ MAX_RUNS_LEFT_BEHIND = 2
 
 
 class CheckSlot:
-    """A check, its state, and its present run."""
+    """A check, its state, its present run, and the counts of its runs."""
 
-    __slots__ = ("check", "run", "state")
+    __slots__ = ("check", "counts", "run", "state")
 
     def __init__(self, check: Check) -> None:
         self.check = check
+        self.counts = RunCounts()
         self.state: CheckState = UNKNOWN
         self.run: Run | None = None
 
@@ -62,7 +65,7 @@ class Engine:
         self._probe_statuses = ProbeStatuses(self._lifecycle)
         self._probe_transitions = ProbeTransitions(self._probe_statuses.current)
         self._stalled: frozenset[Probe] = frozenset()
-        self._stalls = NO_STALLS
+        self._stalls = self._all_stalls = NO_STALLS
         self.runner: object | None = None
         """What runs the checks: one runner, however many middlewares share the engine. The engine never uses it."""
         self.publisher: object | None = None
@@ -114,6 +117,11 @@ class Engine:
     def checks(self) -> tuple[Check, ...]:
         """The checks, in the order in which they were added."""
         return tuple(slot.check for slot in tuple(self._slots.values()))
+
+    @property
+    def slots(self) -> tuple[CheckSlot, ...]:
+        """The checks with their states and counts, for readers alone. Takes no lock."""
+        return tuple(self._slots.values())
 
     # -- reports
 
@@ -185,6 +193,10 @@ class Engine:
     def known(self, probe: Probe) -> Known:
         """Return the status that the last transition of `probe` left behind, the reason for it and its beginning."""
         return self._probe_transitions.known[probe]
+
+    def transition_count(self, probe: Probe) -> int:
+        """Return the number of transitions of `probe` so far, in all lifespans."""
+        return self._probe_transitions.counts[probe]
 
     def notify(self) -> None:
         """Call the callbacks of `on_change`, after a change outside of the engine: the runner has started or ended."""
@@ -295,10 +307,16 @@ class Engine:
                 self._stalled = probes
                 self._pass_on(now)
 
+    @property
+    def stalls(self) -> PastStalls:
+        """The stalls of the app's event loop in all lifespans; a report has those of the present one."""
+        return self._all_stalls
+
     def record_stall(self, seconds: float) -> None:
         """Record that the app's event loop was blocked for `seconds`."""
         with self._lock:
             self._stalls = self._stalls.plus(seconds)
+            self._all_stalls = self._all_stalls.plus(seconds)
             self._probe_statuses.bump_version()
 
     # -- runs
@@ -318,7 +336,7 @@ class Engine:
                 if slot.run is not None:
                     slot.run.expired = True
                     cancel.append(slot.run)
-                    self._fail(slot, slot.run, _timed_out(slot.check), now)
+                    self._fail(slot, slot.run, "timeout", _timed_out(slot.check), now)
             while len(start) < at_most and (first := self._start_times.pop_first(now)) is not None:
                 slot = self._slots[first]
                 if slot.run is None:
@@ -327,7 +345,7 @@ class Engine:
                     start.append(run)
                 else:
                     late = f"still running after {now - slot.run.started:.1f} s (timeout {slot.check.timeout:.1f} s)"
-                    self._fail(slot, slot.run, late, now)
+                    self._fail(slot, slot.run, "overrun", late, now)
             self._pass_on(now)
         return DueRuns(tuple(start), tuple(cancel))
 
@@ -337,6 +355,8 @@ class Engine:
         A result that arrives at its deadline or later is a failure, whatever it says. The result of a run that was
         given up, or of a check that has been removed, only makes the next run possible.
         """
+        # Without the lock, because it reads texts of exceptions, which are code of the app.
+        failure = categorize(result.message, error) if result.status is Status.UNHEALTHY else None
         with self._lock:
             slot = self._finish_run(run)
             if slot is None:
@@ -349,8 +369,8 @@ class Engine:
                     self._schedule_next(slot, now)
                 return
             if now >= run.deadline:
-                result, error = Result(Status.UNHEALTHY, _timed_out(run.check)), None
-            self._apply(slot, result, now, now - run.started, error)
+                result, error, failure = Result(Status.UNHEALTHY, _timed_out(run.check)), None, "timeout"
+            self._apply(slot, result, now, now - run.started, failure, error)
             self._pass_on(now)
 
     def abandon(self, run: Run) -> None:
@@ -381,11 +401,18 @@ class Engine:
     # -- private, called with the lock held
 
     def _apply(
-        self, slot: CheckSlot, result: Result, now: float, duration: float, error: BaseException | None = None
+        self,
+        slot: CheckSlot,
+        result: Result,
+        now: float,
+        duration: float,
+        failure: Category | None,
+        error: BaseException | None = None,
     ) -> None:
         old = slot.state
         new = slot.state = advance(slot.check, old, result, now, duration)
         self._schedule_next(slot, now)
+        slot.counts.record(duration, failure, changed=new.status is not old.status)
         if new.status is not old.status:  # before the probes' statuses, whose transitions follow it
             failures = max(old.failures, new.failures)
             self._transitions.append(
@@ -398,8 +425,8 @@ class Engine:
         if old.status is not None:
             self._transitions.append(CheckTransition(slot.check.name, old.status, None, None, old.since, now, 0))
 
-    def _fail(self, slot: CheckSlot, run: Run, message: str, now: float) -> None:
-        self._apply(slot, Result(Status.UNHEALTHY, message), now, now - run.started)
+    def _fail(self, slot: CheckSlot, run: Run, failure: Category, message: str, now: float) -> None:
+        self._apply(slot, Result(Status.UNHEALTHY, message), now, now - run.started, failure)
 
     def _schedule_next(self, slot: CheckSlot, now: float) -> None:
         finished = is_finished(slot.check, slot.state)

@@ -35,11 +35,13 @@ class Known:
 class ProbeTransitions:
     """The last known status of each probe. `changes` returns what has changed since the last call."""
 
-    __slots__ = ("_seen", "known", "next_decay")
+    __slots__ = ("_seen", "counts", "known", "next_decay")
 
     def __init__(self, statuses: Statuses) -> None:
         self._seen: tuple[Statuses, Collection[Probe]] = (statuses, ())
         self.known = {probe: Known(status.status, status.reason, 0.0) for probe, status in statuses.items()}
+        self.counts = dict.fromkeys(statuses, 0)
+        """Number of the changes of each probe so far."""
         self.next_decay = min(status.valid_until for status in statuses.values())
         """When the next status gets worse because a result grows stale (monotonic seconds), infinity for never."""
 
@@ -69,6 +71,7 @@ class ProbeTransitions:
                 checks = () if reason is None else names_of(probe, status, reason, now)
                 found.append(ProbeTransition(probe, known.status, status, cause, checks, known.since, at))
                 self.known[probe] = Known(status, reason, at)
+                self.counts[probe] += 1
             next_decay = min(
                 [next_decay, *(each for each in (present.degraded_at, present.unhealthy_at) if each > now)]
             )

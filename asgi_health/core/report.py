@@ -18,14 +18,16 @@ class PastStalls:
     Attributes:
         count: Number of stalls.
         longest: Duration of the longest one (seconds).
+        total: Sum of their durations (seconds).
     """
 
     count: int = 0
     longest: float = 0.0
+    total: float = 0.0
 
     def plus(self, seconds: float) -> "PastStalls":
         """Return these stalls and one more of `seconds`."""
-        return PastStalls(self.count + 1, max(self.longest, seconds))
+        return PastStalls(self.count + 1, max(self.longest, seconds), self.total + seconds)
 
 
 NO_STALLS = PastStalls()

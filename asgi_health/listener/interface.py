@@ -1,6 +1,7 @@
 """The types of a listener, for the rest of the package. The modules that need h11 are imported only to start one."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..core.report import Stall
@@ -14,8 +15,30 @@ Respond = Callable[[MutableMapping[str, Any]], Awaitable[Answer]]
 """Answers a request, given as an ASGI scope."""
 
 
+@dataclass(slots=True)
+class ConnectionCounts:
+    """How many connections a listener has closed by itself. Its thread counts, and any thread may read.
+
+    Attributes:
+        evicted: Connections closed to make room for others.
+        refused: Connections closed at once, because all others were being answered.
+    """
+
+    evicted: int = 0
+    refused: int = 0
+
+    def plus(self, other: "ConnectionCounts") -> "ConnectionCounts":
+        """Return the sums of both."""
+        return ConnectionCounts(self.evicted + other.evicted, self.refused + other.refused)
+
+
 class RunningListener(Protocol):
     """A listener whose address is bound."""
+
+    @property
+    def counts(self) -> ConnectionCounts:
+        """The connections that it has closed by itself."""
+        ...
 
     def start(self) -> None:
         """Begin to answer."""

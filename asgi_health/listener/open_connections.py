@@ -4,9 +4,11 @@ import asyncio
 import socket
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 from ..core.logger import logger
+from .interface import ConnectionCounts
 
 MAX_CONNECTIONS = 256
 """A flood must not use up the memory of the app. One more connection may be the kubelet's: it replaces the one that was
@@ -22,14 +24,19 @@ class OpenConnections:
     The first request of a connection is read as soon as it comes. Later requests wait for their turn: one step per
     iteration of the loop, all connections one after the other. So thousands of requests in one packet delay a new
     connection by one step.
+
+    Args:
+        serve: Serves a client until its connection may be closed.
+        counts: Counts the connections that are closed to make room.
     """
 
-    def __init__(self, serve: Callable[[socket.socket], Coroutine[None, None, None]]) -> None:
+    def __init__(self, serve: Callable[[socket.socket], Coroutine[None, None, None]], counts: ConnectionCounts) -> None:
         self._serve = serve
         self._tasks: set[asyncio.Task[None]] = set()
         self._by_last_answer: dict[asyncio.Task[None], None] = {}
         self._lock = asyncio.Lock()  # asyncio's lock is fair: first come, first served
-        self._evicted = self._refused = 0
+        self._counts = counts
+        self._logged = ConnectionCounts()
         self._report: asyncio.TimerHandle | None = None
         self._log_pause = FIRST_LOG_PAUSE
 
@@ -37,7 +44,7 @@ class OpenConnections:
         """Serve a new client, or close its connection where all others are being answered at this moment."""
         if len(self._tasks) >= MAX_CONNECTIONS and not self.evict():
             client.close()
-            self._refused += 1
+            self._counts.refused += 1
             self._report_later()
             return
         task = asyncio.get_running_loop().create_task(self._serve(client))
@@ -54,7 +61,7 @@ class OpenConnections:
         self._tasks.discard(task)
         del self._by_last_answer[task]
         task.cancel()
-        self._evicted += 1
+        self._counts.evicted += 1
         self._report_later()
         return True
 
@@ -107,9 +114,9 @@ class OpenConnections:
         logger.warning(
             "the listener has closed %d connections to make room for others and refused %d: more than %d at a time,"
             " or no descriptor is left",
-            self._evicted,
-            self._refused,
+            self._counts.evicted - self._logged.evicted,
+            self._counts.refused - self._logged.refused,
             MAX_CONNECTIONS,
         )
-        self._evicted = self._refused = 0
+        self._logged = replace(self._counts)
         self._report, self._log_pause = None, LOG_PAUSE

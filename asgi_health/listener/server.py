@@ -9,7 +9,7 @@ from ..core.logger import logger
 from ..core.status import Status
 from ..formats.answer import MINIMAL, Answer
 from .connection import Connection
-from .interface import CannotListen, Respond
+from .interface import CannotListen, ConnectionCounts, Respond
 from .open_connections import OpenConnections
 from .sockets import SocketFile, address_of, release
 
@@ -28,6 +28,7 @@ class ListenerThread:
         self._file = SocketFile(listening)
         self.respond = respond
         """Answers each request. Any thread may replace it."""
+        self.counts = ConnectionCounts()
         try:
             self._loop: asyncio.AbstractEventLoop = asyncio.SelectorEventLoop()
         except OSError as error:  # no descriptor
@@ -82,7 +83,9 @@ class ListenerThread:
 
     async def _serve(self) -> None:
         self._listening.setblocking(False)
-        connections = OpenConnections(lambda client: self._serve_client(client, connections))
+        connections: OpenConnections = OpenConnections(
+            lambda client: self._serve_client(client, connections), self.counts
+        )
         self._accept_from(connections)
         if self._watched is not None:
             self._loop.add_reader(self._watched[0], self._call_back)

@@ -12,6 +12,7 @@ from ..formats.answer import Answer
 from ..listener.config import Listener
 from ..listener.interface import RunningListener, StallOf
 from .drain.config import Drain
+from .loop_figures import LoopFigures
 
 # Imported when the app starts, so that an import of the package costs less. Not later, when the process may have no
 # descriptor left.
@@ -57,6 +58,7 @@ class LoopServices:
         router: Answers the listener's requests.
         on_beat: Called with every beat of the loop.
         log_changes: Logs what has changed, called in another thread while the loop is blocked.
+        figures: Shows what they measure.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class LoopServices:
         router: Router,
         on_beat: Callable[[], None],
         log_changes: Callable[[], None],
+        figures: LoopFigures,
     ) -> None:
         self._engine = engine
         self._drain = drain
@@ -77,6 +80,7 @@ class LoopServices:
         self._router = router
         self._on_beat = on_beat
         self._log_changes = log_changes
+        self._figures = figures
         self._heartbeat: LoopHeartbeat | None = None
         self._running_listener: RunningListener | None = None
         self._detector: StallDetector | None = None
@@ -112,6 +116,7 @@ class LoopServices:
             from ..listener.early import open_listener
 
             self._running_listener = open_listener(self._listener, self._respond)
+            self._figures.listener_opened(self._running_listener)
 
     def start(self, *, detect_stalls: bool = True) -> None:
         """Start everything but the handling of signals, in the present loop.
@@ -126,6 +131,7 @@ class LoopServices:
 
         heartbeat = self._heartbeat = LoopHeartbeat(slow, self._beat)
         heartbeat.start()
+        self._figures.heartbeat_started(heartbeat)
         if self._running_listener is not None:
             self._running_listener.start()
         self._start_monitor(heartbeat, slow)
@@ -165,8 +171,10 @@ class LoopServices:
             self._monitor.stop()
         if self._heartbeat is not None:
             self._heartbeat.stop()
+            self._figures.heartbeat_stopped(self._heartbeat)
         if self._running_listener is not None:
             self._running_listener.stop()
+            self._figures.listener_stopped(self._running_listener)
         self._monitor = self._controller = self._drain_file = None
         self._detector = self._stalled_probes = self._heartbeat = self._running_listener = None
         if controller is not None:  # last: it may be the end of the process

@@ -76,6 +76,7 @@ class Services:
             router=router,
             on_beat=self._on_beat,
             log_changes=self.runner.log_changes,
+            figures=self.runner.figures,
         )
 
     # -- with a lifespan

@@ -1,8 +1,8 @@
 """asgi-health around the other apps."""
 
-from asgi_health import Check, HealthMiddleware
+from asgi_health import Check, HealthMiddleware, Paths
 
-from ..setup import App, Setup
+from ..setup import METRICS, App, Setup
 from . import limit
 
 # Frameworks are imported in the functions: the process that measures asgi-health alone must not have one.
@@ -10,7 +10,14 @@ from . import limit
 
 def _around(app: App, setup: Setup) -> App:
     checks = [Check(name, run, interval=setup.interval, timeout=setup.timeout) for name, run in setup.checks]
-    return HealthMiddleware(app, checks, details=setup.details, slow_loop=setup.slow_loop)
+    return HealthMiddleware(
+        app,
+        checks,
+        paths=Paths(metrics=METRICS if setup.metrics else None),
+        details=setup.details,
+        slow_loop=setup.slow_loop,
+        allow_metrics=setup.metrics,
+    )
 
 
 def around_limit(setup: Setup) -> App:

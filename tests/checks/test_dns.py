@@ -52,7 +52,7 @@ async def test_a_pod_with_an_address_of_each_family_counts_once(
 
 async def test_a_name_without_an_address_fails() -> None:
     # RFC 6761: the name never exists. Without a network the resolver fails too, with another message.
-    await expect(dns_name("missing.invalid"), Status.UNHEALTHY, "^gaierror: ", timeout=30.0)
+    await expect(dns_name("missing.invalid"), Status.UNHEALTHY, "^gaierror: ", timeout=30.0, category="dns")
 
 
 async def test_sixty_runs_leak_no_thread() -> None:

@@ -160,7 +160,7 @@ async def test_a_refusal_of_the_client_s_auth_is_no_answer_of_the_service() -> N
     transport = httpx.MockTransport(lambda request: httpx.Response(401 if request.url.host == "tokens" else 200))
     async with httpx.AsyncClient(transport=transport, auth=Token()) as client:
         check = httpx_url(client, "http://service/health", statuses=(401,))
-        await expect(check, Status.UNHEALTHY, "^a request of the client's own was answered by 401$")
+        await expect(check, Status.UNHEALTHY, "^a request of the client's own was answered by 401$", category="auth")
 
 
 @pytest.mark.parametrize("secret", [f"{PASSWORD}\n", f"Bearer {PASSWORD}\n"])
@@ -179,7 +179,7 @@ async def test_a_transport_without_a_pool_is_used_as_it_is() -> None:
 async def test_a_url_with_a_password_is_not_shown(free_port: int) -> None:
     async with httpx.AsyncClient(trust_env=False) as client:
         url = f"http://user:rightsecret@127.0.0.1:{free_port}/health"  # expect() looks for it
-        await expect(httpx_url(client, url), Status.UNHEALTHY, "^ConnectionRefusedError: ")
+        await expect(httpx_url(client, url), Status.UNHEALTHY, "^ConnectionRefusedError: ", category="refused")
 
 
 @pytest.mark.parametrize(

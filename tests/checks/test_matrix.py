@@ -16,7 +16,7 @@ import pytest
 from asgi_health import Status
 from tests.support.waiting import wait_until_async
 
-from .observe import expect, observe, recovers
+from .observe import TIMED_OUT, expect, observe, recovers
 from .proxy import proxied
 from .rows import COLUMNS, ROWS, Row
 from .servers import Server, Target
@@ -65,7 +65,7 @@ async def test_refused_until_the_server_is_there(row: Row, server: Server, free_
         async with row.open(Target(free_port)) as client:
             check = row.check(client)
             for _ in range(times(row)):
-                await expect(check, Status.UNHEALTHY, row.messages["refused"])
+                await expect(check, Status.UNHEALTHY, row.messages["refused"], category="refused")
             await network.enter_async_context(proxied(server.port, at=free_port))
             await recovers(check)
 
@@ -126,7 +126,8 @@ async def test_a_failure_of_a_pooled_connection_is_reported_until_it_is_repaired
         await expect(check, Status.HEALTHY, "")
         way.fail()
         for _ in range(times(row)):
-            await expect(check, Status.UNHEALTHY, row.messages[column])
+            category = "timeout" if row.messages[column] == TIMED_OUT else None
+            await expect(check, Status.UNHEALTHY, row.messages[column], category=category)
         await way.restore()
         await recovers(check)
 
@@ -135,7 +136,7 @@ async def test_a_failure_of_a_pooled_connection_is_reported_until_it_is_repaired
 async def test_wrong_password(row: Row, server: Server) -> None:
     """There is no recovery: the client keeps its password until the application is restarted."""
     async with row.open(replace(Target(server.port), password=WRONG_PASSWORD)) as client:
-        await expect(row.check(client), Status.UNHEALTHY, row.messages["wrong_password"])
+        await expect(row.check(client), Status.UNHEALTHY, row.messages["wrong_password"], category="auth")
 
 
 @rows("wrong_database")

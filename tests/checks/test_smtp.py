@@ -55,7 +55,7 @@ async def test_a_run_logs_in_asks_and_quits(server: Smtp, start_tls: bool, said:
 
 async def test_a_certificate_that_is_not_trusted_fails(server: Smtp) -> None:
     check = aiosmtplib_client(lambda: aiosmtplib.SMTP(hostname=HOST, port=server.port, start_tls=True))
-    await expect(check, Status.UNHEALTHY, "certificate verify failed")
+    await expect(check, Status.UNHEALTHY, "certificate verify failed", category="tls")
 
 
 def test_a_client_in_place_of_a_function_is_refused() -> None:

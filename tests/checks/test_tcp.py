@@ -34,7 +34,7 @@ async def test_a_server_that_was_killed_is_refused_and_recovers(server: Server) 
     check = tcp_connect(HOST, server.port)
     await expect(check, Status.HEALTHY, "^$")
     server.daemon.kill()
-    await expect(check, Status.UNHEALTHY, "^ConnectionRefusedError: ")
+    await expect(check, Status.UNHEALTHY, "^ConnectionRefusedError: ", category="refused")
     server.start()
     await recovers(check)
 
@@ -67,12 +67,13 @@ async def test_every_address_of_a_name_that_refuses_is_reported(
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     refused = "ConnectionRefusedError: [^;]+"
-    await expect(tcp_connect("two.invalid", free_port), Status.UNHEALTHY, f"^ExceptionGroup: {refused}; {refused}$")
+    both = f"^ExceptionGroup: {refused}; {refused}$"
+    await expect(tcp_connect("two.invalid", free_port), Status.UNHEALTHY, both, category="refused")
 
 
 @on_each_loop
 async def test_a_name_without_an_address_fails() -> None:
-    await expect(tcp_connect("missing.invalid", 80), Status.UNHEALTHY, "^gaierror: ", timeout=20.0)
+    await expect(tcp_connect("missing.invalid", 80), Status.UNHEALTHY, "^gaierror: ", timeout=20.0, category="dns")
 
 
 @on_each_loop

@@ -87,7 +87,7 @@ async def test_the_days_before_the_expiry_decide(
 async def test_a_certificate_of_another_name_is_a_failure() -> None:
     async with shown(days=60, name="other.example") as port:
         check = tls_certificate(HOST, port, context=trusting())
-        await expect(check, Status.UNHEALTHY, "^SSLCertVerificationError: .*mismatch", timeout=5.0)
+        await expect(check, Status.UNHEALTHY, "^SSLCertVerificationError: .*mismatch", timeout=5.0, category="tls")
         named = tls_certificate(HOST, port, server_name="other.example", context=trusting())
         await expect(named, Status.HEALTHY, "^$", timeout=5.0)
 
@@ -95,7 +95,7 @@ async def test_a_certificate_of_another_name_is_a_failure() -> None:
 async def test_a_certificate_of_an_unknown_authority_is_a_failure() -> None:
     async with shown(days=60) as port:
         check = tls_certificate(HOST, port, context=trusting(trustme.CA()))
-        await expect(check, Status.UNHEALTHY, "^SSLCertVerificationError: .*verify failed", timeout=5.0)
+        await expect(check, Status.UNHEALTHY, "^SSLCertVerificationError: .*verify failed", timeout=5.0, category="tls")
 
 
 class Https:
@@ -138,7 +138,7 @@ async def test_a_server_that_was_killed_is_refused_and_recovers(https: Https) ->
     check = tls_certificate(HOST, https.port, context=trusting())
     await expect(check, Status.HEALTHY, "^$", timeout=5.0)
     https.daemon.kill()
-    await expect(check, Status.UNHEALTHY, "^ConnectionRefusedError: ")
+    await expect(check, Status.UNHEALTHY, "^ConnectionRefusedError: ", category="refused")
     https.start()
     await recovers(check)
 
@@ -148,7 +148,7 @@ async def test_a_frozen_server_is_a_timeout_and_recovers(https: Https) -> None:
     check = tls_certificate(HOST, https.port, context=trusting())
     await expect(check, Status.HEALTHY, "^$", timeout=5.0)
     https.daemon.freeze()
-    await expect(check, Status.UNHEALTHY, TIMED_OUT)
+    await expect(check, Status.UNHEALTHY, TIMED_OUT, category="timeout")
     https.daemon.thaw()
     await recovers(check)
 

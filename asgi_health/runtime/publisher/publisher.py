@@ -25,6 +25,7 @@ class Publisher:
 
     def __init__(self, engine: Engine) -> None:
         self._subscriptions: tuple[Subscription, ...] = ()
+        self._dropped_before = 0
         self._backend: Backend | None = None
         self._waits_for_idle: Flag | None = None
         engine.on_transition(self._put)
@@ -61,8 +62,8 @@ class Publisher:
 
     @property
     def dropped(self) -> int:
-        """Number of transitions that the present subscribers have missed."""
-        return sum(each.statistics().dropped for each in self._subscriptions)
+        """Number of transitions that subscribers have missed, those that have ended included."""
+        return self._dropped_before + sum(each.statistics().dropped for each in self._subscriptions)
 
     def start(self) -> None:
         """Begin, or go on, in the loop that runs at the moment."""
@@ -101,6 +102,7 @@ class Publisher:
 
     def _remove(self, subscription: "Subscription") -> None:
         if subscription in self._subscriptions:
+            self._dropped_before += subscription.statistics().dropped
             self._subscriptions = tuple(each for each in self._subscriptions if each is not subscription)
             backend = self._backend
             if backend is None:

@@ -11,6 +11,7 @@ from ...core.logger import logger
 from ...core.probe_statuses import Statuses
 from ..backends.detection import current_backend
 from ..backends.interface import Backend, Flag, Task
+from ..loop_figures import LoopFigures
 from .executor import BATCH, Executor
 from .first_results import FirstResults
 from .log import ProbeLog
@@ -35,6 +36,7 @@ class Runner:
         self._log = ProbeLog(engine)
         self._on_demand = OnDemand(engine, self._executor, self._log)
         self.first_results = FirstResults(engine)
+        self.figures = LoopFigures()
         self._task: Task | None = None
         self._flag: Flag | None = None
         self._sleeps_until = -inf

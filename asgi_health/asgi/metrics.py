@@ -1,0 +1,87 @@
+"""Answers scrapes: the metrics of an engine as text, rendered in parts between which the event loop goes on."""
+
+import time
+from collections.abc import Iterator
+
+from ..core.engine import Engine
+from ..formats.answer import Answer, answer
+from ..formats.metrics import CheckFigures, Family, app_figures, check_figures, families, negotiate, render
+from ..listener.interface import StallOf
+from ..runtime.backends.detection import current_backend
+from ..runtime.backends.interface import Flag
+from ..runtime.publisher.publisher import publisher_of
+from ..runtime.scheduler.runner import runner_of
+from .types import Scope
+
+MAX_STEP = 0.0002
+"""Seconds for which a scrape works at a time; then the loop serves others. All checks in one piece would delay each
+request that comes meanwhile by 20 ms per thousand checks."""
+
+
+class Metrics:
+    """The metrics of an engine. Reading them takes no lock and runs no check. Any thread may read them."""
+
+    __slots__ = ("_engine", "_figures", "_publisher")
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._figures = runner_of(engine).figures
+        self._publisher = publisher_of(engine)
+
+    def families(self, checks: list[CheckFigures] | None = None, stall_of: StallOf | None = None) -> Iterator[Family]:
+        """Return every family at the present moment.
+
+        Args:
+            checks: The figures of the checks, where they have been taken.
+            stall_of: Returns the present stall of the app's event loop, as a probe sees it.
+        """
+        engine, now, wall = self._engine, self._engine.clock(), time.time()
+        if checks is None:
+            checks = [check_figures(slot, now, wall) for slot in engine.slots]
+        connections = self._figures.connections()
+        app = app_figures(
+            engine,
+            now,
+            stall_of=stall_of,
+            loop_lag=self._figures.loop_lag(time.monotonic()),
+            dropped=self._publisher.dropped,
+            connections=None if connections is None else (connections.evicted, connections.refused),
+        )
+        return families(app, checks)
+
+    async def answer(self, scope: Scope, stall_of: StallOf) -> Answer:
+        """Return the answer to a scrape. The figures of one check belong to one moment, those of two need not."""
+        exposition = negotiate(_accept(scope))
+        steps = _Steps()
+        checks: list[CheckFigures] = []
+        for slot in self._engine.slots:
+            checks.append(check_figures(slot, self._engine.clock(), time.time()))
+            await steps.may_end()
+        parts: list[bytes] = []
+        for part in render(self.families(checks, stall_of), exposition):
+            parts.append(part.encode())
+            await steps.may_end()
+        return answer(200, exposition.content_type, b"".join(parts))
+
+
+class _Steps:
+    """Divide work into steps of `MAX_STEP`, between which the event loop goes on."""
+
+    __slots__ = ("_began", "_flag")
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+        self._flag: Flag | None = None
+
+    async def may_end(self) -> None:
+        """Let the loop go on once, if the present step has taken long enough."""
+        if time.perf_counter() - self._began < MAX_STEP:
+            return
+        if self._flag is None:
+            self._flag = current_backend().flag()
+        await self._flag.wait(0.0)  # it is never set
+        self._began = time.perf_counter()
+
+
+def _accept(scope: Scope) -> str:
+    return ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"accept")

@@ -1,0 +1,56 @@
+"""What the services of an app's event loop measure, for metrics: they come and go with each lifespan."""
+
+from typing import TYPE_CHECKING
+
+from ..listener.interface import ConnectionCounts, RunningListener
+
+if TYPE_CHECKING:
+    from .watchdog.loop_heartbeat import LoopHeartbeat
+
+
+class LoopFigures:
+    """The lateness of the event loop, and the connections that listeners closed, for all apps around one engine.
+
+    Any thread may read it. Each attribute is replaced as a whole, so that a reader never finds a count that shrinks.
+    """
+
+    __slots__ = ("_heartbeats", "_listeners")
+
+    def __init__(self) -> None:
+        self._heartbeats: tuple[LoopHeartbeat, ...] = ()
+        self._listeners: tuple[tuple[RunningListener, ...], ConnectionCounts] | None = None
+
+    def heartbeat_started(self, heartbeat: "LoopHeartbeat") -> None:
+        """Measure the lateness by `heartbeat`."""
+        self._heartbeats = (*self._heartbeats, heartbeat)
+
+    def heartbeat_stopped(self, heartbeat: "LoopHeartbeat") -> None:
+        """Forget `heartbeat`."""
+        self._heartbeats = tuple(each for each in self._heartbeats if each is not heartbeat)
+
+    def listener_opened(self, listener: RunningListener) -> None:
+        """Count the connections of `listener` too."""
+        running, ended = self._listeners or ((), ConnectionCounts())
+        self._listeners = (*running, listener), ended
+
+    def listener_stopped(self, listener: RunningListener) -> None:
+        """Keep what `listener` has counted, without the listener."""
+        running, ended = self._listeners or ((), ConnectionCounts())
+        self._listeners = tuple(each for each in running if each is not listener), ended.plus(listener.counts)
+
+    def loop_lag(self, now: float) -> float | None:
+        """Return by how many seconds the event loop is late at `now`, None while nothing measures it.
+
+        `now` is a moment of `time.monotonic`, whatever clock the checks have.
+        """
+        return max((each.lateness(now) for each in self._heartbeats if each.alive), default=None)
+
+    def connections(self) -> ConnectionCounts | None:
+        """Return how many connections listeners have closed, None where there was no listener."""
+        listeners = self._listeners  # read once: another thread may replace it
+        if listeners is None:
+            return None
+        running, total = listeners
+        for each in running:
+            total = total.plus(each.counts)
+        return total
