@@ -5,10 +5,11 @@ FastAPIInstrumentor.instrument_app(app, excluded_urls=excluded_urls())
 """
 
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
 from threading import Lock
-from time import time
 from weakref import WeakKeyDictionary
 
 from opentelemetry.context import Context, attach, detach
@@ -16,13 +17,31 @@ from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvid
 from opentelemetry.trace import Span, StatusCode, TracerProvider, get_tracer, set_span_in_context
 from opentelemetry.util.types import AttributeValue
 
+from ..asgi.metrics import Metrics
 from ..asgi.paths import Paths
-from ..core.aggregate import stale_at
 from ..core.engine import Engine
-from ..core.lifecycle import Phase
 from ..core.result import Result
+from ..core.run_counts import DURATION_BOUNDS
 from ..core.status import Probe, Status
 from ..core.validate import require_type
+from ..formats.metrics import Distribution, Family, Metric
+from ..formats.metrics.families import (
+    CHECK_DURATION,
+    CHECK_FAILURES,
+    CHECK_LAST_RESULT,
+    CHECK_POOL_IN_USE,
+    CHECK_POOL_SIZE,
+    CHECK_RUNS,
+    CHECK_STATE,
+    CHECK_TRANSITIONS,
+    LISTENER_EVICTED,
+    LISTENER_REFUSED,
+    LOOP_LAG,
+    LOOP_STALLED,
+    LOOP_STALLS,
+    PHASE,
+    PROBE_STATE,
+)
 from ..formats.redact import redact
 from ..health import Health, engine_of
 from ..runtime.scheduler.run_hooks import RunInfo
@@ -40,14 +59,7 @@ SCOPE = "asgi_health"
 
 NAME, CHECK_STATUS = "health.check.name", "health.check.status"
 PROBE_NAME, PROBE_STATUS = "health.probe.name", "health.probe.status"
-LAST_RESULT = "health.check.last_result.timestamp"
-PHASE = "health.app.phase"
-
-UNKNOWN = "unknown"
-"""Status of a check without a result, or with a stale one."""
-
-DURATION_BOUNDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 60.0)
-"""Upper bounds of the buckets of durations (seconds), for a meter provider that has none of its own."""
+APP_PHASE = "health.app.phase"
 
 Attributes = dict[str, AttributeValue]
 
@@ -104,7 +116,9 @@ def instrument(
 
 
 def excluded_urls(paths: Paths = Paths(), *, root_path: str = "") -> str:  # noqa: B008  frozen
-    """Return the regular expression of the URLs of probes, for ``excluded_urls=`` and OTEL_PYTHON_EXCLUDED_URLS.
+    """Return the regular expression of the URLs of probes and metrics, for ``excluded_urls=`` of the instrumentations.
+
+    OTEL_PYTHON_EXCLUDED_URLS takes it too.
 
     Args:
         paths: The paths of the probes, as HealthMiddleware has them.
@@ -114,6 +128,7 @@ def excluded_urls(paths: Paths = Paths(), *, root_path: str = "") -> str:  # noq
     require_type("excluded_urls: root_path", root_path, str)
     single = set(paths.all) - set(paths.of(Probe.HEALTH))
     escaped = [re.escape(path) + ("(/[^/]+)?" if path in single else "") for path in paths.all]
+    escaped += map(re.escape, paths.of_metrics)
     pattern = rf"^https?://[^/]*{re.escape(root_path.rstrip('/'))}({'|'.join(escaped)})/?$"
     # OpenTelemetry splits the text at commas.
     return pattern.replace(",", r"\x2c") if escaped else ""
@@ -193,55 +208,99 @@ def _end(span: Span, result: Result) -> None:
     span.end()
 
 
-Observe = Callable[[Engine], Iterable[Observation]]
-"""Returns the present values of an instrument, of one engine."""
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """An instrument that shows a family of the metrics.
+
+    Attributes:
+        name: Its name.
+        unit: Its unit.
+        attributes: The attributes of its points, in the order of the labels of the family.
+        state: The attribute that has the state, where the family is a set of states.
+    """
+
+    name: str
+    unit: str
+    attributes: tuple[str, ...] = ()
+    state: str = ""
+
+
+SERIES = {
+    CHECK_STATE: _Series(CHECK_STATUS, "{check}", (NAME,), CHECK_STATUS),
+    CHECK_LAST_RESULT: _Series("health.check.last_result.timestamp", "s", (NAME,)),
+    CHECK_RUNS: _Series("health.check.runs", "{run}", (NAME,)),
+    CHECK_FAILURES: _Series("health.check.failures", "{run}", (NAME, "health.failure.category")),
+    CHECK_TRANSITIONS: _Series("health.check.transitions", "{transition}", (NAME,)),
+    CHECK_POOL_IN_USE: _Series("health.check.pool.usage", "{connection}", (NAME,)),
+    CHECK_POOL_SIZE: _Series("health.check.pool.max", "{connection}", (NAME,)),
+    PROBE_STATE: _Series(PROBE_STATUS, "{probe}", (PROBE_NAME,), PROBE_STATUS),
+    PHASE: _Series(APP_PHASE, "{app}", (), APP_PHASE),
+    LOOP_LAG: _Series("health.loop.lag", "s"),
+    LOOP_STALLS: _Series("health.loop.stalls", "{stall}"),
+    LOOP_STALLED: _Series("health.loop.stalled", "s"),
+    LISTENER_EVICTED: _Series("health.listener.evicted", "{connection}"),
+    LISTENER_REFUSED: _Series("health.listener.refused", "{connection}"),
+}
+"""The instrument of each family. The duration of a check is a histogram, and what others say already has none: whether
+a check or a probe is up, and whether the app drains."""
 
 
 class _Instruments:
     """The instruments of one meter provider, for all Healths: a provider ignores a second instrument of a name."""
 
-    __slots__ = ("_engines", "_lock", "duration")
+    __slots__ = ("_lock", "_sources", "_taken", "duration")
 
     def __init__(self, meter: Meter) -> None:
-        self._engines: tuple[Engine, ...] = ()
+        self._sources: dict[Engine, Metrics] = {}
+        self._taken: dict[Metric, list[Family]] = {}
         self._lock = Lock()
         self.duration = meter.create_histogram(
             "health.check.duration",
             "s",
-            "Durations of the runs of a check, cut off at its timeout.",
+            CHECK_DURATION.help,
             explicit_bucket_boundaries_advisory=DURATION_BOUNDS,
         )
-        for create, name, unit, description, observe in (
-            (meter.create_observable_up_down_counter, CHECK_STATUS, "{check}", "1 for the present status.", _checks),
-            (
-                meter.create_observable_gauge,
-                "health.check.last_result.timestamp",
-                "s",
-                "Time of the last result (Unix).",
-                _last_results,
-            ),
-            (meter.create_observable_up_down_counter, PROBE_STATUS, "{probe}", "1 for the present status.", _probes),
-            (meter.create_observable_up_down_counter, PHASE, "{app}", "1 for the present phase.", _phase),
-            (meter.create_observable_counter, "health.loop.stalls", "{stall}", "Stalls of the event loop.", _stalls),
-        ):
-            create(name, [self._callback(observe)], unit, description)
+        for metric, series in SERIES.items():
+            create: Callable[..., object] = {
+                "counter": meter.create_observable_counter,
+                "gauge": meter.create_observable_gauge,
+                "stateset": meter.create_observable_up_down_counter,
+            }[metric.type]
+            create(series.name, [partial(self._observe, metric, series)], series.unit, metric.help)
 
     def add(self, engine: Engine) -> None:
         with self._lock:
-            if engine in self._engines:
+            if engine in self._sources:
                 raise ValueError("instrument: this Health is instrumented already; call uninstrument() first")
-            self._engines = (*self._engines, engine)
+            self._sources[engine] = Metrics(engine)
 
     def discard(self, engine: Engine) -> None:
         with self._lock:
-            self._engines = tuple(each for each in self._engines if each is not engine)
+            self._sources.pop(engine, None)
 
-    def _callback(self, observe: Observe) -> Callable[[CallbackOptions], Iterator[Observation]]:
-        def callback(_: CallbackOptions) -> Iterator[Observation]:
-            for engine in self._engines:
-                yield from observe(engine)
+    def _observe(self, metric: Metric, series: _Series, _: CallbackOptions) -> Iterator[Observation]:
+        for family in self._take(metric):
+            for labels, value in family.points:
+                attributes = dict(zip(series.attributes, labels, strict=True))
+                if isinstance(value, str):
+                    for state in metric.states:
+                        yield Observation(int(state == value), {**attributes, series.state: state})
+                elif not isinstance(value, Distribution):
+                    yield Observation(value, attributes)
 
-        return callback
+    def _take(self, metric: Metric) -> list[Family]:
+        """Return the families of `metric`. A provider asks for one after the other: all are of the same moment.
+
+        One that is asked for again belongs to the next collection.
+        """
+        with self._lock:
+            if metric not in self._taken:
+                taken: dict[Metric, list[Family]] = {each: [] for each in SERIES}
+                for source in self._sources.values():
+                    for family in source.families():
+                        taken.setdefault(family.metric, []).append(family)
+                self._taken = taken
+            return self._taken.pop(metric)
 
 
 _global_instruments: list[_Instruments] = []
@@ -258,46 +317,6 @@ def _instruments_of(meter_provider: MeterProvider | None) -> _Instruments:
         if meter_provider not in _instruments_by_provider:
             _instruments_by_provider[meter_provider] = _Instruments(meter_provider.get_meter(SCOPE))
         return _instruments_by_provider[meter_provider]
-
-
-def _checks(engine: Engine) -> Iterator[Observation]:
-    now = engine.clock()
-    names = (*map(_text, Status), UNKNOWN)
-    states = {each.name: each.state for each in engine.report(Probe.HEALTH, now).checks}
-    for check in engine.checks:
-        state = states.get(check.name)
-        if state is None or state.status is None or now >= stale_at(check, state):
-            present = UNKNOWN
-        else:
-            present = _text(state.status)
-        for name in names:
-            yield Observation(int(name == present), {NAME: check.name, CHECK_STATUS: name})
-
-
-def _last_results(engine: Engine) -> Iterator[Observation]:
-    now = engine.clock()
-    epoch = time() - now
-    for each in engine.report(Probe.HEALTH, now).checks:
-        if each.state.time is not None:
-            yield Observation(round(epoch + each.state.time, 3), {NAME: each.name})
-
-
-def _probes(engine: Engine) -> Iterator[Observation]:
-    now = engine.clock()
-    for probe in Probe:
-        present = engine.probe_status(probe).at(now)
-        for status in Status:
-            yield Observation(int(status is present), {PROBE_NAME: probe.value, PROBE_STATUS: _text(status)})
-
-
-def _phase(engine: Engine) -> Iterator[Observation]:
-    present = engine.phase
-    for phase in Phase:
-        yield Observation(int(phase is present), {PHASE: phase.name.lower()})
-
-
-def _stalls(engine: Engine) -> Iterator[Observation]:
-    yield Observation(engine.report(Probe.HEALTH, engine.clock()).stalls.count)
 
 
 def _text(status: Status) -> str:

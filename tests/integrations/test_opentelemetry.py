@@ -1,5 +1,6 @@
 """OpenTelemetry: what a real SDK collects of the metrics and the spans of checks."""
 
+import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NoReturn
@@ -14,7 +15,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanContext, StatusCode
 
 from asgi_health import Check, Health, HealthMiddleware, Probe, degraded, healthy
-from asgi_health.integrations.opentelemetry import instrument
+from asgi_health.core.failure_category import CATEGORIES
+from asgi_health.formats.metrics import Metric
+from asgi_health.integrations.opentelemetry import SERIES, instrument
 from asgi_health.testing import lifespan, probe, settled
 from tests.apps import plain_app
 from tests.support.recording_checks import Counted
@@ -24,6 +27,9 @@ from tests.support.waiting import wait_until_async
 from .instrumented_drivers import DRIVERS, instrumented
 
 pytestmark = pytest.mark.anyio
+
+families = sys.modules["asgi_health.formats.metrics.families"]
+"""The function of the same name hides the module."""
 
 NO_RETRY: Mapping[str, Any] = {"interval": 3600.0, "retry_interval": 3600.0, "max_age": 5000.0}
 
@@ -106,6 +112,10 @@ def spans() -> Spans:
 
 async def fail() -> NoReturn:
     raise ConnectionError("postgresql://shop:hunter2@db/shop refused")
+
+
+async def refuse() -> NoReturn:
+    raise ConnectionRefusedError("connection refused")
 
 
 async def run_once(health: Health) -> None:
@@ -225,6 +235,40 @@ async def test_a_run_that_is_given_up_is_not_measured_and_makes_no_span(metrics:
     assert spans.ended() == ()
 
 
+async def test_runs_failures_transitions_and_pools_are_those_of_the_other_metrics(metrics: Metrics) -> None:
+    pool = {"pool_in_use": 3, "pool_size": 10}
+    health = Health([Check("database", lambda: healthy(data=pool), **NO_RETRY), Check("search", refuse, **NO_RETRY)])
+    instrument(health, meter_provider=metrics.provider)
+    await run_once(health)
+    assert metrics.values("health.check.runs") == {("database",): 1, ("search",): 1}
+    failures = metrics.values("health.check.failures")
+    assert {attributes: count for attributes, count in failures.items() if count} == {("search", "refused"): 1}
+    assert len(failures) == 2 * len(CATEGORIES)
+    assert metrics.values("health.check.transitions") == {("database",): 1, ("search",): 1}
+    assert metrics.values("health.check.pool.usage") == {("database",): 3}
+    assert metrics.values("health.check.pool.max") == {("database",): 10}
+
+
+def test_each_family_has_an_instrument_or_says_what_another_one_says() -> None:
+    metrics = {value for value in vars(families).values() if isinstance(value, Metric)}
+    said_already = {families.CHECK_UP, families.PROBE_UP, families.DRAINING, families.CHECK_DURATION}
+    assert metrics - set(SERIES) == said_already
+
+
+async def test_all_values_of_one_collection_are_of_one_moment(metrics: Metrics) -> None:
+    now = [0.0]
+
+    def clock() -> float:
+        now[0] += 1.0
+        return now[0]
+
+    instrument(Health({"database": Counted()}, clock=clock), meter_provider=metrics.provider)
+    metrics.points()
+    before = now[0]
+    metrics.points()
+    assert now[0] == before + 1.0
+
+
 async def test_stalls_of_the_event_loop_are_counted(metrics: Metrics) -> None:
     health = Health()
     instrument(health, meter_provider=metrics.provider)
@@ -233,6 +277,8 @@ async def test_stalls_of_the_event_loop_are_counted(metrics: Metrics) -> None:
         time.sleep(0.3)  # noqa: ASYNC251  blocks the loop
         await wait_until_async(lambda: health.report().stalls.count > 0, "the stall is noticed")
         assert metrics.values("health.loop.stalls") == {(): health.report().stalls.count}
+        assert metrics.values("health.loop.stalled")[()] >= 0.05
+        assert metrics.values("health.loop.lag")[()] >= 0.0
 
 
 async def test_two_healths_share_the_instruments_of_a_provider(metrics: Metrics) -> None:
