@@ -34,6 +34,7 @@ from ..formats.metrics.families import (
     CHECK_RUNS,
     CHECK_STATE,
     CHECK_TRANSITIONS,
+    DROPPED,
     LISTENER_EVICTED,
     LISTENER_REFUSED,
     LOOP_LAG,
@@ -41,6 +42,7 @@ from ..formats.metrics.families import (
     LOOP_STALLS,
     PHASE,
     PROBE_STATE,
+    PROBE_TRANSITIONS,
 )
 from ..formats.redact import redact
 from ..health import Health, engine_of
@@ -234,6 +236,8 @@ SERIES = {
     CHECK_POOL_IN_USE: _Series("health.check.pool.usage", "{connection}", (NAME,)),
     CHECK_POOL_SIZE: _Series("health.check.pool.max", "{connection}", (NAME,)),
     PROBE_STATE: _Series(PROBE_STATUS, "{probe}", (PROBE_NAME,), PROBE_STATUS),
+    PROBE_TRANSITIONS: _Series("health.probe.transitions", "{transition}", (PROBE_NAME,)),
+    DROPPED: _Series("health.transitions.dropped", "{transition}"),
     PHASE: _Series(APP_PHASE, "{app}", (), APP_PHASE),
     LOOP_LAG: _Series("health.loop.lag", "s"),
     LOOP_STALLS: _Series("health.loop.stalls", "{stall}"),

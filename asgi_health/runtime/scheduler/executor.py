@@ -11,7 +11,7 @@ from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
 from ...core.check import CheckFunction
-from ...core.engine import Engine
+from ...core.engine import Engine, timed_out
 from ...core.result import Result, failure, interpret, unhealthy
 from ...core.schedule import DueRuns, Run
 from ..backends.interface import CLEANUP_SECONDS, Backend, Flag, Task
@@ -120,7 +120,7 @@ class Executor:
         if run in self._given_up:
             return None
         if self._engine.clock() >= run.deadline:
-            return unhealthy(f"timed out after {run.check.timeout:.1f} s")  # what the engine records
+            return unhealthy(timed_out(run.check))
         return None if run.expired else result
 
     def _start_task(self, run: Run, call: Callable[[], object], backend: Backend) -> None:
