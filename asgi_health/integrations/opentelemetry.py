@@ -314,13 +314,15 @@ _lock = Lock()
 
 def _instruments_of(meter_provider: MeterProvider | None) -> _Instruments:
     with _lock:
-        if meter_provider is None or meter_provider is get_meter_provider():
-            if not _global_instruments:
-                _global_instruments.append(_Instruments(get_meter_provider().get_meter(SCOPE)))
-            return _global_instruments[0]
-        if meter_provider not in _instruments_by_provider:
-            _instruments_by_provider[meter_provider] = _Instruments(meter_provider.get_meter(SCOPE))
-        return _instruments_by_provider[meter_provider]
+        provider = get_meter_provider() if meter_provider is None else meter_provider
+        if provider in _instruments_by_provider:
+            return _instruments_by_provider[provider]
+        if provider is not get_meter_provider():
+            return _instruments_by_provider.setdefault(provider, _Instruments(provider.get_meter(SCOPE)))
+        # Apart from the others: until a provider is set, the global one is a proxy, which then hands its instruments on.
+        if not _global_instruments:
+            _global_instruments.append(_Instruments(provider.get_meter(SCOPE)))
+        return _global_instruments[0]
 
 
 def _text(status: Status) -> str:

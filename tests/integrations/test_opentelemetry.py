@@ -296,6 +296,18 @@ async def test_two_healths_share_the_instruments_of_a_provider(metrics: Metrics)
     assert metrics.present("health.check.status") == healthy_ones
 
 
+async def test_a_provider_that_becomes_the_global_one_keeps_its_instruments(
+    metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = Health({"database": Counted()}), Health({"cache": Counted()})
+    instrument(first, meter_provider=metrics.provider)
+    monkeypatch.setattr("asgi_health.integrations.opentelemetry.get_meter_provider", lambda: metrics.provider)
+    instrument(second)
+    await run_once(first)
+    await run_once(second)
+    assert metrics.present("health.check.status") == {("database", "healthy"), ("cache", "healthy")}
+
+
 async def test_after_uninstrument_no_run_is_measured(metrics: Metrics) -> None:
     health = Health({"database": Counted()})
     instrument(health, meter_provider=metrics.provider).uninstrument()

@@ -100,6 +100,13 @@ def test_paths_with_special_characters_are_excluded_as_they_are() -> None:
     assert not parsed.url_disabled("http://shop.example/b")
 
 
+def test_scrapes_are_excluded_as_probes_are() -> None:
+    paths = Paths(metrics="/health/metrics")
+    assert re.search(excluded_urls(paths), "http://shop.example/health/metrics")
+    assert not re.search(excluded_urls(paths), "http://shop.example/health/metrics/more")
+    assert traces_sampler(1.0, paths)({"asgi_scope": http_scope("/health/metrics")}) == 0.0
+
+
 def test_without_paths_no_url_is_excluded() -> None:
     assert excluded_urls(Paths(health=None, live=None, ready=None, startup=None)) == ""
 
