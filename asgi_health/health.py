@@ -170,6 +170,7 @@ class Health:
         drain: Drain | None = None,
         slow_loop: float = 1.0,
         allow_metrics: bool | Callable[[Scope], bool] | None = None,
+        envoy_degraded: bool = False,
         paths: Paths = Paths(),  # noqa: B008  frozen, and the default reads as what it is
         details: bool | Callable[[Scope], bool] = False,
         service: ServiceInfo | None = None,
@@ -184,6 +185,7 @@ class Health:
                 before, is called when the delay is over.
             slow_loop: Seconds of lateness of the event loop after which a log record says what blocked it; 0: never.
             allow_metrics: Who may read the paths of the metrics; see HealthMiddleware.
+            envoy_degraded: Whether Envoy learns of a warning from the listener's answers; see HealthMiddleware.
             paths: The paths of the probes.
             details: Who may read more than the status; see HealthMiddleware.
             service: What the details say about the program itself.
@@ -196,7 +198,13 @@ class Health:
         if drain is not None and drain.path is not None and listener is None:
             raise ValueError(f"drain: path {drain.path!r} needs a listener, because no server answers requests here")
         router = HealthRouter(
-            self._engine, paths, details=details, service=service, drain=drain, allow_metrics=allow_metrics
+            self._engine,
+            paths,
+            details=details,
+            service=service,
+            drain=drain,
+            allow_metrics=allow_metrics,
+            envoy_degraded=envoy_degraded,
         )
         if listener is None and paths.of_metrics:
             raise ValueError(

@@ -7,10 +7,12 @@ from functools import partial
 from .asgi.lifespan import Lifespan
 from .asgi.paths import Paths
 from .asgi.prepared import Prepared, PreparedAnswers
+from .asgi.response_headers import DrainingApp
 from .asgi.router import HealthRouter, Route
 from .asgi.types import App, Receive, Scope, Send
 from .core.check import Check, CheckFunction
 from .core.lifecycle import Phase
+from .core.probe_statuses import Statuses
 from .formats.answer import Answer
 from .formats.service import ServiceInfo
 from .health import Health, engine_of
@@ -21,6 +23,8 @@ from .runtime.services import Services
 
 class HealthMiddleware:
     """Answer the health paths of `app` from prepared bytes, and pass every other request on to it unchanged.
+
+    While the app drains, its responses get headers that make clients with kept connections reconnect; see Drain.
 
     The checks run in the background, from the end of the app's own startup to the beginning of its shutdown. Without
     lifespan they run on demand, or in the background if there is a listener. No probe starts a check that runs in the
@@ -42,6 +46,9 @@ class HealthMiddleware:
             Without lifespan it needs a `drain` or a `listener`.
         allow_metrics: Who may read the paths of the metrics: True for every client, or a function as in `details`.
             None: those that may read the details.
+        envoy_degraded: Whether answers of readiness and health that show a warning carry ``x-envoy-degraded: true``.
+            Envoy with active health checks then sends requests to other instances, as long as enough of those are
+            healthy. Where all are degraded it spreads the requests over all, as it does where all are healthy.
 
     Raises:
         TypeError, ValueError: when it is made, for a configuration that could not work.
@@ -54,7 +61,10 @@ class HealthMiddleware:
     """
 
     __slots__ = (
+        "__weakref__",
+        "_awaits_first_request",
         "_clock",
+        "_draining_app",
         "_engine",
         "_next",
         "_other_prefixes",
@@ -80,6 +90,7 @@ class HealthMiddleware:
         listener: Listener | None = None,
         slow_loop: float = 1.0,
         allow_metrics: bool | Callable[[Scope], bool] | None = None,
+        envoy_degraded: bool = False,
     ) -> None:
         if not callable(app):
             raise TypeError(f"app must be an ASGI app, not {app!r}")
@@ -93,7 +104,13 @@ class HealthMiddleware:
         engine = self._engine = engine_of(self.health)
         self._clock = engine.clock
         self._router = HealthRouter(
-            engine, paths, details=details, service=service, drain=drain, allow_metrics=allow_metrics
+            engine,
+            paths,
+            details=details,
+            service=service,
+            drain=drain,
+            allow_metrics=allow_metrics,
+            envoy_degraded=envoy_degraded,
         )
         self._services = Services(
             engine,
@@ -104,11 +121,18 @@ class HealthMiddleware:
             paths=paths.all,
             inspect_app=partial(_inspect_app, app, self.health, paths),  # no method, which would make a cycle
         )
-        self._prepared = PreparedAnswers(engine, paths, self._services.runner, has_details=self._router.has_details)
+        headers = self._router.headers
+        self._prepared = PreparedAnswers(
+            engine, paths, self._services.runner, headers, has_details=self._router.has_details
+        )
         self._ready_answers = self._prepared.by_path
         self._other_prefixes = self._router.other_prefixes
         self._starts_with_first_request = drain is not None or listener is not None
-        self._next: App = self._first_request if self._starts_with_first_request else app
+        self._awaits_first_request = self._starts_with_first_request
+        self._draining_app = DrainingApp(app, headers)
+        self._next: App = app
+        self._choose_next()
+        engine.on_change(self._choose_next)
 
     # The hot path. `async def` with exactly these names on a class: what every server and framework accepts.
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -147,12 +171,14 @@ class HealthMiddleware:
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope.get("type")
         if kind == "lifespan":
-            self._next = self.app
+            self._awaits_first_request = False
+            self._choose_next()
             try:
                 await Lifespan(self.app, receive, send, self._services).run(scope)
             finally:
-                if self._starts_with_first_request:
-                    self._next = self._first_request  # the lifespan may have crashed, and the server still serves
+                # The lifespan may have crashed, and the server still serves.
+                self._awaits_first_request = self._starts_with_first_request
+                self._choose_next()
             return
         route = self._router.find(scope) if kind == "http" else None
         if route is None:
@@ -176,11 +202,25 @@ class HealthMiddleware:
             await runner.run_due()
         self._prepared.prepare(self._engine.statuses)
 
+    def _choose_next(self, _: Statuses | None = None) -> None:
+        """Choose what requests for other paths are passed on to, when something changes that it depends on.
+
+        So the path of a request has no question for the phase. A signal handler or another thread may start a drain in
+        the middle of this, hence the second look.
+        """
+        while True:
+            draining = self._engine.phase is Phase.DRAINING
+            waiting = self._awaits_first_request
+            self._next = self._first_request if waiting else self._draining_app if draining else self.app
+            if draining is (self._engine.phase is Phase.DRAINING) and waiting is self._awaits_first_request:
+                return
+
     async def _first_request(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call the app for the first request, which shows that there is no lifespan: start what needs one."""
-        self._next = self.app
+        self._awaits_first_request = False
+        self._choose_next()
         self._services.start_without_lifespan(_root_path(scope))
-        await self.app(scope, receive, send)
+        await self._next(scope, receive, send)
 
 
 def _inspect_app(app: App, health: Health, paths: Paths, may_import: bool) -> None:

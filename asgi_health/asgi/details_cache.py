@@ -12,6 +12,7 @@ from ..formats.health_json import health_json
 from ..formats.service import ServiceInfo
 from ..formats.text import text
 from .query import Options, parse_options
+from .response_headers import ResponseHeaders
 
 MAX_ENTRIES = 64
 """Different answers kept at a time; beyond that the oldest is removed. Readers vary `exclude` by hand."""
@@ -28,8 +29,9 @@ class DetailsCache:
     Several threads may use it at the same time.
     """
 
-    def __init__(self, engine: Engine, service: ServiceInfo | None) -> None:
+    def __init__(self, engine: Engine, service: ServiceInfo | None, headers: ResponseHeaders) -> None:
         self._engine = engine
+        self._headers = headers
         self._service = service
         self._entries: dict[_Key, tuple[int, float, Answer]] = {}
 
@@ -49,7 +51,10 @@ class DetailsCache:
         if probe is Probe.HEALTH or options.verbose:
             return self._of_probe(probe, options, now, stall)
         if options.exclude:
-            return minimal(self._engine.report(probe, now, exclude=options.exclude).status, stall)
+            report = self._engine.report(probe, now, exclude=options.exclude)
+            if stall is not None:
+                report = report.with_stall(stall)
+            return self._headers.add_status(minimal(report.status, stall), probe, report.status)
         return None
 
     def _of_probe(self, probe: Probe, options: Options, now: float, stall: Stall | None) -> Answer:
@@ -74,7 +79,7 @@ class DetailsCache:
         )
 
     def _get(self, key: _Key, now: float, stall: Stall | None, make_report: Callable[[], Report]) -> Answer:
-        _, _, as_text, _, unknown = key
+        probe, check, as_text, _, unknown = key
         version = self._engine.version
         entry = self._entries.get(key)
         if stall is None and entry is not None and entry[0] == version and now < entry[1]:
@@ -87,6 +92,8 @@ class DetailsCache:
             if as_text
             else health_json(report, self._service, wall=time.time(), unknown=unknown)
         )
+        if check is None:
+            answer = self._headers.add_status(answer, probe, report.status)
         if stall is None:
             until = report.until if report.phase in (None, Phase.SERVING) else min(report.until, now + PHASE_MAX_AGE)
             # A copy of the keys: another thread may add an entry meanwhile.

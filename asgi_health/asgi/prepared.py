@@ -10,6 +10,7 @@ from ..core.status import Probe, Status
 from ..formats.answer import minimal
 from ..runtime.scheduler.runner import Runner
 from .paths import Paths
+from .response_headers import ResponseHeaders
 
 Prepared = tuple[float, dict[str, Any], list[tuple[bytes, bytes]], dict[str, Any]]
 """Until when the answer is valid (monotonic seconds), and its parts, which the middleware copies: the start message
@@ -23,12 +24,16 @@ class PreparedAnswers:
         engine: The engine whose statuses are answered.
         paths: The paths of the probes.
         runner: The runner of the engine: without its task a request has to run the checks, so answers expire.
+        headers: The headers that answers get in addition to their own.
         has_details: Whether some readers may see more than the status at the paths of `health`.
     """
 
-    def __init__(self, engine: Engine, paths: Paths, runner: Runner, *, has_details: bool) -> None:
+    def __init__(
+        self, engine: Engine, paths: Paths, runner: Runner, headers: ResponseHeaders, *, has_details: bool
+    ) -> None:
         self._engine = engine
         self._runner = runner
+        self._headers = headers
         self._has_details = has_details
         self._probes = {
             spelling: probe for probe in Probe for path in paths.of(probe) for spelling in (path, f"{path}/")
@@ -52,7 +57,7 @@ class PreparedAnswers:
 
     def _prepare(self, probe: Probe, statuses: Statuses) -> Prepared:
         status = statuses[probe]
-        answer = minimal(status.status, reason=status.reason)
+        answer = self._headers.add_status(minimal(status.status, reason=status.reason), probe, status.status)
         until = status.valid_until
         if not self._runner.alive:
             # No task starts and ends runs: the answer is valid until the next run starts or ends.
@@ -64,5 +69,7 @@ class PreparedAnswers:
             until = -inf  # the first probe may wait for first results
         if self._has_details and probe is Probe.HEALTH:
             until = -inf  # the answer depends on who asks
+        if self._headers.draining:
+            until = -inf  # the answer depends on the version of HTTP
         start = {"type": "http.response.start", "status": answer.status, "headers": None}
         return until, start, list(answer.headers), {"type": "http.response.body", "body": answer.body}

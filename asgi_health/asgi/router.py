@@ -14,6 +14,7 @@ from ..listener.interface import StallOf
 from ..runtime.drain.config import Drain
 from .auth import normalize_policy
 from .paths import Paths
+from .response_headers import ResponseHeaders
 from .types import Scope
 
 if TYPE_CHECKING:
@@ -59,6 +60,10 @@ class HealthRouter:
         service: What the details say about the app itself.
         drain: Configuration of the drain, if any: its path is a route.
         allow_metrics: Who may read the metrics; see HealthMiddleware.
+        envoy_degraded: Whether Envoy learns of a warning; see HealthMiddleware.
+
+    Attributes:
+        headers: The headers that responses get in addition to their own.
     """
 
     __slots__ = (
@@ -72,6 +77,7 @@ class HealthRouter:
         "_metrics",
         "_metrics_paths",
         "_routes",
+        "headers",
     )
 
     def __init__(
@@ -83,15 +89,18 @@ class HealthRouter:
         service: ServiceInfo | None = None,
         drain: Drain | None = None,
         allow_metrics: bool | Callable[[Scope], bool] | None = None,
+        envoy_degraded: bool = False,
     ) -> None:
         require_type("paths", paths, Paths)
         if service is not None:
             require_type("service", service, ServiceInfo)
         if drain is not None:
             require_type("drain", drain, Drain)
+        require_type("envoy_degraded", envoy_degraded, bool)
         self._engine = engine
+        self.headers = ResponseHeaders(engine, envoy=drain is not None and drain.envoy, envoy_degraded=envoy_degraded)
         self._may_read_details = normalize_policy(details)
-        self._details = None if self._may_read_details is None else _details_cache(engine, service)
+        self._details = None if self._may_read_details is None else _details_cache(engine, service, self.headers)
         self._routes = {path: Route(probe) for probe in Probe for path in paths.of(probe)}
         # Single checks are found below a probe, and not below `health`, because apps have pages of their own there.
         self._check_prefixes = (
@@ -160,7 +169,7 @@ class HealthRouter:
         """
         route = self.find(scope)
         if route is None:
-            return NOT_FOUND
+            return self.headers.add_phase(NOT_FOUND, scope)
 
         async def before_answer(route: Route) -> None:
             if route.drain:
@@ -172,15 +181,16 @@ class HealthRouter:
         self, scope: Scope, route: Route, before_answer: BeforeAnswer, stall_of: StallOf = no_stall
     ) -> Answer:
         """Return the answer to a request for `route`. `before_answer` is awaited unless the request is refused."""
-        refusal = self._refuse(scope, route)
-        if refusal is not None:
-            return refusal
-        await before_answer(route)
-        if route.metrics and self._metrics is not None:
-            answered = await self._metrics.answer(scope, stall_of)
-        else:
-            answered = self._make_answer(scope, route, self._engine.clock(), stall_of)
-        return with_allow(answered) if scope.get("method") == "OPTIONS" and answered is not NOT_FOUND else answered
+        answered = self._refuse(scope, route)
+        if answered is None:
+            await before_answer(route)
+            if route.metrics and self._metrics is not None:
+                answered = await self._metrics.answer(scope, stall_of)
+            else:
+                answered = self._make_answer(scope, route, self._engine.clock(), stall_of)
+            if scope.get("method") == "OPTIONS" and answered is not NOT_FOUND:
+                answered = with_allow(answered)
+        return self.headers.add_phase(answered, scope)
 
     def _refuse(self, scope: Scope, route: Route) -> Answer | None:
         method = scope.get("method")
@@ -204,17 +214,19 @@ class HealthRouter:
             if answer is not None:
                 return answer
         known = self._engine.probe_status(probe)
-        return minimal(known.at(now), stall, known.reason_at(now))
+        status = known.at(now)
+        answered = minimal(status, stall, known.reason_at(now))
+        return answered if stall is not None and stall.too_long else self.headers.add_status(answered, probe, status)
 
     def _allows_details(self, scope: Scope) -> bool:
         return self._may_read_details is not None and self._may_read_details(scope)
 
 
-def _details_cache(engine: Engine, service: ServiceInfo | None) -> "DetailsCache":
+def _details_cache(engine: Engine, service: ServiceInfo | None, headers: ResponseHeaders) -> "DetailsCache":
     # Not at the top: most of its imports are needed for details only.
     from .details_cache import DetailsCache
 
-    return DetailsCache(engine, service)
+    return DetailsCache(engine, service, headers)
 
 
 def _metrics(engine: Engine) -> "Metrics":

@@ -38,6 +38,8 @@ request follows it."""
 EVENTS_PER_STEP = 16
 """Chunks of a body that are processed in one step: as much work as a request."""
 
+CLOSE = (b"connection", b"close")
+
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
 _AUTHORITY = re.compile(rb"https?://[^/?#]+", re.IGNORECASE)
 
@@ -83,7 +85,8 @@ class Connection:
             with self._turns.answering():
                 answer = await self._respond(self._scope(request))
             close = number == MAX_REQUESTS or not self._clean
-            await self._send(answer, *([(b"connection", b"close")] if close else []))
+            # While the app drains the answer has the header itself.
+            await self._send(answer, *([CLOSE] if close and CLOSE not in answer.headers else []))
             if close or self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
                 if self._http.trailing_data[0]:
                     await self._linger()
@@ -131,7 +134,7 @@ class Connection:
 
     async def _refuse(self, status: int) -> None:
         if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            await self._send(REFUSALS.get(status, REFUSALS[400]), (b"connection", b"close"))
+            await self._send(REFUSALS.get(status, REFUSALS[400]), CLOSE)
             await self._linger()
 
     async def _linger(self) -> None:

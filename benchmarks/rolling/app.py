@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from asgi_health import Drain, HealthMiddleware, Paths
+from asgi_health import Check, Drain, HealthMiddleware, Paths
 from tests.servers.apps import VARIABLE, App, Folder, Receive, Send
 
 
@@ -24,6 +24,8 @@ class Settings:
     """The options of the Drain of a second HealthMiddleware inside the first; its readiness path is /inner."""
     breaks: bool = False
     """Whether its lifespan raises as soon as the folder has a file `break`."""
+    warns: bool = False
+    """Whether a check that is not critical fails, and its answers show the warning to Envoy."""
     folder: str = ""
     """The folder through which the process and its parent exchange files."""
 
@@ -97,4 +99,6 @@ def make(settings: Settings) -> App:
     if settings.inner is not None:
         inner = Paths(health=None, live=None, ready="/inner", startup=None)
         app = HealthMiddleware(app, drain=Drain(**settings.inner), paths=inner)
-    return HealthMiddleware(app, drain=None if settings.drain is None else Drain(**settings.drain))
+    drain = None if settings.drain is None else Drain(**settings.drain)
+    checks = [Check("mail", lambda: False, critical=False)] if settings.warns else []
+    return HealthMiddleware(app, checks, drain=drain, envoy_degraded=settings.warns)

@@ -228,6 +228,8 @@ def test_without_lifespan_the_next_loop_passes_on_what_the_last_one_delayed(rece
 
     async def second() -> None:
         assert (await ask(app)).status == 503
+        assert received == [signal.SIGTERM]
+        stop_services(app)
 
     asyncio.run(first())
     asyncio.run(second())

@@ -12,9 +12,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
 import pytest
 import uvicorn
 from websockets.exceptions import ConnectionClosed
@@ -45,6 +47,8 @@ DRAINS = {"delay": DELAY}
 HOLDS = {"delay": NEVER}
 ENDPOINT = {"delay": DELAY, "path": "/drain", "allow": True}
 
+ENVOY = "x-envoy-immediate-health-check-fail"
+
 # The cases, and the drain of each.
 CASES: dict[str, dict[str, Any] | None] = {
     "drained": DRAINS,
@@ -66,6 +70,9 @@ class Results:
 
     probes: dict[str, int]  # statuses while it drains
     ordinary: Answer  # to a request that comes while it drains
+    before: list[Answer]  # to requests on one connection, before it drains
+    last: Answer  # to the next request on that connection, while it drains
+    after_last: bytes  # what the server sends on that connection until it closes it; not asked of daphne
     slow: dict[float, Answer]  # to the requests that were in flight
 
     echo: str | bytes  # of a websocket, while it drains
@@ -93,6 +100,8 @@ def results(drainer: Server) -> Results:
         drained, with_websocket, asked = (all_of[name] for name in ("drained", "websocket", "asked to drain"))
         # daphne ends without waiting for requests.
         waiting = {each: begin(stack, drained, each) for each in ((SHORT,) if drainer is DAPHNE else (SHORT, LONG))}
+        kept = stack.enter_context(Connection(drained.address))
+        before = [kept.ask("GET", "/ordinary") for _ in range(2)]
         talk = stack.enter_context(websocket(with_websocket))
         hook = stack.enter_context(Connection(asked.address))
 
@@ -108,6 +117,9 @@ def results(drainer: Server) -> Results:
             for running in (drained, asked)
         )
         ordinary = drained.ask("GET", "/ordinary")
+        last = kept.ask("GET", "/ordinary")
+        # daphne leaves closing it to the client, as the header asks it to (RFC 9112, 9.6).
+        after_last = b"" if drainer is DAPHNE else kept.rest()
         talk.send("echo")
         echo = talk.recv(timeout=EXIT)
 
@@ -132,6 +144,9 @@ def results(drainer: Server) -> Results:
         handlers=handlers,
         probes=probes,
         ordinary=ordinary,
+        before=before,
+        last=last,
+        after_last=after_last,
         slow=slow,
         echo=echo,
         open_for=stopped - begun,
@@ -209,6 +224,13 @@ def test_only_readiness_changes_during_a_drain(results: Results) -> None:
     assert (results.ordinary.status, results.ordinary.body) == (200, b"/ordinary")
 
 
+def test_a_kept_connection_is_closed_after_the_next_response(results: Results) -> None:
+    assert [(each.status, each.all("connection")) for each in results.before] == [(200, [])] * 2
+    assert (results.last.status, results.last.body) == (200, b"/ordinary")
+    assert results.last.one("connection") == "close"
+    assert results.after_last == b""
+
+
 def test_requests_in_flight_are_answered(results: Results) -> None:
     assert SHORT in results.slow
     for seconds, answer in results.slow.items():
@@ -278,6 +300,30 @@ def handlers_noted(end: Exit) -> list[set[str]]:
     ]
 
 
+@pytest.mark.parametrize(
+    "server", [row for row in SERVERS if row.name in ("granian-asyncio", "hypercorn-0-workers")], ids=str
+)
+def test_over_http_2_responses_have_the_header_for_envoy_and_no_connection_header(server: Server) -> None:
+    with ExitStack() as stack:
+        running = start(stack, server, HOLDS | {"envoy": True})
+        assert not isinstance(running.address, str)
+        host, port = running.address
+        transport = httpx.HTTPTransport(http1=False, http2=True)
+        client = stack.enter_context(httpx.Client(transport=transport, base_url=f"http://{host}:{port}", timeout=EXIT))
+        assert ENVOY not in client.get("/ordinary").headers
+        running.terminate()
+        wait_until_draining(running)
+        for path, status in (("/ordinary", 200), ("/readyz", 503), ("/livez", 200)):
+            answer = client.get(path)
+            assert (answer.http_version, answer.status_code) == ("HTTP/2", status)
+            assert answer.headers[ENVOY] == "true"
+            assert "connection" not in answer.headers
+        client.close()
+        to_all_processes(running, signal.SIGTERM)
+        end = running.wait_for_exit()
+    end.assert_quiet()
+
+
 def test_after_a_drain_by_the_endpoint_the_signal_is_passed_on_at_once() -> None:
     with ExitStack() as stack:
         running = start(stack, UVICORN, ENDPOINT | {"delay": 0.5})
@@ -294,17 +340,29 @@ def test_the_file_drains_every_worker(tmp_path: Path) -> None:
         running = start(stack, UVICORN_WORKERS, {"delay": 0.0, "file": str(file)})
         connections = one_to_each_worker(stack, running)
 
-        def all_are(status: int) -> bool:
-            return {each.ask("GET", "/readyz").status for each in connections} == {status}
-
-        assert all_are(200)
+        assert {each.ask("GET", "/readyz").status for each in connections} == {200}
         file.touch()
-        wait_until(lambda: all_are(503), "every worker is drained")
-        assert {each.ask("GET", "/livez").status for each in connections} == {200}
+        for each in connections:  # the first 503 of a worker is its last answer on that connection
+            wait_until(partial(refuses_traffic, each), "every worker is drained")
+            assert each.rest() == b""
+        assert running.status("/livez") == 200
         file.unlink()
-        wait_until(lambda: all_are(200), "every worker is ready again")
+        ready: set[bytes] = set()
+
+        def all_are_ready() -> bool:
+            with Connection(running.address) as connection:
+                answer = connection.ask("GET", "/process")
+                if "close" not in answer.all("connection") and connection.ask("GET", "/readyz").status == 200:
+                    ready.add(answer.body)
+            return len(ready) == 2
+
+        wait_until(all_are_ready, "every worker is ready again, and keeps its connections")
         end = running.stop()
     end.assert_quiet()
+
+
+def refuses_traffic(connection: Connection) -> bool:
+    return connection.ask("GET", "/readyz").status == 503
 
 
 def one_to_each_worker(stack: ExitStack, running: Running) -> list[Connection]:

@@ -16,6 +16,9 @@ class Drain:
     through, as SIGINT always does. The file, the endpoint and `Health.drain()` start the drain too, but only the signal
     stops the process. When it comes `delay` seconds or more after the drain began, it is passed on at once.
 
+    While the app drains, HTTP/1 responses carry ``connection: close``, so that clients with kept connections move to
+    another instance before the server closes them. So do those of a drain without this configuration.
+
     Raises ValueError or TypeError for a configuration that could not work.
 
     Attributes:
@@ -27,12 +30,17 @@ class Drain:
         path: Path at which a GET or POST starts the drain, and is answered when `delay` is over: for a preStop hook.
         allow: Who may drain at `path`: True for every client, or a function ``(scope) -> bool`` such as
             ``bearer_token("...")``.
+        envoy: Whether each response carries ``x-envoy-immediate-health-check-fail: true`` while the app drains. Envoy
+            with active health checks then takes the instance out with the first response that it passes on or that
+            answers a check, and not only after `unhealthy_threshold` checks. A proxy of another kind ignores it and
+            shows it to clients.
     """
 
     delay: float = 5.0
     file: str | os.PathLike[str] | None = None
     path: str | None = None
     allow: bool | Callable[[MutableMapping[str, Any]], bool] = False
+    envoy: bool = False
 
     def __post_init__(self) -> None:
         require_seconds_or_zero("drain: delay", self.delay)
@@ -53,5 +61,6 @@ class Drain:
             raise TypeError(
                 f"drain: allow must be True, False or a function (scope) -> bool, not {type(self.allow).__name__}"
             )
-        if self.delay == 0 and self.file is None and self.path is None:
+        require_type("drain: envoy", self.envoy, bool)
+        if self.delay == 0 and self.file is None and self.path is None and not self.envoy:
             raise ValueError("drain: with a delay of 0 and neither file nor path there is nothing to do")
