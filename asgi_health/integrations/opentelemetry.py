@@ -319,7 +319,7 @@ def _instruments_of(meter_provider: MeterProvider | None) -> _Instruments:
             return _instruments_by_provider[provider]
         if provider is not get_meter_provider():
             return _instruments_by_provider.setdefault(provider, _Instruments(provider.get_meter(SCOPE)))
-        # Apart from the others: until a provider is set, the global one is a proxy, which then hands its instruments on.
+        # Until a provider is set, the global one is a proxy. Its instruments become those of the provider that is set.
         if not _global_instruments:
             _global_instruments.append(_Instruments(provider.get_meter(SCOPE)))
         return _global_instruments[0]
