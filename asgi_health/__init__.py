@@ -8,6 +8,7 @@ A map of the package, from the bottom. Each layer imports only from those below 
 - `runtime`: runs the checks, drains, and detects a blocked event loop
 - `asgi`: routing, authorisation, prepared answers, lifespan
 - `health`, `middleware`: the public classes Health and HealthMiddleware
+- `integrations`: one module per technology (Prometheus, OpenTelemetry, Sentry), imported by applications alone
 - `cli`: the command; `testing`: helpers for tests of your own checks and apps
 """
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .middleware import HealthMiddleware
     from .runtime.drain.config import Drain
     from .runtime.publisher.subscription import Subscription
+    from .runtime.scheduler.run_hooks import RunInfo
 
     __version__: str
 
@@ -45,6 +47,7 @@ __all__ = [
     "ProbeTransition",
     "Report",
     "Result",
+    "RunInfo",
     "ServiceInfo",
     "Status",
     "Subscription",
@@ -71,6 +74,7 @@ _MODULES = {
     "ProbeTransition": ".core.transition",
     "Report": ".core.report",
     "Result": ".core.result",
+    "RunInfo": ".runtime.scheduler.run_hooks",
     "ServiceInfo": ".formats.service",
     "Status": ".core.status",
     "Subscription": ".runtime.publisher.subscription",

@@ -1,7 +1,7 @@
 """Health: the checks of one app, as an application uses them."""
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from random import random as uniform
 from time import monotonic
 from typing import TYPE_CHECKING, Self, Unpack
@@ -22,10 +22,12 @@ from .listener.config import Listener
 from .runtime.drain.config import Drain
 from .runtime.lifespan import InUse
 from .runtime.publisher.publisher import publisher_of
+from .runtime.scheduler.runner import runner_of
 from .runtime.services import Services
 
 if TYPE_CHECKING:
     from .runtime.publisher.subscription import Subscription
+    from .runtime.scheduler.run_hooks import RunInfo
 
 
 class Health:
@@ -143,6 +145,22 @@ class Health:
         require_count("health: subscribe: queue", queue)
         require_seconds("health: subscribe: timeout", timeout)
         return publisher_of(self._engine).subscribe(callback, limit=queue, timeout=timeout, in_loop=is_async(callback))
+
+    def around_runs(self, factory: "Callable[[RunInfo], AbstractContextManager[object]]") -> Callable[[], None]:
+        """Enter a context around each run of a check, and return a function that ends that for the runs to come.
+
+        The context is entered where the function of the check runs, in its task or in the thread of a plain function,
+        and left there when it has ended. Of several factories the first has the outermost context. A factory or a
+        context that raises is logged once and changes nothing: only the check decides its result. A plain function that
+        returns an awaitable has two contexts with the same RunInfo: one in its thread, and one in the task that awaits.
+
+        Args:
+            factory: Called with the RunInfo of each run. It returns the context, which must not block: an async check
+                runs on the event loop.
+        """
+        if not callable(factory):
+            raise TypeError(f"health: around_runs takes a function (run) that returns a context, not {factory!r}")
+        return runner_of(self._engine).around_runs(factory)
 
     def drain(self) -> None:
         """Make readiness unhealthy for the rest of the lifespan, because the process is about to stop.

@@ -365,7 +365,7 @@ class Engine:
                 if slot.run is not None:
                     slot.run.expired = True
                     cancel.append(slot.run)
-                    self._fail(slot, slot.run, "timeout", _timed_out(slot.check), now)
+                    self._fail(slot, slot.run, "timeout", timed_out(slot.check), now)
             while len(start) < at_most and (first := self._start_times.pop_first(now)) is not None:
                 slot = self._slots[first]
                 if slot.run is None:
@@ -399,7 +399,7 @@ class Engine:
                     self._schedule_next(slot, now)
                 return
             if now >= run.deadline:
-                result, error, failure = Result(Status.UNHEALTHY, _timed_out(run.check)), None, "timeout"
+                result, error, failure = Result(Status.UNHEALTHY, timed_out(run.check)), None, "timeout"
             self._apply(slot, result, now, now - run.started, failure, error)
             self._pass_on(now)
 
@@ -536,5 +536,6 @@ class Engine:
         )
 
 
-def _timed_out(check: Check) -> str:
+def timed_out(check: Check) -> str:
+    """Return the message of a run of `check` that had no result by its deadline."""
     return f"timed out after {check.timeout:.1f} s"

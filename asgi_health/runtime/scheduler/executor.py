@@ -7,13 +7,17 @@ from contextvars import Context
 from functools import partial
 from inspect import isawaitable, iscoroutine
 from operator import attrgetter
-from threading import Thread
+from threading import Lock, Thread
+from typing import TYPE_CHECKING
 
-from ...core.check import Check, CheckFunction
-from ...core.engine import Engine
+from ...core.check import CheckFunction
+from ...core.engine import Engine, timed_out
 from ...core.result import Result, failure, interpret, unhealthy
 from ...core.schedule import DueRuns, Run
 from ..backends.interface import CLEANUP_SECONDS, Backend, Flag, Task
+
+if TYPE_CHECKING:  # imported with the first hook
+    from .run_hooks import ContextFactory, RunHook
 
 BATCH = 64
 """Runs started in one iteration of the loop. Ten thousand checks that are due together must not block it."""
@@ -30,14 +34,31 @@ class Executor:
         self._tasks: dict[Run, Task] = {}
         self._given_up: set[Run] = set()
         self._on_finished: Callable[[], None] = _nothing
-        self._function_of: Callable[[Check], CheckFunction] = attrgetter("run")
+        self._plain_function_of: Callable[[Run], CheckFunction] = attrgetter("check.run")
         if sys.flags.dev_mode:
             from .never_awaited import fail_when_never_awaited
 
-            self._function_of = fail_when_never_awaited
+            self._plain_function_of = lambda run: fail_when_never_awaited(run.check)
+        self._function_of: Callable[[Run], CheckFunction] = self._plain_function_of
+        self._hooks: tuple[RunHook, ...] = ()
+        self._hooks_lock = Lock()
 
     def __contains__(self, run: Run) -> bool:
         return run in self._tasks
+
+    def around_runs(self, factory: "ContextFactory") -> Callable[[], None]:
+        """Enter a context of `factory` around each run from now on; return a function that ends that."""
+        from .run_hooks import RunHook
+
+        hook = RunHook(factory)
+        with self._hooks_lock:
+            self._use((*self._hooks, hook))
+
+        def remove() -> None:
+            with self._hooks_lock:
+                self._use(tuple(each for each in self._hooks if each is not hook))
+
+        return remove
 
     def attach(self, on_finished: Callable[[], None]) -> None:
         """Use the loop that runs at the moment; runs that were lost with an earlier one are recorded as failed.
@@ -55,7 +76,7 @@ class Executor:
             if task := self._tasks.get(run):
                 task.cancel()
         for run in due.start:
-            call = self._function_of(run.check)
+            call = self._function_of(run)
             if run.check.is_async:
                 self._start_task(run, call, backend)
             else:
@@ -84,6 +105,23 @@ class Executor:
         finally:
             for task in list(self._tasks.values()):
                 task.drop()
+
+    def _use(self, hooks: "tuple[RunHook, ...]") -> None:
+        from .run_hooks import RunHooks
+
+        self._hooks = hooks
+        # Without hooks a run costs nothing more.
+        self._function_of = (
+            RunHooks(hooks, self._plain_function_of, self._judge).function_of if hooks else self._plain_function_of
+        )
+
+    def _judge(self, run: Run, result: Result) -> Result | None:
+        """Return the result that the engine will count for a run that ends now; None when it will count none."""
+        if run in self._given_up:
+            return None
+        if self._engine.clock() >= run.deadline:
+            return unhealthy(timed_out(run.check))
+        return None if run.expired else result
 
     def _start_task(self, run: Run, call: Callable[[], object], backend: Backend) -> None:
         name = f"asgi-health check {run.check.name}"

@@ -1,6 +1,8 @@
 """The background task that runs the checks on their schedule."""
 
+from collections.abc import Callable
 from math import inf
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -14,6 +16,9 @@ from .executor import BATCH, Executor
 from .first_results import FirstResults
 from .log import ProbeLog
 from .on_demand import OnDemand
+
+if TYPE_CHECKING:
+    from .run_hooks import ContextFactory
 
 RESTART_PAUSE = 1.0
 """Seconds until a runner that has ended starts again. The pause doubles while it keeps crashing."""
@@ -57,6 +62,10 @@ class Runner:
         self._stop_waits = False
         self._task = backend.spawn("asgi-health runner", lambda: self._supervise(backend, flag), self._task_ended)
         self._engine.notify()
+
+    def around_runs(self, factory: "ContextFactory") -> Callable[[], None]:
+        """Enter a context of `factory` around each run from now on; return a function that ends that."""
+        return self._executor.around_runs(factory)
 
     def on_beat(self) -> None:
         """Notice, between `start` and `stop`, what the task cannot: results that grow stale, and its own end.
