@@ -12,10 +12,12 @@ import pytest
 
 from ..servers.wire import ask
 from ..support.waiting import wait_until
-from .blocks import BLOCKS, ROOT
+from .blocks import BLOCKS, ROOT, blocks
 
 PROGRAMS = ("logging_app", "logging_structlog", "logging_loguru")
-SHOWN = [block.text for block in BLOCKS if (block.page, block.language) == ("logging.md", "text")]
+SHOWN = [
+    block.text for block in BLOCKS if (block.page, block.language) == ("logging.md", "text") and "HTTP" in block.text
+]
 PORT = re.compile(r"127\.0\.0\.1:\d+")
 ACCESS = re.compile(r'"[A-Z]+ /[^ ]* HTTP')
 
@@ -68,3 +70,19 @@ def test_the_page_shows_what_a_quiet_server_prints(number: int, program: str, tm
     log = printed(program, tmp_path)
     assert access_lines(log) == access_lines(SHOWN[number]) != [], log
     assert SHOWN[number].splitlines() == access_lines(SHOWN[number])
+
+
+@pytest.mark.processes
+def test_the_records_have_the_fields_that_the_page_shows() -> None:
+    (shown,) = blocks("json", "logging.md")
+    program = ROOT / "docs" / "examples" / "logging_json.py"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, str(program)], env=environment, capture_output=True, text=True, timeout=60.0, check=True
+    )
+    _, *lines = done.stdout.splitlines()  # the first one says that the checks run
+    assert [without_seconds(line) for line in lines] == [without_seconds(line) for line in shown.splitlines()]
+
+
+def without_seconds(line: str) -> str:
+    return re.sub(r"\d+\.\d+|\d+ failed", "n", line)

@@ -4,6 +4,7 @@ Other tests run them: the commands in tests/cli, the supervisors in tests/superv
 """
 
 import configparser
+import json
 import re
 import subprocess
 import tomllib
@@ -35,6 +36,10 @@ def is_ini(text: str) -> None:
     assert parser.sections()
 
 
+def is_json_lines(text: str) -> None:
+    assert all(isinstance(json.loads(line), dict) for line in text.splitlines())
+
+
 def is_toml(text: str) -> None:
     assert tomllib.loads(text)
 
@@ -53,6 +58,7 @@ FORMS: dict[str, Callable[[str], None]] = {
     "console": is_a_session,
     "dockerfile": is_a_dockerfile,
     "ini": is_ini,
+    "json": is_json_lines,
     "sh": is_shell,
     "text": is_shown,
     "toml": is_toml,

@@ -216,7 +216,7 @@ def test_a_failing_log_does_not_keep_a_signal_back(
     assert process.received == [signal.SIGTERM]
 
 
-def broken(*_: object) -> None:
+def broken(*_: object, **__: object) -> None:
     raise OSError("the disk of the log is full")
 
 

@@ -1,10 +1,14 @@
 """What the log says to operators: a line for each change, none for each run or probe."""
 
+import json
 import logging
 import re
+import sys
 
 import anyio
 import pytest
+import structlog
+from pythonjsonlogger.json import JsonFormatter
 
 from asgi_health import Check, Health, HealthMiddleware, degraded, unhealthy
 from asgi_health.health import engine_of
@@ -199,3 +203,82 @@ def test_the_message_of_a_check_is_one_line_without_control_characters(
     assert bool(traceback) == (how == "raises")
     assert (record.exc_info is None) == (how != "raises")
     assert (record.filename, record.funcName) == ("log.py", "log_check")
+
+
+def run_a_failure_and_a_recovery() -> None:
+    """Run an app whose check fails and recovers, in virtual time."""
+    works = True
+
+    async def database() -> bool:
+        return works
+
+    async def main() -> None:
+        nonlocal works
+        app = HealthMiddleware(plain_app, Health([Check("database", database)], clock=clock_of("asyncio")))
+        async with lifespan(app):
+            for works in (True, False, True):  # noqa: B007
+                await anyio.sleep(60.0)
+
+    run_virtual("asyncio", main)
+
+
+def test_the_records_of_a_check_and_of_a_probe_have_fields(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "asgi_health"):
+        run_a_failure_and_a_recovery()
+    names = ("check", "probe", "old", "new", "cause", "checks")
+    found = [{name: getattr(record, name) for name in names if hasattr(record, name)} for record in caplog.records[1:]]
+    assert found == [
+        {"check": "database", "old": "healthy", "new": "unhealthy"},
+        {"probe": "readiness", "old": "healthy", "new": "unhealthy", "cause": "check", "checks": ["database"]},
+        {"check": "database", "old": "unhealthy", "new": "healthy"},
+        {"probe": "readiness", "old": "unhealthy", "new": "healthy", "cause": "check", "checks": []},
+    ]
+    durations = [getattr(record, "duration", 0.0) for record in caplog.records[1:]]
+    assert all(30.0 < seconds < 80.0 for seconds in durations)
+
+
+def test_a_first_failure_has_no_duration_and_no_old_status(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        health = Health({"down": lambda: False})
+        await probe(HealthMiddleware(plain_app, health), "/readyz")
+
+    with caplog.at_level(logging.WARNING, "asgi_health"):
+        anyio.run(main)
+    (record,) = caplog.records
+    assert (record.__dict__["old"], record.__dict__["new"], record.__dict__["duration"]) == (None, "unhealthy", None)
+
+
+def test_structlog_and_a_json_formatter_render_the_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    by_structlog = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[structlog.stdlib.ExtraAdder()], processor=structlog.processors.JSONRenderer()
+    )
+    logger = logging.getLogger("asgi_health")
+    for formatter in (by_structlog, JsonFormatter()):
+        handler = logging.StreamHandler(sys.stdout)
+        handler.setFormatter(formatter)
+        logger.addHandler(handler)
+        try:
+            run_a_failure_and_a_recovery()
+        finally:
+            logger.removeHandler(handler)
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+        failed = next(line for line in lines if line.get("probe") == "readiness")
+        assert (failed["old"], failed["new"], failed["cause"], failed["checks"]) == (
+            "healthy",
+            "unhealthy",
+            "check",
+            ["database"],
+        )
+
+
+def test_a_log_that_names_a_field_in_its_format_and_one_that_does_not_both_work(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.INFO, "asgi_health"):
+        run_a_failure_and_a_recovery()
+    named = logging.Formatter("{levelname} {message} check={check}", style="{", defaults={"check": "-"})
+    plain = logging.Formatter("%(levelname)s %(message)s")
+    first, second, *_ = caplog.records[1:]
+    assert named.format(first).splitlines()[0].endswith("returned False check=database")
+    assert named.format(second) == "WARNING readiness fails check=-"
+    assert plain.format(second) == "WARNING readiness fails"

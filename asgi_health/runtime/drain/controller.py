@@ -13,6 +13,9 @@ from ..watchdog.monitor_thread import MonitorThread
 from .config import Drain
 from .sigterm import CannotHandle, SigtermHandler
 
+CAUSE = {"cause": "draining"}
+"""The field that records of a drain have in addition; see docs/logging.md."""
+
 
 class DrainController:
     """Drain as `Drain` describes it, from `arm` to `disarm`.
@@ -69,7 +72,7 @@ class DrainController:
     async def drain(self) -> None:
         """Begin to drain, and return when a signal would no longer be delayed."""
         self._engine.drain(self._engine.clock())
-        logger.info("draining: a request to the drain path came")
+        logger.info("draining: a request to the drain path came", extra=CAUSE)
         await anyio.sleep(max(0.0, self._delay_ends_at() - self._engine.clock()))
 
     def disarm(self) -> None:
@@ -121,7 +124,7 @@ class DrainController:
             due = now + min(remaining, PERIOD)
         if not self._logged:  # last: a failing log handler must not delay the signal
             self._logged = True
-            logger.info("SIGTERM: draining, the server gets the signal in %.1f s", max(0.0, remaining))
+            logger.info("SIGTERM: draining, the server gets the signal in %.1f s", max(0.0, remaining), extra=CAUSE)
         return due
 
     def on_wakeup(self, numbers: bytes) -> None:

@@ -42,7 +42,8 @@ class DrainFile:
         before, self._exists = self._exists, exists
         self._engine.set_temporary_drain(exists, self._engine.clock())
         if exists or before:  # logged last: a log handler may fail
-            logger.info("draining while %s exists" if exists else "the drain file %s is gone", self._file)
+            text = "draining while %s exists" if exists else "the drain file %s is gone"
+            logger.info(text, self._file, extra={"cause": "draining"})
 
     def _file_exists(self) -> bool:
         try:

@@ -57,7 +57,7 @@ class ProbeLog:
         elif transition.new is not Status.UNHEALTHY:
             if probe in self._failing_since:
                 seconds = at - self._failing_since.pop(probe)
-                extra = _fields(transition, duration=seconds)
+                extra = {**_fields(transition), "duration": round(seconds, 3)}
                 logger.info("%s passes again, after failing for %.1f s", probe.value, seconds, extra=extra)
         elif cause in ("check", "stale", "stalled") and transition.old is not Status.UNHEALTHY:
             self._failing_since[probe] = at
@@ -84,13 +84,16 @@ def log_check(transition: CheckTransition) -> None:
     elif transition.old is not None:
         failures = f" and {transition.failures} failed runs" if transition.failures else ""
         seconds = transition.at - transition.since
-        extra["duration"] = seconds
         logger.info("check %r is healthy again after %.1f s%s", name, seconds, failures, extra=extra)
 
 
-def _fields(transition: Transition, **more: object) -> dict[str, Any]:
-    """Return the fields that a record of `transition` has in addition, under the names of docs/logging.md."""
-    fields = {"old": _word(transition.old), "new": _word(transition.new), **more}
+def _fields(transition: Transition) -> dict[str, Any]:
+    """Return the fields that a record of `transition` has in addition, as docs/logging.md lists them."""
+    fields = {
+        "old": _word(transition.old),
+        "new": _word(transition.new),
+        "duration": None if transition.old is None else round(transition.at - transition.since, 3),
+    }
     if isinstance(transition, CheckTransition):
         return {"check": transition.name, **fields}
     return {"probe": transition.probe.value, "cause": transition.cause, "checks": list(transition.checks), **fields}

@@ -57,14 +57,14 @@ class StallDetector:
                     self._stacks = {began: stack}
             if late >= max(LOGGED_WHILE_BLOCKED_AFTER, self._slow) and self._logged_stall != began:
                 self._logged_stall = began
-                self._log(now, began, f"has been blocked for {late:.1f} s and still is")
+                self._log(now, began, late, "has been blocked for %.1f s and still is")
         while self._heartbeat.past_stalls:
             began, seconds = self._heartbeat.past_stalls.popleft()
             late = self._lateness(began, began + PERIOD + seconds)
             if late > self._slow:
                 self._on_stall(late)
                 if self._logged_stall != began:
-                    self._log(now, began, f"was blocked for {late:.1f} s")
+                    self._log(now, began, late, "was blocked for %.1f s")
         began = self._heartbeat.last_beat
         if began in self._stacks or self._started_at == inf:
             return now + PERIOD
@@ -73,7 +73,7 @@ class StallDetector:
     def _lateness(self, began: float, now: float) -> float:
         return now - max(began, self._started_at) - PERIOD
 
-    def _log(self, now: float, began: float, what: str) -> None:
+    def _log(self, now: float, began: float, seconds: float, text: str) -> None:
         if now < self._next_record_at:
             self._not_logged += 1
             return
@@ -81,16 +81,19 @@ class StallDetector:
         stack = self._stacks.get(began)
         more = f" ({self._not_logged} more since the last record)" if self._not_logged else ""
         self._not_logged = 0
+        what = text % seconds
+        extra = {"cause": "stalled", "duration": round(seconds, 3)}
         if stack:
             lines = "".join(format_list(stack[-MAX_FRAMES:])).rstrip()
-            logger.warning("the event loop %s by %s%s\n%s", what, culprit(stack), more, lines)
+            logger.warning("the event loop %s by %s%s\n%s", what, culprit(stack), more, lines, extra=extra)
         elif stack is None:
-            logger.warning("the event loop %s; the code that blocked it was not seen%s", what, more)
+            logger.warning("the event loop %s; the code that blocked it was not seen%s", what, more, extra=extra)
         else:
             logger.warning(
                 "the event loop %s, and not by Python: by C code that it called, or the whole process was paused%s",
                 what,
                 more,
+                extra=extra,
             )
 
 
