@@ -106,7 +106,8 @@ class Services:
             self._loop_services.start(detect_stalls=first)
         except (OSError, RuntimeError) as error:
             self._loop_services.stop()
-            engine.finish(lifespan)
+            if engine.finish(lifespan):
+                self._publisher.stop()
             raise CannotListen(f"the services of the event loop cannot start: {error}") from None
         return lifespan
 
