@@ -78,6 +78,8 @@ class Engine:
         with self._lock:
             if check.name in self._slots:
                 raise ValueError(f"check {check.name!r}: the name is taken; names are unique in a Health")
+            if now is not None:
+                self._pass_on_decay(now)
             slot = CheckSlot(check)
             slot.run = self._take_run_to_wait_for(check)
             self._slots[check.name] = slot
@@ -97,6 +99,8 @@ class Engine:
         with self._lock:
             if name not in self._slots:
                 raise KeyError(f"check {name!r}: there is no check of that name")
+            if now is not None:
+                self._pass_on_decay(now)
             slot = self._slots.pop(name)
             self._start_times.set(name, inf)
             self._deadlines.set(name, inf)
@@ -175,7 +179,7 @@ class Engine:
         """Pass on the transitions of the probes whose results have grown stale by `now`."""
         if now >= self._probe_transitions.next_decay:
             with self._lock:
-                self._pass_on(now)
+                self._pass_on_decay(now)
 
     @property
     def next_decay(self) -> float:
@@ -233,8 +237,10 @@ class Engine:
         Only the first call for a lifespan has an effect and returns True.
         """
         with self._lock:
+            self._pass_on_decay(now)
             if not self._lifecycle.start(lifespan, now):
                 return False
+            self._probe_transitions.restart(now)
             self._stalls = NO_STALLS
             self._stalled = frozenset()
             for slot in self._slots.values():
@@ -259,6 +265,7 @@ class Engine:
     def stop(self, now: float) -> None:
         """Enter the phase STOPPED: the checks end, and then the app shuts down."""
         with self._lock:
+            self._pass_on_decay(now)
             self._lifecycle.enter(Phase.STOPPED, now)
             self._probe_statuses.refresh_readiness()
             self._pass_on(now)
@@ -275,12 +282,14 @@ class Engine:
         """Make readiness unhealthy until a lifespan that follows a shutdown. May be called from a signal handler."""
         self._lifecycle.drain(now)
         with self._lock:
+            self._pass_on_decay(now)
             self._probe_statuses.refresh_readiness()
             self._pass_on(now)
 
     def set_temporary_drain(self, active: bool, now: float) -> None:
         """Make readiness unhealthy while `active` is the last value set: a drain file appears and disappears."""
         with self._lock:
+            self._pass_on_decay(now)
             self._lifecycle.set_temporary_drain(active, now)
             self._probe_statuses.refresh_readiness()
             self._pass_on(now)
@@ -292,6 +301,7 @@ class Engine:
         """
         with self._lock:
             if probes != self._stalled:
+                self._pass_on_decay(now)
                 self._stalled = probes
                 self._pass_on(now)
 
@@ -312,6 +322,7 @@ class Engine:
         """
         start: list[Run] = []
         with self._lock:
+            self._pass_on_decay(now)
             cancel, self._to_cancel = self._to_cancel, []
             for name in self._deadlines.pop(now):
                 slot = self._slots[name]
@@ -350,6 +361,7 @@ class Engine:
                 return
             if now >= run.deadline:
                 result, error = Result(Status.UNHEALTHY, _timed_out(run.check)), None
+            self._pass_on_decay(now)
             self._apply(slot, result, now, now - run.started, error)
             self._pass_on(now)
 
@@ -396,7 +408,8 @@ class Engine:
     def _forget(self, slot: CheckSlot, now: float) -> None:
         old, slot.state = slot.state, UNKNOWN
         if old.status is not None:
-            self._transitions.append(CheckTransition(slot.check.name, old.status, None, None, old.since, now, 0))
+            since = min(old.since, now)
+            self._transitions.append(CheckTransition(slot.check.name, old.status, None, None, since, now, 0))
 
     def _fail(self, slot: CheckSlot, run: Run, message: str, now: float) -> None:
         self._apply(slot, Result(Status.UNHEALTHY, message), now, now - run.started)
@@ -423,6 +436,11 @@ class Engine:
             return None
         self._left_behind.remove(runs[-1])
         return runs[-1]
+
+    def _pass_on_decay(self, now: float) -> None:
+        """Pass on what has grown stale by `now`. Called before each change, which would hide it."""
+        if now >= self._probe_transitions.next_decay:
+            self._pass_on(now)
 
     def _pass_on(self, now: float) -> None:
         """Pass on the transitions of checks, and then those of the probes that they have changed."""

@@ -1,7 +1,7 @@
 """Finds the changes of the probes' statuses, also those by age and by a blocked event loop, and keeps their order."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import cast
 
@@ -43,6 +43,11 @@ class ProbeTransitions:
         self.next_decay = min(status.valid_until for status in statuses.values())
         """When the next status gets worse because a result grows stale (monotonic seconds), infinity for never."""
 
+    def restart(self, now: float) -> None:
+        """Let the known statuses begin at `now` at the latest: a lifespan begins, whose clock may be that of its loop."""
+        for probe, known in self.known.items():
+            self.known[probe] = replace(known, since=min(known.since, now))
+
     def changes(
         self, statuses: Statuses, stalled: Collection[Probe], now: float, names_of: NamesOf
     ) -> list[ProbeTransition]:
@@ -63,7 +68,8 @@ class ProbeTransitions:
             known = self.known[probe]
             status, reason, began = _effective(present, probe in stalled, now)
             if status is not known.status or reason != known.reason:
-                at = now if began is None else max(known.since, min(began, now))
+                # Another thread may have been faster with a moment that it took later.
+                at = max(known.since, now if began is None else min(began, now))
                 worse = reason is not None and status >= known.status
                 cause = reason if reason is not None and worse else _ended(known.reason)
                 checks = () if reason is None else names_of(probe, status, reason, now)

@@ -165,6 +165,8 @@ class LoopServices:
             self._monitor.stop()
         if self._heartbeat is not None:
             self._heartbeat.stop()
+        if self._stalled_probes is not None:
+            self._stalled_probes.clear()
         if self._running_listener is not None:
             self._running_listener.stop()
         self._monitor = self._controller = self._drain_file = None
@@ -199,7 +201,7 @@ class LoopServices:
         if self._controller is not None:
             self._controller.on_beat()
         if self._stalled_probes is not None:
-            self._stalled_probes.on_beat()
+            self._stalled_probes.clear()
         self._on_beat()
 
     async def _respond(self, scope: MutableMapping[str, Any]) -> Answer:
