@@ -6,8 +6,6 @@ from random import random as uniform
 from time import monotonic
 from typing import TYPE_CHECKING, Self, Unpack
 
-from anyio import CancelScope
-
 from .asgi.paths import Paths
 from .asgi.router import HealthRouter
 from .asgi.types import Scope
@@ -191,9 +189,7 @@ class Health:
             try:
                 yield self
             finally:
-                # Shielded from the cancellation of a surrounding scope, which may be why the block ends: it is bounded.
-                with CancelScope(shield=True):
-                    await services.stop_checks(lifespan)
+                await services.stop_checks(lifespan)
         finally:
             services.close(lifespan)
 

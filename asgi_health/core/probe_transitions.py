@@ -44,7 +44,7 @@ class ProbeTransitions:
         """When the next status gets worse because a result grows stale (monotonic seconds), infinity for never."""
 
     def restart(self, now: float) -> None:
-        """Let the known statuses begin at `now` at the latest: a lifespan begins, whose clock may be that of its loop."""
+        """Let the known statuses begin at `now` at the latest: a lifespan begins, perhaps on a clock of its loop."""
         for probe, known in self.known.items():
             self.known[probe] = replace(known, since=min(known.since, now))
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import anyio
+
 from ..core.engine import Engine
 from ..core.lifecycle import Phase
 from ..core.logger import logger
@@ -134,8 +136,10 @@ class Services:
             engine.stop(engine.clock())
         self._loop_services.disarm()
         if first:
-            await self.runner.stop()
-            await self._publisher.flush()
+            # The cancellation of a scope around a running() block may be why it ends. Each of the two is bounded.
+            with anyio.CancelScope(shield=True):
+                await self.runner.stop()
+                await self._publisher.flush()
 
     def close(self, lifespan: object) -> None:
         """End the lifespan, for whatever reason, without waiting.

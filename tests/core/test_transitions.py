@@ -281,16 +281,16 @@ def test_a_result_ends_the_decay() -> None:
 
 
 CHANGES: dict[str, Callable[[Engine, Run], object]] = {
-    "result": lambda engine, run: engine.record(run, healthy(), 20.0),
-    "failure": lambda engine, run: engine.record(run, unhealthy("down"), 20.0),
-    "schedule": lambda engine, run: engine.due(20.0),
-    "drain": lambda engine, run: engine.drain(20.0),
-    "drain file": lambda engine, run: engine.set_temporary_drain(True, 20.0),
-    "stall": lambda engine, run: engine.set_stalled(frozenset({Probe.READINESS}), 20.0),
-    "added check": lambda engine, run: engine.add(check("new"), 20.0),
-    "removed check": lambda engine, run: engine.remove("a", 20.0),
-    "stop": lambda engine, run: engine.stop(20.0),
-    "second lifespan": lambda engine, run: engine.start(object(), 20.0),
+    "result": lambda engine, run: engine.record(run, healthy(), 8.5),
+    "failure": lambda engine, run: engine.record(run, unhealthy("down"), 8.5),
+    "schedule": lambda engine, run: engine.due(8.5),
+    "drain": lambda engine, run: engine.drain(8.5),
+    "drain file": lambda engine, run: engine.set_temporary_drain(True, 8.5),
+    "stall": lambda engine, run: engine.set_stalled(frozenset({Probe.READINESS}), 8.5),
+    "added check": lambda engine, run: engine.add(check("new"), 8.5),
+    "removed check": lambda engine, run: engine.remove("a", 8.5),
+    "stop": lambda engine, run: engine.stop(8.5),
+    "second lifespan": lambda engine, run: engine.start(object(), 8.5),
 }
 
 
@@ -299,7 +299,7 @@ def test_no_change_hides_a_decay_before_it(change: str) -> None:
     """A blocked loop notices neither the decay nor the change before it runs again."""
     engine = serving_engine(check("a", interval=2.0, timeout=1.0, max_age=8.0))
     run_check(engine, healthy(), 0.0)
-    run = start_run(engine, 3.0)
+    run = start_run(engine, 7.75)
     received: list[Transition] = []
     engine.on_transition(received.append)
     CHANGES[change](engine, run)

@@ -39,8 +39,6 @@ class StalledProbes:
         """Look at the loop, and return when to call again (seconds of `time.monotonic`)."""
         heartbeat = self._heartbeat
         first_look = min(FIRST_LOOK, self._listener.stall_ready)
-        if not heartbeat.alive:
-            return now + PERIOD
         if heartbeat.lateness(now) < first_look:
             return heartbeat.last_beat + PERIOD + first_look
         # With the lock: the loop may beat at this very moment, and what it sets must be the last.
