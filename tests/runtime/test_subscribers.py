@@ -21,6 +21,7 @@ from asgi_health import (
     HealthMiddleware,
     Listener,
     Probe,
+    ProbeTransition,
     Status,
     Subscription,
     Transition,
@@ -432,6 +433,31 @@ def test_an_app_that_cancels_every_task_does_not_end_the_delivery() -> None:
     assert words(received)[-2:] == ["ready healthy-unhealthy draining", "ready unhealthy-unhealthy stopped"]
 
 
+def test_a_flood_while_the_loop_is_blocked_wakes_an_async_subscriber_once() -> None:
+    """Each waking would wait in the loop until it runs again: 200,000 of them take 50 MB."""
+
+    async def ignore(_: Transition) -> None:
+        return None
+
+    health = Health()
+    health.subscribe(ignore)
+
+    async def main() -> None:
+        async with lifespan(app_with(health)):
+            await anyio.sleep(0.01)  # what the start has scheduled is done
+            thread = threading.Thread(target=flood)
+            thread.start()
+            thread.join()  # blocks the loop
+            ready = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]
+            assert len(ready) < 10
+
+    def flood() -> None:
+        for n in range(100):
+            engine_of(health).set_temporary_drain(n % 2 == 0, float(n))
+
+    run("asyncio", main)
+
+
 def test_a_flood_of_transitions_is_bounded_and_the_newest_are_kept(loop: str, kind: str) -> None:
     health = Health()
     received: list[Transition] = []
@@ -626,6 +652,42 @@ def test_a_stall_is_delivered_while_it_lasts(loop: str) -> None:
             wait_until(lambda: "ready healthy-unhealthy stalled" in words(received), "the stall is delivered")
         wait_until(lambda: "ready unhealthy-healthy stalled" in words(received), "its end is delivered")
     assert words(received)[:2] == ["ready healthy-unhealthy stalled", "ready unhealthy-healthy stalled"]
+
+
+def test_a_stall_in_which_the_lifespan_crashes_ends() -> None:
+    """The app serves on without one, and nothing of its loop watches the former stall."""
+    received: list[Transition] = []
+    stalled = threading.Event()
+    health = Health()
+
+    def receive(transition: Transition) -> None:
+        received.append(transition)
+        if isinstance(transition, ProbeTransition) and transition.cause == "stalled":
+            stalled.set()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        stalled.wait(30.0)
+        raise RuntimeError("the lifespan crashes")
+
+    async def first_event() -> dict[str, str]:
+        return {"type": "lifespan.startup"}
+
+    async def ignore(_: Any) -> None:
+        return None
+
+    async def main() -> None:
+        scope = {"type": "lifespan", "asgi": {"version": "3.0"}}
+        with pytest.raises(RuntimeError):
+            await HealthMiddleware(app, health, listener=Listener("127.0.0.1:0", stall_ready=0.1))(
+                scope, first_event, ignore
+            )
+
+    subscription = health.subscribe(receive)
+    run("asyncio", main)
+    wait_until(lambda: subscription.statistics().waiting == 0, "everything is delivered")
+    assert words(received)[-2:] == ["ready healthy-unhealthy stalled", "ready unhealthy-healthy stalled"]
 
 
 def test_a_result_that_grows_stale_while_the_loop_is_blocked_is_delivered_then() -> None:
