@@ -444,13 +444,17 @@ class Engine:
 
     def _pass_on(self, now: float) -> None:
         """Pass on the transitions of checks, and then those of the probes that they have changed."""
+        probes = self._probe_transitions
+        # Almost every run of a check ends here: its result has changed no status, and none has grown stale.
+        if not self._transitions and probes.are_known(self._probe_statuses.current, self._stalled, now):
+            return
         # A signal handler may start a drain at any point of this, in this very thread. Its own call returns at once and
         # leaves its transitions to the interrupted one, so that every callback receives them in the same order.
         while not self._passing_on:
             self._passing_on = True
             statuses = self._probe_statuses.current
             try:
-                changes = self._probe_transitions.changes(statuses, self._stalled, now, self._probe_statuses.names)
+                changes = probes.changes(statuses, self._stalled, now, self._probe_statuses.names)
                 self._transitions.extend(changes)
                 while self._transitions:
                     transition = self._transitions.popleft()

@@ -48,6 +48,10 @@ class ProbeTransitions:
         for probe, known in self.known.items():
             self.known[probe] = replace(known, since=min(known.since, now))
 
+    def are_known(self, statuses: Statuses, stalled: Collection[Probe], now: float) -> bool:
+        """Return whether `changes` with the same arguments would certainly return nothing."""
+        return self._seen[0] is statuses and self._seen[1] is stalled and now < self.next_decay
+
     def changes(
         self, statuses: Statuses, stalled: Collection[Probe], now: float, names_of: NamesOf
     ) -> list[ProbeTransition]:
@@ -59,9 +63,6 @@ class ProbeTransitions:
             now: The present moment (monotonic seconds).
             names_of: Names the checks behind a status.
         """
-        # Almost every run of a check ends here: its result has changed no status, and none has grown stale.
-        if self._seen[0] is statuses and self._seen[1] is stalled and now < self.next_decay:
-            return []
         found: list[ProbeTransition] = []
         next_decay = inf
         for probe, present in statuses.items():

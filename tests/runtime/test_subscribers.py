@@ -684,10 +684,10 @@ def test_a_stall_in_which_the_lifespan_crashes_ends() -> None:
                 scope, first_event, ignore
             )
 
-    subscription = health.subscribe(receive)
+    health.subscribe(receive)
     run("asyncio", main)
-    wait_until(lambda: subscription.statistics().waiting == 0, "everything is delivered")
-    assert words(received)[-2:] == ["ready healthy-unhealthy stalled", "ready unhealthy-healthy stalled"]
+    assert "ready healthy-unhealthy stalled" in words(received)
+    assert engine_of(health).known(Probe.READINESS).status is H  # delivered with the next request
 
 
 def test_a_result_that_grows_stale_while_the_loop_is_blocked_is_delivered_then() -> None:

@@ -88,7 +88,7 @@ class TaskDelivery:
         over = backend.flag()
         outcome: list[BaseException | None] = []
         main = partial(_call, self._queue.callback, transition, outcome)
-        call = self._call = backend.spawn(self._name, main, over.set)
+        call = self._call = backend.spawn(self._name, main, over.set, hidden=True)
         await over.wait(self._queue.timeout)
         if call.alive() and not outcome:
             self._queue.timed_out()
