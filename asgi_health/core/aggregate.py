@@ -102,11 +102,10 @@ class Aggregate:
                 self._counts[old] -= 1
             self._counts[new] += 1
             self._contributions[check.name] = new
-        for status, names in self._without_result.items():
-            if new is status and state.time is None:
-                names.add(check.name)
-            else:
-                names.discard(check.name)
+        for names in self._without_result.values():
+            names.discard(check.name)
+        if state.time is None and new is not Status.HEALTHY:
+            self._without_result[new].add(check.name)
         if self._probe is not Probe.STARTUP:  # a pass of a startup check never grows stale
             worse = worst_when_unknown(self._probe, check)
             self._decays[worse].set(check.name, stale_at(check, state) if new < worse else inf)

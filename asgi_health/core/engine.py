@@ -85,6 +85,8 @@ class Engine:
         with self._lock:
             if check.name in self._slots:
                 raise ValueError(f"check {check.name!r}: the name is taken; names are unique in a Health")
+            if now is not None:
+                self._pass_on_decay(now)
             slot = CheckSlot(check)
             slot.run = self._take_run_to_wait_for(check)
             self._slots[check.name] = slot
@@ -102,10 +104,10 @@ class Engine:
         again and again does not accumulate threads.
         """
         with self._lock:
-            if now is not None:
-                self.pass_on_decay(now)
             if name not in self._slots:
                 raise KeyError(f"check {name!r}: there is no check of that name")
+            if now is not None:
+                self._pass_on_decay(now)
             slot = self._slots.pop(name)
             self._start_times.set(name, inf)
             self._deadlines.set(name, inf)
@@ -191,13 +193,10 @@ class Engine:
             self._probe_statuses.on_change(callback)
 
     def pass_on_decay(self, now: float) -> None:
-        """Pass on the transitions of the probes whose results have grown stale by `now`.
-
-        Before every other change: a result that comes late ends a decay, which has happened all the same.
-        """
+        """Pass on the transitions of the probes whose results have grown stale by `now`."""
         if now >= self._probe_transitions.next_decay:
             with self._lock:
-                self._pass_on(now)
+                self._pass_on_decay(now)
 
     @property
     def next_decay(self) -> float:
@@ -259,9 +258,10 @@ class Engine:
         Only the first call for a lifespan has an effect and returns True.
         """
         with self._lock:
-            self.pass_on_decay(now)
+            self._pass_on_decay(now)
             if not self._lifecycle.start(lifespan, now):
                 return False
+            self._probe_transitions.restart(now)
             self._stalls = NO_STALLS
             self._stalled = frozenset()
             for probe_history in self._probe_histories.values():
@@ -291,7 +291,7 @@ class Engine:
     def stop(self, now: float) -> None:
         """Enter the phase STOPPED: the checks end, and then the app shuts down."""
         with self._lock:
-            self.pass_on_decay(now)
+            self._pass_on_decay(now)
             self._lifecycle.enter(Phase.STOPPED, now)
             self._probe_statuses.refresh_readiness()
             self._pass_on(now)
@@ -312,14 +312,14 @@ class Engine:
         """Make readiness unhealthy until a lifespan that follows a shutdown. May be called from a signal handler."""
         self._lifecycle.drain(now)
         with self._lock:
-            self.pass_on_decay(now)
+            self._pass_on_decay(now)
             self._probe_statuses.refresh_readiness()
             self._pass_on(now)
 
     def set_temporary_drain(self, active: bool, now: float) -> None:
         """Make readiness unhealthy while `active` is the last value set: a drain file appears and disappears."""
         with self._lock:
-            self.pass_on_decay(now)
+            self._pass_on_decay(now)
             self._lifecycle.set_temporary_drain(active, now)
             self._probe_statuses.refresh_readiness()
             self._pass_on(now)
@@ -330,8 +330,8 @@ class Engine:
         The statuses stay as they are: only the listener can answer while the loop is blocked, and it adds the stall.
         """
         with self._lock:
-            self.pass_on_decay(now)
             if probes != self._stalled:
+                self._pass_on_decay(now)
                 self._stalled = probes
                 self._pass_on(now)
 
@@ -358,7 +358,7 @@ class Engine:
         """
         start: list[Run] = []
         with self._lock:
-            self.pass_on_decay(now)
+            self._pass_on_decay(now)
             cancel, self._to_cancel = self._to_cancel, []
             for name in self._deadlines.pop(now):
                 slot = self._slots[name]
@@ -387,7 +387,6 @@ class Engine:
         # Without the lock, because it reads texts of exceptions, which are code of the app.
         failure = categorize(result.message, error) if result.status is Status.UNHEALTHY else None
         with self._lock:
-            self.pass_on_decay(now)
             slot = self._finish_run(run)
             if slot is None:
                 return
@@ -400,6 +399,7 @@ class Engine:
                 return
             if now >= run.deadline:
                 result, error, failure = Result(Status.UNHEALTHY, timed_out(run.check)), None, "timeout"
+            self._pass_on_decay(now)
             self._apply(slot, result, now, now - run.started, failure, error)
             self._pass_on(now)
 
@@ -455,7 +455,8 @@ class Engine:
     def _forget(self, slot: CheckSlot, now: float) -> None:
         old, slot.state = slot.state, UNKNOWN
         if old.status is not None:
-            self._transitions.append(CheckTransition(slot.check.name, old.status, None, None, old.since, now, 0))
+            since = min(old.since, now)
+            self._transitions.append(CheckTransition(slot.check.name, old.status, None, None, since, now, 0))
 
     def _fail(self, slot: CheckSlot, run: Run, failure: Category, message: str, now: float) -> None:
         self._apply(slot, Result(Status.UNHEALTHY, message), now, now - run.started, failure)
@@ -483,15 +484,24 @@ class Engine:
         self._left_behind.remove(runs[-1])
         return runs[-1]
 
+    def _pass_on_decay(self, now: float) -> None:
+        """Pass on what has grown stale by `now`. Called before each change, which would hide it."""
+        if now >= self._probe_transitions.next_decay:
+            self._pass_on(now)
+
     def _pass_on(self, now: float) -> None:
         """Pass on the transitions of checks, and then those of the probes that they have changed."""
+        probes = self._probe_transitions
+        # Almost every run of a check ends here: its result has changed no status, and none has grown stale.
+        if not self._transitions and probes.are_known(self._probe_statuses.current, self._stalled, now):
+            return
         # A signal handler may start a drain at any point of this, in this very thread. Its own call returns at once and
         # leaves its transitions to the interrupted one, so that every callback receives them in the same order.
         while not self._passing_on:
             self._passing_on = True
             statuses = self._probe_statuses.current
             try:
-                changes = self._probe_transitions.changes(statuses, self._stalled, now, self._probe_statuses.names)
+                changes = probes.changes(statuses, self._stalled, now, self._probe_statuses.names)
                 for change in changes:
                     self._probe_histories[change.probe].record(change)
                 self._transitions.extend(changes)

@@ -1,7 +1,7 @@
 """Finds the changes of the probes' statuses, also those by age and by a blocked event loop, and keeps their order."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import cast
 
@@ -45,6 +45,15 @@ class ProbeTransitions:
         self.next_decay = min(status.valid_until for status in statuses.values())
         """When the next status gets worse because a result grows stale (monotonic seconds), infinity for never."""
 
+    def restart(self, now: float) -> None:
+        """Let the known statuses begin at `now` at the latest: a lifespan begins, perhaps on a clock of its loop."""
+        for probe, known in self.known.items():
+            self.known[probe] = replace(known, since=min(known.since, now))
+
+    def are_known(self, statuses: Statuses, stalled: Collection[Probe], now: float) -> bool:
+        """Return whether `changes` with the same arguments would certainly return nothing."""
+        return self._seen[0] is statuses and self._seen[1] is stalled and now < self.next_decay
+
     def changes(
         self, statuses: Statuses, stalled: Collection[Probe], now: float, names_of: NamesOf
     ) -> list[ProbeTransition]:
@@ -56,17 +65,15 @@ class ProbeTransitions:
             now: The present moment (monotonic seconds).
             names_of: Names the checks behind a status.
         """
-        # Almost every run of a check ends here: its result has changed no status, and none has grown stale.
-        if self._seen[0] is statuses and self._seen[1] is stalled and now < self.next_decay:
-            return []
         found: list[ProbeTransition] = []
         next_decay = inf
         for probe, present in statuses.items():
             known = self.known[probe]
             status, reason, began = _effective(present, probe in stalled, now)
             if status is not known.status or reason != known.reason:
-                # A decay may have been found late. What gets better does so now, even where less has decayed before.
-                at = max(known.since, min(began, now)) if began is not None and status > known.status else now
+                # A decay may be found late. What gets better does so now, even where something else has decayed before.
+                at = min(began, now) if began is not None and status > known.status else now
+                at = max(at, known.since)  # another thread may have been faster with a moment that it took later
                 worse = reason is not None and status >= known.status
                 cause = reason if reason is not None and worse else _ended(known.reason)
                 checks = () if reason is None else names_of(probe, status, reason, now)

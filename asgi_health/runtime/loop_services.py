@@ -172,6 +172,8 @@ class LoopServices:
         if self._heartbeat is not None:
             self._heartbeat.stop()
             self._figures.heartbeat_stopped(self._heartbeat)
+        if self._stalled_probes is not None:
+            self._stalled_probes.clear()
         if self._running_listener is not None:
             self._running_listener.stop()
             self._figures.listener_stopped(self._running_listener)
@@ -207,7 +209,7 @@ class LoopServices:
         if self._controller is not None:
             self._controller.on_beat()
         if self._stalled_probes is not None:
-            self._stalled_probes.on_beat()
+            self._stalled_probes.clear()
         self._on_beat()
 
     async def _respond(self, scope: MutableMapping[str, Any]) -> Answer:

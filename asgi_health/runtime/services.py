@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import anyio
+
 from ..core.engine import Engine
 from ..core.lifecycle import Phase
 from ..core.logger import logger
@@ -107,7 +109,8 @@ class Services:
             self._loop_services.start(detect_stalls=first)
         except (OSError, RuntimeError) as error:
             self._loop_services.stop()
-            engine.finish(lifespan)
+            if engine.finish(lifespan):
+                self._publisher.stop()
             raise CannotListen(f"the services of the event loop cannot start: {error}") from None
         return lifespan
 
@@ -134,8 +137,10 @@ class Services:
             engine.stop(engine.clock())
         self._loop_services.disarm()
         if first:
-            await self.runner.stop()
-            await self._publisher.flush()
+            # The cancellation of a scope around a running() block may be why it ends. Each of the two is bounded.
+            with anyio.CancelScope(shield=True):
+                await self.runner.stop()
+                await self._publisher.flush()
 
     def close(self, lifespan: object) -> None:
         """End the lifespan, for whatever reason, without waiting.

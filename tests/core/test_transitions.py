@@ -18,6 +18,7 @@ from asgi_health import (
     unhealthy,
 )
 from asgi_health.core.engine import Engine
+from asgi_health.core.schedule import Run
 
 from ..support.core_cases import (
     LIFESPAN,
@@ -303,6 +304,62 @@ def test_a_decay_that_another_change_finds_is_not_lost(change: Callable[[Engine]
     change(engine)
     assert (received[0].new, received[0].cause, received[0].at) == (U, "stale", 8.0)
     assert {each.at for each in received[1:]} == {100.0}
+
+
+CHANGES: dict[str, Callable[[Engine, Run], object]] = {
+    "result": lambda engine, run: engine.record(run, healthy(), 8.5),
+    "failure": lambda engine, run: engine.record(run, unhealthy("down"), 8.5),
+    "schedule": lambda engine, run: engine.due(8.5),
+    "drain": lambda engine, run: engine.drain(8.5),
+    "drain file": lambda engine, run: engine.set_temporary_drain(True, 8.5),
+    "stall": lambda engine, run: engine.set_stalled(frozenset({Probe.READINESS}), 8.5),
+    "added check": lambda engine, run: engine.add(check("new"), 8.5),
+    "removed check": lambda engine, run: engine.remove("a", 8.5),
+    "stop": lambda engine, run: engine.stop(8.5),
+    "second lifespan": lambda engine, run: engine.start(object(), 8.5),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_no_change_hides_a_decay_before_it(change: str) -> None:
+    """A blocked loop notices neither the decay nor the change before it runs again."""
+    engine = serving_engine(check("a", interval=2.0, timeout=1.0, max_age=8.0))
+    run_check(engine, healthy(), 0.0)
+    run = start_run(engine, 7.75)
+    received: list[Transition] = []
+    engine.on_transition(received.append)
+    CHANGES[change](engine, run)
+    assert received[:2] == [
+        ProbeTransition(Probe.READINESS, H, U, "stale", ("a",), 0.0, 8.0),
+        ProbeTransition(Probe.HEALTH, H, U, "stale", ("a",), 0.0, 8.0),
+    ]
+
+
+# -- in time
+
+
+def test_a_moment_that_another_thread_has_overtaken_does_not_go_back() -> None:
+    """Each thread reads the clock before it waits for the lock."""
+    engine = serving_engine()
+    received = of_probe(engine)
+    engine.set_temporary_drain(True, 5.0)
+    engine.set_temporary_drain(False, 4.0)
+    engine.drain(3.0)
+    assert [(each.since, each.at) for each in received] == [(0.0, 5.0), (5.0, 5.0), (5.0, 5.0)]
+
+
+def test_a_lifespan_on_a_clock_that_begins_again_has_the_times_of_that_clock() -> None:
+    engine = serving_engine(check())
+    run_check(engine, healthy(), 1000.0)
+    engine.stop(2000.0)
+    engine.finish(LIFESPAN)
+    received: list[Transition] = []
+    engine.on_transition(received.append)
+    engine.start(LIFESPAN, 1.0)
+    engine.serve(2.0)
+    run_check(engine, healthy(), 3.0)
+    assert {each.at for each in received} == {1.0, 2.0, 3.0}
+    assert all(each.since <= each.at for each in received)
 
 
 # -- by a blocked event loop

@@ -97,7 +97,7 @@ def test_an_error_of_the_file_system_changes_nothing(
 def test_a_failing_log_neither_prevents_a_drain_nor_ends_the_thread(
     app: DrainedApp, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise OSError("the disk of the log is full")
 
     monkeypatch.setattr(logger, "info", broken)

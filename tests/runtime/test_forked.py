@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection
 
 import pytest
 
-from asgi_health import Drain, Health
+from asgi_health import Drain, Health, ProbeTransition, Transition
 
 
 def sleep(up: Connection) -> None:
@@ -34,3 +34,36 @@ def test_a_forked_child_ends_at_sigterm() -> None:
             return code
 
     assert asyncio.run(main()) == -signal.SIGTERM
+
+
+@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("kind", ["plain", "async"])
+def test_a_forked_child_that_runs_the_health_delivers_to_its_subscribers(kind: str) -> None:
+    """It has a copy of the threads' and the tasks' objects, which look alive and are not."""
+    health = Health()
+    received: list[Transition] = []
+
+    async def receive(transition: Transition) -> None:
+        received.append(transition)
+
+    async def run() -> None:
+        async with health.running():
+            pass
+
+    def child(up: Connection) -> None:
+        received.clear()
+        asyncio.run(run())
+        up.send([each.cause for each in received if isinstance(each, ProbeTransition)][-1])
+
+    async def main() -> str:
+        async with health.running():
+            fork = multiprocessing.get_context("fork")
+            here, there = fork.Pipe()
+            process = fork.Process(target=child, args=(there,))
+            process.start()
+            cause: str = await asyncio.to_thread(here.recv)
+            process.join()
+            return cause
+
+    health.subscribe(receive if kind == "async" else received.append)
+    assert asyncio.run(main()) == "stopped"

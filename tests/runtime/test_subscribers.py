@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from textwrap import dedent
 from typing import Any
@@ -20,6 +21,7 @@ from asgi_health import (
     HealthMiddleware,
     Listener,
     Probe,
+    ProbeTransition,
     Status,
     Subscription,
     Transition,
@@ -29,6 +31,7 @@ from asgi_health.testing import lifespan, probe, settled
 from tests.apps import plain_app
 
 from ..support.app_thread import LOOPS, Blocked, our_threads, running_app
+from ..support.virtual_time import BACKENDS, clock_of, run_virtual
 from ..support.waiting import wait_until, wait_until_async
 
 H, U = Status.HEALTHY, Status.UNHEALTHY
@@ -51,6 +54,30 @@ def no_thread_is_left() -> Iterator[None]:
     before = our_threads()
     yield
     wait_until(lambda: our_threads() <= before, "the threads of the subscribers have ended")
+
+
+@pytest.fixture
+def many_switches() -> Iterator[None]:
+    """Threads are interrupted at almost every instruction."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def in_threads(job: Callable[[], object], count: int) -> None:
+    """Call `job` in `count` threads that begin together."""
+    gate = threading.Barrier(count)
+
+    def work() -> None:
+        gate.wait()
+        job()
+
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def run(loop: str, main: Callable[[], Any]) -> None:
@@ -270,7 +297,9 @@ def test_a_subscriber_that_hangs_delays_nothing_and_loses_its_oldest_transitions
     run(loop, main)
     statistics = hanging.statistics()
     gate.set()
-    assert (statistics.delivered, statistics.dropped) == (0, len(received) - 3)
+    cancelled = 1 if kind == "async" else 0  # the call in progress, at the end
+    assert (statistics.delivered, statistics.failed) == (cancelled, cancelled)
+    assert (statistics.dropped, statistics.waiting) == (len(received) - 3, 3 - cancelled)
 
 
 def test_an_async_subscriber_that_is_late_is_cancelled_and_is_called_again(
@@ -404,6 +433,31 @@ def test_an_app_that_cancels_every_task_does_not_end_the_delivery() -> None:
     assert words(received)[-2:] == ["ready healthy-unhealthy draining", "ready unhealthy-unhealthy stopped"]
 
 
+def test_a_flood_while_the_loop_is_blocked_wakes_an_async_subscriber_once() -> None:
+    """Each waking would wait in the loop until it runs again: 200,000 of them take 50 MB."""
+
+    async def ignore(_: Transition) -> None:
+        return None
+
+    health = Health()
+    health.subscribe(ignore)
+
+    async def main() -> None:
+        async with lifespan(app_with(health)):
+            await anyio.sleep(0.01)  # what the start has scheduled is done
+            thread = threading.Thread(target=flood)
+            thread.start()
+            thread.join()  # blocks the loop
+            ready = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]
+            assert len(ready) < 10
+
+    def flood() -> None:
+        for n in range(100):
+            engine_of(health).set_temporary_drain(n % 2 == 0, float(n))
+
+    run("asyncio", main)
+
+
 def test_a_flood_of_transitions_is_bounded_and_the_newest_are_kept(loop: str, kind: str) -> None:
     health = Health()
     received: list[Transition] = []
@@ -432,7 +486,160 @@ def test_a_flood_of_transitions_is_bounded_and_the_newest_are_kept(loop: str, ki
     assert words(received)[-1] == "ready healthy-unhealthy stopped"
 
 
+# -- subscribing and cancelling
+
+
+def test_subscriptions_from_many_threads_are_all_kept_and_all_cancelled(many_switches: None) -> None:
+    health = Health()
+    called: list[Transition] = []
+    subscriptions: list[Subscription] = []
+
+    def subscribe() -> None:
+        subscriptions.extend([health.subscribe(callback_of("async", called.append)) for _ in range(100)])
+
+    def cancel() -> None:
+        for _ in range(100):
+            subscriptions.pop().cancel()
+
+    async def main() -> None:
+        async with lifespan(app_with(health)):
+            pass
+
+    in_threads(subscribe, 8)
+    in_threads(cancel, 8)
+    run("asyncio", main)
+    assert called == [], "none is called after its cancellation"
+    in_threads(subscribe, 8)
+    run("asyncio", main)
+    assert all(each.statistics().delivered for each in subscriptions), "each is called"
+
+
+def test_a_transition_on_its_way_to_a_subscription_that_is_cancelled_is_not_delivered(kind: str) -> None:
+    health = Health()
+    received: list[Transition] = []
+    subscription = health.subscribe(callback_of(kind, received.append))
+    # Called between the two steps of a delivery: another subscription, of the engine itself, cancels this one.
+    waiting = subscription.queue
+    original = waiting.put
+
+    def cancel_first(transition: Transition) -> None:
+        subscription.cancel()
+        original(transition)
+
+    waiting.put = cancel_first  # type: ignore[method-assign]
+
+    async def main() -> None:
+        async with lifespan(app_with(health)):
+            await anyio.sleep(0.01)
+
+    run("asyncio", main)
+    assert received == []
+
+
+def test_a_plain_subscriber_that_comes_while_the_loop_is_blocked_is_called_at_once() -> None:
+    received: list[Transition] = []
+    health = Health()
+    with running_app(app_with(health)) as portal, Blocked(portal):
+        health.subscribe(received.append)
+        health.drain()
+        wait_until(lambda: words(received) == ["ready healthy-unhealthy draining"], "it is called")
+
+
+@pytest.mark.parametrize("starts", [False, True], ids=["unused", "used"])
+def test_a_health_to_which_its_subscriber_refers_is_collected(starts: bool, kind: str) -> None:
+    reference = weakref.ref(subscribed_health(kind, starts))
+    wait_until(lambda: not our_threads(), "its thread has ended")
+    gc.collect()
+    assert reference() is None
+
+
+def subscribed_health(kind: str, starts: bool) -> Health:
+    health = Health()
+    health.subscribe(callback_of(kind, lambda _: health.report()))
+
+    async def main() -> None:
+        async with lifespan(app_with(health)):
+            pass
+
+    if starts:
+        run("asyncio", main)
+    return health
+
+
+def test_a_second_loop_is_served_although_the_first_is_not_closed(kind: str) -> None:
+    """Each request has a loop of its own, and there is no lifespan: adapters of serverless platforms do this."""
+    received: list[Transition] = []
+
+    async def passes() -> None:
+        return None
+
+    health = Health({"a": passes})
+    subscription = health.subscribe(callback_of(kind, received.append))
+    app = app_with(health)
+    loops = [asyncio.new_event_loop() for _ in range(2)]
+
+    async def request() -> None:
+        assert (await probe(app, "/readyz?format=text")).status == 200
+
+    async def request_and_drain() -> None:
+        await request()
+        health.drain()
+        await wait_until_async(lambda: subscription.statistics().waiting == 0, "everything is delivered")
+
+    loops[0].run_until_complete(request())
+    loops[1].run_until_complete(request_and_drain())
+    assert words(received)[-1] == "ready healthy-unhealthy draining"
+    subscription.cancel()
+    for loop in loops:
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+
 # -- the blocked loop, and the end of the process
+
+
+def test_the_last_transitions_are_delivered_where_a_scope_around_the_block_is_cancelled(loop: str, kind: str) -> None:
+    received: list[Transition] = []
+
+    async def receive(transition: Transition) -> None:
+        await anyio.sleep(0.001)
+        received.append(transition)
+
+    health = Health()
+    health.subscribe(receive if kind == "async" else received.append)
+
+    async def main() -> None:
+        with anyio.CancelScope() as scope:
+            async with health.running():
+                scope.cancel()
+                await anyio.sleep_forever()
+
+    run(loop, main)
+    assert words(received)[-1] == "ready healthy-unhealthy stopped"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_last_second_is_one_of_the_loop(backend: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Real seconds would be days of a loop whose time is virtual."""
+    clock = clock_of(backend)
+    health = Health(clock=clock)
+
+    async def hang(_: Transition) -> None:
+        await anyio.sleep_forever()
+
+    health.subscribe(hang)
+
+    async def main() -> float:
+        async with lifespan(app_with(health, slow_loop=0)):
+            before = clock()
+        return clock() - before
+
+    with caplog.at_level(logging.WARNING, "asgi_health"):
+        assert run_virtual(backend, main) == pytest.approx(1.0)
+    assert [record.getMessage() for record in caplog.records] == [
+        "subscriber test_the_last_second_is_one_of_the_loop.<locals>.hang has 5 transitions left at the end, which"
+        " waits for it no longer than 1 s"
+    ]
 
 
 def test_a_stall_is_delivered_while_it_lasts(loop: str) -> None:
@@ -445,6 +652,42 @@ def test_a_stall_is_delivered_while_it_lasts(loop: str) -> None:
             wait_until(lambda: "ready healthy-unhealthy stalled" in words(received), "the stall is delivered")
         wait_until(lambda: "ready unhealthy-healthy stalled" in words(received), "its end is delivered")
     assert words(received)[:2] == ["ready healthy-unhealthy stalled", "ready unhealthy-healthy stalled"]
+
+
+def test_a_stall_in_which_the_lifespan_crashes_ends() -> None:
+    """The app serves on without one, and nothing of its loop watches the former stall."""
+    received: list[Transition] = []
+    stalled = threading.Event()
+    health = Health()
+
+    def receive(transition: Transition) -> None:
+        received.append(transition)
+        if isinstance(transition, ProbeTransition) and transition.cause == "stalled":
+            stalled.set()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        stalled.wait(30.0)
+        raise RuntimeError("the lifespan crashes")
+
+    async def first_event() -> dict[str, str]:
+        return {"type": "lifespan.startup"}
+
+    async def ignore(_: Any) -> None:
+        return None
+
+    async def main() -> None:
+        scope = {"type": "lifespan", "asgi": {"version": "3.0"}}
+        with pytest.raises(RuntimeError):
+            await HealthMiddleware(app, health, listener=Listener("127.0.0.1:0", stall_ready=0.1))(
+                scope, first_event, ignore
+            )
+
+    health.subscribe(receive)
+    run("asyncio", main)
+    assert "ready healthy-unhealthy stalled" in words(received)
+    assert engine_of(health).known(Probe.READINESS).status is H  # delivered with the next request
 
 
 def test_a_result_that_grows_stale_while_the_loop_is_blocked_is_delivered_then() -> None:
@@ -496,3 +739,29 @@ def test_the_end_of_the_interpreter_waits_a_second_for_the_last_transitions(how:
     else:
         assert printed == []
     assert result.stderr == ""
+
+
+SHUTDOWN = """
+import atexit, asyncio, time
+atexit.register(lambda: print(time.monotonic(), flush=True))  # the first: called last
+from asgi_health import Health
+
+async def main():
+    async with health.running():
+        pass
+
+health = Health()
+health.subscribe(lambda _: time.sleep(60))
+asyncio.run(main())
+print(time.monotonic(), flush=True)
+"""
+
+
+@pytest.mark.processes
+def test_the_end_of_the_interpreter_does_not_wait_a_second_time() -> None:
+    """The end of the lifespan has waited for a second already."""
+    result = subprocess.run(
+        [sys.executable, "-c", dedent(SHUTDOWN)], capture_output=True, text=True, timeout=30.0, check=True
+    )
+    ended, exits = map(float, result.stdout.split())
+    assert exits - ended < 1.0

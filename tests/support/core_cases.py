@@ -156,6 +156,7 @@ def replayed(engine: Engine) -> Replay:
 def replay(before: Replay, transitions: Iterable[Transition]) -> None:
     """Apply each transition to `before`; fail where one does not begin where the last one ended."""
     for each in transitions:
+        assert each.since <= each.at
         if isinstance(each, ProbeTransition):
             assert before.probes[each.probe] is each.old
             before.probes[each.probe] = each.new

@@ -49,11 +49,14 @@ class Delivery(Protocol):
     def abandon(self) -> None:
         """End now, as far as that is possible."""
 
+    def give_up(self) -> None:
+        """Do not wait for it when the interpreter ends: its last second is over."""
+
 
 class Queue:
     """The transitions that wait for one callback, and the callback's record.
 
-    `put` is called by one thread at a time, `pop` and `ended` by the delivery alone.
+    `put` is called by one thread at a time, `pop`, `ended` and `interrupted` by the delivery alone.
     """
 
     def __init__(self, callback: Callback, limit: int, timeout: float) -> None:
@@ -64,6 +67,7 @@ class Queue:
         """Called when nothing waits any more."""
         self._limit = limit
         self._waiting: deque[Transition] = deque()
+        self._closed = False
         self._began_at: float | None = None
         self._logged_late = False
         self._delivered = self._failed = self._late = self._dropped = 0
@@ -82,6 +86,8 @@ class Queue:
         """Return the next transition, whose delivery begins now; None when none waits."""
         self._began_at = monotonic()  # before it is taken: `idle` must not be true in between
         self._logged_late = False
+        if self._closed:  # a `put` in another thread may have begun before it was
+            self._waiting.clear()
         try:
             return self._waiting.popleft()
         except IndexError:
@@ -89,9 +95,17 @@ class Queue:
             self.on_idle()
             return None
 
-    def clear(self) -> None:
-        """Remove what waits."""
+    def close(self) -> None:
+        """Remove what waits, and what still comes."""
+        self._closed = True
         self._waiting.clear()
+
+    def interrupted(self) -> None:
+        """Record that the present call, if there is one, has been cancelled at the end."""
+        if self._began_at is not None:
+            self._began_at = None
+            self._delivered += 1
+            self._failed += 1
 
     def ended(self, transition: Transition, error: BaseException | None) -> None:
         """Record that the callback has ended, with `error` where it raised one."""
@@ -141,8 +155,8 @@ class Subscription:
 
     def cancel(self) -> None:
         """End it: the callback is not called again; a call in progress goes on. May be repeated."""
+        self.queue.close()
         self._remove(self)
-        self.queue.clear()
 
     def statistics(self) -> SubscriptionStatistics:
         """Return what has become of the transitions so far."""

@@ -33,10 +33,10 @@ class ThreadDelivery:
         self._woken = False
         # The only primitive of the standard library that a signal handler may use while its own thread uses it.
         self._wakeups: SimpleQueue[None] = SimpleQueue()
-        _deliveries.add(self)
 
     def start(self, _: "Backend") -> None:
         """Begin. A forked process has none of the threads of its parent."""
+        _deliveries.add(self)
         with self._lock:
             self._ending = False
             if self._thread is None or not self._thread.is_alive():
@@ -67,6 +67,10 @@ class ThreadDelivery:
     def abandon(self) -> None:
         """End when the present call has ended: a thread cannot be cancelled."""
         self.stop()
+
+    def give_up(self) -> None:
+        """Do not wait for it when the interpreter ends: its last second is over."""
+        _deliveries.discard(self)
 
     def wait(self, end: float) -> None:
         """End, and return when that is done, or at `end` (seconds of `time.monotonic`)."""

@@ -16,7 +16,7 @@ FIRST_LOOK = 1.0
 class StalledProbes:
     """Make the transitions of the probes that the blocked loop makes unhealthy, and of those whose results grow stale.
 
-    `poll` is called in the monitor thread, `on_beat` in the thread of the loop.
+    `poll` is called in the monitor thread, `clear` in the thread of the loop.
 
     Args:
         engine: The engine.
@@ -39,12 +39,12 @@ class StalledProbes:
         """Look at the loop, and return when to call again (seconds of `time.monotonic`)."""
         heartbeat = self._heartbeat
         first_look = min(FIRST_LOOK, self._listener.stall_ready)
-        if not heartbeat.alive:
-            return now + PERIOD
         if heartbeat.lateness(now) < first_look:
             return heartbeat.last_beat + PERIOD + first_look
         # With the lock: the loop may beat at this very moment, and what it sets must be the last.
         with self._lock:
+            if not heartbeat.alive:
+                return now + PERIOD
             lateness = heartbeat.lateness(monotonic())
             stalls = {probe: self._listener.stall(probe, lateness) for probe in Probe}
             self._set(frozenset(probe for probe, stall in stalls.items() if stall is not None and stall.too_long))
@@ -52,8 +52,8 @@ class StalledProbes:
         self._log_changes()
         return now + PERIOD
 
-    def on_beat(self) -> None:
-        """The loop runs: no probe is stalled."""
+    def clear(self) -> None:
+        """No probe is stalled any more: the loop runs, or nothing watches it from now on."""
         if self._stalled:
             with self._lock:
                 self._set(frozenset())
