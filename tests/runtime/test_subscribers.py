@@ -765,3 +765,22 @@ def test_the_end_of_the_interpreter_does_not_wait_a_second_time() -> None:
     )
     ended, exits = map(float, result.stdout.split())
     assert exits - ended < 1.0
+
+
+def test_the_traceback_of_a_subscriber_that_fails_is_cleaned(caplog: pytest.LogCaptureFixture) -> None:
+    health = Health()
+
+    def broken(_: Transition) -> None:
+        raise ValueError("first\nWARNING forged\x1b[31m")
+
+    health.subscribe(broken)
+
+    async def main() -> None:
+        async with lifespan(app_with(health)):
+            pass
+
+    with caplog.at_level(logging.ERROR, "asgi_health"):
+        run("asyncio", main)
+    first, *traceback = logging.Formatter("%(levelname)s %(message)s").format(caplog.records[0]).split("\n")
+    assert first.startswith("ERROR subscriber ")
+    assert all(line.startswith("  ") and line.isprintable() for line in traceback)

@@ -3,11 +3,13 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from logging import ERROR
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from ...core.logger import logger
 from ...core.transition import CheckTransition, Transition
+from ..log_failure import log_failure
 
 if TYPE_CHECKING:
     from ..backends.interface import Backend
@@ -114,7 +116,7 @@ class Queue:
         self._began_at = None
         if error is not None:
             self._failed += 1
-            logger.error("subscriber %s failed on %s", self.name, _what(transition), exc_info=error)
+            log_failure(ERROR, "subscriber %s failed on %s", self.name, _what(transition), error=error)
 
     def note_late(self) -> None:
         """Log that the present call takes longer than its timeout, if it does."""

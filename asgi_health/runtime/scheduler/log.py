@@ -1,15 +1,15 @@
 """The log for operators: a record when a status changes, none per run and none per request."""
 
-import logging
 from collections import deque
-from traceback import format_exception
+from logging import WARNING
 from typing import Any
 
 from ...core.engine import Engine
 from ...core.logger import logger
 from ...core.status import Probe, Status
 from ...core.transition import CheckTransition, ProbeTransition, Transition
-from ...formats.redact.clean import clean, one_line
+from ...formats.redact.clean import one_line
+from ..log_failure import log_failure
 
 MAX_WAITING = 10_000
 """Transitions that wait to be logged; beyond that the oldest are not. They wait for microseconds, as a rule."""
@@ -78,9 +78,9 @@ def log_check(transition: CheckTransition) -> None:
         runs = "run" if transition.failures == 1 else "runs"
         message = one_line(result.message)
         text = "check %r is unhealthy after %d failed %s: %s"
-        _warn(text, name, transition.failures, runs, message, error=error, extra=extra)
+        log_failure(WARNING, text, name, transition.failures, runs, message, error=error, extra=extra)
     elif new is Status.DEGRADED:
-        _warn("check %r is degraded: %s", name, one_line(result.message), extra=extra)
+        log_failure(WARNING, "check %r is degraded: %s", name, one_line(result.message), error=None, extra=extra)
     elif transition.old is not None:
         failures = f" and {transition.failures} failed runs" if transition.failures else ""
         seconds = transition.at - transition.since
@@ -101,17 +101,3 @@ def _fields(transition: Transition) -> dict[str, Any]:
 
 def _word(status: Status | None) -> str | None:
     return None if status is None else status.name.lower()
-
-
-def _warn(text: str, *values: object, error: BaseException | None = None, extra: dict[str, Any]) -> None:
-    """Log a warning of one line. The traceback follows, indented, so that none of its lines looks like a record."""
-    if not logger.isEnabledFor(logging.WARNING):
-        return
-    file, line, function, _ = logger.logger.findCaller(stacklevel=2)
-    exc_info = None if error is None else (type(error), error, error.__traceback__)
-    record = logger.logger.makeRecord(logger.name, logging.WARNING, file, line, text, values, exc_info, function, extra)
-    if exc_info is not None:
-        # A formatter takes this text, and does not make its own from the exception, which would not be cleaned.
-        traced = clean("".join(format_exception(*exc_info))).rstrip("\n")
-        record.exc_text = "\n".join(f"  {each}" for each in traced.split("\n"))
-    logger.handle(record)
