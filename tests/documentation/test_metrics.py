@@ -36,7 +36,7 @@ def test_the_shown_lines_are_those_of_the_program() -> None:
         return reply.text.splitlines()
 
     lines = anyio.run(main)
-    (session,) = blocks("console", PAGE)
+    session = blocks("console", PAGE)[0]
     command, *shown = session.splitlines()
     assert command.endswith("/health/metrics | grep -e search -e readiness | grep -v -e bucket -e ' 0$'")
     filtered = [
