@@ -166,7 +166,7 @@ def test_the_page_shows_the_uptime_of_each_probe_and_check(page: Browser, demo: 
         demo.wait_for_status_word("/readyz", "fail")
 
     def percent(selector: str) -> float:
-        return float(text(page, f"{selector} .uptime").removesuffix(" %") or "nan")
+        return float(text(page, f"{selector} .uptime").removesuffix(" % up") or "nan")
 
     wait_until(lambda: percent("[data-probe='/readyz']") < 100, "the uptime of readiness")
     wait_until(lambda: percent("[data-check='database']") < 100, "the uptime of the database")
