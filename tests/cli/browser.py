@@ -43,6 +43,10 @@ class Browser:
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self._command("goog/cdp/execute", cmd="Emulation.setEmulatedMedia", params={"features": features})
 
+    def set_timezone(self, name: str) -> None:
+        """Set the time zone of the reader; an empty name resets it."""
+        self._command("goog/cdp/execute", cmd="Emulation.setTimezoneOverride", params={"timezoneId": name})
+
     def resize(self, width: int, height: int) -> None:
         """Set the screen size in CSS pixels; a narrow screen is a phone. 0 and 0 reset it."""
         screen = {"width": width, "height": height, "deviceScaleFactor": 0, "mobile": 0 < width < 600}

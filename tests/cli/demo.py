@@ -128,3 +128,14 @@ def wait_until_running(demo: Demo) -> None:
         return demo.out.endswith(LAST_LINE)
 
     wait_until(is_running, f"the demo is running\n{demo.err}", START_TIMEOUT)
+
+
+@contextmanager
+def broken_and_repaired(demo: Demo, fault: str) -> Iterator[None]:
+    """Break something for the block, and wait until the demo is ready again."""
+    assert demo.status(f"/break/{fault}") == 200
+    try:
+        yield
+    finally:
+        assert demo.status(f"/repair/{fault}") == 200
+        demo.wait_for_status_word("/readyz", "pass")

@@ -1,13 +1,11 @@
 """Each fault changes the probes as documented, and its repair undoes that."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
 
 from ..support.waiting import wait_until
-from .demo import Demo
+from .demo import Demo, broken_and_repaired
 
 
 @dataclass(frozen=True)
@@ -32,23 +30,13 @@ EXPECTED = (
 )
 
 
-@contextmanager
-def broken(demo: Demo, fault: str) -> Iterator[None]:
-    assert demo.status(f"/break/{fault}") == 200
-    try:
-        yield
-    finally:
-        assert demo.status(f"/repair/{fault}") == 200
-        demo.wait_for_status_word("/readyz", "pass")
-
-
 def broken_faults(demo: Demo) -> list[str]:
     return [fault["name"] for fault in demo.request("/state").json()["faults"] if fault["broken"]]
 
 
 @pytest.mark.parametrize("expected", EXPECTED, ids=str)
 def test_a_fault_changes_the_answers_until_it_is_repaired(demo: Demo, expected: Expected) -> None:
-    with broken(demo, expected.fault):
+    with broken_and_repaired(demo, expected.fault):
         code, word = expected.ready
         demo.wait_for_status_word("/readyz", word)
         assert (demo.status("/readyz"), demo.status("/health"), demo.status_word("/health")) == (code, code, word)
@@ -66,7 +54,7 @@ def test_a_fault_changes_the_answers_until_it_is_repaired(demo: Demo, expected: 
 
 def test_the_shop_works_without_recommendations(demo: Demo) -> None:
     assert demo.request("/products").json()["recommended"]
-    with broken(demo, "recommendations"):
+    with broken_and_repaired(demo, "recommendations"):
         answer = demo.request("/products").json()
         assert answer["products"]
         assert not answer["recommended"]

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from ..support.waiting import wait_until
 from .browser import PACKAGES, Browser, missing, open_browser
-from .demo import Demo
+from .demo import Demo, broken_and_repaired
 
 # The lowest contrast of a text and its background (WCAG 2 AA asks for 4.5).
 WORST_CONTRAST = """
@@ -67,6 +69,18 @@ def wait_for(page: Browser, path: str, code: str, word: str) -> None:
     wait_until(lambda: shown() == (code, word), f"the page shows {code} {word} for {path}", 20.0)
 
 
+def lines(page: Browser) -> list[str]:
+    """Return the lines of the list, the oldest first."""
+    found: list[str] = page.run("return [...document.querySelectorAll('#log .said')].map((line) => line.textContent)")
+    return found[::-1]
+
+
+def shown_times(page: Browser) -> list[str]:
+    """Return the moments of the lines, the oldest first, as ISO 8601 in UTC."""
+    found: list[str] = page.run("return [...document.querySelectorAll('#log time')].map((time) => time.dateTime)")
+    return found[::-1]
+
+
 def press(page: Browser, action: str, fault: str) -> None:
     button = f"[data-{action}='{fault}']"
     wait_until(lambda: page.run("return document.querySelector(arguments[0])?.disabled", button) is False, button)
@@ -96,13 +110,13 @@ def test_the_buttons_break_and_repair_and_the_page_shows_the_answers(page: Brows
     assert all(
         each in log
         for each in (
-            "/livez: 200 pass",
-            "→ 503 fail",
-            "→ 200 pass",
-            "The database is missing: broken",
-            "The database is missing: broken → repaired",
+            "the database file has been moved away",
+            "the database file is back",
+            "/products: 200 ok → 503 error",
+            "/products: 503 error → 200 ok",
             "check database: pass → fail (OperationalError: unable to open database file)",
             "check database: fail → pass",
+            "readiness: warn → pass (check)",
         )
     ), log
 
@@ -111,8 +125,55 @@ def test_the_page_shows_that_nothing_answers_while_the_loop_is_blocked(page: Bro
     press(page, "break", "loop")
     words = "return [...document.querySelectorAll('.probe .word')].map((word) => word.textContent)"
     wait_until(lambda: page.run(words) == ["no answer"] * 5, "nothing answers")
+    begin = len(lines(page))
     wait_for(page, "/livez", "200", "pass")
     wait_for(page, "/readyz", "200", "pass")
+    wait_until(lambda: "readiness: fail → pass (stale)" in lines(page)[begin:], "the transitions are in the list")
+    after = lines(page)
+    block = "the event loop is blocked for 5 s (at most 15)"
+    for happened in (
+        (block, "readiness: pass → fail (stale: ", "readiness: fail → pass (stale)"),
+        (block, "the server: answers → no answer", "the server: no answer → answers"),
+    ):
+        positions = [max(at for at, line in enumerate(after) if line.startswith(each)) for each in happened]
+        assert positions == sorted(positions), after
+    assert shown_times(page) == sorted(shown_times(page))
+
+
+def test_the_list_has_each_change_of_the_server_once_and_in_its_order(page: Browser, demo: Demo) -> None:
+    changes = [change["text"] for change in demo.request("/state").json()["changes"]]
+    wait_until(lambda: changes[-1] in lines(page), changes[-1])
+    seen_by_the_browser = ("the server: ", "/products: ")
+    assert [line for line in lines(page) if not line.startswith(seen_by_the_browser)] == changes
+
+
+def test_the_page_shows_the_times_in_the_zone_of_the_reader(page: Browser, demo: Demo) -> None:
+    page.set_timezone("Asia/Tokyo")
+    try:
+        page.open(f"{demo.url}/")
+        wait_until(lambda: lines(page) != [], "the list has lines")
+        first = demo.request("/state").json()["changes"][0]["time"]
+        moment = datetime.fromisoformat(first).astimezone(ZoneInfo("Asia/Tokyo"))
+        shown = page.run("return document.querySelector('#log li:last-child time').textContent")
+        # The server may date the same change a millisecond apart in two answers.
+        assert shown in {(moment + timedelta(milliseconds=apart)).strftime("%H:%M:%S") for apart in (-5, 0, 5)}
+    finally:
+        page.set_timezone("")
+
+
+def test_the_page_shows_the_uptime_of_each_probe_and_check(page: Browser, demo: Demo) -> None:
+    with broken_and_repaired(demo, "database"):
+        demo.wait_for_status_word("/readyz", "fail")
+
+    def percent(selector: str) -> float:
+        return float(text(page, f"{selector} .uptime").removesuffix(" % up") or "nan")
+
+    wait_until(lambda: percent("[data-probe='/readyz']") < 100, "the uptime of readiness")
+    wait_until(lambda: percent("[data-check='database']") < 100, "the uptime of the database")
+    assert percent("[data-probe='/livez']") == 100
+    assert text(page, "[data-probe='/products'] .uptime") == ""
+    links = page.run("return [...document.querySelectorAll('h2 a')].map((link) => link.getAttribute('href'))")
+    assert {link: demo.status(link) for link in links} == {"/health?explain": 200, "/health/metrics": 200}
 
 
 # The cards of the probes and the buttons that break which are partly off the screen or covered.

@@ -15,13 +15,13 @@ CRASHING = "from asgi_health.cli.demo.catalogue import Catalogue; Catalogue.load
 
 
 def printed_targets(demo: Demo) -> list[str]:
-    return re.findall(rf"{re.escape(demo.url)}(/\S*)", demo.out)
+    return re.findall(rf"{re.escape(demo.url)}(/[^\s']*)", demo.out)
 
 
 def test_the_demo_prints_the_url_of_each_probe_and_each_fault(demo: Demo) -> None:
     faults = [fault["name"] for fault in demo.request("/state").json()["faults"]]
     assert printed_targets(demo) == [
-        *("/", "/livez", "/readyz", "/startupz", "/health", "/products"),
+        *("/", "/livez", "/readyz", "/startupz", "/health", "/health?explain", "/health/metrics", "/products"),
         *(f"/break/{name}" for name in faults),
     ]
 

@@ -10,13 +10,14 @@ from starlette.routing import Route
 
 from asgi_health import Check, Health
 
+from .changes import Changes
 from .faults import Fault
 
 # The page contains everything that it needs, so the browser may fetch nothing from elsewhere.
 POLICY = "default-src 'none'; connect-src 'self'; img-src data:; script-src 'unsafe-inline'; style-src 'unsafe-inline'"
 
 
-def controls(faults: list[Fault], health: Health) -> list[Route]:
+def controls(faults: list[Fault], health: Health, changes: Changes) -> list[Route]:
     """Return the routes that show the page, and that break and repair the shop."""
     named = {fault.name: fault for fault in faults}
     html = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
@@ -26,22 +27,35 @@ def controls(faults: list[Fault], health: Health) -> list[Route]:
 
     async def state(request: Request) -> JSONResponse:
         return JSONResponse(
-            {"faults": [_fault(fault) for fault in faults], "checks": [_check(check) for check in health.checks]}
+            {
+                "faults": [_fault(fault) for fault in faults],
+                "checks": [_check(check) for check in health.checks],
+                "changes": changes.shown(),
+            }
         )
 
     async def break_fault(request: Request) -> PlainTextResponse:
         fault = named.get(request.path_params["name"])
         if fault is None:
             return _unknown(named)
+        was_broken = fault.broken()
         try:
             message = fault.begin(request.query_params)
         except ValueError as error:
             return PlainTextResponse(f"{error}\n", status_code=400)
+        if not was_broken:
+            changes.add_fault(message)
         return PlainTextResponse(f"{message}\n{fault.expect}\n")
 
     async def repair_fault(request: Request) -> PlainTextResponse:
         fault = named.get(request.path_params["name"])
-        return _unknown(named) if fault is None else PlainTextResponse(f"{fault.end()}\n")
+        if fault is None:
+            return _unknown(named)
+        was_broken = fault.broken()
+        message = fault.end()
+        if was_broken:
+            changes.add_fault(message)
+        return PlainTextResponse(f"{message}\n")
 
     # GET changes state here, so that an address bar and a short curl are enough.
     return [

@@ -10,9 +10,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from asgi_health import Check, Health, HealthMiddleware, Probe, ServiceInfo
+from asgi_health import Check, Health, HealthMiddleware, Paths, Probe, ServiceInfo
 
 from .catalogue import Catalogue
+from .changes import Changes
 from .controls import controls
 from .dependencies import Database, Payments, Recommendations
 from .faults import Fault
@@ -49,6 +50,8 @@ def create_shop(
             Check("catalogue", catalogue.loaded, probes=(Probe.STARTUP,), interval=0.5, retry_interval=0.25),
         ]
     )
+    changes = Changes()
+    health.subscribe(changes.add_transition)
 
     def products(request: Request) -> JSONResponse:
         try:
@@ -63,12 +66,14 @@ def create_shop(
         yield
         loading.cancel()
 
-    shop = Starlette(routes=[Route("/products", products), *controls(faults, health)], lifespan=lifespan)
+    shop = Starlette(routes=[Route("/products", products), *controls(faults, health, changes)], lifespan=lifespan)
 
-    # details=True shows names and errors to every client. Outside of a demo use bearer_token or client_in.
+    # details=True shows names, errors and metrics to every client. Outside of a demo use bearer_token or client_in: the
+    # texts may help an attacker, and a scrape costs much more than a probe.
     return HealthMiddleware(
         shop,
         checks=health,
         details=True,
+        paths=Paths(metrics="/health/metrics"),
         service=ServiceInfo("shop", version="1", description="A shop whose dependencies break on request"),
     )
