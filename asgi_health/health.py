@@ -222,7 +222,14 @@ class Health:
             raise ValueError(
                 f"paths: metrics {paths.of_metrics[0]!r} need a listener, because no server answers requests here"
             )
-        services = Services(self._engine, router, drain=drain, listener=listener, slow_loop=slow_loop, paths=paths.all)
+        services = Services(
+            self._engine,
+            router,
+            drain=drain,
+            listener=listener,
+            slow_loop=slow_loop,
+            paths=paths.all + paths.of_metrics,
+        )
         try:
             lifespan = services.start()
         except InUse:

@@ -129,7 +129,7 @@ class HealthMiddleware:
             drain=drain,
             listener=listener,
             slow_loop=slow_loop,
-            paths=paths.all,
+            paths=paths.all + paths.of_metrics,
             inspect_app=partial(_inspect_app, app, self.health, paths),  # no method, which would make a cycle
         )
         headers = self._router.headers
@@ -252,7 +252,7 @@ def _quiet_paths(paths: Paths, router: HealthRouter, drain: Drain | None) -> "Qu
     from .asgi.access_log import QuietPaths
 
     drain_path = None if drain is None or drain.path is None else drain.path.rstrip("/")
-    return QuietPaths((*paths.all, *paths.of_metrics), router.check_parents, drain_path)
+    return QuietPaths(paths.all + paths.of_metrics, router.check_parents, drain_path)
 
 
 def _root_path(scope: Scope) -> str:

@@ -186,6 +186,7 @@ class LoopServices:
         from .drain.controller import DrainController
         from .watchdog.monitor_thread import MonitorThread
         from .watchdog.stall_detector import StallDetector
+        from .watchdog.stalled_probes import StalledProbes
 
         monitor = self._monitor = MonitorThread()
         detector: StallDetector | None = None
@@ -194,12 +195,10 @@ class LoopServices:
             detector = self._detector = StallDetector(heartbeat, slow, self._engine.record_stall)
         if self._drain is not None:
             controller = self._controller = DrainController(self._engine, self._drain, heartbeat, monitor)
-        if self._listener is not None:
-            from .watchdog.stalled_probes import StalledProbes
-
-            self._stalled_probes = StalledProbes(self._engine, self._listener, heartbeat, self._log_changes)
+        stalled_probes = StalledProbes(self._engine, self._listener, heartbeat, self._log_changes)
+        self._stalled_probes = stalled_probes
         monitor.start(
-            [each.poll for each in (controller, detector, self._stalled_probes) if each is not None],
+            [each.poll for each in (controller, detector, stalled_probes) if each is not None],
             on_wakeup=_ignore if controller is None else controller.on_wakeup,
             # A loop may end without stopping its services.
             is_needed=lambda: heartbeat.alive or (controller is not None and controller.handles_signals),

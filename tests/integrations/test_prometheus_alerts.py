@@ -15,13 +15,6 @@ from .monitoring import METRICS, metrics_of, panel_expressions, require
 
 pytestmark = pytest.mark.processes
 
-WITH_METRICS = """
-from functools import partial
-from asgi_health import Paths
-from asgi_health.cli.demo import shop
-shop.HealthMiddleware = partial(shop.HealthMiddleware, paths=Paths(metrics="/health/metrics"))
-"""
-
 
 @dataclass(frozen=True)
 class Monitored:
@@ -33,7 +26,7 @@ class Monitored:
 def shop(tmp_path: Path) -> Iterator[Monitored]:
     """Run the demo, and a Prometheus that has scraped it."""
     require("prometheus", "promtool", "prometheus-alertmanager", "amtool")
-    with running_demo(WITH_METRICS) as demo, monitoring(urlsplit(demo.url).netloc, tmp_path) as found:
+    with running_demo() as demo, monitoring(urlsplit(demo.url).netloc, tmp_path) as found:
         demo.wait_for_status_word("/readyz", "pass")
         ready = 'min(asgi_health_check_up) == 1 and sum(asgi_health_probe_up{probe="readiness"}) == 1'
         wait_until(lambda: bool(found.query(ready)), "Prometheus sees a healthy app")

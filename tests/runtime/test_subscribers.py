@@ -697,8 +697,7 @@ def test_a_result_that_grows_stale_while_the_loop_is_blocked_is_delivered_then()
         return None
 
     health = Health([Check("a", passes, interval=0.1, timeout=0.1, max_age=0.3)])
-    app = app_with(health, listener=Listener("127.0.0.1:0", stall_ready=60.0, stall_live=60.0))
-    with running_app(app) as portal:
+    with running_app(app_with(health)) as portal:
         portal.call(settled, health)
         health.subscribe(received.append)
         with Blocked(portal):

@@ -1,4 +1,4 @@
-"""Passes on, while the event loop is blocked, which probes the listener answers as unhealthy because of it."""
+"""Passes on, while the event loop is blocked, what changes meanwhile: probes that the listener fails, stale results."""
 
 from collections.abc import Callable
 from threading import Lock
@@ -20,16 +20,17 @@ class StalledProbes:
 
     Args:
         engine: The engine.
-        listener: Says which probes a stall makes unhealthy, and when.
+        listener: Says which probes a stall makes unhealthy, and when; None for none.
         heartbeat: The heartbeat of the loop.
         log_changes: Logs what has changed, which the blocked loop cannot do.
     """
 
     def __init__(
-        self, engine: Engine, listener: Listener, heartbeat: LoopHeartbeat, log_changes: Callable[[], None]
+        self, engine: Engine, listener: Listener | None, heartbeat: LoopHeartbeat, log_changes: Callable[[], None]
     ) -> None:
         self._engine = engine
         self._listener = listener
+        self._first_look = FIRST_LOOK if listener is None else min(FIRST_LOOK, listener.stall_ready)
         self._heartbeat = heartbeat
         self._log_changes = log_changes
         self._stalled: frozenset[Probe] = frozenset()
@@ -38,16 +39,13 @@ class StalledProbes:
     def poll(self, now: float) -> float:
         """Look at the loop, and return when to call again (seconds of `time.monotonic`)."""
         heartbeat = self._heartbeat
-        first_look = min(FIRST_LOOK, self._listener.stall_ready)
-        if heartbeat.lateness(now) < first_look:
-            return heartbeat.last_beat + PERIOD + first_look
+        if heartbeat.lateness(now) < self._first_look:
+            return heartbeat.last_beat + PERIOD + self._first_look
         # With the lock: the loop may beat at this very moment, and what it sets must be the last.
         with self._lock:
             if not heartbeat.alive:
                 return now + PERIOD
-            lateness = heartbeat.lateness(monotonic())
-            stalls = {probe: self._listener.stall(probe, lateness) for probe in Probe}
-            self._set(frozenset(probe for probe, stall in stalls.items() if stall is not None and stall.too_long))
+            self._set(self._probes_at(heartbeat.lateness(monotonic())))
         self._engine.pass_on_decay(self._engine.clock())
         self._log_changes()
         return now + PERIOD
@@ -57,6 +55,12 @@ class StalledProbes:
         if self._stalled:
             with self._lock:
                 self._set(frozenset())
+
+    def _probes_at(self, lateness: float) -> frozenset[Probe]:
+        if self._listener is None:
+            return frozenset()
+        stalls = {probe: self._listener.stall(probe, lateness) for probe in Probe}
+        return frozenset(probe for probe, stall in stalls.items() if stall is not None and stall.too_long)
 
     def _set(self, stalled: frozenset[Probe]) -> None:
         if stalled != self._stalled:
