@@ -485,6 +485,11 @@ class Engine:
 
     def _pass_on(self, now: float) -> None:
         """Pass on the transitions of checks, and then those of the probes that they have changed."""
+        # Almost every run of a check ends here: its result has changed nothing.
+        if not self._transitions and self._probe_transitions.up_to_date(
+            self._probe_statuses.current, self._stalled, now
+        ):
+            return
         # A signal handler may start a drain at any point of this, in this very thread. Its own call returns at once and
         # leaves its transitions to the interrupted one, so that every callback receives them in the same order.
         while not self._passing_on:
@@ -528,11 +533,19 @@ class Engine:
 
     def _with_check_history(self, check: CheckReport, slot: CheckSlot, now: float) -> CheckReport:
         run = slot.run
-        return replace(
-            check,
-            history=slot.history.past(now),
-            next_start=self._start_times.get(check.name),
-            run_started=None if run is None else run.started,
+        # Not `replace`, which takes as long as everything else in it.
+        return CheckReport(
+            check.name,
+            check.status,
+            check.output,
+            check.critical,
+            check.state,
+            check.check,
+            check.contribution,
+            check.stale_at,
+            slot.history.past(now),
+            self._start_times.get(check.name),
+            None if run is None else run.started,
         )
 
 

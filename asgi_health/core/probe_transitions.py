@@ -45,6 +45,10 @@ class ProbeTransitions:
         self.next_decay = min(status.valid_until for status in statuses.values())
         """When the next status gets worse because a result grows stale (monotonic seconds), infinity for never."""
 
+    def up_to_date(self, statuses: Statuses, stalled: Collection[Probe], now: float) -> bool:
+        """Return whether `changes` has nothing to return: the same statuses as in its last call, and none is stale."""
+        return self._seen[0] is statuses and self._seen[1] is stalled and now < self.next_decay
+
     def changes(
         self, statuses: Statuses, stalled: Collection[Probe], now: float, names_of: NamesOf
     ) -> list[ProbeTransition]:
@@ -56,9 +60,6 @@ class ProbeTransitions:
             now: The present moment (monotonic seconds).
             names_of: Names the checks behind a status.
         """
-        # Almost every run of a check ends here: its result has changed no status, and none has grown stale.
-        if self._seen[0] is statuses and self._seen[1] is stalled and now < self.next_decay:
-            return []
         found: list[ProbeTransition] = []
         next_decay = inf
         for probe, present in statuses.items():
