@@ -190,8 +190,8 @@ class ProbeHistory:
 class _Period:
     """Sums of the past, and the period that goes on: up from `began` to `up_until`, and not up after that.
 
-    Only `up_until` is ever changed, so that a reader who holds one has a consistent state. `newest` is the last sum, and
-    `oldest` the first that is not empty; None while all are, as those of a check that has never failed.
+    Only `up_until` is ever changed, so that a reader who holds one has a consistent state. `newest` is the last sum,
+    and `oldest` the first that is not empty; None while all are, as those of a check that has never failed.
     """
 
     __slots__ = ("began", "known", "newest", "oldest", "up", "up_until")

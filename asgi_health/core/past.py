@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from .status import Status
 
-
 _STATUS: dict[float, Status] = {float(status): status for status in Status}
 """Each status by its number, as the arrays hold it. Half the time of `Status(number)`; 0 stands for None."""
 
