@@ -50,7 +50,7 @@ class _Rendering:
 
     version: int
     answer: Answer | None = None
-    waiting: list[Flag] = field(default_factory=list)
+    waiting: list[Flag] = field(default_factory=list[Flag])
 
 
 class DetailsCache:
