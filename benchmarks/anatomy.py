@@ -12,11 +12,12 @@ from typing import Any
 
 from asgi_health import HealthMiddleware
 
+from .contenders import find_contender
 from .figures import Figure, Results
 from .harness import Lifespan, side_by_side
 from .plan import Plan, Progress
 from .processes import Worker
-from .setup import OTHER, App, Receive, Scope, Send
+from .setup import OTHER, App, Receive, Scope, Send, Setup
 from .stats import ratios, spread
 
 HEADERS = [
@@ -123,6 +124,7 @@ PARTS = {
 """Part -> the path, the stages, and the name of the comparison with the last stage."""
 LIMIT = "the limit"
 OURS = "asgi-health"
+ALL_ON = "asgi-health, all on"
 
 
 def measure(plan: Plan, progress: Progress) -> Results:
@@ -145,9 +147,11 @@ def measure(plan: Plan, progress: Progress) -> Results:
             results.add(Figure(f"anatomy, {part}", "whole", name, "ns", spread(values), compared, LIMIT))
     for part, (_, known, what) in PARTS.items():
         last = [*known][-1]
-        ours, cheapest = taken[part][OURS], taken[part][last]
-        compared = ratios(ours, cheapest)
-        results.add(Figure("duties", what, OURS, "ns", spread(ours), compared, f"the stage {last!r}"))
+        cheapest = taken[part][last]
+        for name in (OURS, ALL_ON):
+            ours = taken[part][name]
+            compared = ratios(ours, cheapest)
+            results.add(Figure("duties", what, name, "ns", spread(ours), compared, f"the stage {last!r}"))
     return results
 
 
@@ -156,16 +160,18 @@ class Anatomy:
 
     def __init__(self) -> None:
         self._ours = HealthMiddleware(constant, checks={"database": _well})
+        self._all_on = find_contender(ALL_ON).make(Setup((("database", _well),), bare=True))
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Start the app, and wait until its check has run."""
-        await stack.enter_async_context(Lifespan(self._ours))
+        for app in (self._ours, self._all_on):
+            await stack.enter_async_context(Lifespan(app))
         await asyncio.sleep(0.1)
 
     async def __call__(self, question: dict[str, Any]) -> dict[str, Any]:
         path, stages, _ = PARTS[question["part"]]
         apps: dict[str, App] = {LIMIT: constant, **{name: stage(constant) for name, stage in stages.items()}}
-        apps[OURS] = self._ours
+        apps[OURS], apps[ALL_ON] = self._ours, self._all_on
         cases = {name: (app, path, "GET") for name, app in apps.items()}
         return dict(await side_by_side(cases, question["seconds"]))
 

@@ -88,6 +88,14 @@ CONTENDERS = (
         caches="runs on a schedule of its own",
     ),
     Contender(
+        "asgi-health, all on",
+        "asgi-health, everything on, around constant messages",
+        "ours:around_limit_with_everything",
+        base="limit:app",
+        verbose="/health/ready?verbose",
+        caches="runs on a schedule of its own",
+    ),
+    Contender(
         "asgi-health+starlette",
         "asgi-health around Starlette",
         "ours:around_starlette",

@@ -22,7 +22,9 @@ def measure(plan: Plan, progress: Progress) -> Results:
     statuses: dict[tuple[str, str], int] = {}
     loads: dict[str, tuple[int, int]] = {}
     cases = CASES if not plan.quick else ("GET ready", "GET verbose")
-    contenders = plan.contenders("fastapi-awaits", "asgi-health", "asgi-health+fastapi", "probirka")
+    contenders = plan.contenders(
+        "fastapi-awaits", "asgi-health", "asgi-health, all on", "asgi-health+fastapi", "probirka"
+    )
     # Each generation is a new set of processes, because the memory layout of one process is a sample of one.
     for generation in range(plan.times(3, 1)):
         with ExitStack() as stack:

@@ -21,8 +21,11 @@ FULL = "asgi-health+fastapi"
 SIZES = (1, 100, 1000)
 BURST = 50
 SCRAPED = "1,000 checks at 10 s, scraped each second"
-SCRAPE_PAUSE = 1.0
-"""Seconds between two scrapes. Prometheus scrapes each 15 s or 60 s."""
+EXPLAINED = "1,000 checks at 10 s, scraped and explained each second"
+READ_PAUSE = 1.0
+"""Seconds between two scrapes, or between two reads of everything. Prometheus scrapes each 15 s or 60 s."""
+ALL_ON = "asgi-health, all on"
+EXPLAIN = "/health?explain"
 EXPIRY = 1.0
 """Seconds for which a result is valid here: the interval of a schedule, or the time to live of a cache."""
 
@@ -162,22 +165,23 @@ def _many_checks(chosen: list[Contender], progress: Progress, results: Results) 
 
 
 @contextmanager
-def _scraped(server: Server) -> Generator[None]:
-    """Scrape the metrics of `server` once a second, as 15 Prometheus servers would, until the end of the block."""
+def _read(server: Server, *paths: str) -> Generator[None]:
+    """Read `paths` of `server` once a second, as 15 Prometheus servers would, until the end of the block."""
     ended = Event()
 
-    def scrape() -> None:
-        while not ended.wait(SCRAPE_PAUSE):
-            connection = http.client.HTTPConnection(HOST, server.port, timeout=5.0)
-            try:
-                connection.request("GET", METRICS, headers={"Accept": "application/openmetrics-text"})
-                connection.getresponse().read()
-            except (OSError, http.client.HTTPException):
-                continue  # the server ends
-            finally:
-                connection.close()
+    def read() -> None:
+        while not ended.wait(READ_PAUSE):
+            for path in paths:
+                connection = http.client.HTTPConnection(HOST, server.port, timeout=5.0)
+                try:
+                    connection.request("GET", path, headers={"Accept": "application/openmetrics-text"})
+                    connection.getresponse().read()
+                except (OSError, http.client.HTTPException):
+                    continue  # the server ends
+                finally:
+                    connection.close()
 
-    thread = Thread(target=scrape, daemon=True)
+    thread = Thread(target=read, daemon=True)
     thread.start()
     try:
         yield
@@ -187,19 +191,21 @@ def _scraped(server: Server) -> Generator[None]:
 
 
 def _during(progress: Progress, results: Results) -> None:
-    contender = find_contender("asgi-health")
+    contender, all_on = find_contender("asgi-health"), find_contender(ALL_ON)
     cases = {
         "no checks": Server(contender, checks=0),
         "1 check that hangs": Server(contender, checks=1, interval=EXPIRY),
         "1,000 checks at 10 s": Server(contender, checks=1000),
         SCRAPED: Server(contender, checks=1000, metrics=True),
+        EXPLAINED: Server(all_on, checks=1000),
     }
     samples: dict[tuple[str, int], list[float]] = {}
     with ExitStack() as stack:
         progress.step("tail: starting asgi-health")
         up = start(stack, list(cases.values()), results.skip)
         cases["1 check that hangs"].state.mode = Mode.HANGS
-        stack.enter_context(_scraped(cases[SCRAPED]))
+        stack.enter_context(_read(cases[SCRAPED], METRICS))
+        stack.enter_context(_read(cases[EXPLAINED], METRICS, EXPLAIN))
         for turn in range(6):
             order = list(cases.items())
             for case, server in reversed(order) if turn % 2 else order:
@@ -219,7 +225,7 @@ def _during(progress: Progress, results: Results) -> None:
                 Figure(
                     "p99",
                     f"{case}, {connections} connections",
-                    contender.name,
+                    cases[case].contender.name,
                     "ms",
                     spread(values),
                     ratios(values, quiet),

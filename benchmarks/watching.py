@@ -10,6 +10,7 @@ from .processes import Worker
 from .stats import exponent, ratios, spread
 
 OURS = "asgi-health"
+ALL_ON = "asgi-health, all on"
 CHECKS = 1000
 """Number of checks that are compared with as many bare loops."""
 PEER = "fastapi-watch"
@@ -75,7 +76,7 @@ def _idle(progress: Progress, results: Results) -> None:
 def _against_loops(plan: Plan, progress: Progress, results: Results) -> None:
     """Measure the processor time of a run of a check against that of a run in a bare loop, at the same time."""
     for interval, window, turns in ((1.0, 1.0, 4),) if plan.quick else ((10.0, 12.0, 3), (1.0, 2.0, 6)):
-        costs: dict[str, list[float]] = {OURS: [], LOOPS.name: []}
+        costs: dict[str, list[float]] = {OURS: [], ALL_ON: [], LOOPS.name: []}
         with ExitStack() as stack:
             progress.step(f"watching: starting {CHECKS:,} checks and as many loops, every {interval:g} s")
             workers = {

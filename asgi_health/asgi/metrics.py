@@ -7,15 +7,10 @@ from ..core.engine import Engine
 from ..formats.answer import Answer, answer
 from ..formats.metrics import CheckFigures, Family, app_figures, check_figures, families, negotiate, render
 from ..listener.interface import StallOf
-from ..runtime.backends.detection import current_backend
-from ..runtime.backends.interface import Flag
 from ..runtime.publisher.publisher import publisher_of
 from ..runtime.scheduler.runner import runner_of
+from .steps import Steps
 from .types import Scope
-
-MAX_STEP = 0.0002
-"""Seconds for which a scrape works at a time; then the loop serves others. All checks in one piece would delay each
-request that comes meanwhile by 20 ms per thousand checks."""
 
 
 class Metrics:
@@ -52,7 +47,7 @@ class Metrics:
     async def answer(self, scope: Scope, stall_of: StallOf) -> Answer:
         """Return the answer to a scrape. The figures of one check belong to one moment, those of two need not."""
         exposition = negotiate(_accept(scope))
-        steps = _Steps()
+        steps = Steps()
         checks: list[CheckFigures] = []
         for slot in self._engine.slots:
             checks.append(check_figures(slot, self._engine.clock(), time.time()))
@@ -62,25 +57,6 @@ class Metrics:
             parts.append(part.encode())
             await steps.may_end()
         return answer(200, exposition.content_type, b"".join(parts))
-
-
-class _Steps:
-    """Divide work into steps of `MAX_STEP`, between which the event loop goes on."""
-
-    __slots__ = ("_began", "_flag")
-
-    def __init__(self) -> None:
-        self._began = time.perf_counter()
-        self._flag: Flag | None = None
-
-    async def may_end(self) -> None:
-        """Let the loop go on once, if the present step has taken long enough."""
-        if time.perf_counter() - self._began < MAX_STEP:
-            return
-        if self._flag is None:
-            self._flag = current_backend().flag()
-        await self._flag.wait(0.0)  # it is never set
-        self._began = time.perf_counter()
 
 
 def _accept(scope: Scope) -> str:

@@ -192,7 +192,7 @@ class HealthRouter:
             if route.metrics and self._metrics is not None:
                 answered = await self._metrics.answer(scope, stall_of)
             else:
-                answered = self._make_answer(scope, route, self._engine.clock(), stall_of)
+                answered = await self._make_answer(scope, route, self._engine.clock(), stall_of)
             if scope.get("method") == "OPTIONS" and answered is not NOT_FOUND:
                 answered = with_allow(answered)
         return self.headers.add_phase(answered, scope)
@@ -209,13 +209,13 @@ class HealthRouter:
             return NOT_FOUND
         return None if method in ALLOWED else METHOD_NOT_ALLOWED
 
-    def _make_answer(self, scope: Scope, route: Route, now: float, stall_of: StallOf) -> Answer:
+    async def _make_answer(self, scope: Scope, route: Route, now: float, stall_of: StallOf) -> Answer:
         probe = route.probe
         if route.drain:
             return DRAINED
         stall = stall_of(probe)
         if self._details is not None and self._allows_details(scope):
-            answer = self._details.answer(probe, route.check, scope.get("query_string"), now, stall)
+            answer = await self._details.answer(probe, route.check, scope.get("query_string"), now, stall)
             if answer is not None:
                 return answer
         known = self._engine.probe_status(probe)

@@ -93,8 +93,8 @@ class Aggregate:
     def __len__(self) -> int:
         return len(self._contributions)
 
-    def update(self, check: Check, state: CheckState) -> None:
-        """Count `check` with `state`, in place of its previous state."""
+    def update(self, check: Check, state: CheckState, stale: float) -> None:
+        """Count `check` with `state`, whose result grows stale at `stale`, in place of its previous state."""
         new = contribution(self._probe, check, state)
         old = self._contributions.get(check.name)
         if old is not new:
@@ -108,7 +108,7 @@ class Aggregate:
             self._without_result[new].add(check.name)
         if self._probe is not Probe.STARTUP:  # a pass of a startup check never grows stale
             worse = worst_when_unknown(self._probe, check)
-            self._decays[worse].set(check.name, stale_at(check, state) if new < worse else inf)
+            self._decays[worse].set(check.name, stale if new < worse else inf)
 
     def discard(self, name: str) -> None:
         """Stop counting the check of that name."""

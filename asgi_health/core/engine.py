@@ -140,7 +140,7 @@ class Engine:
         report = self._report(probe, slots, self.phase, frozenset(exclude), now)
         if not history:
             return report
-        return replace(self._with_history(report, slots), history=self._probe_histories[probe].past(now))
+        return self.with_probe_past(self._with_history(report, slots))
 
     def report_check(self, name: str, probe: Probe, now: float, *, history: bool = False) -> Report:
         """Return the report of one check alone, as it counts for `probe`. Raises KeyError for an unknown name."""
@@ -149,6 +149,18 @@ class Engine:
             raise KeyError(f"check {name!r}: there is no check of that name")
         report = self._report(probe, (slot,), None, frozenset(), now)
         return self._with_history(report, (slot,)) if history else report
+
+    def with_past(self, check: CheckReport, now: float) -> CheckReport:
+        """Return `check` with its past up to `now`; without it when the check has been removed meanwhile.
+
+        For a reader that goes on with other work between the checks of a report: a thousand take 10 ms.
+        """
+        slot = self._slots.get(check.name)
+        return check if slot is None or slot.check is not check.check else self._with_check_history(check, slot, now)
+
+    def with_probe_past(self, report: Report) -> Report:
+        """Return the report of a probe with the past of the probe, and without that of its checks."""
+        return replace(report, history=self._probe_histories[report.probe].past(report.now))
 
     def probe_status(self, probe: Probe) -> ProbeStatus:
         """Return the status of `probe`, and how it decays while no new result arrives."""
@@ -538,11 +550,19 @@ class Engine:
 
     def _with_check_history(self, check: CheckReport, slot: CheckSlot, now: float) -> CheckReport:
         run = slot.run
-        return replace(
-            check,
-            history=slot.history.past(now),
-            next_start=self._start_times.get(check.name),
-            run_started=None if run is None else run.started,
+        # Not `replace`, which takes as long as everything else in it.
+        return CheckReport(
+            check.name,
+            check.status,
+            check.output,
+            check.critical,
+            check.state,
+            check.check,
+            check.contribution,
+            check.stale_at,
+            slot.history.past(now),
+            self._start_times.get(check.name),
+            None if run is None else run.started,
         )
 
 

@@ -190,16 +190,24 @@ class ProbeHistory:
 class _Period:
     """Sums of the past, and the period that goes on: up from `began` to `up_until`, and not up after that.
 
-    Only `up_until` is ever changed, so that a reader who holds one has a consistent state.
+    Only `up_until` is ever changed, so that a reader who holds one has a consistent state. `newest` is the last sum,
+    and `oldest` the first that is not empty; None while all are, as those of a check that has never failed.
     """
 
-    __slots__ = ("began", "known", "newest", "up", "up_until")
+    __slots__ = ("began", "known", "newest", "oldest", "up", "up_until")
 
     def __init__(
-        self, began: float | None, up_until: float, newest: int, known: "array[float]", up: "array[float]"
+        self,
+        began: float | None,
+        up_until: float,
+        oldest: int | None,
+        newest: int,
+        known: "array[float]",
+        up: "array[float]",
     ) -> None:
         self.began = began
         self.up_until = up_until
+        self.oldest = oldest
         self.newest = newest
         self.known = known
         self.up = up
@@ -212,7 +220,7 @@ class _Uptime:
 
     def __init__(self) -> None:
         empty = array("d", bytes(8 * _SUMS))
-        self._period = _Period(None, -inf, 0, empty, empty[:])
+        self._period = _Period(None, -inf, None, 0, empty, empty[:])
 
     @property
     def counts(self) -> bool:
@@ -240,9 +248,12 @@ class _Uptime:
 
         period = self._period
         last = int(now // BUCKET)
-        first = max(last - sums, period.newest - _SUMS + 1)
-        end = min(last, period.newest)
-        known, up = (_sum(period.known, first, end), _sum(period.up, first, end)) if first <= end else (0.0, 0.0)
+        known = up = 0.0
+        if period.oldest is not None:
+            first = max(last - sums, period.newest - _SUMS + 1, period.oldest)
+            end = min(last, period.newest)
+            if first <= end:
+                known, up = _sum(period.known, first, end), _sum(period.up, first, end)
         if period.began is not None and now > period.began:
             began = max(period.began, float((last - sums) * BUCKET))
             known += now - began
@@ -258,11 +269,13 @@ class _Uptime:
         last = max(int(end // BUCKET), old.newest)
         for bucket in range(max(old.newest, last - _SUMS) + 1, last + 1):
             known[bucket % _SUMS] = up[bucket % _SUMS] = 0.0
+        oldest = old.oldest
         if old.began is not None:
             begin = max(old.began, float((last - _SUMS + 1) * BUCKET))
+            oldest = int(begin // BUCKET) if oldest is None else oldest
             _add(known, begin, end)
             _add(up, begin, min(end, old.up_until))
-        self._period = _Period(None if began is None else end, up_until, last, known, up)
+        self._period = _Period(None if began is None else end, up_until, oldest, last, known, up)
 
 
 def _in_order(ring: "array[float]", first: int, end: int) -> "array[float]":

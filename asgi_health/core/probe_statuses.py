@@ -5,7 +5,7 @@ from itertools import count
 from types import MethodType
 from weakref import WeakMethod
 
-from .aggregate import Aggregate, ProbeStatus
+from .aggregate import Aggregate, ProbeStatus, stale_at
 from .check import Check
 from .lifecycle import Lifecycle, Phase
 from .state import CheckState
@@ -42,8 +42,9 @@ class ProbeStatuses:
     def update(self, check: Check, state: CheckState) -> None:
         """Count `check` with `state`, in place of its previous state."""
         probes = (*check.probes, Probe.HEALTH)
+        stale = stale_at(check, state)
         for probe in probes:
-            self._aggregates[probe].update(check, state)
+            self._aggregates[probe].update(check, state, stale)
         self._latch_startup_and_publish(probes)
 
     def discard(self, name: str) -> None:

@@ -19,6 +19,8 @@ class Status(IntEnum):
     DEGRADED = 2
     UNHEALTHY = 3
 
+    __hash__ = int.__hash__  # that of Enum is a Python function: every run looks statuses up in dicts
+
 
 class Probe(Enum):
     """A question that a caller can ask: the three probes of Kubernetes, and all checks together.
@@ -35,6 +37,8 @@ class Probe(Enum):
     READINESS = "readiness"
     STARTUP = "startup"
     HEALTH = "health"
+
+    __hash__ = object.__hash__  # as in Status; a member equals itself alone
 
 
 CHECK_PROBES = (Probe.LIVENESS, Probe.READINESS, Probe.STARTUP)

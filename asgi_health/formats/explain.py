@@ -1,12 +1,14 @@
 """Details that say why the status is what it is: what decides it, since when, what comes next, and the past."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from math import inf
 from typing import Any
 
 from ..core.past import CheckFlip, ProbeFlip, Uptime
 from ..core.report import CheckReport, Report
 from .answer import WORDS, Answer
-from .health_json import document, health_answer, timestamp
+from .health_json import check_entries, document, health_answer, timestamp
 from .service import ServiceInfo
 
 MAX_FLIPS = 5
@@ -22,12 +24,24 @@ def explain(report: Report, service: ServiceInfo | None, *, wall: float, unknown
         wall: The moment of the report (seconds since the epoch). It dates what happened and decides nothing.
         unknown: Number of the names to leave out that no check has.
     """
-    found = document(report, service, wall=wall, unknown=unknown)
+    *_, answer = explain_in_parts(report, service, wall=wall, unknown=unknown)
+    assert answer is not None
+    return answer
+
+
+def explain_in_parts(
+    report: Report, service: ServiceInfo | None, *, wall: float, unknown: int = 0
+) -> Iterator[Answer | None]:
+    """Yield None after each check, and the answer of `explain` in the end: the caller may do other work in between."""
+    found = document(replace(report, checks=()), service, wall=wall, unknown=unknown)
     checks = found.pop("checks")
     epoch = wall - report.now
     for check in report.checks:
-        checks[check.name][0]["explain"] = _check(check, report.now, epoch)
-    return health_answer(report.status, {**found, "explain": _report(report, epoch), "checks": checks})
+        entries = check_entries(check, epoch)
+        entries[check.name]["explain"] = _check(check, report.now, epoch)
+        checks |= {key: [entry] for key, entry in entries.items()}
+        yield None
+    yield health_answer(report.status, {**found, "explain": _report(report, epoch), "checks": checks})
 
 
 def _report(report: Report, epoch: float) -> dict[str, Any]:

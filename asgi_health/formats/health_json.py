@@ -40,7 +40,7 @@ def document(report: Report, service: ServiceInfo | None, *, wall: float, unknow
     if all_notes:
         fields["notes"] = all_notes
     fields["checks"] = {
-        key: [entry] for check in report.checks for key, entry in _check(check, wall - report.now).items()
+        key: [entry] for check in report.checks for key, entry in check_entries(check, wall - report.now).items()
     }
     return fields
 
@@ -56,7 +56,8 @@ def _service(service: ServiceInfo) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if value}
 
 
-def _check(check: CheckReport, epoch: float) -> dict[str, dict[str, Any]]:
+def check_entries(check: CheckReport, epoch: float) -> dict[str, dict[str, Any]]:
+    """Return the entries of `check` under their keys: that of the check itself, and those of its data."""
     entry: dict[str, Any] = {"status": WORDS[check.status]}
     state = check.state
     if state.time is not None and state.duration is not None:

@@ -227,7 +227,7 @@ def test_a_scrape_takes_no_lock() -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_loop_serves_others_while_a_scrape_is_rendered(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asgi_health.asgi.metrics.MAX_STEP", 0.0)
+    monkeypatch.setattr("asgi_health.asgi.steps.MAX_STEP", 0.0)
     results: list[tuple[Check, Result]] = [(make_check(f"c{number}"), healthy()) for number in range(200)]
     app = make_app(health_with(Clock(), *results))
     turns = 0
@@ -250,7 +250,7 @@ def test_the_loop_serves_others_while_a_scrape_is_rendered(backend: str, monkeyp
 
 
 def test_a_cancelled_scrape_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asgi_health.asgi.metrics.MAX_STEP", 0.0)
+    monkeypatch.setattr("asgi_health.asgi.steps.MAX_STEP", 0.0)
     app = make_app()
 
     async def main() -> None:

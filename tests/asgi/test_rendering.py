@@ -4,13 +4,16 @@ from collections.abc import Callable
 from itertools import cycle, islice
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from asgi_health import HealthMiddleware, Probe, healthy, unhealthy
 from asgi_health.asgi import details_cache
 
-from ..support.asgi_caller import echo_nothing, get
+from ..support.asgi_caller import ask, echo_nothing, get
 from ..support.known_state import Clock, finish, health_with, make_check, record, start_due
+from ..support.virtual_time import BACKENDS
 
 
 class Renderings:
@@ -18,7 +21,7 @@ class Renderings:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
-        for name in ("health_json", "text", "explain"):
+        for name in ("health_json", "text", "explain", "explain_in_parts"):
             monkeypatch.setattr(details_cache, name, self._counting(getattr(details_cache, name)))
 
     def _counting(self, render: Callable[..., Any]) -> Callable[..., Any]:
@@ -175,3 +178,72 @@ def test_a_result_that_becomes_stale_changes_the_answer(
     assert (fresh.status, stale.status) == (200, 503)
     assert "stale: not confirmed for more than 32.0 s" in stale.text
     assert get(app, path, b"verbose").messages == stale.messages
+
+
+def app_with_many_checks() -> HealthMiddleware:
+    checks = [(make_check(f"check-{number}"), healthy()) for number in range(200)]
+    return HealthMiddleware(echo_nothing, health_with(Clock(), *checks), details=True)
+
+
+@pytest.fixture
+def short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asgi_health.asgi.steps.MAX_STEP", 0.0)
+
+
+@pytest.mark.usefixtures("short_steps")
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_loop_serves_others_while_an_explanation_is_rendered(backend: str) -> None:
+    turns = 0
+
+    async def main() -> None:
+        async def take_turns() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await anyio.lowlevel.checkpoint()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(take_turns)
+            assert len((await ask(app_with_many_checks(), "/health", query=b"explain")).json["checks"]) == 200
+            group.cancel_scope.cancel()
+
+    anyio.run(main, backend=backend)
+    assert turns > 200 // details_cache.CHECKS_AT_ONCE
+
+
+@pytest.mark.usefixtures("short_steps")
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_readers_of_one_explanation_at_the_same_time_share_its_rendering(backend: str, renderings: Renderings) -> None:
+    app, bodies = app_with_many_checks(), set[bytes]()
+
+    async def read() -> None:
+        bodies.add((await ask(app, "/health", query=b"explain")).body)
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            for _ in range(20):
+                group.start_soon(read)
+
+    anyio.run(main, backend=backend)
+    assert (renderings.since(), len(bodies)) == (1, 1)
+
+
+@pytest.mark.usefixtures("short_steps")
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_reader_who_goes_away_does_not_take_the_explanation_from_the_others(backend: str) -> None:
+    app, statuses = app_with_many_checks(), list[int]()
+
+    async def read() -> None:
+        statuses.append((await ask(app, "/health", query=b"explain")).status)
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group, anyio.create_task_group() as leaving:
+            leaving.start_soon(read)
+            await anyio.lowlevel.checkpoint()
+            for _ in range(5):
+                group.start_soon(read)
+            await anyio.lowlevel.checkpoint()
+            leaving.cancel_scope.cancel()
+
+    anyio.run(main, backend=backend)
+    assert statuses == [200] * 5

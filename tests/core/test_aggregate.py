@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_health import Check, Probe, Status
-from asgi_health.core.aggregate import Aggregate, ProbeStatus
+from asgi_health.core.aggregate import Aggregate, ProbeStatus, stale_at
 from asgi_health.core.report import build_report
 from asgi_health.core.state import UNKNOWN, CheckState, advance
 from asgi_health.core.status import CHECK_PROBES, worst
@@ -57,7 +57,7 @@ def test_an_aggregate_equals_a_count_of_all_checks(
         else:
             entry.state = advance(entry.check, entry.state, result, now, 0.0)  # type: ignore[arg-type]
             for probe in probes:
-                aggregates[probe].update(entry.check, entry.state)
+                aggregates[probe].update(entry.check, entry.state, stale_at(entry.check, entry.state))
         for probe in Probe:
             status = aggregates[probe].status()
             counted = sum(probe is Probe.HEALTH or probe in entry.check.probes for entry in entries.values())
@@ -103,7 +103,7 @@ def test_staleness_begins_exactly_at_max_age() -> None:
     subject = check(interval=1.0, timeout=1.0, max_age=5.0)
     state = advance(subject, UNKNOWN, RESULTS[H], 10.0, 0.0)
     aggregate = Aggregate(Probe.READINESS)
-    aggregate.update(subject, state)
+    aggregate.update(subject, state, stale_at(subject, state))
     status = aggregate.status()
     assert status.valid_until == status.unhealthy_at == 15.0
     assert (status.at(14.999), status.at(15.0)) == (H, U)

@@ -18,14 +18,18 @@ class AsyncioTask:
     the check awaits passes through `_relay`, which ends the task around a check that does not end.
     """
 
-    __slots__ = ("_cancellation_delivered", "_cancelled", "_dropped", "_loop", "_task")
+    __slots__ = ("_cancellation_delivered", "_cancelled", "_dropped", "_ended", "_loop", "_task")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, name: str, main: Main, *, hidden: bool) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, name: str, main: Main, ended: Callable[[], None], *, hidden: bool
+    ) -> None:
         self._loop = loop
         self._cancelled = False
         self._dropped = False
         self._cancellation_delivered = False
         self._task = loop.create_task(self._run(main), name=name, context=Context())
+        self._ended: Callable[[object], None] = lambda _: ended()
+        self._task.add_done_callback(self._ended, context=Context())
         if hidden:
             self._hide()
 
@@ -50,8 +54,9 @@ class AsyncioTask:
     def alive(self) -> bool:
         return not (self._task.done() or self._loop.is_closed())
 
-    def when_done(self, callback: Callable[[], None]) -> None:
-        self._task.add_done_callback(lambda _: callback(), context=Context())
+    def forget_end(self) -> None:
+        # A callback costs an iteration of the loop, an eighth of a whole run of a check.
+        self._task.remove_done_callback(self._ended)
 
     async def _run(self, main: Main) -> None:
         await self._relay(main())
@@ -152,9 +157,7 @@ class AsyncioBackend:
         return self._loop.is_running()
 
     def spawn(self, name: str, main: Main, ended: Callable[[], None], *, hidden: bool = False) -> AsyncioTask:
-        task = AsyncioTask(self._loop, name, main, hidden=hidden)
-        task.when_done(ended)
-        return task
+        return AsyncioTask(self._loop, name, main, ended, hidden=hidden)
 
     def flag(self) -> AsyncioFlag:
         return AsyncioFlag(self._loop)

@@ -23,6 +23,9 @@ class Task(Protocol):
     def drop(self) -> None:
         """Detach a task that does not end: it must not keep the loop, or the process, from ending."""
 
+    def forget_end(self) -> None:
+        """Do without the call of `ended`: the caller knows already. Called in the loop of the task."""
+
     def alive(self) -> bool:
         """Return whether the task can still end by itself: neither the task nor its loop has ended."""
         ...

@@ -184,7 +184,9 @@ class Executor:
             self._completed(run, unhealthy("its run was cancelled from outside"), None)
 
     def _completed(self, run: Run, result: Result, error: BaseException | None) -> None:
-        self._tasks.pop(run, None)
+        task = self._tasks.pop(run, None)
+        if task is not None:
+            task.forget_end()
         if run in self._given_up:
             self._given_up.discard(run)
             self._engine.abandon(run)
@@ -211,6 +213,9 @@ class ThreadTask:
 
     def drop(self) -> None:
         """Do nothing: the interpreter does not wait for a daemon thread."""
+
+    def forget_end(self) -> None:
+        """Do nothing: the end of a thread calls nothing."""
 
     def alive(self) -> bool:
         """Return whether the function has not returned yet."""

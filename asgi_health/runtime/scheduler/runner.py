@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 RESTART_PAUSE = 1.0
 """Seconds until a runner that has ended starts again. The pause doubles while it keeps crashing."""
 
+MIN_SLEEP = 0.005
+"""Seconds that the task sleeps at least: runs that are due within them start together. A thousand checks at an interval
+of a second would wake it a thousand times per second, and each time costs as much as a run."""
+
 MAX_RESTART_PAUSE = 60.0
 """Seconds between two restarts of a runner that keeps crashing, at most."""
 
@@ -146,8 +150,7 @@ class Runner:
             self.log_changes()
             self._sleeps_until = inf  # set before the question: a thread may add a check right after it
             wake = self._sleeps_until = engine.next_wake()
-            # The timers of a loop are coarser than the clock: without a minimum it would wake too early, repeatedly.
-            await flag.wait(0.0 if wake <= now else max(wake - now, 0.001))
+            await flag.wait(0.0 if wake <= now else max(wake - now, MIN_SLEEP))
             self._sleeps_until = -inf
 
 
