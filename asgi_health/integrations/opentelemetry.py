@@ -19,8 +19,8 @@ try:
     from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvider, Observation, get_meter_provider
     from opentelemetry.trace import Span, StatusCode, TracerProvider, get_tracer, set_span_in_context
     from opentelemetry.util.types import AttributeValue
-except ModuleNotFoundError as error:
-    raise not_installed(error, "opentelemetry", extra="opentelemetry") from None
+except ModuleNotFoundError as _error:
+    raise not_installed(_error, "opentelemetry", extra="opentelemetry") from None
 
 from ..asgi.metrics import Metrics
 from ..asgi.paths import Paths

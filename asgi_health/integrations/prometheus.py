@@ -8,8 +8,8 @@ from . import not_installed
 try:
     from prometheus_client.core import Metric
     from prometheus_client.registry import Collector
-except ModuleNotFoundError as error:
-    raise not_installed(error, "prometheus_client", extra="prometheus") from None
+except ModuleNotFoundError as _error:
+    raise not_installed(_error, "prometheus_client", extra="prometheus") from None
 
 from ..asgi.metrics import Metrics
 from ..core.validate import require_type

@@ -11,8 +11,8 @@ from . import not_installed
 
 try:
     import sentry_sdk
-except ModuleNotFoundError as error:
-    raise not_installed(error, "sentry_sdk", extra="sentry") from None
+except ModuleNotFoundError as _error:
+    raise not_installed(_error, "sentry_sdk", extra="sentry") from None
 
 from ..asgi.paths import Paths
 from ..asgi.router import HealthRouter
