@@ -109,9 +109,9 @@ class HealthMiddleware:
             from .asgi.app_warnings import warn_of_litestar
 
             warn_of_litestar(app)
-        self.app = app
-        self.paths = paths
-        self.health = checks if isinstance(checks, Health) else Health(() if checks is None else checks)
+        self.app: App = app
+        self.paths: Paths = paths
+        self.health: Health = checks if isinstance(checks, Health) else Health(() if checks is None else checks)
         engine = self._engine = engine_of(self.health)
         self._clock = engine.clock
         self._router = HealthRouter(

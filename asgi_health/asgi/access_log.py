@@ -24,6 +24,10 @@ class AccessLogFilter(logging.Filter):
 
     Bad answers stay, and so does the first 200 of a path after a bad answer. A record that the filter does not
     understand stays too. The filter never raises.
+
+    hypercorn writes ``-`` as the status where the client has closed the connection before it notes the end of the
+    answer. On trio these are most of the probers that do not keep their connections, and the same answer has a second
+    record, with its status. So the record without a status goes.
     """
 
     def __init__(self) -> None:
@@ -54,6 +58,8 @@ class AccessLogFilter(logging.Filter):
                 path = path.removesuffix("/")
                 if path not in self._paths and not self._is_check(path):
                     return True
+            if status == "-" and record.name == "hypercorn.access":
+                return False
             return self._stays(path, int(status))
         except Exception:
             return True

@@ -222,6 +222,8 @@ def _reason(
         if phase is Phase.STARTING or not startup_passed:
             return "starting"
     culprits = [each for each in checks if each.contribution is status]
+    if all(each.state.time is None for each in culprits):
+        return "starting"
     return "stale" if all(each.stale_at <= now for each in culprits) else "check"
 
 

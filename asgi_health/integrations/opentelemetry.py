@@ -12,10 +12,15 @@ from functools import partial
 from threading import Lock
 from weakref import WeakKeyDictionary
 
-from opentelemetry.context import Context, attach, detach
-from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvider, Observation, get_meter_provider
-from opentelemetry.trace import Span, StatusCode, TracerProvider, get_tracer, set_span_in_context
-from opentelemetry.util.types import AttributeValue
+from . import not_installed
+
+try:
+    from opentelemetry.context import Context, attach, detach
+    from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvider, Observation, get_meter_provider
+    from opentelemetry.trace import Span, StatusCode, TracerProvider, get_tracer, set_span_in_context
+    from opentelemetry.util.types import AttributeValue
+except ModuleNotFoundError as _error:
+    raise not_installed(_error, "opentelemetry", extra="opentelemetry") from None
 
 from ..asgi.metrics import Metrics
 from ..asgi.paths import Paths

@@ -3,8 +3,13 @@
 from collections.abc import Iterator
 from itertools import accumulate
 
-from prometheus_client.core import Metric
-from prometheus_client.registry import Collector
+from . import not_installed
+
+try:
+    from prometheus_client.core import Metric
+    from prometheus_client.registry import Collector
+except ModuleNotFoundError as _error:
+    raise not_installed(_error, "prometheus_client", extra="prometheus") from None
 
 from ..asgi.metrics import Metrics
 from ..core.validate import require_type

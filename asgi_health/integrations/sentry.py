@@ -7,7 +7,12 @@ report_to_sentry(health)
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import sentry_sdk
+from . import not_installed
+
+try:
+    import sentry_sdk
+except ModuleNotFoundError as _error:
+    raise not_installed(_error, "sentry_sdk", extra="sentry") from None
 
 from ..asgi.paths import Paths
 from ..asgi.router import HealthRouter

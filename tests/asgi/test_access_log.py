@@ -100,6 +100,17 @@ def test_a_path_that_uvicorn_quotes_is_found() -> None:
     assert not made.filter(hypercorn("/probe:a é", 200))
 
 
+def test_hypercorns_record_of_a_closed_connection_goes_and_changes_nothing() -> None:
+    made = make(checks=("/readyz",), drain="/readyz/drain")
+    statuses = (200, "-", 503, "-", 200, "-", 200)
+    kept = [made.filter(hypercorn("/readyz", status)) for status in statuses]
+    assert kept == [False, False, True, False, True, False, False]
+    assert not made.filter(hypercorn("/readyz/db", "-"))
+    assert made.filter(hypercorn("/readyz/drain", "-"))
+    assert made.filter(hypercorn("/orders", "-"))
+    assert made.filter(gunicorn("/readyz", "-"))
+
+
 @SERVERS
 def test_single_checks_are_quiet_and_a_drain_is_not(server: Callable[..., logging.LogRecord]) -> None:
     made = make(checks=("/readyz",), drain="/readyz/drain")
@@ -139,7 +150,7 @@ class Raising:
         ({},),
         ({"U": "/readyz"},),
         ({"path": "/readyz"},),
-        ({"U": "/readyz", "s": "-", "path": "/readyz", "status": "-"},),
+        ({"U": "/readyz", "s": "?", "path": "/readyz", "status": "-"},),
         ({"U": None, "s": 200, "path": None, "status": 200},),
         ({"U": b"/readyz", "s": 200, "path": b"/readyz", "status": 200},),
         ("client", "GET", "/readyz", "1.1", None),

@@ -5,7 +5,18 @@ from math import inf
 
 import pytest
 
-from asgi_health import Check, Health, Probe, Result, Status, degraded, healthy, unhealthy
+from asgi_health import (
+    Check,
+    Health,
+    Probe,
+    ProbeTransition,
+    Result,
+    Status,
+    Transition,
+    degraded,
+    healthy,
+    unhealthy,
+)
 from asgi_health.core.engine import Engine
 from asgi_health.core.past import CheckPast
 from asgi_health.core.report import CheckReport, Report, Stall
@@ -229,6 +240,21 @@ def test_a_failure_next_to_an_old_result_is_the_reason_check() -> None:
     run = next(each for each in engine.due(30.0).start if each.check.name == "b")
     engine.record(run, unhealthy("x"), 30.0)
     assert reason(engine.report(Probe.READINESS, 40.0)) == ("check", ("a", "b"))
+
+
+@pytest.mark.parametrize("critical", [True, False])
+def test_a_check_that_has_had_no_result_is_the_reason_starting_in_reports_and_transitions(critical: bool) -> None:
+    engine = engine_with((check("a"), healthy()))
+    seen: list[Transition] = []
+    engine.on_transition(seen.append)
+    engine.add(check("b", critical=critical), 1.0)
+    for probe in (Probe.READINESS, Probe.HEALTH):
+        assert reason(engine.report(probe, 1.0)) == ("starting", ("b",))
+        assert engine.known(probe).reason == "starting"
+    assert {(each.cause, each.checks) for each in seen if isinstance(each, ProbeTransition)} == {("starting", ("b",))}
+    for run in engine.due(1.0).start:
+        engine.record(run, unhealthy("x"), 1.0)
+    assert reason(engine.report(Probe.READINESS, 1.0)) == ("check", ("b",))
 
 
 def test_the_phase_is_the_reason_before_the_checks() -> None:

@@ -1,0 +1,49 @@
+"""Without the package of a technology its integration says what to install."""
+
+import subprocess
+import sys
+import tomllib
+
+import pytest
+
+from ..servers.process import ROOT
+
+PACKAGES = {"opentelemetry": "opentelemetry", "prometheus": "prometheus_client", "sentry": "sentry_sdk"}
+
+
+def import_error(integration: str, missing: str) -> str:
+    program = (
+        "import sys\n"
+        "class NotInstalled:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {missing!r}:\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, NotInstalled())\n"
+        f"import asgi_health.integrations.{integration}"
+    )
+    command = [sys.executable, "-W", "error", "-c", program]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1, ended.stderr
+    return ended.stderr.splitlines()[-1]
+
+
+def test_each_integration_has_an_extra_with_its_package() -> None:
+    modules = {path.stem for path in (ROOT / "asgi_health" / "integrations").glob("*.py")} - {"__init__"}
+    assert modules == set(PACKAGES)
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for extra, package in PACKAGES.items():
+        assert len(extras[extra]) == 1
+        assert extras[extra][0].replace("-", "_").startswith(package)
+
+
+@pytest.mark.parametrize(("integration", "package"), PACKAGES.items())
+def test_without_its_package_the_error_names_the_extra(integration: str, package: str) -> None:
+    assert import_error(integration, package) == (
+        f'ModuleNotFoundError: {package} is not installed; try: pip install "asgi-health[{integration}]"'
+    )
+
+
+def test_another_missing_module_is_named_as_it_is() -> None:
+    missing = {"opentelemetry": "typing_extensions", "sentry": "urllib3", "prometheus": "http.server"}
+    for integration, module in missing.items():
+        assert import_error(integration, module) == f"ModuleNotFoundError: No module named {module!r}"
