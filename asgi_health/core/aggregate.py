@@ -151,6 +151,6 @@ class Aggregate:
         without = self._without_result[status]
         return tuple(
             name
-            for name, contributed in self._contributions.items()
+            for name, contributed in tuple(self._contributions.items())  # a thread may add a check meanwhile
             if contributed is status and (name in without) is (reason == "starting")
         )

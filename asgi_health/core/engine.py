@@ -293,6 +293,8 @@ class Engine:
     def serve(self, now: float) -> None:
         """Enter the phase SERVING: the app's own startup is complete. A drain that has begun goes on."""
         with self._lock:
+            if not self._lifecycle.lifespan_count:
+                self._probe_transitions.restart(now)
             self._lifecycle.app_started = True
             self._lifecycle.enter(Phase.SERVING, now)
             self._probe_statuses.refresh()
@@ -539,6 +541,7 @@ class Engine:
             stalls=self._stalls,
             app_started=self._lifecycle.app_started,
             startup_passed=self._lifecycle.startup_passed,
+            startup_failures=self._probe_statuses.startup_failures(now),
             exclude=exclude,
             now=now,
         )

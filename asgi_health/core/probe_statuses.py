@@ -100,6 +100,12 @@ class ProbeStatuses:
             probe = Probe.STARTUP
         return self._aggregates[probe].names(status, reason, now)
 
+    def startup_failures(self, now: float) -> tuple[str, ...]:
+        """Return the names of the checks that have failed and so keep the app from having started. Takes no lock."""
+        if self._lifecycle.startup_passed or not self._lifecycle.app_started:
+            return ()
+        return self._aggregates[Probe.STARTUP].names(Status.UNHEALTHY, "check", now)
+
     def depends_on_runs(self, probe: Probe) -> bool:
         """Return whether a run could change `probe`: a check counts for it, or it is unhealthy."""
         return len(self._aggregates[probe]) > 0 or self.current[probe].status is Status.UNHEALTHY

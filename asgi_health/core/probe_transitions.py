@@ -10,7 +10,7 @@ from .probe_statuses import Statuses
 from .status import Probe, Status
 from .transition import Cause, ProbeTransition, Reason
 
-BY_PHASE: tuple[Reason, ...] = ("starting", "draining", "maintenance", "stopped")
+BY_PHASE: tuple[Reason, ...] = ("starting", "draining", "stopped")
 """Reasons for an unhealthy probe that a blocked loop does not replace: they remain when it runs again."""
 
 NamesOf = Callable[[Probe, Status, Reason, float], tuple[str, ...]]
@@ -46,9 +46,12 @@ class ProbeTransitions:
         """When the next status gets worse because a result grows stale (monotonic seconds), infinity for never."""
 
     def restart(self, now: float) -> None:
-        """Let the known statuses begin at `now` at the latest: a lifespan begins, perhaps on a clock of its loop."""
+        """Let the known statuses begin at `now` at the latest: a lifespan begins, perhaps on a clock of its loop.
+
+        What was so before the first one begins with it.
+        """
         for probe, known in self.known.items():
-            self.known[probe] = replace(known, since=min(known.since, now))
+            self.known[probe] = replace(known, since=min(known.since or now, now))
 
     def are_known(self, statuses: Statuses, stalled: Collection[Probe], now: float) -> bool:
         """Return whether `changes` with the same arguments would certainly return nothing."""

@@ -139,10 +139,14 @@ def build_report(
     stalls: PastStalls = NO_STALLS,
     app_started: bool,
     startup_passed: bool,
+    startup_failures: tuple[str, ...] = (),
     exclude: frozenset[str],
     now: float,
 ) -> Report:
-    """Return the report of `checks` for `probe`; `apply_phase` explains the other arguments."""
+    """Return the report of `checks` for `probe`; `apply_phase` explains the other arguments.
+
+    `startup_failures` names the checks that keep the app from having started by a result that they had.
+    """
     reports: list[CheckReport] = []
     excluded: list[str] = []
     until = inf
@@ -159,9 +163,13 @@ def build_report(
         reports.append(_report_check(probe, check, state, contributed, expiry, stale=stale))
     worst_of_checks = worst(each.contribution for each in reports)
     status = apply_phase(probe, worst_of_checks, phase, app_started=app_started, startup_passed=startup_passed)
-    reason = _reason(probe, status, reports, phase, startup_passed=startup_passed, now=now)
+    reason: Reason | None
     culprits: tuple[str, ...] = ()
-    if reason in ("starting", "check", "stale"):
+    if startup_failures and not startup_passed and phase is Phase.SERVING and probe is not Probe.LIVENESS:
+        reason, culprits = "check", startup_failures
+    else:
+        reason = _reason(probe, status, reports, phase, startup_passed=startup_passed, now=now)
+    if not culprits and reason in ("starting", "check", "stale"):
         culprits = tuple(each.name for each in reports if each.contribution is status)
     if phase is None:
         since, stalls = None, NO_STALLS

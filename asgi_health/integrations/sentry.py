@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["report_to_sentry", "traces_sampler"]
 
 INCIDENTS = {"check": "", "stale": "no new result", "stalled": "the event loop is blocked"}
-"""The causes of events, in words. A start, a drain, maintenance and the end of the app are no incidents."""
+"""The causes of events, in words. A start, a drain and the end of the app are no incidents."""
 
 MAX_CHECKS = 10
 """Checks described in an event."""

@@ -272,12 +272,6 @@ def test_the_phase_is_the_reason_before_the_checks() -> None:
     assert reason(engine.report(Probe.LIVENESS, 3.0)) == (None, ())
 
 
-def test_a_startup_check_that_has_not_passed_is_the_reason_starting() -> None:
-    engine = engine_with((check("a", probes=(Probe.STARTUP,)), unhealthy("x")), (check("b"), healthy()))
-    assert reason(engine.report(Probe.STARTUP, 1.0)) == ("starting", ("a",))
-    assert reason(engine.report(Probe.READINESS, 1.0)) == ("starting", ())
-
-
 def test_one_check_alone_is_its_own_culprit_even_while_draining() -> None:
     engine = engine_with((check("a"), unhealthy("x")))
     engine.drain(1.0)
@@ -288,3 +282,26 @@ def test_a_stall_is_the_reason_once_it_is_too_long() -> None:
     report = engine_with((check("a"), unhealthy("x"))).report(Probe.READINESS, 1.0)
     assert reason(report.with_stall(Stall(1.0, 5.0))) == ("check", ("a",))
     assert reason(report.with_stall(Stall(5.0, 5.0))) == ("stalled", ())
+
+
+def test_a_startup_check_that_has_failed_is_the_reason_as_in_the_transitions() -> None:
+    engine = serving_engine(check("migrations", probes=(Probe.STARTUP,)), check("db"))
+    for probe in (Probe.READINESS, Probe.STARTUP, Probe.HEALTH):
+        assert engine.report(probe, 0.0).reason == engine.known(probe).reason == "starting"
+    for run in engine.due(0.0).start:
+        engine.record(run, unhealthy("pending") if run.check.name == "migrations" else healthy(), 0.0)
+    for probe in (Probe.READINESS, Probe.STARTUP, Probe.HEALTH):
+        report = engine.report(probe, 1.0)
+        assert report.reason == engine.known(probe).reason == "check"
+        assert report.culprits == ("migrations",)
+    engine.drain(2.0)
+    assert engine.report(Probe.READINESS, 2.0).reason == engine.known(Probe.READINESS).reason == "draining"
+
+
+def test_what_was_so_before_the_app_began_with_it() -> None:
+    engine = new_engine()
+    received: list[Transition] = []
+    engine.on_transition(received.append)
+    engine.start(LIFESPAN, 500.0)
+    engine.serve(502.0)
+    assert {(each.since, each.at) for each in received} == {(500.0, 502.0)}

@@ -142,7 +142,7 @@ def test_the_start_of_an_app_without_checks_has_the_cause_started() -> None:
     engine.start(LIFESPAN, 1.0)
     assert received == []  # it was starting before
     engine.serve(2.0)
-    assert received == [ProbeTransition(Probe.READINESS, U, H, "started", (), 0.0, 2.0)]
+    assert received == [ProbeTransition(Probe.READINESS, U, H, "started", (), 1.0, 2.0)]
 
 
 def test_first_results_end_the_start() -> None:

@@ -44,7 +44,7 @@ class Publisher:
         """Call `callback` with each transition from now on: in the loop, or in a thread."""
         from .subscription import Queue, Subscription
 
-        waiting = Queue(callback, limit, timeout)
+        waiting = Queue(callback, limit, timeout, in_loop=in_loop)
         waiting.on_idle = self._idle
         delivery: Delivery
         if in_loop:

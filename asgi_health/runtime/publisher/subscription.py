@@ -61,13 +61,14 @@ class Queue:
     `put` is called by one thread at a time, `pop`, `ended` and `interrupted` by the delivery alone.
     """
 
-    def __init__(self, callback: Callback, limit: int, timeout: float) -> None:
+    def __init__(self, callback: Callback, limit: int, timeout: float, *, in_loop: bool) -> None:
         self.callback = callback
-        self.name = getattr(callback, "__qualname__", type(callback).__qualname__)
+        self.name: str = getattr(callback, "__qualname__", type(callback).__qualname__)
         self.timeout = timeout
         self.on_idle: Callable[[], None] = _nothing
         """Called when nothing waits any more."""
         self._limit = limit
+        self._in_loop = in_loop
         self._waiting: deque[Transition] = deque()
         self._closed = False
         self._began_at: float | None = None
@@ -116,6 +117,7 @@ class Queue:
         self._began_at = None
         if error is not None:
             self._failed += 1
+        if error is not None and not (self._in_loop and self._logged_late):  # the end of a late call has been logged
             log_failure(ERROR, "subscriber %s failed on %s", self.name, _what(transition), error=error)
 
     def note_late(self) -> None:
@@ -130,11 +132,8 @@ class Queue:
             return
         self._logged_late = True
         self._late += 1
-        logger.warning(
-            "subscriber %s has not returned within its timeout of %g s; it receives nothing until it does",
-            self.name,
-            self.timeout,
-        )
+        text = "the call is cancelled" if self._in_loop else "it receives nothing until it does"
+        logger.warning("subscriber %s has not returned within its timeout of %g s; %s", self.name, self.timeout, text)
 
     @property
     def idle(self) -> bool:
@@ -154,6 +153,9 @@ class Subscription:
         self.queue = queue
         self.delivery = delivery
         self._remove = remove
+
+    def __repr__(self) -> str:
+        return f"<Subscription of {self.queue.name}: {self.statistics()}>"
 
     def cancel(self) -> None:
         """End it: the callback is not called again; a call in progress goes on. May be repeated."""
