@@ -55,8 +55,12 @@ def test_with_a_drain_no_request_is_lost(server: Server) -> None:
 
 
 def test_without_a_drain_requests_are_lost() -> None:
+    """A control. Where the machine is busy a few restarts may lose none by chance, so more of them follow."""
     restarts = 2
-    outcome = roll(UVICORN, JUST_STOPS, restarts)
-    assert outcome.lost.total() > 0
-    assert_true(outcome, restarts)
-    assert outcome.drains == 0
+    for _ in range(5):
+        outcome = roll(UVICORN, JUST_STOPS, restarts)
+        assert_true(outcome, restarts)
+        assert outcome.drains == 0
+        if outcome.lost.total() > 0:
+            return
+    pytest.fail("no restart without a drain has lost a request")
