@@ -6,8 +6,9 @@ import sys
 from benchmarks.processes import ROOT, environment
 from benchmarks.start import NEEDED, OURS
 
-STILL_IMPORTED = {"bisect", "random"}
-"""The jitter of the schedule. Servers and frameworks import them anyway."""
+STILL_IMPORTED = {"array", "bisect", "random"}
+"""The jitter of the schedule and, on Python 3.15, the arrays of the history, which asyncio imports on the others.
+Servers and frameworks import them anyway."""
 
 
 def _packages(statement: str) -> set[str]:

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,7 +39,7 @@ def test_each_duration_is_in_the_first_bucket_whose_bound_it_does_not_exceed(dur
     below = [sum(each <= bound for each in durations) for bound in BUCKET_BOUNDS]
     assert [sum(counts.buckets[: number + 1]) for number in range(len(BUCKET_BOUNDS))] == below
     assert counts.runs == len(durations)
-    assert counts.seconds == sum(durations)
+    assert counts.seconds == pytest.approx(sum(durations))
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.none() | st.sampled_from(CATEGORIES), st.booleans())))

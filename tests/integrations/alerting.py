@@ -3,6 +3,7 @@
 import http.server
 import json
 import threading
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -111,6 +112,9 @@ def _daemon(program: str, port: int, config: Path, *options: str) -> Iterator[No
         try:
             with urllib.request.urlopen(f"http://{HOST}:{port}/-/ready", timeout=1.0) as answer:
                 return bool(answer.status == 200)
+        except urllib.error.HTTPError as refused:
+            refused.close()
+            return False
         except OSError:
             return False
 

@@ -46,4 +46,5 @@ def test_without_its_package_the_error_names_the_extra(integration: str, package
 def test_another_missing_module_is_named_as_it_is() -> None:
     missing = {"opentelemetry": "typing_extensions", "sentry": "urllib3", "prometheus": "http.server"}
     for integration, module in missing.items():
-        assert import_error(integration, module) == f"ModuleNotFoundError: No module named {module!r}"
+        # Python 3.15 may add a suggestion.
+        assert import_error(integration, module).startswith(f"ModuleNotFoundError: No module named {module!r}")
