@@ -15,6 +15,7 @@ from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
 from opentelemetry.trace import TracerProvider
 from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
 CheckFunction = Callable[[], object]
 
@@ -123,8 +124,8 @@ async def _sqlalchemy(stack: AsyncExitStack, provider: TracerProvider) -> CheckF
 
 
 async def _sqlalchemy_in_a_thread(stack: AsyncExitStack, provider: TracerProvider) -> CheckFunction:
-    engine = create_engine("sqlite://")
-    stack.callback(engine.dispose)
+    # Without a pool: the thread of the run ends, and would leave its connection to the garbage collector.
+    engine = create_engine("sqlite://", poolclass=NullPool)
     SQLAlchemyInstrumentor().instrument(engine=engine, tracer_provider=provider, skip_dep_check=True)
     stack.callback(SQLAlchemyInstrumentor().uninstrument)
 
