@@ -31,6 +31,7 @@ from ..support.exposition import OPENMETRICS, TEXT, Samples, read, samples, stat
 from ..support.known_state import Clock, health_with, make_check
 from ..support.lifespan_apps import lifespan_app
 from ..support.virtual_time import BACKENDS
+from ..support.waiting import turns_during
 
 PATH = "/health/metrics"
 METRICS = Paths(metrics=PATH)
@@ -230,23 +231,12 @@ def test_the_loop_serves_others_while_a_scrape_is_rendered(backend: str, monkeyp
     monkeypatch.setattr("asgi_health.asgi.steps.MAX_STEP", 0.0)
     results: list[tuple[Check, Result]] = [(make_check(f"c{number}"), healthy()) for number in range(200)]
     app = make_app(health_with(Clock(), *results))
-    turns = 0
 
-    async def main() -> None:
-        async def take_turns() -> None:
-            nonlocal turns
-            while True:
-                turns += 1
-                await anyio.lowlevel.checkpoint()
+    async def scrape() -> None:
+        found = scraped(await ask(app, PATH))
+        assert sum(name == "asgi_health_check_up" for name, _ in found) == 200
 
-        async with anyio.create_task_group() as group:
-            group.start_soon(take_turns)
-            found = scraped(await ask(app, PATH))
-            assert sum(name == "asgi_health_check_up" for name, _ in found) == 200
-            group.cancel_scope.cancel()
-
-    anyio.run(main, backend=backend)
-    assert turns > 200  # one per check at least
+    assert anyio.run(turns_during, scrape, backend=backend) > 200  # one per check at least
 
 
 def test_a_cancelled_scrape_ends(monkeypatch: pytest.MonkeyPatch) -> None:

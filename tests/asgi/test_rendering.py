@@ -14,6 +14,7 @@ from asgi_health.asgi import details_cache
 from ..support.asgi_caller import ask, echo_nothing, get
 from ..support.known_state import Clock, finish, health_with, make_check, record, start_due
 from ..support.virtual_time import BACKENDS
+from ..support.waiting import turns_during
 
 
 class Renderings:
@@ -193,22 +194,10 @@ def short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("short_steps")
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_loop_serves_others_while_an_explanation_is_rendered(backend: str) -> None:
-    turns = 0
+    async def explain() -> None:
+        assert len((await ask(app_with_many_checks(), "/health", query=b"explain")).json["checks"]) == 200
 
-    async def main() -> None:
-        async def take_turns() -> None:
-            nonlocal turns
-            while True:
-                turns += 1
-                await anyio.lowlevel.checkpoint()
-
-        async with anyio.create_task_group() as group:
-            group.start_soon(take_turns)
-            assert len((await ask(app_with_many_checks(), "/health", query=b"explain")).json["checks"]) == 200
-            group.cancel_scope.cancel()
-
-    anyio.run(main, backend=backend)
-    assert turns > 200 // details_cache.CHECKS_AT_ONCE
+    assert anyio.run(turns_during, explain, backend=backend) > 200 // details_cache.CHECKS_AT_ONCE
 
 
 @pytest.mark.usefixtures("short_steps")

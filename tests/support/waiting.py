@@ -1,9 +1,10 @@
 """Waiting for a condition that no event announces, in a thread and on an event loop."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import anyio
+import anyio.lowlevel
 
 INTERVAL = 0.005
 
@@ -36,6 +37,23 @@ async def wait_until_async(condition: Callable[[], bool], what: str | Callable[[
         if anyio.current_time() > end:
             raise _error(what, timeout)
         await anyio.sleep(INTERVAL)
+
+
+async def turns_during(job: Callable[[], Awaitable[object]]) -> int:
+    """Return how often another task of the loop has run while `job` was awaited."""
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await anyio.lowlevel.checkpoint()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(take_turns)
+        await job()
+        group.cancel_scope.cancel()
+    return turns
 
 
 def _error(what: str | Callable[[], str], timeout: float) -> AssertionError:
