@@ -6,12 +6,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from inspect import isawaitable, iscoroutine
+from logging import ERROR
 from typing import Any
 
 from ...core.check import Check, CheckFunction
-from ...core.logger import logger
 from ...core.result import Result, failure, interpret
 from ...core.schedule import Run
+from ..log_failure import log_failure
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
@@ -75,11 +76,12 @@ class RunHook:
             interrupt_main()  # Ctrl-C, which the executor passes on in the same way
         elif not self._logged:
             self._logged = True
-            logger.error(
+            log_failure(
+                ERROR,
                 "a context around the run of check %r failed (%s); the run is not affected, and this is logged once",
                 info.check.name,
                 getattr(self._factory, "__qualname__", type(self._factory).__qualname__),
-                exc_info=error,
+                error=error,
             )
 
 
