@@ -216,7 +216,8 @@ class Incidents:
                 record.ended = None
             if record.named is not None and problem.status > record.named and record.worse_since is None:
                 record.worse_since = now
-            record.last = problem
+            # A check that recovers says only that it does.
+            record.last = problem if problem.message else replace(problem, message=record.last.message)
         elif turned:
             record.ended = now
         record.problem = problem
@@ -262,7 +263,7 @@ class Incidents:
         self._next_reminder = now + self._limits.repeat if going_on else inf
         if not entries:
             return None
-        return News(_worst_first(entries), tuple(each.subject for each in _worst_first(going_on)))
+        return News(worst_first(entries), tuple(each.subject for each in worst_first(going_on)))
 
     def _due(self, record: _Record) -> float:
         """Return when the record is news by itself; infinity for never."""
@@ -307,7 +308,7 @@ class Incidents:
         elif due == inf and not (reminder and record.problem is not None and record.named is not None):
             return None
         if record.problem is not None:
-            entry = Entry(subject, "open", record.problem, record.began, is_new=due < inf)
+            entry = Entry(subject, "open", record.last, record.began, is_new=due < inf)
             record.named = max(record.problem.status, record.named or Status.HEALTHY)
             record.worse_since = None
             return entry
@@ -341,7 +342,8 @@ class Incidents:
             del self._records[subject]
 
 
-def _worst_first(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+def worst_first(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Return the entries in the order of a message: what goes on first, then the worst, then the oldest."""
     states = ("open", "flapping", "recovered")
     return tuple(
         sorted(

@@ -4,17 +4,23 @@ Not a queue: news about one subject replaces older news about it. A receiver tha
 with the present state, and not the sixty that were due meanwhile.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from uuid import uuid4
 
-from .incidents import Entry, News
+from .incidents import Entry, News, worst_first
 
 MAX_AGE = 3600.0
 """Seconds after which the end of an incident is no news for a receiver that never received its beginning."""
 
 MAX_SUBJECTS = 2000
 """Subjects whose news waits. A check whose name changes again and again must not fill the memory."""
+
+FIRST_PAUSE, MAX_PAUSE = 1.0, 60.0
+"""Seconds from a failed try to the next one; they double with each failure."""
+
+MAX_RETRY_AFTER = 600.0
+"""Seconds for which a receiver may ask not to be tried again, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +44,15 @@ class Outbox:
     Attributes:
         merged: Number of news that became part of a message with later ones, because they had to wait.
         dropped: Number of incidents whose news was dropped.
+        failures: Number of failed tries since the last one that succeeded.
+        next_try: When the receiver may be tried again (monotonic seconds).
     """
 
     def __init__(self) -> None:
         self.merged = 0
         self.dropped = 0
+        self.failures = 0
+        self.next_try = -inf
         self._waiting: dict[str, Entry] = {}
         self._open: tuple[str, ...] = ()
         self._received: set[str] = set()
@@ -78,17 +88,25 @@ class Outbox:
         if not self._waiting:
             self._news_waiting = 0
             return None
-        entries = _worst_first(tuple(self._waiting.values()))
-        if self._batch is None or self._batch.entries != entries:
-            self._batch = Batch(uuid4().hex, entries, self._open)
+        entries = worst_first(self._waiting.values())
+        same = self._batch is not None and self._batch.entries == entries
+        self._batch = Batch(self._batch.id if same and self._batch else uuid4().hex, entries, self._open)
         self.merged += max(0, self._news_waiting - 1)
         self._news_waiting = min(self._news_waiting, 1)
         return self._batch
 
+    def failed(self, now: float, random: float, retry_after: float | None) -> None:
+        """The receiver has not accepted what was taken. `random` in [0, 1) varies the pause until the next try."""
+        self.failures += 1
+        pause = min(MAX_PAUSE, FIRST_PAUSE * 2 ** min(self.failures - 1, 60)) * (0.75 + random / 2)
+        self.next_try = now + max(pause, min(retry_after or 0.0, MAX_RETRY_AFTER))
+
     def succeeded(self, batch: Batch) -> None:
         """The receiver has received `batch`. What was added meanwhile waits on."""
+        self.failures = 0
+        self.next_try = -inf
         for entry in batch.entries:
-            if self._waiting.get(entry.subject) is entry:
+            if self._waiting.get(entry.subject) == entry:
                 del self._waiting[entry.subject]
             if entry.state == "recovered":
                 self._received.discard(entry.subject)
@@ -105,14 +123,5 @@ class Outbox:
         self._open = ()
         self._news_waiting = 0
         self._batch = None
+        self.next_try = -inf
         return count
-
-
-def _worst_first(entries: Sequence[Entry]) -> tuple[Entry, ...]:
-    states = ("open", "flapping", "recovered")
-    return tuple(
-        sorted(
-            entries,
-            key=lambda each: (states.index(each.state), -each.problem.status, -each.problem.critical, each.began),
-        )
-    )
