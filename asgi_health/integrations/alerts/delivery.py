@@ -10,7 +10,7 @@ from ...formats.redact import redact
 from .incidents import News
 from .outbox import Batch, Outbox
 from .render import Sender, render
-from .target import DeliveryError, Target
+from .target import DeliveryError, Rejected, Target
 
 TIMEOUT = 10.0
 """Seconds within which a target must have delivered a message, or failed."""
@@ -49,9 +49,14 @@ class Delivery:
 
     One call of the target at a time. A failed one is repeated until it succeeds, after pauses that grow, and each time
     with the news of the meantime.
+
+    Args:
+        target: The target.
+        name: Its name, cut and cleaned, and different from those of the others.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, name: str) -> None:
+        self.name = name
         self._target = target
         self._outbox = Outbox()
         self._condition = Condition()
@@ -63,11 +68,6 @@ class Delivery:
         self._logged_late = False
         self._sent = self._failed = self._retried = self._late = 0
         self._last_error: str | None = None
-
-    @property
-    def name(self) -> str:
-        """Name of the target, cut and cleaned."""
-        return redact(self._target.name, 100)
 
     def start(self, sender: Sender) -> None:
         """Begin. Raises RuntimeError where the system gives no thread.
@@ -159,6 +159,8 @@ class Delivery:
                     self._outbox.succeeded(batch)
                 else:
                     self._note_failure(error)
+                    if isinstance(error, Rejected):
+                        self._outbox.rejected(batch)
                     if self._is_last_try:
                         self._gave_up = True
                     elif self._closes_at is not None:
@@ -185,9 +187,7 @@ class Delivery:
 
     def _send(self, batch: Batch, timeout: float) -> BaseException | None:
         try:
-            message = render(
-                batch.entries, batch.open, self._sender, id=batch.id, now=monotonic(), wall=time()
-            )
+            message = render(batch.entries, batch.open, self._sender, id=batch.id, now=monotonic(), wall=time())
             self._target.send(message, timeout)
         except BaseException as error:  # SystemExit would end the thread
             return error
@@ -204,13 +204,12 @@ class Delivery:
         self._last_error = reason_of(error)
         self._outbox.failed(monotonic(), random(), getattr(error, "retry_after", None))
         if self._outbox.failures == 1:
+            what = "refused a message, which is lost" if isinstance(error, Rejected) else "not accepted a message"
             logger.warning(
-                "alerts: %s has not accepted a message: %s; it is tried again until it does", self.name, self._last_error
+                "alerts: %s has %s: %s; later ones are tried until it accepts one", self.name, what, self._last_error
             )
 
 
 def reason_of(error: BaseException) -> str:
     """Return why a message was not delivered. Of an unknown exception the type alone: its text may hold a URL."""
     return redact(str(error), 200) if isinstance(error, DeliveryError) else type(error).__name__
-
-

@@ -1,7 +1,7 @@
 """Which incidents there are, and what about them is news. Sans-IO: `now` is always an argument (monotonic seconds).
 
-The caller shows `observe` what fails at the present moment, and takes from `news` what people must know. Between the two
-nothing depends on how often the caller looks, so a change that was missed shows at the next look.
+The caller shows `observe` what fails at the present moment, and takes from `news` what people must know. A change that
+the caller has missed shows at its next look.
 """
 
 from collections import deque
@@ -300,9 +300,7 @@ class Incidents:
                 is_new = not record.flapping_named
                 record.flapping_named = True
                 record.named = max(record.last.status, record.named or Status.HEALTHY)
-                return Entry(
-                    subject, "flapping", record.last, record.began, is_new=is_new, changes=record.count
-                )
+                return Entry(subject, "flapping", record.last, record.began, is_new=is_new, changes=record.count)
             else:
                 return None
         elif due == inf and not (reminder and record.problem is not None and record.named is not None):

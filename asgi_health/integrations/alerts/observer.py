@@ -1,11 +1,13 @@
 """The thread that watches one app for one lifespan, and passes what is news to each delivery."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from logging import ERROR
 from math import inf
 from threading import Condition, Thread
 from time import monotonic
+from typing import TYPE_CHECKING
 from weakref import ref
 
 from ...core.status import Status
@@ -17,14 +19,17 @@ from .delivery import Delivery
 from .incidents import Incidents, Limits
 from .problems import EVENT_LOOP, problems_of, stall_of
 
+if TYPE_CHECKING:
+    from ...runtime.publisher.subscription import Subscription
+
 LAST_SECONDS = 0.9
-"""Seconds for which the end of an app waits until the last messages are delivered, at most: the publisher waits 1.0 s."""
+"""Seconds for which the end of an app waits for the last messages, at most. The end of the checks waits for 1.0 s."""
 
 POLL = 1.0
 """Seconds between two looks at the event loop. Nothing announces that it is blocked, unless there is a listener."""
 
 MIN_PAUSE = 0.1
-"""Seconds between two looks at all checks: a thousand that turn one after the other are not looked at a thousand times."""
+"""Seconds between two looks at all checks, so that a thousand that turn one by one do not cause a thousand looks."""
 
 PAUSE_AFTER_FAILURE = 10.0
 """Seconds until the next look after one that raised an exception."""
@@ -56,6 +61,8 @@ class Observer:
         self._changes: Counter[str] = Counter()
         self._woken = True
         self._was_stalled = False
+        self._pid = os.getpid()
+        self._subscription: Subscription | None = None
         self._closes_at: float | None = None
         self._closed = self._abandoned = self._failing = False
 
@@ -67,28 +74,44 @@ class Observer:
         Thread(target=self._run, name="asgi-health alerts", daemon=True).start()
         self._subscription = health.subscribe(self._on_transition, queue=QUEUE)
 
+    def watches_another(self, health: Health) -> bool:
+        """Return whether it goes on to watch another Health than `health`, in this process."""
+        other = self._health()
+        ends = self._closes_at is not None or self._closed or self._abandoned
+        return other is not None and other is not health and not ends and self._pid == os.getpid()
+
     def close(self) -> None:
         """Send what is news, and end, without waiting for it."""
-        with self._condition:
-            if self._closes_at is None:
-                self._closes_at = monotonic() + LAST_SECONDS
-            self._condition.notify_all()
-        self._subscription.cancel()
+        self._begin_to_close()
+        self._unsubscribe()
 
     def wait_until_closed(self) -> None:
         """Close, and return when the last messages are delivered, or when the time for that is over."""
+        if self._pid != os.getpid():  # a forked process has none of the threads
+            return
+        end = self._begin_to_close()
+        with self._condition:
+            self._condition.wait_for(lambda: self._closed, max(0.0, end + 0.05 - monotonic()))
+
+    def abandon(self) -> None:
+        """End at once: another observer takes the deliveries over."""
+        if self._pid == os.getpid():
+            with self._condition:
+                self._abandoned = True
+                self._condition.notify_all()
+            self._unsubscribe()
+
+    def _begin_to_close(self) -> float:
+        """Begin to close unless that has begun, and return the latest end (monotonic seconds)."""
         with self._condition:
             if self._closes_at is None:
                 self._closes_at = monotonic() + LAST_SECONDS
             self._condition.notify_all()
-            self._condition.wait_for(lambda: self._closed, max(0.0, self._closes_at + 0.05 - monotonic()))
+            return self._closes_at
 
-    def abandon(self) -> None:
-        """End at once: another observer has taken the deliveries over."""
-        with self._condition:
-            self._abandoned = True
-            self._condition.notify_all()
-        self._subscription.cancel()
+    def _unsubscribe(self) -> None:
+        if self._subscription is not None:
+            self._subscription.cancel()
 
     def _on_transition(self, transition: Transition) -> None:
         """Take note of a change, in the thread of the subscription."""
@@ -98,13 +121,15 @@ class Observer:
                 # process by the signal that it got, so that nothing registered with `atexit` is called.
                 self.wait_until_closed()
                 return
-        elif transition.old is not None and transition.new is not None:
-            if (transition.old >= self._minimum) is not (transition.new >= self._minimum):
-                with self._condition:
-                    self._changes[transition.name] += 1
+        elif self._crosses_minimum(transition.old, transition.new):
+            with self._condition:
+                self._changes[transition.name] += 1
         with self._condition:
             self._woken = True
             self._condition.notify_all()
+
+    def _crosses_minimum(self, old: Status | None, new: Status | None) -> bool:
+        return old is not None and new is not None and (old >= self._minimum) is not (new >= self._minimum)
 
     def _run(self) -> None:
         next_look, last_look = -inf, -inf
@@ -177,14 +202,13 @@ class Observer:
                 each.put(news)
 
     def _end(self) -> None:
-        if self._abandoned:
-            return
-        end = self._closes_at or monotonic() + LAST_SECONDS
-        self._pass_on(monotonic(), last=True)
-        for each in self._deliveries:
-            each.close(end)
-        for each in self._deliveries:
-            each.wait_until_closed(end)
+        end = self._begin_to_close()
+        if not self._abandoned:
+            self._pass_on(monotonic(), last=True)
+            for each in self._deliveries:
+                each.close(end)
+            for each in self._deliveries:
+                each.wait_until_closed(end)
         with self._condition:
             self._closed = True
             self._condition.notify_all()

@@ -1,7 +1,7 @@
 """What one receiver has not received yet. Sans-IO: `now` is always an argument (monotonic seconds).
 
-Not a queue: news about one subject replaces older news about it. A receiver that fails for an hour then gets one message
-with the present state, and not the sixty that were due meanwhile.
+Not a queue: news about one subject replaces older news about it. A receiver that fails for an hour then gets one
+message with the present state, and not the sixty that were due meanwhile.
 """
 
 from dataclasses import dataclass, replace
@@ -112,6 +112,14 @@ class Outbox:
                 self._received.discard(entry.subject)
             else:
                 self._received.add(entry.subject)
+        self._news_waiting = max(0, self._news_waiting - 1)
+
+    def rejected(self, batch: Batch) -> None:
+        """The receiver refuses `batch` for good. What was added meanwhile waits on."""
+        for entry in batch.entries:
+            if self._waiting.get(entry.subject) == entry:
+                del self._waiting[entry.subject]
+                self.dropped += 1
         self._news_waiting = max(0, self._news_waiting - 1)
 
     def drop(self) -> int:

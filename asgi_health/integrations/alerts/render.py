@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 from ...core.result import NAME_LIMIT
 from ...core.status import Status
@@ -21,7 +22,7 @@ MAX_NAMES = 3
 
 HEADINGS = {"open": "Failing", "flapping": "Flapping", "recovered": "Recovered"}
 CAUSES = {"check": "", "stale": "no new result", "stalled": "the event loop is blocked"}
-STATUSES = {Status.DEGRADED: "warn", Status.UNHEALTHY: "fail"}
+STATUSES: dict[Status, Literal["warn", "fail"]] = {Status.DEGRADED: "warn", Status.UNHEALTHY: "fail"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,11 @@ def render_test(sender: Sender, *, id: str, wall: float) -> Message:
 def duration_text(seconds: float) -> str:
     """Return a duration as people write it: ``12 s``, ``3 min 5 s``, ``2 h 10 min``, ``4 d 3 h``."""
     whole = max(0, round(seconds))
-    for length, unit, rest_length, rest_unit in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s")):
+    for length, unit, rest_length, rest_unit in (
+        (86_400, "d", 3_600, "h"),
+        (3_600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
         if whole >= length:
             rest = whole % length // rest_length
             return f"{whole // length} {unit} {rest} {rest_unit}" if rest else f"{whole // length} {unit}"
