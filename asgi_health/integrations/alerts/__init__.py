@@ -2,6 +2,6 @@
 
 from .alerts import Alerts
 from .message import Incident, Message
-from .target import DeliveryError, Target
+from .target import DeliveryError, Rejected, Target
 
-__all__ = ["Alerts", "DeliveryError", "Incident", "Message", "Target"]
+__all__ = ["Alerts", "DeliveryError", "Incident", "Message", "Rejected", "Target"]
