@@ -1,4 +1,4 @@
-"""An app with alerts for a server in a process of its own. Its database is up while the file of ALERTS_BROKEN is missing.
+"""An app with alerts for a server in a process of its own. Its database is down while the file of ALERTS_BROKEN exists.
 
 ``GET /block`` blocks the event loop for a second.
 """
@@ -26,7 +26,7 @@ async def block(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body"})
 
 
-async def database() -> None:
+def database() -> None:
     if BROKEN.exists():
         raise ConnectionError("refused")
 
