@@ -1,4 +1,4 @@
-"""Alerts around real checks: what is sent, what a drain and the end of the app do, and what a failing receiver does not."""
+"""Alerts around real checks: what is sent, what a drain and the end of the app do, what a failing receiver does not."""
 
 import gc
 import logging
