@@ -18,6 +18,7 @@ from asgi_health.integrations.alerts.observer import LAST_SECONDS
 from asgi_health.integrations.alerts.outbox import MAX_AGE, MAX_PAUSE
 from asgi_health.integrations.alerts.problems import STALL
 
+from ..integrations.alerts.playing import most_news
 from .blocks import ROOT, blocks
 
 PAGE = (ROOT / "docs" / "alerts.md").read_text()
@@ -49,7 +50,7 @@ def test_the_page_names_the_limits() -> None:
     assert "six times within ten minutes" in PAGE
     assert "for five minutes" in PAGE
     assert limits.max_gap == MAX_PAUSE == 60
-    assert Limits(repeat=inf).most_news(3600) <= 70
+    assert most_news(Limits(repeat=inf), 3600) <= 70
     assert f"{LAST_SECONDS} seconds in all" in PAGE
     assert f"their {TIMEOUT:g} seconds" in PAGE
     assert f"or for {STALL:g} seconds" in PAGE

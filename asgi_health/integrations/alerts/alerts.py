@@ -8,6 +8,7 @@ from math import inf
 from typing import cast
 from weakref import WeakSet
 
+from ...core.check import is_async
 from ...core.result import NAME_LIMIT, unique_name
 from ...core.status import Status
 from ...core.validate import require_seconds, require_seconds_or_zero, require_type
@@ -127,6 +128,10 @@ def target_of(target: object) -> Target:
         raise TypeError(
             f"alerts: a target must be a URL of Apprise or an object with a name and a method send, not one of"
             f" {type(target).__qualname__}"
+        )
+    if is_async(send):
+        raise TypeError(
+            f"alerts: send of {type(target).__qualname__} must be a plain function, because a thread calls it"
         )
     return cast("Target", target)
 

@@ -97,14 +97,6 @@ class Limits:
     flap_window: float = 600.0
     flap_quiet: float = 300.0
 
-    def most_news(self, seconds: float) -> float:
-        """Return a bound for the number of news, reminders included, in any period of `seconds`."""
-        gaps_that_grow, gap = 2, self.wait
-        while gap < self.max_gap:
-            gap *= 2
-            gaps_that_grow += 1
-        return gaps_that_grow + seconds / max(self.wait, self.max_gap) + seconds / self.repeat + 1
-
 
 @dataclass(slots=True)
 class _Record:

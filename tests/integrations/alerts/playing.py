@@ -19,6 +19,15 @@ class Change:
     status: Status
 
 
+def most_news(limits: Limits, seconds: float) -> float:
+    """Return a bound for the number of news, reminders included, in any period of `seconds`."""
+    gaps_that_grow, gap = 2, limits.wait
+    while gap < limits.max_gap:
+        gap *= 2
+        gaps_that_grow += 1
+    return gaps_that_grow + seconds / max(limits.wait, limits.max_gap) + seconds / limits.repeat + 1
+
+
 class Player:
     """Incidents, the present statuses, and all news so far as (moment, news)."""
 

@@ -13,7 +13,7 @@ import pytest
 from anyio.from_thread import BlockingPortal
 
 from asgi_health import Check, Drain, Health, HealthMiddleware, Listener, Status, degraded
-from asgi_health.integrations.alerts import Alerts, DeliveryError, Rejected, Target
+from asgi_health.integrations.alerts import Alerts, DeliveryError, Message, Rejected, Target
 from asgi_health.integrations.alerts import observer as observing
 from asgi_health.integrations.alerts import outbox as waiting_news
 from asgi_health.integrations.alerts import problems as judging
@@ -441,6 +441,13 @@ def test_a_clock_that_raises_is_logged_once_and_the_look_repeated(
 # -- arguments
 
 
+class Async:
+    name = "async"
+
+    async def send(self, message: Message, /, timeout: float) -> None:
+        """No thread awaits it."""
+
+
 @pytest.mark.parametrize(
     ("arguments", "options", "error"),
     [
@@ -453,6 +460,7 @@ def test_a_clock_that_raises_is_logged_once_and_the_look_repeated(
             "alerts: a target must be a URL of Apprise or an object with a name and a method send, not one of int",
         ),
         ([Receiver], {}, "alerts: a target must be .* not one of type"),
+        ([Async()], {}, "alerts: send of Async must be a plain function, because a thread calls it"),
         (None, {"minimum": Status.HEALTHY}, "alerts: minimum must be Status.DEGRADED or Status.UNHEALTHY"),
         (None, {"minimum": "fail"}, "alerts: minimum must be of type Status, not 'fail'"),
         (None, {"wait": 0}, "alerts: wait must be a positive, finite number of seconds, not 0"),

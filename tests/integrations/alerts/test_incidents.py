@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from asgi_health.integrations.alerts.incidents import Entry, Incidents, Limits, Problem
 
-from .playing import FAIL, HEALTHY, WARN, Change, Player
+from .playing import FAIL, HEALTHY, WARN, Change, Player, most_news
 
 QUICK = Limits(wait=2, repeat=600, max_gap=60)
 
@@ -213,7 +213,7 @@ def test_in_any_hour_there_are_few_news(limits: Limits, changes: list[Change]) -
     moments = [moment for moment, _ in player.news]
     for begin in moments:
         in_hour = sum(begin <= moment < begin + 3600 for moment in moments)
-        assert in_hour <= limits.most_news(3600)
+        assert in_hour <= most_news(limits, 3600)
 
 
 @settings(deadline=None, max_examples=200)
