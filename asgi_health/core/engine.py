@@ -16,14 +16,14 @@ from .failure_category import Category, categorize
 from .history import CheckHistory, ProbeHistory
 from .lifecycle import Lifecycle, Phase
 from .probe_statuses import OnChange, ProbeStatuses, Statuses
-from .probe_transitions import Known, ProbeTransitions
+from .probe_transitions import Known, ProbeTransitions, effective_status
 from .report import NO_STALLS, CheckReport, PastStalls, Report, build_report
 from .result import Result
 from .run_counts import RunCounts
 from .schedule import DueRuns, Run, Timers, pause
 from .state import UNKNOWN, CheckState, advance
 from .status import Probe, Status
-from .transition import CheckTransition, Transition
+from .transition import CheckTransition, Reason, Transition
 
 MAX_RUNS_LEFT_BEHIND = 2
 """Unfinished runs of removed checks of one name. From then on a new check of that name waits for the latest of them."""
@@ -165,6 +165,14 @@ class Engine:
     def probe_status(self, probe: Probe) -> ProbeStatus:
         """Return the status of `probe`, and how it decays while no new result arrives."""
         return self._probe_statuses.current[probe]
+
+    def effective_status(self, probe: Probe, now: float) -> tuple[Status, Reason | None]:
+        """Return the status of `probe` at `now` and the reason for it, a blocked event loop included. Takes no lock.
+
+        For readers in other threads, which answer for the app while its loop is blocked.
+        """
+        status, reason, _ = effective_status(self._probe_statuses.current[probe], probe in self._stalled, now)
+        return status, reason
 
     @property
     def statuses(self) -> Statuses:
