@@ -40,8 +40,9 @@ Ask a URL once whether it is healthy.
 Exit code 0: healthy; 1: unhealthy or unreachable, and one line on stderr says
 why; 2: wrong arguments.
 
-{_URL} Redirects are not followed, and proxies of the environment are not
-used."""
+{_URL}
+
+Redirects are not followed, and proxies of the environment are not used."""
 
 _PROBE_EXAMPLES = """\
 examples:
