@@ -161,6 +161,8 @@ class EngineMachine(RuleBasedStateMachine):
         for observed in self.observed.values():
             if observed.run is not None and observed.run.expired:
                 observed.expected.record_unseen_failures(self.now)
+            elif any(run.check.name == observed.check.name and run.deadline <= self.now for run in self.left_behind):
+                observed.expected.may_have_failed = True  # it waited for that run, which is late
 
     @rule(data=st.data(), status=statuses)
     @precondition(lambda self: any(observed.run for observed in self.observed.values()))
