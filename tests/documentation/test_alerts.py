@@ -10,13 +10,13 @@ from typing import get_args
 
 import pytest
 
+from asgi_health.core.report import StallTimes
 from asgi_health.integrations.alerts import Alerts
 from asgi_health.integrations.alerts.delivery import TIMEOUT, TargetStatistics
 from asgi_health.integrations.alerts.incidents import Limits
 from asgi_health.integrations.alerts.message import Kind
 from asgi_health.integrations.alerts.observer import LAST_SECONDS
 from asgi_health.integrations.alerts.outbox import MAX_AGE, MAX_PAUSE
-from asgi_health.integrations.alerts.problems import STALL
 
 from ..integrations.alerts.playing import most_news
 from .blocks import ROOT, blocks
@@ -53,5 +53,5 @@ def test_the_page_names_the_limits() -> None:
     assert most_news(Limits(repeat=inf), 3600) <= 70
     assert f"{LAST_SECONDS} seconds in all" in PAGE
     assert f"their {TIMEOUT:g} seconds" in PAGE
-    assert f"or for {STALL:g} seconds" in PAGE
+    assert f"or for {StallTimes().ready:g} seconds" in PAGE
     assert MAX_AGE == 3600

@@ -20,7 +20,7 @@ NOTIFY_TYPES: dict[Kind, str] = {
     "recovery": "success",
     "test": "info",
 }
-"""What Apprise calls the kind of a message where nothing fails any more: a colour, an icon or a priority, by service."""
+"""What Apprise calls the kind of a message where nothing fails: a colour, an icon or a priority, by service."""
 
 SCHEMES_WITH_HOST = ("form", "forms", "json", "jsons", "mailto", "mailtos", "xml", "xmls")
 """Schemes whose first part is certainly the name of a host. Elsewhere it may be a token, as in ``slack://``."""

@@ -35,7 +35,7 @@ class Player:
         self.limits = limits or Limits()
         self.incidents = Incidents(self.limits)
         self.now = 1000.0
-        self.silent = False
+        self.muted: set[str] = set()
         self.statuses: dict[str, tuple[Status, float]] = {}
         self.news: list[tuple[float, News]] = []
         self._looks = sorted(looks)
@@ -75,7 +75,7 @@ class Player:
             subject: None if status is HEALTHY else Problem(status, "check", f"{subject} is bad", since)
             for subject, (status, since) in self.statuses.items()
         }
-        self.incidents.observe(self.now, problems, silent=self.silent)
+        self.incidents.observe(self.now, problems, muted=self.muted)
         self.take()
 
     def take(self, *, last: bool = False) -> None:

@@ -13,6 +13,7 @@ import pytest
 from anyio.from_thread import BlockingPortal
 
 from asgi_health import Check, Drain, Health, HealthMiddleware, Listener, Status, degraded
+from asgi_health.core.report import StallTimes
 from asgi_health.integrations.alerts import Alerts, DeliveryError, Message, Rejected, Target
 from asgi_health.integrations.alerts import observer as observing
 from asgi_health.integrations.alerts import outbox as waiting_news
@@ -171,7 +172,7 @@ def test_a_blocked_loop_alerts_while_it_is_blocked() -> None:
 def test_a_blocked_loop_alerts_without_a_listener_and_the_stale_results_are_the_same_incident(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(judging, "STALL", 1.0)
+    monkeypatch.setattr("asgi_health.runtime.loop_services.StallTimes", lambda: StallTimes(ready=1.0))
     receiver = Receiver()
     check = Check("a", pass_, interval=0.02, timeout=0.05, max_age=1.0)
     health = Health([check])
@@ -241,6 +242,25 @@ def test_while_the_app_drains_a_failure_is_no_news_and_a_recovery_is() -> None:
         wait_until(lambda: len(receiver.messages) > count, "it recovers")
     assert receiver.kinds[count:] == ["recovery"]
     assert [each.subject for each in receiver.messages[-1].incidents] == ["database"]
+
+
+def test_a_check_in_maintenance_alerts_when_that_ends_and_it_still_fails() -> None:
+    receiver, database = Receiver(), Switch()
+    health = Health([Check("database", database, **QUICK)])
+    with serving(health, alerts_to(receiver, minimum=Status.DEGRADED)):
+        wait_until(lambda: health.report().status is Status.HEALTHY, "it passes")
+        end = health.maintain("database", 60.0)
+        database.broken = True
+        wait_until(lambda: health.report().checks[0].status is Status.UNHEALTHY, "it fails")
+        threading.Event().wait(0.3)
+        assert receiver.messages == []
+        end()
+        receiver.wait_for("alert")
+        health.maintain("database", 60.0)
+        threading.Event().wait(0.3)
+        assert receiver.kinds == ["alert"]
+        database.broken = False
+        receiver.wait_for("alert", "recovery")
 
 
 def test_what_is_due_when_the_app_stops_is_sent_before_its_end() -> None:

@@ -125,14 +125,29 @@ def test_reminders_name_what_flaps_too() -> None:
     assert len(reminders) == 3
 
 
-def test_while_silent_only_the_end_of_an_incident_is_news() -> None:
-    player = Player(QUICK).turn(FAIL, "known", "ends").wait(10)
-    player.silent = True
-    player.turn(FAIL, "new").wait(10).turn(HEALTHY, "ends").wait(3000)
-    assert player.words == ["2 open known, open ends", "22 recovered ends"]
-    player.silent = False
+def test_of_what_is_muted_only_the_end_is_news() -> None:
+    player = Player(QUICK).turn(FAIL, "known", "ends", "audible").wait(10)
+    player.muted = {"known", "ends", "new"}
+    player.turn(FAIL, "new").wait(10).turn(HEALTHY, "ends").wait(605)
+    assert player.words == ["2 open known, open ends, open audible", "22 recovered ends", "622 (open audible)"]
+    assert player.news[-1][1].open == ("known", "audible")
+    player.turn(HEALTHY, "audible").wait(3000)
+    assert player.words[3:] == ["627 recovered audible"]
+    player.muted = set()
     player.turn(FAIL, "other").wait(10)
-    assert player.words[2:] == ["3020 (open known), open new, open other"]
+    assert player.words[4:] == ["3625 (open known), open new, open other"]
+
+
+def test_what_flaps_is_not_news_while_it_is_muted() -> None:
+    player = Player(QUICK)
+    for _ in range(2):
+        player.turn(FAIL, "a").wait(5).turn(HEALTHY, "a").wait(5)
+    player.muted = {"a"}
+    count = len(player.news)
+    for _ in range(10):
+        player.turn(FAIL, "a").wait(5).turn(HEALTHY, "a").wait(5)
+    player.wait(1000)
+    assert [words for _, news in player.news[count:] for words in news.entries if words.is_new] == []
 
 
 def test_a_subject_that_is_not_judged_stays_as_it_was() -> None:
