@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Iterable
 from math import inf
+from time import monotonic
 from typing import cast
 from weakref import WeakSet
 
@@ -87,10 +88,16 @@ class Alerts:
                 raise RuntimeError("alerts: they watch another app at the moment; make an Alerts for each app")
             self._observer.abandon()
         sender = Sender.of(self._service, socket.gethostname(), os.getpid())
-        for delivery in self._deliveries:
-            delivery.start(sender)
-        observer = self._observer = Observer(health, self._deliveries, self._limits, self._minimum)
-        observer.start()
+        observer = Observer(health, self._deliveries, self._limits, self._minimum)
+        try:
+            for delivery in self._deliveries:
+                delivery.start(sender)
+            observer.start()
+        except RuntimeError:  # can't start new thread
+            for delivery in self._deliveries:
+                delivery.close(monotonic())
+            raise
+        self._observer = observer
         _observers.add(observer)
 
     def stop(self) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 
+from hypothesis import strategies as st
+
 from asgi_health import Status
 from asgi_health.integrations.alerts.incidents import Entry, Incidents, Limits, News, Problem
 
@@ -98,3 +100,15 @@ def words_of(entries: Iterable[Entry]) -> list[str]:
     """Return one short text for each entry; one that says nothing new is in brackets."""
     texts = [f"{each.state} {each.subject}" for each in entries]
     return [text if each.is_new else f"({text})" for each, text in zip(entries, texts, strict=True)]
+
+
+DURATIONS = st.sampled_from([0.0, 0.1, 0.5, 1.0, 1.9, 2.0, 2.1, 5.0, 30.0, 59.0, 61.0, 299.0, 301.0, 599.0, 700.0])
+CHANGES = st.lists(
+    st.builds(Change, DURATIONS, st.sampled_from(["a", "b", "c"]), st.sampled_from([HEALTHY, WARN, FAIL])), max_size=60
+)
+LIMITS = st.builds(
+    Limits,
+    wait=st.sampled_from([0.05, 2.0, 30.0, 100.0]),
+    repeat=st.sampled_from([100.0, 600.0, inf]),
+    flap_changes=st.sampled_from([4, 6]),
+)

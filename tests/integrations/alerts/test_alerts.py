@@ -19,7 +19,7 @@ from asgi_health.integrations.alerts import observer as observing
 from asgi_health.integrations.alerts import outbox as waiting_news
 from asgi_health.integrations.alerts import problems as judging
 from tests.apps import plain_app
-from tests.support.app_thread import Blocked, our_threads, running_app
+from tests.support.app_thread import LOOPS, Blocked, our_threads, running_app
 from tests.support.waiting import wait_until
 
 from .receiving import Hanging, Receiver, unavailable
@@ -51,9 +51,9 @@ def alerts_to(*targets: Target, **options: Any) -> Alerts:
 
 
 @contextmanager
-def serving(health: Health, *integrations: Alerts, **options: Any) -> Iterator[BlockingPortal]:
+def serving(health: Health, *integrations: Alerts, loop: str = "asyncio", **options: Any) -> Iterator[BlockingPortal]:
     """An app with these checks that serves, in a loop of another thread."""
-    with running_app(HealthMiddleware(plain_app, health, integrations=integrations, **options)) as portal:
+    with running_app(HealthMiddleware(plain_app, health, integrations=integrations, **options), loop) as portal:
         yield portal
 
 
@@ -389,11 +389,12 @@ def test_a_target_that_raises_anything_is_tried_again_and_its_text_is_not_shown(
     assert "s3cret" not in caplog.text
 
 
-def test_a_receiver_that_fails_at_the_end_is_tried_once_and_does_not_delay_the_end() -> None:
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_receiver_that_fails_at_the_end_is_tried_once_and_does_not_delay_the_end(loop: str) -> None:
     receiver = Receiver()
     receiver.fails = lambda: DeliveryError("refused", retry_after=500)
     alerts = alerts_to(receiver)
-    with serving(Health([Check("database", fail, **QUICK)]), alerts):
+    with serving(Health([Check("database", fail, **QUICK)]), alerts, loop=loop):
         wait_until(lambda: receiver.tries == 1, "it is tried")
     assert receiver.tries == 2
     assert dropped(alerts) == [1]
@@ -425,6 +426,28 @@ def test_alerts_watch_one_app_at_a_time() -> None:
     alerts.stop()
     alerts.start(second)
     alerts.stop()
+
+
+@pytest.mark.parametrize("started", [0, 1, 2])
+def test_where_the_system_gives_no_thread_the_app_starts_without_alerts(
+    started: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real = threading.Thread.start
+    threads: list[threading.Thread] = []
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name.startswith("asgi-health alerts"):
+            if len(threads) == started:
+                raise RuntimeError("can't start new thread")
+            threads.append(thread)
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    health = Health({"a": pass_})
+    with serving(health, alerts_to(Receiver("a"), Receiver("b"))):
+        wait_until(lambda: health.report().status is Status.HEALTHY, "the app serves")
+    assert len(threads) == started
+    assert "integration Alerts cannot start" in caplog.text
 
 
 def test_a_stop_without_a_start_does_nothing() -> None:

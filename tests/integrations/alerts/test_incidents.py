@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from asgi_health.integrations.alerts.incidents import Entry, Incidents, Limits, Problem
 
-from .playing import FAIL, HEALTHY, WARN, Change, Player, most_news
+from .playing import CHANGES, FAIL, HEALTHY, LIMITS, WARN, Change, Player, most_news
 
 QUICK = Limits(wait=2, repeat=600, max_gap=60)
 
@@ -206,17 +206,6 @@ def test_nothing_is_remembered_of_what_is_over() -> None:
 
 
 # -- whatever happens
-
-DURATIONS = st.sampled_from([0.0, 0.1, 0.5, 1.0, 1.9, 2.0, 2.1, 5.0, 30.0, 59.0, 61.0, 299.0, 301.0, 599.0, 700.0])
-CHANGES = st.lists(
-    st.builds(Change, DURATIONS, st.sampled_from(["a", "b", "c"]), st.sampled_from([HEALTHY, WARN, FAIL])), max_size=60
-)
-LIMITS = st.builds(
-    Limits,
-    wait=st.sampled_from([0.05, 2.0, 30.0, 100.0]),
-    repeat=st.sampled_from([100.0, 600.0, inf]),
-    flap_changes=st.sampled_from([4, 6]),
-)
 
 
 @settings(deadline=None, max_examples=200)
