@@ -6,6 +6,7 @@ import threading
 import weakref
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from time import monotonic
 from typing import Any, NoReturn, cast
 
@@ -173,6 +174,14 @@ def test_a_blocked_loop_alerts_without_a_listener_and_the_stale_results_are_the_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("asgi_health.runtime.loop_services.StallTimes", lambda: StallTimes(ready=1.0))
+    real, looks = judging.problems_of, []
+
+    def look(engine: Any, figures: Any, minimum: Any, now: float, last_late: float) -> Any:
+        problems = real(engine, figures, minimum, now, last_late)
+        looks.append((now, last_late, problems is not None and problems.late))
+        return problems
+
+    monkeypatch.setattr(observing, "problems_of", look)
     receiver = Receiver()
     check = Check("a", pass_, interval=0.02, timeout=0.05, max_age=1.0)
     health = Health([check])
@@ -183,6 +192,9 @@ def test_a_blocked_loop_alerts_without_a_listener_and_the_stale_results_are_the_
             threading.Event().wait(0.5)
         receiver.wait_for("alert", "recovery")
     assert [[each.subject for each in message.incidents] for message in receiver.messages] == [["event loop"]] * 2
+    ends = [(now, last_late) for (*_, was_late), (now, last_late, late) in pairwise(looks) if was_late and not late]
+    assert ends
+    assert all(now == last_late for now, last_late in ends)
 
 
 def test_a_check_that_is_removed_ends_its_incident() -> None:
