@@ -244,7 +244,7 @@ def test_while_the_app_drains_a_failure_is_no_news_and_a_recovery_is() -> None:
     with serving(health, alerts_to(receiver, repeat=0.2), drain=Drain(delay=5.0)):
         wait_until(lambda: "alert" in receiver.kinds, "it fails")
         health.drain()
-        threading.Event().wait(0.3)
+        threading.Event().wait(0.5)
         count = len(receiver.messages)
         cache.broken = True
         wait_until(lambda: health.report().checks[1].status is Status.UNHEALTHY, "the cache fails too")
@@ -285,7 +285,7 @@ def test_what_is_due_when_the_app_stops_is_sent_before_its_end() -> None:
             receiver.wait_for(*["alert"] * count)
         switches["c0"].broken = True
         wait_until(lambda: health.report().checks[0].status is Status.UNHEALTHY, "it fails")
-        threading.Event().wait(0.4)
+        threading.Event().wait(0.9)
         assert receiver.kinds == ["alert"] * 5
     assert receiver.kinds == ["alert"] * 6
     assert [each.subject for each in receiver.messages[-1].incidents] == ["c0"]
