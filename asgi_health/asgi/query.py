@@ -74,7 +74,7 @@ def parse_options(query: object) -> Options:
     problems = [*_misspelt(given)]
     format_ = given["format"][-1] if "format" in given else None
     if format_ and format_ not in FORMATS:
-        problems.append(f"format: not known{suggestion(format_, FORMATS)}; expected {_listed(FORMATS)}")
+        problems.append(f"format: not known{hint(format_, FORMATS)}expected {_listed(FORMATS)}")
     return Options(
         verbose=not given.keys().isdisjoint(("format", "verbose", "explain")),
         format=next((known for known in FORMATS if known == format_), None),
@@ -92,13 +92,13 @@ def accept_of(scope: Scope) -> str:
     return ",".join(value.decode("latin-1") for name, value in scope.get("headers") or () if name == b"accept")
 
 
-def suggestion(found: str, known: Iterable[str]) -> str:
-    """Return "; did you mean ..." where one of `known` resembles `found`, and nothing otherwise.
+def hint(found: str, known: Iterable[str]) -> str:
+    """Return what connects "not known" with the list of `known` names: the one that resembles `found`, if any.
 
     What a request contains is not repeated: only known names are.
     """
     close = _closest(found, known)
-    return f"; did you mean {close}?" if close else ""
+    return f"; did you mean {close}? " if close else "; "
 
 
 def _misspelt(given: Iterable[str]) -> Iterable[str]:
