@@ -136,8 +136,8 @@ def test_strangers_get_what_they_get_without_options(app: HealthMiddleware, quer
         ("/health", b"format=yaml", "format: not known; expected json, text"),
         ("/livez", b"format=tex", "format: not known; did you mean text? expected json, text"),
         ("/health", b"verbos", "option: not known; did you mean verbose? expected verbose, "),
-        ("/readyz", b"verbose&explian", "option: not known; did you mean explain? expected verbose, "),
-        ("/readyz/disk", b"formt=text", "option: not known; did you mean format? expected verbose, "),
+        ("/readyz", b"verbose&explan", "option: not known; did you mean explain? expected verbose, "),
+        ("/readyz/disk", b"formatt=text", "option: not known; did you mean format? expected verbose, "),
         ("/health", b"exclude=" + b"x" * 5000, "the query has more than 4096 bytes\n"),
     ],
 )
