@@ -12,7 +12,7 @@ from ..formats.badge import badge, label_of
 from ..formats.page import public_page
 from ..formats.service import ServiceInfo
 from .details_cache import DetailsCache, DetailsRequest
-from .query import Options, accept_of, hint, parse_options, public_option
+from .query import Format, Options, accept_of, hint, parse_options, public_option
 from .response_headers import ResponseHeaders
 from .types import Scope
 
@@ -105,7 +105,7 @@ class Details:
             problems.append("format: html is not there for a single check; expected json, text, atom or badge")
         if problems:
             return bad_request(problems)
-        format_ = options.format or "json"
+        format_: Format = options.format or "json"
         request = DetailsRequest(
             probe, format_, name, explain=options.explain and format_ == "json", strict=options.strict
         )

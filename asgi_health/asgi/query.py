@@ -9,6 +9,7 @@ from .types import Scope
 
 Format = Literal["json", "text", "html", "atom", "badge"]
 FORMATS: tuple[Format, ...] = get_args(Format)
+_BY_NAME: dict[str, Format] = {each: each for each in FORMATS}
 
 KNOWN = ("verbose", "format", "explain", "exclude", "group", "strict")
 """The options of authorised readers."""
@@ -82,7 +83,7 @@ def parse_options(query: object) -> Options:
     for key, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
         given.setdefault(key, []).append(value)
     named = given["format"][-1] if "format" in given else ""
-    format_ = next((known for known in FORMATS if known == named), None)
+    format_ = _BY_NAME.get(named)
     return Options(
         verbose=not given.keys().isdisjoint(("format", "verbose", "explain")),
         format=format_,
@@ -134,7 +135,9 @@ def _closest(found: str, known: Iterable[str]) -> str | None:
         from difflib import get_close_matches  # not at the top: only mistakes need it
     except (OSError, ImportError):  # the process has no file descriptor left
         return None
-    return next(iter(get_close_matches(found.lower(), known, 1, RESEMBLANCE)), None)
+    by_lower_case = {name.lower(): name for name in known}
+    close = get_close_matches(found.lower(), by_lower_case, 1, RESEMBLANCE)
+    return by_lower_case[close[0]] if close else None
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -67,7 +67,7 @@ def feed(report: Report, service: ServiceInfo | None, *, epoch: float, process: 
 def feed_in_parts(
     report: Report, service: ServiceInfo | None, *, epoch: float, process: UUID
 ) -> Iterator[Answer | None]:
-    """Yield None after each check, and the feed in the end: the caller may do other work in between.
+    """Yield None after each check and each entry, and the feed in the end: the caller may do other work in between.
 
     It is always 200: a reader drops a feed that is answered with 503.
 
@@ -85,6 +85,10 @@ def feed_in_parts(
         incidents += incidents_of_check(check)
         yield None
     newest = sorted(incidents, key=lambda each: (each.changed, each.began), reverse=True)[:MAX_INCIDENTS]
+    rendered: list[str] = []
+    for each in newest:
+        rendered.append(_entry(each, epoch, process))
+        yield None
     name = "" if service is None else redact(service.name)
     name = name or "asgi-health"
     about = " ".join([report.probe.value, *report.groups, *(each.name for each in report.checks if _alone(report))])
@@ -96,7 +100,7 @@ def feed_in_parts(
         f"<updated>{timestamp(_updated(report, newest) + epoch)}</updated>\n"
         f"<author><name>{escape(name)}</name></author>\n"
         f"<generator>asgi-health</generator>\n"
-        f"{''.join(_entry(each, epoch, process) for each in newest)}"
+        f"{''.join(rendered)}"
         "</feed>\n"
     )
     yield answer(200, ATOM, body.encode())
