@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager
+from functools import partial
 from random import random as uniform
 from time import monotonic
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import TYPE_CHECKING, Protocol, Self, Unpack, cast
 
 from .asgi.paths import Paths
 from .asgi.router import HealthRouter
@@ -16,7 +17,7 @@ from .core.normalize_checks import CheckOptions, F, normalize_checks
 from .core.report import Report
 from .core.status import Probe
 from .core.transition import Transition
-from .core.validate import require_count, require_seconds, require_type
+from .core.validate import require_count, require_seconds, require_short, require_type
 from .formats.service import ServiceInfo
 from .listener.config import Listener
 from .runtime.drain.config import Drain
@@ -26,8 +27,16 @@ from .runtime.scheduler.runner import runner_of
 from .runtime.services import Services
 
 if TYPE_CHECKING:
+    from .runtime.integrations import BoundIntegration
     from .runtime.publisher.subscription import Subscription
     from .runtime.scheduler.run_hooks import RunInfo
+
+
+MAX_MAINTENANCE = 7 * 86400
+"""Seconds of the longest maintenance: a week. One that should never end is a change of the configuration."""
+
+MAX_REASON = 200
+"""Characters of the reason for a maintenance."""
 
 
 class Health:
@@ -162,6 +171,34 @@ class Health:
             raise TypeError(f"health: around_runs takes a function (run) that returns a context, not {factory!r}")
         return runner_of(self._engine).around_runs(factory)
 
+    def maintain(self, name: str | None, seconds: float, reason: str = "") -> Callable[[], None]:
+        """Begin a maintenance of a check or of the app, and return a function that ends it before its time.
+
+        It always ends by itself. While a check is in maintenance, its failures count as degraded. While the app is,
+        readiness is unhealthy, so that it gets no traffic, and liveness is as before, so that it is not restarted.
+        Readers of details see the maintenance and its end; the public answer says ``"notes":["maintenance"]`` for the
+        app. One that begins while another of the same check, or of the app, goes on, takes its place.
+
+        Args:
+            name: Name of the check; None for the whole app.
+            seconds: Seconds after which it ends by itself, at most a week.
+            reason: Why, for readers of details; at most 200 characters.
+
+        Raises:
+            KeyError: for an unknown name.
+            TypeError, ValueError: for an argument that could not work.
+        """
+        if name is not None:
+            require_type("health: maintain: name", name, str)
+        require_seconds("health: maintain: seconds", seconds)
+        require_short("health: maintain: seconds", seconds, MAX_MAINTENANCE)
+        require_type("health: maintain: reason", reason, str)
+        if len(reason) > MAX_REASON:
+            raise ValueError(f"health: maintain: reason has {len(reason)} characters, expected at most {MAX_REASON}")
+        engine = self._engine
+        maintenance = engine.maintain(name, seconds, reason, engine.clock())
+        return lambda: engine.end_maintenance(maintenance, engine.clock())
+
     def drain(self) -> None:
         """Make readiness unhealthy for the rest of the lifespan, because the process is about to stop.
 
@@ -186,6 +223,7 @@ class Health:
         paths: Paths = Paths(),  # noqa: B008  frozen, and the default reads as what it is
         details: bool | Callable[[Scope], bool] = False,
         service: ServiceInfo | None = None,
+        integrations: "Iterable[Integration]" = (),
     ) -> AsyncGenerator[Self, None]:
         """Run the checks of a program without an ASGI server, from here to the end of the block.
 
@@ -201,10 +239,11 @@ class Health:
             paths: The paths of the probes.
             details: Who may read more than the status; see HealthMiddleware.
             service: What the details say about the program itself.
+            integrations: What is started and stopped with the block; see HealthMiddleware.
 
         Raises:
             TypeError, ValueError: for a configuration that could not work.
-            CannotListen: for an address that cannot be bound.
+            CannotListen: for an address that cannot be bound, of the listener or of an integration.
             RuntimeError: inside of another such block, or while an app with a HealthMiddleware around this Health runs.
         """
         if drain is not None and drain.path is not None and listener is None:
@@ -228,6 +267,7 @@ class Health:
             drain=drain,
             listener=listener,
             slow_loop=slow_loop,
+            integrations=bind_integrations(normalize_integrations(integrations), self),
             paths=paths.all + paths.of_metrics,
         )
         try:
@@ -245,6 +285,56 @@ class Health:
                 await services.stop_checks(lifespan)
         finally:
             services.close(lifespan)
+
+
+class Integration(Protocol):
+    """Connects a Health to another system, from the start of each lifespan to its end.
+
+    Started before the app's own startup, in the thread of the event loop, and stopped when the last transitions have
+    been delivered. Without lifespan it is started with the first request. After a stop it may be started again.
+    """
+
+    def start(self, health: Health, /) -> None:
+        """Start to pass on the state of `health`. Must not wait.
+
+        Args:
+            health: The Health, which any thread may ask for reports.
+
+        Raises:
+            CannotListen: for an address that cannot be bound. The app then does not start. Any other exception is
+                logged, and the app starts without the integration.
+        """
+
+    def stop(self) -> None:
+        """Stop without waiting. May be called without a start, and again."""
+
+
+def normalize_integrations(integrations: object) -> tuple[Integration, ...]:
+    """Return the integrations as a tuple. Raises TypeError or ValueError for what is none."""
+    expected = "integrations: expected a list of integrations such as [Alerts(...)]"
+    if not isinstance(integrations, Iterable) or isinstance(integrations, str | bytes):
+        raise TypeError(f"{expected}, not {integrations!r:.200}")
+    found: list[Integration] = []
+    for each in cast("Iterable[object]", integrations):
+        name = type(each).__name__
+        if isinstance(each, type):
+            raise TypeError(f"{expected}, not the class {each.__name__}: call it to make one")
+        start, stop = getattr(each, "start", None), getattr(each, "stop", None)
+        if not callable(start) or not callable(stop) or is_async(start) or is_async(stop):
+            raise TypeError(f"{expected}; {name} has no plain methods start(health) and stop()")
+        if any(each is other for other in found):
+            raise ValueError(f"integrations: the same {name} is given twice")
+        found.append(cast("Integration", each))
+    return tuple(found)
+
+
+def bind_integrations(integrations: tuple[Integration, ...], health: Health) -> "tuple[BoundIntegration, ...]":
+    """Return `integrations` as the services start them."""
+    if not integrations:
+        return ()
+    from .runtime.integrations import BoundIntegration
+
+    return tuple(BoundIntegration(type(each).__name__, partial(each.start, health), each.stop) for each in integrations)
 
 
 def engine_of(health: Health) -> Engine:
