@@ -22,8 +22,8 @@ MAX_INCIDENTS = 100
 FEEDS = UUID("8f0a4f0e-6d3c-5b0e-9d6b-3c1f4f9f2b7a")
 """Namespace of the identities of feeds, which are those of a service: they outlive a process."""
 
-_CAUSES = ("check", "stale", "stalled", "started")
-"""Causes of incidents. The others are phases: a deployment is none. What has "started" with a warning is one."""
+_CAUSES = ("check", "stale", "stalled")
+"""Causes of incidents. The others are phases: neither a deployment nor a maintenance is one."""
 
 _VERBS = {Status.DEGRADED: "degraded", Status.UNHEALTHY: "failed"}
 
@@ -42,6 +42,7 @@ class Incident:
         checks: Names of the checks behind the worst status.
         more: Number of further checks.
         output: What the check says at present; empty where the incident is over.
+        maintained_until: When the present maintenance of the check ends; None for none.
         group: Group of the check; empty for none, and for a probe.
     """
 
@@ -54,6 +55,7 @@ class Incident:
     checks: list[str] = field(default_factory=list[str])
     more: int = 0
     output: str = ""
+    maintained_until: float | None = None
     group: str = ""
 
 
@@ -114,8 +116,8 @@ def incidents_of_probe(probe: str, flips: tuple[ProbeFlip, ...]) -> list[Inciden
     found: list[Incident] = []
     present: Incident | None = None
     truncated = len(flips) == MAX_FLIPS and flips[0].old is not Status.HEALTHY
-    for flip in flips:
-        goes_on = flip.new is not Status.HEALTHY and flip.cause in _CAUSES
+    for before, flip in zip((None, *flips), flips, strict=False):
+        goes_on = flip.new is not Status.HEALTHY and (flip.cause in _CAUSES or _ends_phase(before, flip))
         if not goes_on:
             truncated = False
         if truncated:
@@ -135,6 +137,12 @@ def incidents_of_probe(probe: str, flips: tuple[ProbeFlip, ...]) -> list[Inciden
             present.checks += (name for name in flip.checks if name not in present.checks)
             present.more = max(present.more, flip.more)
     return found
+
+
+def _ends_phase(before: ProbeFlip | None, flip: ProbeFlip) -> bool:
+    """Return whether a phase has ended, so that it is the checks that give the probe its status from now on."""
+    same = before is not None and before.cause == flip.cause and before.new is Status.UNHEALTHY
+    return flip.cause == "started" or (flip.new is Status.DEGRADED and same)
 
 
 def incidents_of_check(check: CheckReport) -> list[Incident]:
@@ -164,6 +172,7 @@ def incidents_of_check(check: CheckReport) -> list[Incident]:
         present.worst = max(present.worst, flip.new)
     if present is not None:
         present.output = check.output
+        present.maintained_until = None if check.maintenance is None else check.maintenance.until
     return found
 
 
@@ -202,6 +211,8 @@ def _entry(incident: Incident, epoch: float, process: UUID) -> str:
         parts.append(f"From {since} to {timestamp(incident.changed + epoch)}: {lasted}.")
     else:
         parts.append(f"Since {since}; it goes on.")
+    if incident.maintained_until is not None:
+        parts.append(f"In maintenance until {timestamp(incident.maintained_until + epoch)}.")
     if incident.output:
         parts.append(f"Now: {redact(incident.output)}")
     terms = [WORDS[incident.worst], incident.group]

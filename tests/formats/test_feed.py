@@ -208,6 +208,41 @@ def test_an_incident_of_a_probe_ends_where_a_phase_takes_its_place() -> None:
     assert "it goes on" in contents["a failed"]
 
 
+def test_a_maintenance_is_no_incident_of_the_probe() -> None:
+    engine = serving_engine(make("a"), make("b"))
+    step(engine, 0.0)
+    engine.maintain("a", 20.0, "upgrade", 10.0)
+    step(engine, 20.0, a=unhealthy("down"))
+    assert entries(feed_of(engine, 21.0)) == [
+        (
+            "a failed",
+            "Status: fail. Since 2027-01-15T08:00:20.000Z; it goes on."
+            " In maintenance until 2027-01-15T08:00:30.000Z. Now: down",
+        )
+    ]
+    engine.due(31.0)
+    assert [title for title, _ in entries(feed_of(engine, 31.0))] == ["health failed: a", "a failed"]
+
+
+@pytest.mark.parametrize("phase", ["draining", "maintenance"])
+def test_what_is_not_well_when_a_phase_ends_is_an_incident_from_then_on(phase: str) -> None:
+    engine = serving_engine(make("a"))
+    step(engine, 0.0)
+    if phase == "draining":
+        engine.set_temporary_drain(True, 10.0)
+    else:
+        engine.maintain(None, 15.0, "upgrade", 10.0)
+    step(engine, 20.0, a=degraded("slow"))
+    assert [title for title, _ in entries(feed_of(engine, 21.0))] == ["a degraded"]
+    if phase == "draining":
+        engine.set_temporary_drain(False, 25.0)
+    else:
+        engine.due(25.0)
+    found = dict(entries(feed_of(engine, 26.0)))
+    assert found.keys() == {"health degraded: a", "a degraded"}
+    assert "Since 2027-01-15T08:00:25.000Z" in found["health degraded: a"]
+
+
 def test_an_incident_of_a_check_ends_where_it_starts_again() -> None:
     engine = new_engine(make("a"))
     engine.start(LIFESPAN, 0.0)
