@@ -12,7 +12,7 @@ from ..formats.badge import badge, label_of
 from ..formats.page import public_page
 from ..formats.service import ServiceInfo
 from .details_cache import DetailsCache, DetailsRequest
-from .query import Format, Options, accept_of, hint, parse_options, public_option
+from .query import NO_OPTIONS, Format, Options, accept_of, hint, parse_options, public_option
 from .response_headers import ResponseHeaders
 from .types import Scope
 
@@ -59,16 +59,19 @@ class Details:
             return await self._of_check(probe, check, options, now, stall)
         if probe is not Probe.HEALTH and not options.verbose:
             return self._status(probe, options, now, stall)
-        if problems := [*options.problems(), *self._unknown_checks(options), *self._unknown_groups(probe, options)]:
-            return bad_request(problems)
-        names = {each.name for each in self._engine.checks if probe is Probe.HEALTH or probe in each.probes}
+        exclude = options.exclude
+        if options is not NO_OPTIONS:
+            if problems := [*options.problems(), *self._unknown_checks(options), *self._unknown_groups(probe, options)]:
+                return bad_request(problems)
+            # Without those of other probes, so that equal answers are one.
+            exclude &= {each.name for each in self._engine.checks if probe is Probe.HEALTH or probe in each.probes}
         by_accept = probe is Probe.HEALTH and not options.explain and prefers_html(accept_of(scope))
         request = DetailsRequest(
             probe,
             options.format or ("html" if by_accept else "json"),
             explain=options.explain and options.format in (None, "json"),
             strict=options.strict,
-            exclude=options.exclude & names,  # without those of other probes, so that equal answers are one
+            exclude=exclude,
             groups=options.groups,
         )
         return await self._cache.answer(request, now, stall)
