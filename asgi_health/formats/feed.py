@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import escape
+from urllib.parse import urlencode
 from uuid import UUID, uuid5
 
 from ..core.history import MAX_FLIPS
@@ -100,6 +101,7 @@ def feed_in_parts(
         f"<id>{uuid5(FEEDS, f'{name} {about} {report.excluded}').urn}</id>\n"
         f"<title>{escape(f'{name}: {about}')}</title>\n"
         f"<updated>{timestamp(_updated(report, newest) + epoch)}</updated>\n"
+        f'<link rel="self" href="{escape(_address(report))}"/>\n'
         f"<author><name>{escape(name)}</name></author>\n"
         f"<generator>asgi-health</generator>\n"
         f"{''.join(rendered)}"
@@ -129,7 +131,8 @@ def incidents_of_probe(probe: str, flips: tuple[ProbeFlip, ...]) -> list[Inciden
             present = None
             continue
         if present is None:
-            present = Incident(probe, flip.at, flip.at, flip.new, cause=flip.cause)
+            cause = flip.cause if flip.cause in _CAUSES else "check"
+            present = Incident(probe, flip.at, flip.at, flip.new, cause=cause)
             found.append(present)
         if flip.new > present.worst:
             present.worst, present.checks, present.more = flip.new, [], 0
@@ -174,6 +177,12 @@ def incidents_of_check(check: CheckReport) -> list[Incident]:
         present.output = check.output
         present.maintained_until = None if check.maintenance is None else check.maintenance.until
     return found
+
+
+def _address(report: Report) -> str:
+    """Return the address of the feed, relative to that of the path."""
+    chosen = [("group", each) for each in report.groups] + [("exclude", each) for each in report.excluded]
+    return f"?{urlencode([('format', 'atom'), *chosen])}"
 
 
 def _updated(report: Report, newest: list[Incident]) -> float:
