@@ -68,7 +68,7 @@ class Notifier:
         self._logged_failure = False
         self.beats = 0
         """Number of rounds of the task."""
-        self._ready = self._stopping = False
+        self._ready = self._stopping = self._terminating = False
         self._status: str = ""
         self._status_changed = True
         self._status_due = self._beat_due = self._extension_due = -inf
@@ -184,7 +184,9 @@ class Notifier:
     # -- in any thread
 
     def _terminates(self) -> bool:
-        return is_delayed() or self._engine.phase is Phase.STOPPED
+        # Kept: the signal is passed on some time before the server ends the lifespan.
+        self._terminating = self._terminating or is_delayed() or self._engine.phase is Phase.STOPPED
+        return self._terminating
 
     def _send(self, fields: list[str], now: float) -> bool:
         """Send `fields`, the status line if it has changed, and STOPPING=1 when that is due.
