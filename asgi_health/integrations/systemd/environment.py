@@ -3,11 +3,15 @@
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from ...core.logger import logger
 
 USEC_INFINITY = 2**64 - 1
 """systemd's value for "never"."""
+
+Role = Literal["main", "worker", "unknown"]
+"""What a process is in its service. Unknown where systemd is older than 248 and the unit has no WatchdogSec=."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +20,12 @@ class Environment:
 
     Attributes:
         address: Address of the socket; that of an abstract one begins with a zero byte.
-        is_main: Whether this is known to be the main process of the service, and not a worker below it.
+        role: Whether this is the main process of the service or a worker below it.
         watchdog: Seconds within which systemd expects a ``WATCHDOG=1``; None where it expects none.
     """
 
     address: str
-    is_main: bool
+    role: Role
     watchdog: float | None
 
 
@@ -49,7 +53,9 @@ def read_environment(environ: Mapping[str, str], pid: int, parent: int) -> Envir
             parent,
         )
         watchdog = None
-    return Environment(address, pid in (exec_pid, watchdog_pid), None if watchdog is None else watchdog / 1_000_000)
+    known = {exec_pid, watchdog_pid} - {None}
+    role: Role = "unknown" if not known else "main" if pid in known else "worker"
+    return Environment(address, role, None if watchdog is None else watchdog / 1_000_000)
 
 
 def _address(value: str) -> str | None:

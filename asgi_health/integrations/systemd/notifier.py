@@ -29,7 +29,7 @@ the app's startup, and ASGI has no event for that."""
 EXTENSION = 15.0
 """Seconds by which each message extends the time to stop, while a SIGTERM is delayed."""
 
-EXTENSION_PAUSE = 5.0
+EXTENSION_PAUSE = 1.0
 """Seconds from one such message to the next."""
 
 STATUS_PAUSE = 1.0
@@ -56,7 +56,7 @@ class Notifier:
         self._health = health
         self._engine = engine_of(health)
         self._socket = NotifySocket(environment.address)
-        self._is_main = environment.is_main
+        self._role = environment.role
         self._watchdog = environment.watchdog
         self._lock = Lock()
         """Held while a message is made and sent, which does not wait."""
@@ -83,7 +83,7 @@ class Notifier:
         self._subscription = self._health.subscribe(self._on_transition)
         # Hidden: an app that cancels every task of its loop must not end it.
         self._task = backend.spawn("asgi-health systemd", lambda: self._run(flag), _nothing, hidden=True)
-        if self._watchdog is not None and not self._is_main:
+        if self._watchdog is not None and self._role == "worker":
             self._blocked_worker = BlockedWorker(self._watchdog, self._progress, self._request_restart)
             self._blocked_worker.start()
 
@@ -196,11 +196,11 @@ class Notifier:
         with self._lock:
             self._status_changed = False
             terminates = self._terminates()
-            stops = terminates and self._is_main and not self._stopping
+            stops = terminates and self._role == "main" and not self._stopping
             if stops:
                 fields = [*fields, "STOPPING=1"]
             status = status_line(self._engine, self._engine.clock(), terminating=terminates)
-            if not self._is_main:
+            if self._role == "worker":
                 status = f"worker {os.getpid()}: {status}"
             if status != self._status:
                 fields = [*fields, f"STATUS={status}"]
