@@ -372,6 +372,13 @@ def test_a_blocked_worker_asks_for_the_restart_once(loop: str, worker: Receiver)
             worker.wait_for("WATCHDOG=1", beats + 2)
 
 
+def test_a_worker_that_is_blocked_before_it_says_ready_asks_for_the_restart(loop: str, worker: Receiver) -> None:
+    with running_app(application(), loop) as portal:
+        with Blocked(portal):
+            worker.wait_for("WATCHDOG=trigger")
+            assert not worker.times("READY=1")
+
+
 def test_a_blocked_worker_that_does_not_serve_asks_for_no_restart(loop: str, worker: Receiver) -> None:
     starting = Switch("running")
     with running_app(application(Check("migrations", starting, probes=(Probe.STARTUP,), **BRISK)), loop) as portal:

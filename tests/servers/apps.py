@@ -10,7 +10,8 @@ from typing import Any
 
 import anyio
 
-from asgi_health import Check, HealthMiddleware, Listener, bearer_token, healthy
+from asgi_health import Check, Drain, HealthMiddleware, Listener, bearer_token, healthy
+from asgi_health.integrations.systemd import Systemd
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -35,6 +36,8 @@ class Settings:
     quiet: bool = False
     logging: str | None = None  # a function of logging_setups, called after the app is made
     waits: bool = False  # its startup takes until the file `go` exists
+    drain: float | None = None  # the delay of its Drain
+    systemd: bool = False  # whether it notifies systemd
 
     def dump(self) -> str:
         return json.dumps(asdict(self))
@@ -180,6 +183,8 @@ def middleware_options(settings: Settings) -> dict[str, Any]:
         "listener": None if settings.listener is None else make_listener(settings, **settings.listener),
         "slow_loop": settings.slow_loop,
         "quiet": settings.quiet,
+        "drain": None if settings.drain is None else Drain(delay=settings.drain),
+        "integrations": [Systemd()] if settings.systemd else [],
     }
 
 

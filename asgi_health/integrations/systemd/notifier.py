@@ -148,7 +148,7 @@ class Notifier:
         return min(self._due_times(now)) - now
 
     def _ready_is_due(self, now: float) -> bool:
-        if self._ready or self._stopping or self._engine.known(Probe.STARTUP).status is Status.UNHEALTHY:
+        if self._ready or self._stopping or not self._startup_has_passed():
             return False
         self._ready_due = min(self._ready_due, now + READY_DELAY)
         return now >= self._ready_due
@@ -170,7 +170,8 @@ class Notifier:
     def _progress(self) -> int | None:
         """Return a number that changes as long as the loop is not blocked; None where a blocked loop harms nobody."""
         backend = self._backend
-        serves = self._ready and not self._terminates()
+        # Not once READY=1 is sent: the loop may be blocked before.
+        serves = self._startup_has_passed() and not self._terminates()
         return self.beats if serves and backend is not None and backend.running() else None
 
     def _request_restart(self) -> None:
@@ -182,6 +183,9 @@ class Notifier:
             self._socket.send(["WATCHDOG=trigger"])
 
     # -- in any thread
+
+    def _startup_has_passed(self) -> bool:
+        return self._engine.known(Probe.STARTUP).status is not Status.UNHEALTHY
 
     def _terminates(self) -> bool:
         # Kept: the signal is passed on some time before the server ends the lifespan.
