@@ -21,9 +21,9 @@ from asgi_health.integrations.systemd import Systemd
 from asgi_health.integrations.systemd.status_line import status_line
 from asgi_health.testing import settled
 
-from ..support.app_thread import LOOPS, Blocked, our_threads, running_app
+from ..support.app_thread import LOOPS, Blocked, loop_of, our_threads, running_app, starting_app
 from ..support.asgi_caller import ask, echo_nothing
-from ..support.lifespan_apps import lifespan_app
+from ..support.lifespan_apps import ReceiveEvent, SendEvent, lifespan_app, make_app
 from ..support.lifespan_driver import serving, tasks_and_threads
 from ..support.notify_receiver import Receiver, receiving
 from ..support.waiting import wait_until, wait_until_async
@@ -373,10 +373,21 @@ def test_a_blocked_worker_asks_for_the_restart_once(loop: str, worker: Receiver)
 
 
 def test_a_worker_that_is_blocked_before_it_says_ready_asks_for_the_restart(loop: str, worker: Receiver) -> None:
-    with running_app(application(), loop) as portal:
-        with Blocked(portal):
-            worker.wait_for("WATCHDOG=trigger")
-            assert not worker.times("READY=1")
+    released = threading.Event()
+
+    async def block_after_startup(receive: ReceiveEvent, send: SendEvent) -> None:
+        assert await receive() == "startup"
+        await send("startup.complete")
+        released.wait(60.0)
+        assert await receive() == "shutdown"
+        await send("shutdown.complete")
+
+    app = HealthMiddleware(make_app(block_after_startup), integrations=[Systemd()])
+    with loop_of(loop) as portal, starting_app(app, portal):
+        worker.wait_for("WATCHDOG=trigger")
+        assert not worker.times("READY=1")
+        released.set()
+        worker.wait_for("READY=1")
 
 
 def test_a_blocked_worker_that_does_not_serve_asks_for_no_restart(loop: str, worker: Receiver) -> None:

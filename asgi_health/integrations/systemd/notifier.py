@@ -168,7 +168,7 @@ class Notifier:
     # -- in the thread of a blocked worker
 
     def _progress(self) -> int | None:
-        """Return a number that changes as long as the loop is not blocked; None where a blocked loop harms nobody."""
+        """Return a number that changes as long as the loop is not blocked; None where a block does not count."""
         backend = self._backend
         # Not once READY=1 is sent: the loop may be blocked before.
         serves = self._startup_has_passed() and not self._terminates()
