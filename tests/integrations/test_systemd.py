@@ -411,6 +411,19 @@ def test_a_main_process_says_once_that_it_stops(run: Run, main_process: Receiver
     assert len(main_process.times("STOPPING=1")) == 1
 
 
+def test_a_process_that_cannot_know_whether_it_is_the_main_one_does_not_say_that_it_stops(
+    run: Run, main_process: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with serving(application()):
+            await main_process.wait_for_async("READY=1")
+
+    monkeypatch.delenv("SYSTEMD_EXEC_PID")
+    run(main)
+    assert main_process.status() == "stopping"
+    assert not main_process.times("STOPPING=1")
+
+
 def test_a_drain_without_a_signal_does_not_say_that_it_stops(run: Run, main_process: Receiver) -> None:
     async def main() -> None:
         app = application(Check("database", Switch()))

@@ -1,6 +1,7 @@
 """What each server's processes send to systemd: which of them is ready, beats, and says that the service stops."""
 
 import os
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -64,6 +65,18 @@ def test_an_app_in_the_main_process_says_that_it_is_ready_and_that_it_stops(serv
         assert all(later - earlier < 15 for earlier, later in pairwise(extensions))
 
 
+def test_a_signal_in_the_middle_of_a_drain_is_noticed() -> None:
+    with service(UVICORN, drain=300.0) as (running, receiver):
+        receiver.wait_for("READY=1")
+        running.folder.draining.touch()
+        wait_until(lambda: receiver.status() == "not ready: draining", lambda: f"it drains\n{receiver}")
+        assert not receiver.times("STOPPING=1")
+        assert not receiver.values("EXTEND_TIMEOUT_USEC")
+        running.terminate()
+        receiver.wait_for("STOPPING=1")
+        receiver.wait_for("EXTEND_TIMEOUT_USEC=15000000", 2)
+
+
 @pytest.mark.parametrize("server", IN_WORKERS, ids=str)
 def test_workers_are_ready_and_beat_and_leave_the_stop_to_their_parent(server: Server) -> None:
     workers = 2 if "2" in server.command else 1
@@ -123,6 +136,19 @@ def test_one_blocked_worker_of_two_asks_for_the_restart(server: Server) -> None:
             assert receiver.times("WATCHDOG=trigger")[0] - last > WATCHDOG / 2
             assert receiver.times("WATCHDOG=1", other)[-1] > last  # systemd would not have noticed
             running.folder.unblock()
+
+
+def test_a_worker_that_was_suspended_asks_for_no_restart() -> None:
+    with service(BY_NAME["granian-asyncio"]) as (_, receiver):
+        receiver.wait_for("READY=1")
+        (worker,) = receiver.pids("READY=1")
+        for _turn in range(2):
+            beats = len(receiver.times("WATCHDOG=1"))
+            os.kill(worker, signal.SIGSTOP)
+            time.sleep(1.5 * WATCHDOG)
+            os.kill(worker, signal.SIGCONT)
+            receiver.wait_for("WATCHDOG=1", beats + 3)
+        assert not receiver.times("WATCHDOG=trigger")
 
 
 def test_gunicorn_says_ready_too_early_unless_its_configuration_keeps_the_socket_for_the_workers(
