@@ -31,7 +31,9 @@ from ..support.waiting import wait_until, wait_until_async
 VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "SYSTEMD_EXEC_PID")
 WATCHDOG = 0.4  # seconds
 USEC = str(int(WATCHDOG * 1_000_000))
-FIELD = re.compile(r"READY=1|STOPPING=1|WATCHDOG=(1|trigger)|EXTEND_TIMEOUT_USEC=15000000|STATUS=[ -~]{1,450}")
+FIELD = re.compile(
+    r"READY=1|STOPPING=1|WATCHDOG=(1|trigger)|WATCHDOG_USEC=0|EXTEND_TIMEOUT_USEC=15000000|STATUS=[ -~]{1,450}"
+)
 BRISK: dict[str, Any] = {"interval": 0.02, "retry_interval": 0.02, "failure_threshold": 1}
 
 Run = Callable[[Callable[[], Any]], None]
@@ -422,6 +424,15 @@ def test_a_process_that_cannot_know_whether_it_is_the_main_one_does_not_say_that
     run(main)
     assert main_process.status() == "stopping"
     assert not main_process.times("STOPPING=1")
+
+
+def test_after_the_last_beat_of_a_main_process_that_stops_the_watchdog_ends(run: Run, watched: Receiver) -> None:
+    async def main() -> None:
+        async with serving(application()):
+            await watched.wait_for_async("WATCHDOG=1", 2)
+
+    run(main)
+    assert watched.messages[-1].fields == ("WATCHDOG_USEC=0",)
 
 
 def test_a_drain_without_a_signal_does_not_say_that_it_stops(run: Run, main_process: Receiver) -> None:

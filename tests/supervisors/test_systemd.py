@@ -1,8 +1,10 @@
 """The units of docs/systemd.md: verified as printed, and run with shorter times by a systemd of their own."""
 
 import os
+import re
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +30,26 @@ from asgi_health.integrations.systemd import Systemd
 folder = Path(__file__).parent
 drain = Drain(delay={delay}, file=folder / "{draining}")
 app = shop(folder, listener=None, drain=drain, integrations=[Systemd()])
+"""
+
+# Its exit takes longer than WatchdogSec=, after a shutdown in which it still beats.
+SLOW_EXIT = """
+import asyncio
+import atexit
+import time
+
+from asgi_health import HealthMiddleware
+from asgi_health.integrations.systemd import Systemd
+
+async def stops_slowly(scope, receive, send):
+    await receive()
+    await send({{"type": "lifespan.startup.complete"}})
+    await receive()
+    await asyncio.sleep(1.5)
+    await send({{"type": "lifespan.shutdown.complete"}})
+
+atexit.register(time.sleep, 4.0)
+app = HealthMiddleware(stops_slowly, integrations=[Systemd()])
 """
 
 
@@ -101,13 +123,13 @@ def systemd() -> Iterator[Systemd]:
             pytest.skip(str(reason))
 
 
-def start(systemd: Systemd, name: str, dropin: str = "") -> Service:
+def start(systemd: Systemd, name: str, dropin: str = "", *, app: str = APP, unit: str = UNIT) -> Service:
     """Start the printed unit in a folder of its own, with shorter times."""
     folder = systemd.units.parent / name
     install_app(folder)
-    with (folder / "app.py").open("a") as app:
-        app.write(APP.format(delay=DELAY, draining=DRAINING))
-    (systemd.units / f"{name}.service").write_text(adapted(UNIT, folder))
+    with (folder / "app.py").open("a") as file:
+        file.write(app.format(delay=DELAY, draining=DRAINING))
+    (systemd.units / f"{name}.service").write_text(adapted(unit, folder))
     if dropin:
         (systemd.units / f"{name}.service.d").mkdir()
         (systemd.units / f"{name}.service.d" / "workers.conf").write_text(adapted(dropin, folder))
@@ -190,3 +212,14 @@ def test_a_drain_without_a_signal_may_last_longer_than_the_time_to_stop_and_end_
     assert service["SubState"] == "running"
     service.repair(DRAINING)
     service.wait_for("StatusText", "ready")
+
+
+def test_a_process_that_exits_slowly_is_not_taken_for_blocked(systemd: Systemd) -> None:
+    # uvicorn ends by the signal itself, without the functions of atexit.
+    command = f"{sys.executable} -m hypercorn --workers 0 --bind unix:/run/app/app.sock app:app"
+    unit = re.sub(r"(?<=ExecStart=).*", command, UNIT).replace("TimeoutStopSec=45", "TimeoutStopSec=30")
+    service = start(systemd, "slow-exit", app=SLOW_EXIT, unit=unit)
+    began = time.monotonic()
+    service.systemctl("stop")
+    assert time.monotonic() - began > 5.0
+    assert "Aborted" not in service.log

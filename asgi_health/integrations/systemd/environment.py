@@ -1,6 +1,5 @@
 """What systemd passes to the processes of a service in their environment."""
 
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -61,7 +60,7 @@ def read_environment(environ: Mapping[str, str], pid: int, parent: int) -> Envir
 def _address(value: str) -> str | None:
     if not value:
         return None
-    if len(value) > 1 and value[0] in "/@" and hasattr(socket, "AF_UNIX"):
+    if len(value) > 1 and value[0] in "/@":
         return value if value[0] == "/" else f"\0{value[1:]}"
     logger.warning(
         "systemd: NOTIFY_SOCKET is %r; expected an absolute path, or @ and the name of an abstract socket (vsock is not"

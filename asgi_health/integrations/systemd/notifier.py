@@ -65,8 +65,7 @@ class Notifier:
         self._task: Task | None = None
         self._subscription: Subscription | None = None
         self._blocked_worker: BlockedWorker | None = None
-        self._logged_failure = False
-        self.beats = 0
+        self._rounds = 0
         """Number of rounds of the task."""
         self._ready = self._stopping = self._terminating = False
         self._status: str = ""
@@ -83,6 +82,8 @@ class Notifier:
         self._subscription = self._health.subscribe(self._on_transition)
         # Hidden: an app that cancels every task of its loop must not end it.
         self._task = backend.spawn("asgi-health systemd", lambda: self._run(flag), _nothing, hidden=True)
+        if self._role == "worker":
+            logger.info("systemd: this is a worker process, whose messages count only with NotifyAccess=all")
         if self._watchdog is not None and self._role == "worker":
             self._blocked_worker = BlockedWorker(self._watchdog, self._progress, self._request_restart)
             self._blocked_worker.start()
@@ -97,6 +98,10 @@ class Notifier:
         if self._blocked_worker is not None:
             self._blocked_worker.stop()
         with self._lock:
+            if self._stopping and self._watchdog is not None:
+                # STOPPING=1 has ended the watchdog, and each later WATCHDOG=1 has begun it again. From here on nothing
+                # beats, and TimeoutStopSec= is to decide how long the process may take to exit.
+                self._socket.send(["WATCHDOG_USEC=0"])
             self._socket.close()
 
     # -- in the thread of the subscription
@@ -116,14 +121,8 @@ class Notifier:
     async def _run(self, flag: "Flag") -> None:
         # Compared after each wait: a cancellation at the very moment at which the wait ends does not end the task.
         while self._flag is flag:
-            self.beats += 1
-            try:
-                pause = self._round(monotonic())
-            except Exception:  # it must not end the task, by which systemd judges the loop
-                pause = RETRY
-                if not self._logged_failure:
-                    self._logged_failure = True
-                    logger.exception("systemd: a message could not be made; the next round tries again")
+            self._rounds += 1
+            pause = self._round(monotonic())
             await flag.wait(min(max(pause, MIN_PAUSE), MAX_PAUSE))
 
     def _round(self, now: float) -> float:
@@ -172,7 +171,7 @@ class Notifier:
         backend = self._backend
         # Not once READY=1 is sent: the loop may be blocked before.
         serves = self._startup_has_passed() and not self._terminates()
-        return self.beats if serves and backend is not None and backend.running() else None
+        return self._rounds if serves and backend is not None and backend.running() else None
 
     def _request_restart(self) -> None:
         logger.error(
