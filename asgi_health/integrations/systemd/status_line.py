@@ -34,6 +34,8 @@ def status_line(engine: Engine, now: float, *, terminating: bool) -> str:
             return f"{ready}: the event loop is blocked"
         case "draining":
             return f"{ready}: draining, then it stops" if terminating else f"{ready}: draining"
+        case "maintenance":
+            return f"{ready}: maintenance of {names}" if names else f"{ready}: maintenance"
         case "stopped":
             return "stopping"
 
