@@ -204,17 +204,15 @@ def test_the_status_is_the_reason_of_readiness(run: Run, main_process: Receiver)
             await main_process.wait_for_status("not ready: database")
             search.message = "down"
             await main_process.wait_for_status("not ready: database, search")
-            cache.message = ""
-            end_of_database = app.health.maintain("database", 60.0, "READY=1")
-            end_of_search = app.health.maintain("search", 60.0)
-            await main_process.wait_for_status("ready, with a warning: maintenance of database, search")
-            end_of_database()
-            end_of_search()
-            database.message = search.message = ""
+            cache.message = search.message = ""
+            end_of_maintenance = app.health.maintain("database", 60.0, "READY=1")
+            await main_process.wait_for_status("ready, with a warning: maintenance of database")
+            end_of_maintenance()
+            database.message = ""
             await main_process.wait_for_status("ready")
-            end_of_app = app.health.maintain(None, 60.0, "READY=1")
+            end_of_maintenance = app.health.maintain(None, 60.0, "READY=1")
             await main_process.wait_for_status("not ready: maintenance")
-            end_of_app()
+            end_of_maintenance()
             await main_process.wait_for_status("ready")
             app.health.drain()
             await main_process.wait_for_status("not ready: draining")
