@@ -20,7 +20,7 @@ from .work import Supervised, install_app
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("systemd")]
 
-WATCHDOG, STOP, DELAY = 2, 1, 2.5  # seconds; the drain is longer than TimeoutStopSec=
+WATCHDOG, STOP, DELAY = 3, 2, 3.5  # seconds; the drain is longer than TimeoutStopSec=
 DRAINING = "draining"  # the file that drains the app
 
 APP = """
@@ -48,7 +48,7 @@ async def stops_slowly(scope, receive, send):
     await asyncio.sleep(1.5)
     await send({{"type": "lifespan.shutdown.complete"}})
 
-atexit.register(time.sleep, 4.0)
+atexit.register(time.sleep, 5.0)
 app = HealthMiddleware(stops_slowly, integrations=[Systemd()])
 """
 
@@ -161,14 +161,13 @@ def test_it_is_active_when_it_is_ready_and_its_status_says_why_it_no_longer_is(s
     service.wait_for("StatusText", "not ready: database")
     service.repair(GONE)
     service.wait_for("StatusText", "ready")
+    time.sleep(1.5 * WATCHDOG)
     assert service["NRestarts"] == "0"
 
 
 @pytest.mark.parametrize("fault", BLOCKS)
 def test_a_blocked_app_that_is_not_probed_is_killed_and_started_again(systemd: Systemd, fault: str) -> None:
     service = start(systemd, fault)
-    time.sleep(2 * WATCHDOG)
-    assert service["NRestarts"] == "0"
     service.cause(fault)
     service.wait_for("NRestarts", "1")
     service.wait_for("ActiveState", "active")
@@ -178,7 +177,7 @@ def test_a_blocked_app_that_is_not_probed_is_killed_and_started_again(systemd: S
 def test_one_blocked_worker_of_two_has_the_service_started_again(systemd: Systemd) -> None:
     service = start(systemd, "workers", WORKERS)
     service.wait_until(lambda: len(service.pids) == 2, "both workers have started")
-    time.sleep(2 * WATCHDOG)
+    time.sleep(1.5 * WATCHDOG)
     assert service["NRestarts"] == "0"
     service.cause("sleeps")
     service.wait_for("NRestarts", "1")
@@ -208,7 +207,7 @@ def test_a_drain_without_a_signal_may_last_longer_than_the_time_to_stop_and_end_
     service = start(systemd, "file")
     service.cause(DRAINING)
     service.wait_for("StatusText", "not ready: draining")
-    time.sleep(3 * STOP)
+    time.sleep(1.5 * STOP)
     assert service["SubState"] == "running"
     service.repair(DRAINING)
     service.wait_for("StatusText", "ready")
@@ -221,5 +220,5 @@ def test_a_process_that_exits_slowly_is_not_taken_for_blocked(systemd: Systemd) 
     service = start(systemd, "slow-exit", app=SLOW_EXIT, unit=unit)
     began = time.monotonic()
     service.systemctl("stop")
-    assert time.monotonic() - began > 5.0
+    assert time.monotonic() - began > 6.0
     assert "Aborted" not in service.log
