@@ -6,12 +6,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Thread
+from threading import Lock, Semaphore, Thread
 from typing import Any
 
 from .waiting import wait_until, wait_until_async
 
 CREDENTIALS = struct.Struct("3i")
+MARK = b"X_MARK=1"
 
 
 @dataclass(frozen=True)
@@ -34,35 +35,47 @@ class Receiver:
 
     Attributes:
         address: The value of NOTIFY_SOCKET.
-        messages: What has been received.
     """
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self.messages: list[Message] = []
+        self._messages: list[Message] = []
+        self._lock = Lock()
+        self._marks = Semaphore(0)
+        self._sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self._socket.bind(f"\0{address[1:]}" if address.startswith("@") else address)
+        self._sender.connect(self._socket.getsockname())
         self._closing = False
         self._thread = Thread(target=self._run, daemon=True)
         self._thread.start()
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """What has been sent so far: a mark, sent now, is received after all of it."""
+        with self._lock:
+            if not self._closing:
+                self._sender.send(MARK)
+                assert self._marks.acquire(timeout=10.0)
+            return tuple(self._messages)
 
     def values(self, name: str, pid: int | None = None) -> list[str]:
         """Return the values of all fields of that name, in order; of one process if `pid` is given."""
         return [
             field.partition("=")[2]
-            for message in tuple(self.messages)
+            for message in self.messages
             for field in message.fields
             if field.startswith(f"{name}=") and pid in (None, message.pid)
         ]
 
     def times(self, field: str, pid: int | None = None) -> list[float]:
         """Return when messages with `field` were received."""
-        return [each.at for each in tuple(self.messages) if field in each.fields and pid in (None, each.pid)]
+        return [each.at for each in self.messages if field in each.fields and pid in (None, each.pid)]
 
     def pids(self, field: str) -> set[int]:
         """Return the processes that have sent `field`."""
-        return {each.pid for each in tuple(self.messages) if field in each.fields}
+        return {each.pid for each in self.messages if field in each.fields}
 
     def status(self) -> str:
         """Return the last status line, empty before the first."""
@@ -85,16 +98,20 @@ class Receiver:
         self._socket.shutdown(socket.SHUT_RD)
         self._thread.join(10.0)
         self._socket.close()
+        self._sender.close()
 
     def __str__(self) -> str:
-        return "\n".join(f"{each.at:.2f} {each.pid} {' '.join(each.fields)}" for each in tuple(self.messages))
+        return "\n".join(f"{each.at:.2f} {each.pid} {' '.join(each.fields)}" for each in self.messages)
 
     def _run(self) -> None:
         while True:
             data, ancillary, _, _ = self._socket.recvmsg(4096, socket.CMSG_SPACE(CREDENTIALS.size))
             if self._closing:
                 return
-            self.messages.append(Message(time.monotonic(), _sender(ancillary), tuple(data.decode().split("\n"))))
+            if data == MARK:
+                self._marks.release()
+                continue
+            self._messages.append(Message(time.monotonic(), _sender(ancillary), tuple(data.decode().split("\n"))))
 
 
 def _sender(ancillary: list[tuple[int, int, Any]]) -> int:
