@@ -1,0 +1,71 @@
+"""The address of the gRPC server. gRPC binds it by itself: neither a bound socket nor a mode can be given to it."""
+
+import os
+import socket
+from collections.abc import Callable
+from urllib.parse import quote
+
+from ...listener.config import Listener
+from ...listener.sockets import SocketFile, address_of, release, reporting, reserve, vacant
+
+SUBJECT = "grpc"
+
+
+class TcpAddress:
+    """A TCP address, which this process has reserved.
+
+    Raises CannotListen where that is not possible.
+    """
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._reserved = reserve(listener, SUBJECT)
+        self.name = address_of(self._reserved).removeprefix("http://")
+
+    def bind(self, add_port: Callable[[str], object]) -> None:
+        """Have `add_port` bind the address; it raises OSError. Raises CannotListen."""
+        with reporting(self._listener, SUBJECT):
+            if not hasattr(socket, "SO_REUSEPORT"):
+                self._reserved.close()
+            add_port(self.name)
+
+    def release(self) -> None:
+        """Allow another listener of this process to bind the address."""
+        release(self._reserved)
+        self._reserved.close()
+
+
+class UnixAddress:
+    """The path of a unix socket. It belongs to one process, the first one that binds it."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._path = listener.path or ""
+        self._file: SocketFile | None = None
+        self.name = f"the unix socket {self._path}"
+
+    def bind(self, add_port: Callable[[str], object]) -> None:
+        """Have `add_port` bind the path; it raises OSError. Raises CannotListen."""
+        # gRPC removes a socket that it finds at the path, also that of another server, and listens before the mode is
+        # set. So it binds a name next to the path, which takes the place of the path when all is done.
+        beside = os.path.abspath(f"{self._path}.{os.getpid()}")
+        with reporting(self._listener, SUBJECT), vacant(self._path):
+            try:
+                add_port(f"unix:{quote(beside)}")
+                os.chmod(beside, self._listener.mode)
+                os.rename(beside, self._path)
+            except BaseException:
+                if os.path.lexists(beside):
+                    os.unlink(beside)
+                raise
+            self._file = SocketFile(self._path)
+
+    def release(self) -> None:
+        """Remove the file, unless another process has replaced it by its own."""
+        if self._file is not None:
+            self._file.unlink()
+
+
+def address_for(listener: Listener) -> TcpAddress | UnixAddress:
+    """Return the address of `listener`. Raises CannotListen."""
+    return TcpAddress(listener) if listener.path is None else UnixAddress(listener)
