@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from ...listener.config import Listener
 from ...listener.sockets import SocketFile, address_of, release, reporting, reserve, vacant
+from .forked import close_in_children, ended
 
 SUBJECT = "grpc"
 
@@ -20,6 +21,7 @@ class TcpAddress:
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
         self._reserved = reserve(listener, SUBJECT)
+        self._socket_name = self._reserved.getsockname()
         self.name = address_of(self._reserved).removeprefix("http://")
 
     def bind(self, add_port: Callable[[str], object]) -> None:
@@ -28,9 +30,11 @@ class TcpAddress:
             if not hasattr(socket, "SO_REUSEPORT"):
                 self._reserved.close()
             add_port(self.name)
+        close_in_children(self._socket_name)
 
     def release(self) -> None:
         """Allow another listener of this process to bind the address."""
+        ended(self._socket_name)
         release(self._reserved)
         self._reserved.close()
 
@@ -42,6 +46,7 @@ class UnixAddress:
         self._listener = listener
         self._path = listener.path or ""
         self._file: SocketFile | None = None
+        self._socket_name = ""
         self.name = f"the unix socket {self._path}"
 
     def bind(self, add_port: Callable[[str], object]) -> None:
@@ -59,9 +64,12 @@ class UnixAddress:
                     os.unlink(beside)
                 raise
             self._file = SocketFile(self._path)
+        self._socket_name = beside
+        close_in_children(beside)
 
     def release(self) -> None:
         """Remove the file, unless another process has replaced it by its own."""
+        ended(self._socket_name)
         if self._file is not None:
             self._file.unlink()
 

@@ -4,7 +4,8 @@ Not the servicer of grpcio-health-checking. That one sends to its watchers with 
 when the client takes the message: one watcher with a flow-control window of 0 keeps it from answering any `Check`. It
 also answers with the status that it was given last, which stays SERVING when the results behind it grow stale.
 
-Nor grpc.aio: where two event loops of a process use it, as the app's may, gRPC logs errors in both (grpc/grpc 25364).
+Nor grpc.aio, which wakes every event loop of the process that uses it, the app's too, for each call, and with grpcio
+1.60 logs errors there (grpc/grpc 25364; 1.85 logs none).
 """
 
 from collections.abc import Callable
