@@ -23,7 +23,7 @@ class Client:
     """One connection to a health service."""
 
     def __init__(self, channel: Any) -> None:
-        self.stub = health_pb2_grpc.HealthStub(channel)
+        self.stub: Any = health_pb2_grpc.HealthStub(channel)
 
     def check(self, service: str = "") -> str:
         """Return the status of the service, or the code of the error."""
@@ -35,7 +35,8 @@ class Client:
 
     def all(self) -> dict[str, str]:
         """Return the status of every service, by `List`."""
-        answer = self.stub.List(health_pb2.HealthListRequest(), timeout=SECONDS)
+        protocol: Any = health_pb2
+        answer = self.stub.List(protocol.HealthListRequest(), timeout=SECONDS)
         return {service: name_of(each.status) for service, each in answer.statuses.items()}
 
 
@@ -69,7 +70,9 @@ class Watching:
 def connected(target: str, credentials: Any = None) -> Iterator[Client]:
     """Connect to `target`: ``host:port``, or the path of a unix socket."""
     target = f"unix:{target}" if "/" in target else target
-    options = [("grpc.use_local_subchannel_pool", 1)]  # a connection of its own
+    # A connection of its own, which is tried again soon after it has failed.
+    times = ("initial_reconnect_backoff_ms", "min_reconnect_backoff_ms", "max_reconnect_backoff_ms")
+    options = [("grpc.use_local_subchannel_pool", 1), *((f"grpc.{name}", 100) for name in times)]
     channel = (
         grpc.insecure_channel(target, options)
         if credentials is None

@@ -56,6 +56,8 @@ class UnixAddress:
         beside = os.path.abspath(f"{self._path}.{os.getpid()}")
         with reporting(self._listener, SUBJECT), vacant(self._path):
             try:
+                with socket.socket(socket.AF_UNIX) as attempt:
+                    attempt.bind(beside)  # for its error: that of gRPC has no reason
                 add_port(f"unix:{quote(beside)}")
                 os.chmod(beside, self._listener.mode)
                 os.rename(beside, self._path)

@@ -62,7 +62,7 @@ class HealthServicer:
         def send(status: int | None) -> None:
             send_response_callback(_response(SERVICE_UNKNOWN if status is None else status))
 
-        watcher = Watcher(request.service, send, context.cancel)
+        watcher = Watcher(request.service, context.peer(), send, context.cancel)
         if not self._watchers.add(watcher):
             context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many watchers")
         if not context.add_callback(lambda: self._watchers.discard(watcher)):  # the call has ended already

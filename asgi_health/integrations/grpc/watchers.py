@@ -20,8 +20,8 @@ SEND_TIMEOUT = 1.0
 """Seconds after which a call ends whose client does not take a message: it has closed its flow-control window. A client
 that only reads slowly has its messages in the buffers of gRPC and of the system."""
 
-SENDERS = 2
-"""Threads that send: one watcher that does not take its message must not delay the others."""
+
+_NOTHING = object()
 
 
 class Watcher:
@@ -29,18 +29,22 @@ class Watcher:
 
     Args:
         service: The service whose status it sends.
+        peer: The address of the client, the same for all calls of a connection of TCP.
         send: Sends a status, None for an unknown service. Returns when gRPC has passed it on.
         cancel: Ends the call, and with it a `send` in another thread.
     """
 
-    __slots__ = ("cancel", "queued", "send", "send_began", "sent", "service", "wanted")
+    __slots__ = ("cancel", "peer", "queued", "send", "send_began", "sent", "service", "wanted")
 
-    def __init__(self, service: str, send: Callable[[int | None], None], cancel: Callable[[], object]) -> None:
+    def __init__(
+        self, service: str, peer: str, send: Callable[[int | None], None], cancel: Callable[[], object]
+    ) -> None:
         self.service = service
+        self.peer = peer
         self.send = send
         self.cancel = cancel
         self.wanted: int | None = None
-        self.sent: int | None = -1
+        self.sent: object = _NOTHING
         self.queued = False
         self.send_began = inf
 
@@ -48,7 +52,8 @@ class Watcher:
 class Watchers:
     """Send each watcher the present status of its service, and each change. Of several changes it sends the last.
 
-    Its threads start with the first watcher.
+    Its threads start with the first watcher: one sends the first status to new watchers, one sends changes, and one
+    looks for changes. So clients that call and do not take the first message delay no watcher that there is.
 
     Args:
         status_of: Returns the present status of a service, None for an unknown one.
@@ -59,7 +64,8 @@ class Watchers:
         self._lock = Lock()
         self._idle = Condition(self._lock)
         self._watchers: set[Watcher] = set()
-        self._queue: SimpleQueue[Watcher | None] = SimpleQueue()
+        self._first: SimpleQueue[Watcher | None] = SimpleQueue()
+        self._changes: SimpleQueue[Watcher | None] = SimpleQueue()
         self._queued = 0
         self._wake = Event()
         self._started = False
@@ -94,14 +100,14 @@ class Watchers:
             self._closed = True
             self._idle.wait_for(lambda: not self._queued, timeout)
         self._wake.set()
-        for _ in range(SENDERS):
-            self._queue.put(None)
+        self._first.put(None)
+        self._changes.put(None)
 
     def _start(self) -> bool:
         if not self._started:
             try:
-                for number in range(SENDERS):
-                    Thread(target=self._send_queued, name=f"asgi-health grpc sender {number}", daemon=True).start()
+                for queue, name in ((self._first, "first"), (self._changes, "changes")):
+                    Thread(target=self._send_all, args=(queue,), name=f"asgi-health grpc {name}", daemon=True).start()
                 Thread(target=self._look_again_and_again, name="asgi-health grpc watch", daemon=True).start()
             except RuntimeError as error:  # can't start new thread
                 logger.error("gRPC clients cannot watch: %s", error)
@@ -130,17 +136,20 @@ class Watchers:
         if status != watcher.sent and not watcher.queued:
             watcher.queued = True
             self._queued += 1
-            self._queue.put(watcher)
+            (self._first if watcher.sent is _NOTHING else self._changes).put(watcher)
 
     def _end_slow(self) -> None:
         limit = monotonic() - SEND_TIMEOUT
         with self._lock:
             slow = [watcher for watcher in self._watchers if watcher.send_began < limit]
+            # All calls of the connection: none of them could take a message, and each would take its time.
+            peers = {watcher.peer for watcher in slow if watcher.peer.startswith("ip")}
+            slow += [watcher for watcher in self._watchers if watcher.peer in peers and watcher not in slow]
         for watcher in slow:
             watcher.cancel()
 
-    def _send_queued(self) -> None:
-        while (watcher := self._queue.get()) is not None:
+    def _send_all(self, queue: "SimpleQueue[Watcher | None]") -> None:
+        while (watcher := queue.get()) is not None:
             while (status := self._next(watcher)) is not _NOTHING:
                 try:
                     watcher.send(status)  # type: ignore[arg-type]
@@ -159,7 +168,4 @@ class Watchers:
                 return _NOTHING
             watcher.sent = watcher.wanted
             watcher.send_began = monotonic()
-            return watcher.sent
-
-
-_NOTHING = object()
+            return watcher.wanted
