@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -249,3 +250,51 @@ else:
         finally:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(10.0)
+
+
+ENDS = """
+import asyncio
+from asgi_health import HealthMiddleware
+from asgi_health.integrations.grpc import Grpc
+
+async def app(scope, receive, send):
+    await send({{"type": "http.response.start", "status": 200, "headers": []}})
+    await send({{"type": "http.response.body", "body": b""}})
+
+async def nothing(*_):
+    return {{"type": "http.request"}}
+
+async def main():
+    scope = {{"type": "http", "method": "GET", "path": "/", "headers": []}}
+    await HealthMiddleware(app, integrations=[Grpc({!r})])(scope, nothing, nothing)
+    input()
+
+asyncio.run(main())
+"""
+
+
+def test_a_process_that_ends_without_a_shutdown_ends_at_once_while_calls_come(port: int) -> None:
+    """The executor of grpcio's examples delays the end of the interpreter, for ever where a call waits for gRPC."""
+    address = f"127.0.0.1:{port}"
+    ended = threading.Event()
+
+    def call_again_and_again() -> None:
+        with connected(address) as client:
+            while not ended.is_set():
+                client.check()
+
+    program = subprocess.Popen(
+        [sys.executable, "-c", ENDS.format(address)], cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    callers = [threading.Thread(target=call_again_and_again) for _ in range(4)]
+    try:
+        wait_until(lambda: answer(address) == SERVING, "it answers")
+        for each in callers:
+            each.start()
+        _, errors = program.communicate("\n", timeout=30.0)
+    finally:
+        ended.set()
+        for each in callers:
+            each.join(10.0)
+        program.kill()
+    assert (program.returncode, errors) == (0, "")

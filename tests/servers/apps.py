@@ -10,7 +10,7 @@ from typing import Any
 
 import anyio
 
-from asgi_health import Check, HealthMiddleware, Listener, bearer_token, healthy
+from asgi_health import Check, HealthMiddleware, Integration, Listener, bearer_token, healthy
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -31,6 +31,7 @@ class Settings:
     health: bool = True
     checks: tuple[str, ...] = ()
     listener: dict[str, Any] | None = None  # the options of Listener; "{folder}" in its address is the folder
+    grpc: str | None = None  # the address of the gRPC health service
     slow_loop: float = 1.0
     quiet: bool = False
     logging: str | None = None  # a function of logging_setups, called after the app is made
@@ -180,11 +181,18 @@ def middleware_options(settings: Settings) -> dict[str, Any]:
         "listener": None if settings.listener is None else make_listener(settings, **settings.listener),
         "slow_loop": settings.slow_loop,
         "quiet": settings.quiet,
+        "integrations": [] if settings.grpc is None else [make_grpc(settings.grpc)],
     }
 
 
 def make_listener(settings: Settings, address: str, **options: Any) -> Listener:
     return Listener(address.format(folder=settings.folder), **options)
+
+
+def make_grpc(address: str) -> Integration:
+    from asgi_health.integrations.grpc import Grpc
+
+    return Grpc(address, stall_ready=0.6, stall_live=1.2)
 
 
 def with_health(app: Any, settings: Settings) -> Any:

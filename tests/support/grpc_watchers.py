@@ -1,6 +1,7 @@
 """Many watchers in a process of its own: `python -m ... ADDRESS NUMBER [SERVICE]`. It prints a line for each change.
 
-The line has the number of calls whose last status is SERVING and NOT_SERVING, and of those that have ended, by code.
+The line has the number of calls whose last status is SERVING and NOT_SERVING, and of those that have ended, by code and
+last status.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ async def main(address: str, number: int, service: str) -> None:
                 before = now
                 changed.set()
         except grpc.aio.AioRpcError as error:
-            last.update({error.code().name: 1, before: -1})
+            last.update({f"{error.code().name}-after-{before}": 1, before: -1})
             changed.set()
 
     async def show() -> None:

@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import cast
 
 _names: set[object] = set()
 """The addresses at which servers of this process listen, as `getsockname` returns them."""
@@ -25,10 +26,11 @@ def ended(name: object) -> None:
 
 def _plain(name: object) -> object:
     """Return `name` without the forms that differ where the address does not."""
-    if isinstance(name, tuple):
-        host = str(name[0]).removeprefix("::ffff:")  # gRPC listens at addresses of IPv4 through sockets of IPv6
-        return ("::" if host == "0.0.0.0" else host), name[1]
-    return name
+    if isinstance(name, str):
+        return name
+    host, port, *_ = cast("tuple[str, int]", name)
+    host = host.removeprefix("::ffff:")  # gRPC listens at addresses of IPv4 through sockets of IPv6
+    return ("::" if host == "0.0.0.0" else host), port
 
 
 def _close() -> None:

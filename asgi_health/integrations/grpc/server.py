@@ -1,6 +1,5 @@
 """The gRPC server: its address, its limits, its start and its end."""
 
-from concurrent.futures import ThreadPoolExecutor
 from threading import Thread
 from typing import Any
 
@@ -8,21 +7,22 @@ import grpc
 from grpc_health.v1 import health_pb2_grpc
 
 from ...core.logger import logger
-from ...core.transition import Transition
+from ...core.transition import ProbeTransition, Transition
 from ...listener.config import Listener
 from .address import TcpAddress, UnixAddress, address_for
+from .call_threads import CallThreads
 from .servicer import HealthServicer
 from .statuses import ServiceStatuses
 from .watchers import Watchers
 
-WORKERS = 2
+CALL_THREADS = 2
 """Threads that handle calls. None waits for a client or for the app."""
 
 MAX_CALLS = 1000
 """Calls that wait for these threads, at most; of more, the newest are refused."""
 
 LAST_SECONDS = 0.5
-"""Seconds for which watchers may take the last status, in a thread of its own: neither the app nor its end waits."""
+"""Seconds for which the end waits for watchers that do not take the last status. The others take milliseconds."""
 
 OPTIONS = [
     ("grpc.so_reuseport", 1),  # the default on Linux; workers share a port, as they do with a Listener
@@ -55,26 +55,31 @@ class HealthServer:
         self._watchers = Watchers(statuses.of)
         self._server: Any = None
         self._address: TcpAddress | UnixAddress | None = None
-        self._executor: ThreadPoolExecutor | None = None
+        self._threads: CallThreads | None = None
 
     def start(self) -> None:
         """Listen and answer. Raises CannotListen, or RuntimeError where the system gives no thread."""
-        self._executor = ThreadPoolExecutor(WORKERS, "asgi-health grpc")
-        server = self._server = grpc.server(self._executor, options=OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
+        address = self._address = address_for(self._listener)
+        threads = self._threads = CallThreads(CALL_THREADS)
+        module: Any = grpc  # whose types demand a ThreadPoolExecutor; it calls `submit`
+        server = self._server = module.server(threads, options=OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
         servicer = HealthServicer(self._statuses, self._watchers)
         health_pb2_grpc.add_HealthServicer_to_server(servicer, server)  # type: ignore[arg-type, unused-ignore]
-        address = self._address = address_for(self._listener)
         try:
             address.bind(self._add_port)
             server.start()
         except BaseException:
             address.release()
+            threads.shutdown()
             raise
         logger.info("the gRPC health service answers at %s", address.name)
 
-    def on_transition(self, _: Transition) -> None:
-        """Send watchers what has changed. Does not wait for them."""
-        self._watchers.look()
+    def on_transition(self, transition: Transition) -> None:
+        """Send watchers what has changed, without waiting. The last change is sent on return: no later one repeats it."""
+        if isinstance(transition, ProbeTransition) and transition.cause == "stopped":
+            self._watchers.settle(LAST_SECONDS)
+        else:
+            self._watchers.look()
 
     def stop(self) -> None:
         """End without waiting: watchers receive NOT_SERVING, then all calls and connections end."""
@@ -96,9 +101,8 @@ class HealthServer:
             raise OSError(str(error)) from None
 
     def _end(self) -> None:
-        # Closes the listening socket at once. gRPC makes a thread for the grace, which is a daemon as this one is.
-        self._server.stop(LAST_SECONDS)
+        # Not `stop` with a grace, for which gRPC makes a thread: the interpreter may be about to end.
         self._watchers.close(LAST_SECONDS)
         self._server.stop(None)
-        if self._executor is not None:
-            self._executor.shutdown(wait=False)
+        if self._threads is not None:
+            self._threads.shutdown()

@@ -62,7 +62,11 @@ class HealthServicer:
         def send(status: int | None) -> None:
             send_response_callback(_response(SERVICE_UNKNOWN if status is None else status))
 
-        watcher = Watcher(request.service, context.peer(), send, context.cancel)
+        def end() -> None:
+            context.set_code(grpc.StatusCode.UNAVAILABLE)
+            send_response_callback(None)
+
+        watcher = Watcher(request.service, context.peer(), send=send, end=end, cancel=context.cancel)
         if not self._watchers.add(watcher):
             context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many watchers")
         if not context.add_callback(lambda: self._watchers.discard(watcher)):  # the call has ended already

@@ -31,17 +31,25 @@ class Watcher:
         service: The service whose status it sends.
         peer: The address of the client, the same for all calls of a connection of TCP.
         send: Sends a status, None for an unknown service. Returns when gRPC has passed it on.
+        end: Ends the call when the client has received what was sent. Returns at once.
         cancel: Ends the call, and with it a `send` in another thread.
     """
 
-    __slots__ = ("cancel", "peer", "queued", "send", "send_began", "sent", "service", "wanted")
+    __slots__ = ("cancel", "end", "peer", "queued", "send", "send_began", "sent", "service", "wanted")
 
     def __init__(
-        self, service: str, peer: str, send: Callable[[int | None], None], cancel: Callable[[], object]
+        self,
+        service: str,
+        peer: str,
+        *,
+        send: Callable[[int | None], None],
+        end: Callable[[], None],
+        cancel: Callable[[], object],
     ) -> None:
         self.service = service
         self.peer = peer
         self.send = send
+        self.end = end
         self.cancel = cancel
         self.wanted: int | None = None
         self.sent: object = _NOTHING
@@ -88,17 +96,30 @@ class Watchers:
         """Send it nothing any more."""
         with self._lock:
             self._watchers.discard(watcher)
+            if not self._watchers:
+                self._idle.notify_all()
 
     def look(self) -> None:
         """Look at the statuses now. Does not wait."""
         self._wake.set()
 
-    def close(self, timeout: float) -> None:
-        """Send the present statuses, for `timeout` seconds at most, and end the threads."""
+    def settle(self, timeout: float) -> None:
+        """Send the present statuses, and return when they are sent, or after `timeout` seconds."""
         self._send_changes()
         with self._idle:
-            self._closed = True
             self._idle.wait_for(lambda: not self._queued, timeout)
+
+    def close(self, timeout: float) -> None:
+        """Send the present statuses and end the calls, for `timeout` seconds at most; then end the threads."""
+        self._closed = True
+        deadline = monotonic() + timeout
+        self.settle(timeout)
+        with self._lock:
+            waiting = [watcher for watcher in self._watchers if watcher.send_began == inf]
+        for watcher in waiting:
+            watcher.end()
+        with self._idle:
+            self._idle.wait_for(lambda: not self._watchers, max(0.0, deadline - monotonic()))
         self._wake.set()
         self._first.put(None)
         self._changes.put(None)
