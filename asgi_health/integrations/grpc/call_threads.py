@@ -14,8 +14,8 @@ class CallThreads(Executor):
     """Daemon threads that handle the calls of a gRPC server, until `shutdown`.
 
     Not a ThreadPoolExecutor: at the end of the interpreter that one joins its threads and refuses work. A call that
-    comes then ends gRPC's serving thread with a traceback, and where one of the threads waits for gRPC the process never
-    ends. Both were seen with grpcio 1.85 and a server that no shutdown had stopped.
+    comes then ends gRPC's serving thread with a traceback, and where one of the threads waits for gRPC the process
+    never ends. Both were seen with grpcio 1.85 and a server that no shutdown had stopped.
 
     Raises RuntimeError where the system gives no thread.
     """

@@ -75,7 +75,7 @@ class HealthServer:
         logger.info("the gRPC health service answers at %s", address.name)
 
     def on_transition(self, transition: Transition) -> None:
-        """Send watchers what has changed, without waiting. The last change is sent on return: no later one repeats it."""
+        """Send watchers what has changed, without waiting; of the last change, return when it is sent."""
         if isinstance(transition, ProbeTransition) and transition.cause == "stopped":
             self._watchers.settle(LAST_SECONDS)
         else:
