@@ -74,7 +74,7 @@ class Grpc:
         """Listen, and answer from now on. Raises CannotListen for an address that cannot be bound."""
         self.stop()
         engine = engine_of(health)
-        statuses = ServiceStatuses(engine, self._listener, runner_of(engine).figures, checks=self._checks)
+        statuses = ServiceStatuses(engine, self._listener.stall_times, runner_of(engine).figures, checks=self._checks)
         server = HealthServer(self._listener, statuses, self._credentials)
         server.start()
         self._server = server

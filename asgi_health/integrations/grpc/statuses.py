@@ -7,8 +7,8 @@ from grpc_health.v1 import health_pb2
 
 from ...core.engine import Engine
 from ...core.logger import logger
+from ...core.report import StallTimes
 from ...core.status import Probe, Status
-from ...listener.config import Listener
 from ...runtime.loop_figures import LoopFigures
 
 PROBES = {
@@ -32,14 +32,14 @@ class ServiceStatuses:
 
     Args:
         engine: The engine.
-        listener: Says after which lateness of the loop a probe is unhealthy.
+        times: How long the loop may be blocked.
         figures: Where the lateness of the loop is found.
         checks: Whether the checks are services too.
     """
 
-    def __init__(self, engine: Engine, listener: Listener, figures: LoopFigures, *, checks: bool) -> None:
+    def __init__(self, engine: Engine, times: StallTimes, figures: LoopFigures, *, checks: bool) -> None:
         self._engine = engine
-        self._listener = listener
+        self._times = times
         self._figures = figures
         self._checks = checks
         self._logged_failure = False
@@ -69,7 +69,7 @@ class ServiceStatuses:
         engine = self._engine
         probe = PROBES.get(service)
         if probe is not None:
-            stall = self._listener.stall(probe, self._lateness())
+            stall = self._times.stall(probe, self._lateness())
             if stall is not None and stall.too_long:
                 return False
             return engine.probe_status(probe).at(engine.clock()) is not Status.UNHEALTHY
