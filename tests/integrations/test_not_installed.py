@@ -45,6 +45,13 @@ def test_without_its_package_the_error_names_the_extra(integration: str, package
     )
 
 
+@pytest.mark.parametrize("package", ["grpc", "grpc_health"])
+def test_the_health_over_grpc_needs_two_packages_and_the_error_names_their_extra(package: str) -> None:
+    assert import_error("grpc", package) == (
+        f'ModuleNotFoundError: {package} is not installed; try: pip install "asgi-health[grpc-health]"'
+    )
+
+
 def test_another_missing_module_is_named_as_it_is() -> None:
     missing = {"opentelemetry": "typing_extensions", "sentry": "urllib3", "prometheus": "http.server"}
     for integration, module in missing.items():

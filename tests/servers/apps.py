@@ -10,7 +10,7 @@ from typing import Any
 
 import anyio
 
-from asgi_health import Check, Drain, HealthMiddleware, Listener, bearer_token, healthy
+from asgi_health import Check, Drain, HealthMiddleware, Integration, Listener, bearer_token, healthy
 from asgi_health.integrations.systemd import Systemd
 
 Message = MutableMapping[str, Any]
@@ -32,6 +32,7 @@ class Settings:
     health: bool = True
     checks: tuple[str, ...] = ()
     listener: dict[str, Any] | None = None  # the options of Listener; "{folder}" in its address is the folder
+    grpc: str | None = None  # the address of the gRPC health service
     slow_loop: float = 1.0
     quiet: bool = False
     logging: str | None = None  # a function of logging_setups, called after the app is made
@@ -189,7 +190,7 @@ def middleware_options(settings: Settings) -> dict[str, Any]:
         "slow_loop": settings.slow_loop,
         "quiet": settings.quiet,
         "drain": None if settings.drain is None else make_drain(settings, settings.drain),
-        "integrations": [Systemd()] if settings.systemd else [],
+        "integrations": make_integrations(settings),
     }
 
 
@@ -199,6 +200,15 @@ def make_listener(settings: Settings, address: str, **options: Any) -> Listener:
 
 def make_drain(settings: Settings, delay: float) -> Drain:
     return Drain(delay=delay, file=Folder(Path(settings.folder)).draining)
+
+
+def make_integrations(settings: Settings) -> list[Integration]:
+    integrations: list[Integration] = [Systemd()] if settings.systemd else []
+    if settings.grpc is not None:
+        from asgi_health.integrations.grpc import Grpc
+
+        integrations.append(Grpc(settings.grpc, stall_ready=0.6, stall_live=1.2))
+    return integrations
 
 
 def with_health(app: Any, settings: Settings) -> Any:
