@@ -9,7 +9,7 @@ import pytest
 from ..servers.process import ROOT
 
 PACKAGES = {"opentelemetry": "opentelemetry", "prometheus": "prometheus_client", "sentry": "sentry_sdk"}
-WITHOUT_A_PACKAGE = {"alerts", "files", "systemd"}
+TESTED_APART = {"alerts", "files", "grpc", "systemd"}
 
 
 def import_error(integration: str, missing: str) -> str:
@@ -31,7 +31,7 @@ def import_error(integration: str, missing: str) -> str:
 def test_each_integration_has_an_extra_with_its_package() -> None:
     found = (ROOT / "asgi_health" / "integrations").iterdir()
     modules = {each.stem for each in found if each.suffix == ".py" or (each / "__init__.py").exists()} - {"__init__"}
-    assert modules - WITHOUT_A_PACKAGE == set(PACKAGES)
+    assert modules - TESTED_APART == set(PACKAGES)
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     for extra, package in PACKAGES.items():
         assert len(extras[extra]) == 1
