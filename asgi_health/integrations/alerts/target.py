@@ -28,6 +28,7 @@ class Target(Protocol):
             timeout: Seconds within which the call must have returned or raised.
 
         Raises:
+            Rejected: if the receiver has refused it and would refuse it again. It is not tried again.
             DeliveryError: if the receiver has not accepted it. Any other exception counts as a failure too.
         """
         ...
@@ -44,3 +45,7 @@ class DeliveryError(Exception):
     def __init__(self, reason: str, *, retry_after: float | None = None) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+
+
+class Rejected(DeliveryError):
+    """A receiver has refused a message, and would refuse it again: another attempt with it makes no sense."""
