@@ -1,6 +1,6 @@
-"""The services that need one event loop: heartbeat, listener, drain and the detection of stalls."""
+"""The services that need one event loop: heartbeat, listener, drain, detection of stalls, integrations."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,6 +19,7 @@ from .loop_figures import LoopFigures
 if TYPE_CHECKING:
     from .drain.controller import DrainController
     from .drain.file import DrainFile
+    from .integrations import BoundIntegration
     from .watchdog.loop_heartbeat import LoopHeartbeat
     from .watchdog.monitor_thread import MonitorThread
     from .watchdog.stall_detector import StallDetector
@@ -44,8 +45,8 @@ class Router(Protocol):
 class LoopServices:
     """The services of one event loop, from `listen` and `start` to `stop`; they may be started again.
 
-    A service that is not configured does not exist: without `drain`, `listener` and `slow_loop` no thread is started
-    and no signal is touched.
+    A service that is not configured does not exist: without `drain`, `listener`, `integrations` and `slow_loop` no
+    thread is started and no signal is touched.
 
     All public methods except `drain` are called in the thread of the loop. The listener's thread calls `drain`, and
     reads attributes once, because the loop's thread may set them to None in between.
@@ -55,6 +56,7 @@ class LoopServices:
         drain: Configuration of the drain, if any.
         listener: Configuration of the listener, if any.
         slow_loop: Lateness of the loop (seconds) that counts as a stall; 0 turns the detection off.
+        integrations: What is started with the loop and stopped with it.
         router: Answers the listener's requests.
         on_beat: Called with every beat of the loop.
         log_changes: Logs what has changed, called in another thread while the loop is blocked.
@@ -68,6 +70,7 @@ class LoopServices:
         drain: Drain | None,
         listener: Listener | None,
         slow_loop: float,
+        integrations: "Sequence[BoundIntegration]",
         router: Router,
         on_beat: Callable[[], None],
         log_changes: Callable[[], None],
@@ -77,6 +80,7 @@ class LoopServices:
         self._drain = drain
         self._listener = listener
         self._slow = slow_loop if slow_loop > 0 else inf
+        self._integrations = integrations
         self._router = router
         self._on_beat = on_beat
         self._log_changes = log_changes
@@ -122,10 +126,11 @@ class LoopServices:
         """Start everything but the handling of signals, in the present loop.
 
         Raises OSError without a descriptor, RuntimeError without a thread; `stop` ends what has been started by then.
+        Raises CannotListen for the address of an integration, when everything else has been started.
         """
         slow = self._slow if detect_stalls else inf
         drain = self._drain
-        if drain is None and self._listener is None and slow == inf:
+        if drain is None and self._listener is None and slow == inf and not self._integrations:
             return
         from .watchdog.loop_heartbeat import LoopHeartbeat
 
@@ -141,6 +146,10 @@ class LoopServices:
             # Waits a moment for the first poll: an app that starts while the file exists must not be ready first.
             self._drain_file = DrainFile(self._engine, drain.file, lambda: self.running)
             self._drain_file.start(FIRST_POLL_WAIT)
+        if self._integrations:
+            from .integrations import start_integrations
+
+            start_integrations(self._integrations)
 
     def arm(self) -> None:
         """The app has started: stalls count from now on, and SIGTERM drains."""
@@ -164,6 +173,10 @@ class LoopServices:
         """End everything, without waiting, and pass on a signal that is still delayed."""
         controller = self._controller
         self.disarm()
+        if self._integrations and self._heartbeat is not None:
+            from .integrations import stop_integrations
+
+            stop_integrations(self._integrations)
         if self._drain_file is not None:
             self._drain_file.stop()
         if self._monitor is not None and (controller is None or not controller.handles_signals):
