@@ -26,8 +26,8 @@ RECHECK = 1.0
 BLOCKED_AFTER = 5.0
 """Seconds of lateness from which the event loop counts as blocked, as the default of `Listener.stall_ready`."""
 
-MAX_TIMEOUT = 10.0
-"""Seconds for one request; at most the interval."""
+TIMEOUT = 10.0
+"""Seconds for one request. A slow one delays the next, and never overlaps with it."""
 
 
 @dataclass(slots=True)
@@ -92,7 +92,7 @@ class Ping:
         from . import http_request  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
     def __repr__(self) -> str:
-        return f"Ping({self._url.origin!r}, interval={self._interval!r}, probe={self._probe})"
+        return f"Ping({self._url.origin!r}, interval={self._interval!r}, probe={self._probe!s})"
 
     def start(self, health: Health, /) -> None:
         """Begin, in a thread of its own. Each start has its own thread: that of the last one may still wait."""
@@ -128,25 +128,23 @@ class Ping:
         from .http_request import RequestFailed, send_request
 
         try:
-            answer = send_request("GET", self._url, [], None, min(MAX_TIMEOUT, self._interval))
+            answer = send_request("GET", self._url, [], None, TIMEOUT)
             reason = "" if answer.ok else answer.reason
         except RequestFailed as error:
             reason = str(error)
         except Exception as error:  # no thread for the look-up of the name, say: the next ping may work
             reason = type(error).__name__
         if reason and not failing:
-            logger.warning("ping %s failed: %s; it is sent every %g s", self._url.authority, reason, self._interval)
+            name, seconds = self._url.authority, self._interval
+            logger.warning("ping %s failed: %s; it is sent again every %g s", name, reason, seconds)
         elif failing and not reason:
             logger.info("ping %s works again", self._url.authority)
         return bool(reason)
 
 
 def is_healthy(engine: Engine, probe: Probe) -> bool:
-    """Return whether `probe` answers 200 at the present moment, and the event loop is not blocked.
-
-    Called from another thread. The lateness of the loop is measured where HealthMiddleware has a `slow_loop`, which it
-    has by default, a listener or a drain; without them, results grow stale while the loop is blocked.
-    """
-    status = engine.probe_status(probe).at(engine.clock())
-    lag = runner_of(engine).figures.loop_lag(monotonic())
-    return status is not Status.UNHEALTHY and (lag is None or lag < BLOCKED_AFTER)
+    """Return whether `probe` is not unhealthy at the present moment, and the event loop runs. Called in any thread."""
+    lag = runner_of(engine).figures.loop_lag(monotonic())  # None: the loop has ended
+    if lag is None or lag >= BLOCKED_AFTER:
+        return False
+    return engine.probe_status(probe).at(engine.clock()) is not Status.UNHEALTHY

@@ -15,7 +15,7 @@ class ReceiverUrl:
         origin: Scheme, host and port, for logs.
         scheme: ``http`` or ``https``.
         host: The host, an IPv6 address without brackets.
-        port: The port.
+        port: The port, None for that of the scheme.
         authority: The value of the header ``Host``.
         target: Path and query.
         authorization: The value of the header ``Authorization`` for the user and password of the URL, None without.
@@ -24,7 +24,7 @@ class ReceiverUrl:
     origin: str
     scheme: str
     host: str
-    port: int
+    port: int | None
     authority: str
     target: str = field(repr=False)
     authorization: str | None = field(repr=False)
@@ -59,7 +59,7 @@ def parse_receiver_url(subject: str, url: object) -> ReceiverUrl:
         origin=f"{parts.scheme}://{authority}",
         scheme=parts.scheme,
         host=parts.hostname,
-        port=port or (443 if parts.scheme == "https" else 80),
+        port=port,
         authority=authority,
         target=(parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
         authorization=authorization,

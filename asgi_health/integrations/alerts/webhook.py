@@ -28,13 +28,9 @@ RETRIED = (408, 425, 429)
 
 _PREFIX = "whsec_"
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")  # RFC 9110, 5.6.2, in lower case
-_OWN_HEADERS = ("accept", "connection", "content-length", "content-type", "expect", "host", "te", "trailer") + (
-    "transfer-encoding",
-    "upgrade",
-    "user-agent",
-    "webhook-id",
-    "webhook-signature",
-    "webhook-timestamp",
+_OWN_HEADERS = (
+    *("accept", "connection", "content-length", "content-type", "expect", "host"),
+    *("transfer-encoding", "upgrade", "user-agent", "webhook-id", "webhook-signature", "webhook-timestamp"),
 )
 
 
