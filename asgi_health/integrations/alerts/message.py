@@ -1,7 +1,7 @@
 """What a target sends: a title and a text for people, and the incidents behind them for programs."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
 import orjson
@@ -73,20 +73,3 @@ class Message:
 def to_json(message: Message) -> bytes:
     """Return `message` as one JSON object with the names of the attributes; moments as RFC 3339 in UTC, with ``Z``."""
     return orjson.dumps(message, option=orjson.OPT_UTC_Z)
-
-
-def test_message(*, at: datetime | None = None, service: str | None = None, host: str, pid: int, id: str) -> Message:
-    """Return a message that tries whether a target delivers."""
-    return Message(
-        id=id,
-        kind="test",
-        title=f"Test of alerts from {service or host}",
-        text=f"This is a test of asgi-health on {host}. Nothing is wrong.",
-        incidents=(),
-        more=0,
-        open=0,
-        at=datetime.now(UTC) if at is None else at,
-        service=service,
-        host=host,
-        pid=pid,
-    )
