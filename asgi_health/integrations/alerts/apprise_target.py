@@ -30,6 +30,9 @@ MIN_SECRET = 3
 
 NO_REASON = "Apprise gives no reason"
 
+_MENTION = re.compile(r"@(?=(?:all|channel|everyone|here)\b)|<(?=[!@])")
+"""Where chats would notify all members of a channel. The text of an error may come from elsewhere."""
+
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=://)")
 
 
@@ -104,7 +107,10 @@ class AppriseTarget:
         self._service.socket_read_timeout = min(read, timeout / 2)
         with _captured() as reasons:
             delivered = self._apprise.notify(
-                body=message.text, title=message.title, notify_type=NOTIFY_TYPES[message.kind], body_format="text"
+                body=_without_mentions(message.text),
+                title=_without_mentions(message.title),
+                notify_type=NOTIFY_TYPES[message.kind],
+                body_format="text",
             )
         if not delivered:
             raise DeliveryError(self._masked(reasons))
@@ -132,6 +138,10 @@ def _apprise_for(url: str) -> _Apprise:
     except Exception as error:  # plugins parse URLs, and some raise what they like
         logging.getLogger("apprise").error("%s", type(error).__name__)
     return apprise
+
+
+def _without_mentions(text: str) -> str:
+    return _MENTION.sub("\\g<0>\N{ZERO WIDTH SPACE}", text)
 
 
 def _truncate() -> Any:

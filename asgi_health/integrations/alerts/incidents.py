@@ -214,7 +214,9 @@ class Incidents:
                 if record.named is None and not record.flapping and not self._has_lasted(record):
                     record.began, record.noticed = min(problem.since, now), now
                 record.ended = None
-            if record.named is not None and problem.status > record.named and record.worse_since is None:
+            if record.named is None or problem.status <= record.named:
+                record.worse_since = None
+            elif record.worse_since is None:
                 record.worse_since = now
             # A check that recovers says only that it does.
             record.last = problem if problem.message else replace(problem, message=record.last.message)

@@ -17,6 +17,13 @@ STALL = 5.0
 """Seconds for which the loop is blocked before that is an incident, where no listener says when a probe fails. The same
 as the default of `Listener.stall_ready`."""
 
+LATE = 0.5
+"""Seconds by which the loop is late while stale results are not judged: no check can run, and a loop that is blocked for
+longer is an incident of its own."""
+
+JUDGED_AGAIN = 1.0
+"""Seconds after which stale results that were not judged are looked at again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problems:
@@ -47,14 +54,16 @@ def problems_of(engine: Engine, figures: LoopFigures, minimum: Status, now: floa
     report = engine.report(Probe.HEALTH, engine.clock())
     if report.phase not in (Phase.SERVING, Phase.DRAINING):
         return None
-    ahead = now - report.now
+    ahead, until = now - report.now, report.until
     found: dict[str, Problem | None] = {EVENT_LOOP: stall_of(engine, figures, now)}
-    if found[EVENT_LOOP] is None:  # no check can run meanwhile, and that their results grow stale is the same incident
-        for check in report.checks:
-            if check.state.status is not None:
-                found[check.name] = _problem(check, report.now, ahead) if check.contribution >= minimum else None
+    late = (figures.loop_lag(now) or 0.0) >= LATE
+    for check in report.checks if found[EVENT_LOOP] is None else ():
+        if late and check.stale_at <= report.now:
+            until = min(until, report.now + JUDGED_AGAIN)
+        elif check.state.status is not None:
+            found[check.name] = _problem(check, report.now, ahead) if check.contribution >= minimum else None
     names = frozenset(check.name for check in report.checks)
-    return Problems(found, names, report.phase is Phase.DRAINING, report.until + ahead)
+    return Problems(found, names, report.phase is Phase.DRAINING, until + ahead)
 
 
 def stall_of(engine: Engine, figures: LoopFigures, now: float) -> Problem | None:

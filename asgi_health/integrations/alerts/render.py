@@ -147,7 +147,7 @@ def _title(kind: Kind, entries: Sequence[Entry], sender: Sender) -> str:
     only_warnings = all(each.problem.status is Status.DEGRADED for each in chosen)
     word = {
         "alert": "WARN" if only_warnings else "FAIL",
-        "repeat": "STILL WARN" if only_warnings else "STILL FAIL",
+        "repeat": "STILL WARNING" if only_warnings else "STILL FAILING",
         "flapping": "FLAPPING",
         "recovery": "OK",
     }[kind]
