@@ -159,7 +159,11 @@ class _Stream(httpcore.NetworkStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._connection.settimeout(self._deadline.remaining())
-        self._connection.sendall(buffer)
+        try:
+            self._connection.sendall(buffer)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            # httpcore then reads: the receiver may have answered before it closed, for example 413.
+            raise httpcore.WriteError(describe(error)) from error
 
     def close(self) -> None:
         self._connection.close()

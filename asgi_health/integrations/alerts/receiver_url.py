@@ -46,6 +46,7 @@ def parse_receiver_url(subject: str, url: object) -> ReceiverUrl:
     try:
         parts = urlsplit(url)
         port = parts.port
+        (parts.hostname or "").encode("idna")  # as the look-up does: a label may be empty or too long
     except ValueError:
         raise refused from None
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:

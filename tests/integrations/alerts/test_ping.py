@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import logging
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncGenerator
@@ -19,6 +21,7 @@ from asgi_health.integrations.alerts.ping import Schedule
 from asgi_health.testing import lifespan, settled
 from asgi_health.testing import probe as ask
 from tests.apps import plain_app
+from tests.servers.process import ROOT
 from tests.support.waiting import wait_until, wait_until_async
 
 from .raw_receiver import RawReceiver, hang, raw_receiver, status
@@ -276,6 +279,27 @@ async def test_a_receiver_that_hangs_delays_neither_a_probe_nor_the_end(monkeypa
         assert monotonic() - began < 5.0  # the request has 10 s
         assert len(threads()) == 1  # a daemon thread, which keeps no process from its end
         assert threads()[0].daemon
+
+
+def test_a_request_on_its_way_does_not_delay_the_end_of_the_process() -> None:
+    program = (
+        "import asyncio, sys\n"
+        "from asgi_health import Health\n"
+        "from asgi_health.integrations.alerts import Ping\n"
+        "async def main():\n"
+        "    async with Health().running(integrations=[Ping(sys.argv[1])]):\n"
+        "        await asyncio.to_thread(sys.stdin.read)\n"
+        "asyncio.run(main())\n"
+    )
+    with raw_receiver(hang) as receiver:
+        command = [sys.executable, "-c", program, receiver.url()]
+        with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE) as process:
+            receiver.wait_for(1)
+            began = monotonic()
+            assert process.stdin is not None
+            process.stdin.close()
+            assert process.wait(60) == 0
+            assert monotonic() - began < 5.0  # the request has 10 s
 
 
 # -- arguments

@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from base64 import b64decode, b64encode
@@ -293,6 +294,23 @@ def test_a_receiver_that_reads_nothing_ends_at_the_deadline() -> None:
             )
 
 
+def test_an_answer_before_the_end_of_the_request_counts() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def refuse() -> None:
+            with listener.accept()[0] as connection:
+                connection.recv(1000)
+                connection.sendall(b"HTTP/1.1 413 Too Large\r\n\r\n")
+
+        refusing = threading.Thread(target=refuse)
+        refusing.start()
+        with pytest.raises(Rejected, match="answered 413"):
+            Webhook(f"http://127.0.0.1:{listener.getsockname()[1]}").send(
+                replace(MESSAGE, text="x" * 30_000_000), timeout=30
+            )
+        refusing.join()
+
+
 def test_a_tls_handshake_without_an_answer_ends_at_the_deadline() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         with pytest.raises(DeliveryError, match="in the TLS handshake"):
@@ -396,8 +414,10 @@ def test_no_repr_no_name_and_no_log_shows_a_secret(caplog: pytest.LogCaptureFixt
         "http://hooks.invalid/T0K3N\r\nX: y",
         "http://hooks.invalid/ T0K3N",
         "http://hööks.invalid/T0K3N",
+        "http://hooks..invalid/T0K3N",
+        f"http://{'h' * 64}.invalid/T0K3N",
     ],
-    ids=range(13),
+    ids=range(15),
 )
 def test_a_url_that_cannot_work_is_refused_without_showing_it(url: str) -> None:
     with pytest.raises(ValueError, match=r"^webhook: url must be http://host/path or ") as raised:
