@@ -1,73 +1,56 @@
-"""docs/alerts.md: the body that a Webhook sends, the lines that verify it, and the way to make a secret."""
+"""docs/alerts.md: its program prints what the page shows, and its tables and limits are those of the code."""
 
-import json
 import re
 import subprocess
 import sys
 from dataclasses import fields
-from typing import Any
+from inspect import signature
+from math import inf
+from typing import get_args
 
 import pytest
 
-from asgi_health.integrations.alerts import Incident, Message, Webhook
-from tests.integrations.alerts.raw_receiver import Received, raw_receiver, status
-from tests.integrations.alerts.test_webhook import MESSAGE
+from asgi_health.integrations.alerts import Alerts
+from asgi_health.integrations.alerts.delivery import TIMEOUT, TargetStatistics
+from asgi_health.integrations.alerts.incidents import Limits
+from asgi_health.integrations.alerts.message import Kind
+from asgi_health.integrations.alerts.observer import LAST_SECONDS
+from asgi_health.integrations.alerts.outbox import MAX_AGE, MAX_PAUSE
+from asgi_health.integrations.alerts.problems import STALL
 
 from .blocks import ROOT, blocks
 
 PAGE = (ROOT / "docs" / "alerts.md").read_text()
-(VERIFYING,) = [each for each in blocks("python", "alerts.md") if "def verify" in each]
-(MAKING,) = [each for each in blocks("sh", "alerts.md") if "whsec_" in each]
 
 
-@pytest.fixture
-def secret() -> str:
-    """A secret that was made as the page says."""
-    (program,) = re.findall(r'^python -c "(.*)"$', MAKING, re.MULTILINE)
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.strip()
+def first_column(heading: str) -> list[str]:
+    """Return the names in the first column of the table whose first heading is this one."""
+    table = re.search(rf"^\| {heading} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
+    assert table is not None
+    return re.findall(r"`(\w+)`", "\n".join(row.split("|")[1] for row in table[1].splitlines()))
 
 
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
+@pytest.mark.processes
+def test_the_program_prints_what_the_page_shows() -> None:
+    (program,) = (text for text in blocks("python", "alerts.md") if "asyncio.run(" in text)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60.0, check=True)
+    assert done.stdout in blocks("text", "alerts.md")
 
 
-def sent(secret: str) -> Received:
-    with raw_receiver(status(204)) as receiver:
-        Webhook(receiver.url(), secret=secret).send(MESSAGE, timeout=10)
-    return receiver.received[0]
+def test_the_tables_name_what_there_is() -> None:
+    assert first_column("kind") == [kind for kind in get_args(Kind) if kind != "test"]
+    assert first_column("option") == list(signature(Alerts).parameters)
+    assert first_column("attribute") == [field.name for field in fields(TargetStatistics)]
 
 
-def keys(value: Any) -> Any:
-    """Return the shape of a JSON value: the names of members, and the types of the rest."""
-    match value:
-        case dict():
-            return {name: keys(each) for name, each in value.items()}
-        case list():
-            return [keys(each) for each in value]
-        case _:
-            return type(value)
-
-
-def test_the_page_shows_the_body_that_is_sent(secret: str) -> None:
-    (shown,) = blocks("json", "alerts.md")
-    assert keys(json.loads(shown)) == keys(json.loads(sent(secret).body))
-
-
-def test_each_member_is_explained() -> None:
-    explained = set(re.findall(r"`([\w.]+)`", "".join(re.findall(r"^\| (`.*?) \|", PAGE, re.MULTILINE))))
-    members = {each.name for each in fields(Incident)} | {f"data.{each.name}" for each in fields(Message)}
-    assert members - {"data.at"} <= explained
-
-
-def test_the_lines_of_the_page_verify_a_request_and_nothing_else(secret: str) -> None:
-    names: dict[str, Any] = {}
-    exec(VERIFYING, names)
-    verify = names["verify"]
-    request = sent(secret)
-    assert verify(secret, request.headers, request.body)
-    assert not verify(secret, request.headers, request.body + b" ")
-    assert not verify(secret[:-4] + "AAA=", request.headers, request.body)
-    old = request.headers | {"webhook-timestamp": str(int(request.headers["webhook-timestamp"]) - 301)}
-    assert not verify(secret, old, request.body)
-    assert not verify(secret, request.headers | {"webhook-id": "other"}, request.body)
+def test_the_page_names_the_limits() -> None:
+    limits = Limits()
+    assert (limits.flap_changes, limits.flap_window, limits.flap_quiet) == (6, 600, 300)
+    assert "six times within ten minutes" in PAGE
+    assert "for five minutes" in PAGE
+    assert limits.max_gap == MAX_PAUSE == 60
+    assert Limits(repeat=inf).most_news(3600) <= 70
+    assert f"{LAST_SECONDS} seconds in all" in PAGE
+    assert f"their {TIMEOUT:g} seconds" in PAGE
+    assert f"or for {STALL:g} seconds" in PAGE
+    assert MAX_AGE == 3600

@@ -147,5 +147,8 @@ _observers: WeakSet[Observer] = WeakSet()
 @atexit.register
 def _send_the_last() -> None:
     """Send the last messages where no lifespan has said that the process ends. Daemon threads still run here."""
-    for observer in tuple(_observers):
+    observers = tuple(_observers)
+    for observer in observers:
+        observer.close()
+    for observer in observers:
         observer.wait_until_closed()

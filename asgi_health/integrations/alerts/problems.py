@@ -18,8 +18,8 @@ STALL = 5.0
 as the default of `Listener.stall_ready`."""
 
 LATE = 0.5
-"""Seconds by which the loop is late while stale results are not judged: no check can run, and a loop that is blocked for
-longer is an incident of its own."""
+"""Seconds of lateness of the loop from which stale results are not judged: no check can run, and a loop that is blocked
+for longer is an incident of its own."""
 
 JUDGED_AGAIN = 1.0
 """Seconds after which stale results that were not judged are looked at again."""

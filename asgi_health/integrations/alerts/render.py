@@ -18,7 +18,10 @@ MAX_TEXT = 1800
 """Characters of a text: Discord takes 2,000 in all, most chats more. What does not fit is counted."""
 
 MAX_NAMES = 3
-"""Subjects named in a title, and at most so many times ten in the line of those that are still open."""
+"""Subjects named in a title."""
+
+MAX_OTHERS = 30
+"""Subjects named in the line of those that are still open."""
 
 HEADINGS = {"open": "Failing", "flapping": "Flapping", "recovered": "Recovered"}
 CAUSES = {"check": "", "stale": "no new result", "stalled": "the event loop is blocked"}
@@ -203,7 +206,7 @@ def _footer(others: Sequence[str], sender: Sender) -> str:
     sent = f"Sent by asgi-health: {sender}."
     if not others:
         return sent
-    named = [redact(each, NAME_LIMIT) for each in others[: MAX_NAMES * 10]]
+    named = [redact(each, NAME_LIMIT) for each in others[:MAX_OTHERS]]
     text = redact(", ".join(named), 300)
     more = f", {len(others)} in all" if len(others) > len(named) or len(text) >= 300 else ""
     return f"Still open: {text}{more}.\n\n{sent}"

@@ -1,4 +1,4 @@
-"""Alerts around real checks: what is sent, what the drain and the end of the app do, and what failing receivers do not."""
+"""Alerts around real checks: what is sent, what a drain and the end of the app do, what a failing receiver does not."""
 
 import gc
 import logging
@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any, NoReturn, cast
 
-import anyio
 import pytest
 from anyio.from_thread import BlockingPortal
 
@@ -106,7 +105,7 @@ def test_a_thousand_checks_that_turn_at_once_are_one_message() -> None:
     checks = [
         Check(f"c{number}", switch, interval=0.5, retry_interval=0.1, failure_threshold=1) for number in range(1000)
     ]
-    with serving(Health(checks), alerts_to(receiver, wait=3.0)):
+    with serving(Health(checks), alerts_to(receiver, wait=2.0)):
         switch.broken = True
         receiver.wait_for("alert")
         switch.broken = False
@@ -144,7 +143,7 @@ def test_warnings_and_optional_checks_are_sent_where_the_minimum_says_so() -> No
             Check("database", fail, **QUICK),
         ]
     )
-    with serving(health, alerts_to(failures, wait=0.3), alerts_to(warnings, wait=0.3, minimum=Status.DEGRADED)):
+    with serving(health, alerts_to(failures, wait=1.0), alerts_to(warnings, wait=1.0, minimum=Status.DEGRADED)):
         failures.wait_for("alert")
         warnings.wait_for("alert")
     assert [(each.subject, each.status) for each in failures.messages[0].incidents] == [("database", "fail")]
@@ -188,7 +187,7 @@ def test_a_blocked_loop_alerts_without_a_listener_and_the_stale_results_are_the_
 def test_a_check_that_is_removed_ends_its_incident() -> None:
     receiver = Receiver()
     health = Health([Check("database", fail, **QUICK), Check("cache", fail, **QUICK)])
-    with serving(health, alerts_to(receiver)):
+    with serving(health, alerts_to(receiver, wait=0.5)):
         receiver.wait_for("alert")
         health.remove("database")
         receiver.wait_for("alert", "recovery")
@@ -425,7 +424,7 @@ def test_a_clock_that_raises_is_logged_once_and_the_look_repeated(
 ) -> None:
     monkeypatch.setattr(observing, "PAUSE_AFTER_FAILURE", 0.02)
     receiver, calls = Receiver(), []
-    real = observing.problems_of
+    real = judging.problems_of
 
     def fail_at_first(*arguments: Any) -> Any:
         calls.append(1)

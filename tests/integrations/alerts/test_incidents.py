@@ -1,5 +1,6 @@
 """Which incidents become news, and when: in virtual time, without threads."""
 
+from itertools import pairwise
 from math import inf
 
 import pytest
@@ -55,7 +56,7 @@ def test_checks_that_fail_one_after_the_other_make_ever_rarer_news() -> None:
     for number in range(100):
         player.turn(FAIL, f"c{number}").wait(1)
     moments = [moment - 1000 for moment, _ in player.news]
-    gaps = [after - before for before, after in zip(moments, moments[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(moments)]
     assert moments[0] == 2
     assert gaps == sorted(gaps)
     assert len(moments) <= 7
