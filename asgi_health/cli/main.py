@@ -24,6 +24,7 @@ def probe_request(arguments: argparse.Namespace) -> ProbeRequest:
         expected=tuple(arguments.expected),
         insecure=arguments.insecure,
         verbose=arguments.verbose,
+        max_age=arguments.max_age,
     )
 
 
@@ -38,11 +39,15 @@ def _wait(arguments: argparse.Namespace) -> int:
 
     requests = [
         ProbeRequest(
-            url, headers=tuple(arguments.headers), expected=tuple(arguments.expected), insecure=arguments.insecure
+            url,
+            headers=tuple(arguments.headers),
+            expected=tuple(arguments.expected),
+            insecure=arguments.insecure,
+            max_age=arguments.max_age,
         )
         for url in arguments.urls
     ]
-    return wait(requests, arguments.timeout)
+    return wait(requests, arguments.timeout, arguments.consecutive)
 
 
 def _check(arguments: argparse.Namespace) -> int:

@@ -6,7 +6,16 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
-from .arguments import DEFAULT_PROBE_TIMEOUT, parse_header, parse_seconds, parse_status, parse_timeout, program
+from .arguments import (
+    DEFAULT_MAX_AGE,
+    DEFAULT_PROBE_TIMEOUT,
+    parse_count,
+    parse_header,
+    parse_seconds,
+    parse_status,
+    parse_timeout,
+    program,
+)
 from .target import parse_url
 
 T = TypeVar("T")
@@ -26,8 +35,8 @@ SHELLS = ("bash", "zsh", "fish")
 
 # Completion scripts show the first line of each description, so it is a sentence of its own.
 _URL = """\
-URL is http://host/path, https://host/path, or unix:/socket:/path for a unix
-socket."""
+URL is http://host/path, https://host/path, unix:/socket:/path for a unix
+socket, or file:/path for a file that the app touches while it is healthy."""
 
 _PROBE = f"""\
 Ask a URL once whether it is healthy.
@@ -35,13 +44,15 @@ Ask a URL once whether it is healthy.
 Exit code 0: healthy; 1: unhealthy or unreachable, and one line on stderr says
 why; 2: wrong arguments.
 
-{_URL} Redirects are not followed, and proxies of the environment are not
-used."""
+{_URL}
+
+Redirects are not followed, and proxies of the environment are not used."""
 
 _PROBE_EXAMPLES = """\
 examples:
   asgi-health probe http://127.0.0.1:8000/readyz
   asgi-health probe unix:/run/app.sock:/livez --timeout 1
+  asgi-health probe file:/run/app/ready
   asgi-health probe --header 'Host: shop.example' http://127.0.0.1:8000/readyz"""
 
 _WAIT = f"""\
@@ -131,6 +142,13 @@ def build_parser() -> argparse.ArgumentParser:
     wait = add_command("wait", "wait until URLs are healthy", _WAIT)
     wait.add_argument("urls", metavar="URL", type=_argument_type(parse_url), nargs="+", help="the URLs to ask")
     _add_timeout(wait, DEFAULT_WAIT_TIMEOUT, "seconds after which to give up")
+    wait.add_argument(
+        "--consecutive",
+        metavar="N",
+        type=_argument_type(parse_count),
+        default=1,
+        help="rounds in a row in which all are healthy, where several workers answer in turn (default: 1)",
+    )
     _add_request_options(wait)
 
     check = add_command("check", "run every check of an app once", _CHECK, _CHECK_EXAMPLES)
@@ -208,6 +226,13 @@ def _add_request_options(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="a status that is healthy; may be repeated (default: 200 to 299)",
+    )
+    command.add_argument(
+        "--max-age",
+        metavar="S",
+        type=_argument_type(parse_seconds),
+        default=DEFAULT_MAX_AGE,
+        help=f"seconds after which a file is too old (default: {DEFAULT_MAX_AGE:g})",
     )
     command.add_argument(
         "--insecure",

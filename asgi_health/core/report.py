@@ -1,6 +1,6 @@
 """Everything that is known about a probe at one moment."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from .aggregate import contribution, stale_at, worst_when_unknown
 from .check import Check
 from .lifecycle import Phase
+from .maintenance import Maintenance
 from .state import CheckState
 from .status import Probe, Status, worst
 from .transition import Reason
@@ -57,6 +58,25 @@ class Stall:
 
 
 @dataclass(frozen=True, slots=True)
+class StallTimes:
+    """How long the app's event loop may be blocked before probes are unhealthy.
+
+    Attributes:
+        ready: Seconds for readiness, and for all checks together.
+        live: Seconds for liveness.
+    """
+
+    ready: float = 5.0
+    live: float = 30.0
+
+    def stall(self, probe: Probe, seconds: float) -> Stall | None:
+        """Return the stall of a loop that is late by `seconds`, as `probe` sees it; None for startup."""
+        if probe is Probe.STARTUP:
+            return None
+        return Stall(seconds, self.live if probe is Probe.LIVENESS else self.ready)
+
+
+@dataclass(frozen=True, slots=True)
 class CheckReport:
     """One check in a report.
 
@@ -72,6 +92,7 @@ class CheckReport:
         history: Last results and changes, and uptime; None in a report that was not asked for it.
         next_start: When the next run is planned (monotonic seconds); None for never, or without `history`.
         run_started: When the run in progress began (monotonic seconds); None for none, or without `history`.
+        maintenance: The maintenance in which its failures count as degraded; None for none.
     """
 
     name: str
@@ -85,6 +106,7 @@ class CheckReport:
     history: "CheckPast | None" = None
     next_start: float | None = None
     run_started: float | None = None
+    maintenance: Maintenance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +129,7 @@ class Report:
             alone or a stall makes it so.
         history: Last changes and uptime of the probe; None in the report of a single check, and in one that was not
             asked for it.
+        maintenance: The maintenance of the app; None for none, and in the report of a single check.
     """
 
     probe: Probe
@@ -122,6 +145,7 @@ class Report:
     reason: Reason | None = None
     culprits: tuple[str, ...] = ()
     history: "ProbePast | None" = None
+    maintenance: Maintenance | None = None
 
     def with_stall(self, stall: Stall) -> "Report":
         """Return this report with `stall`, the present one of the loop: unhealthy when it is too long."""
@@ -132,11 +156,12 @@ class Report:
 
 def build_report(
     probe: Probe,
-    checks: Iterable[tuple[Check, CheckState]],
+    checks: Iterable[tuple[Check, CheckState, Maintenance | None]],
     *,
     phase: Phase | None,
     since: float | None = None,
     stalls: PastStalls = NO_STALLS,
+    maintenance: Maintenance | None = None,
     app_started: bool,
     startup_passed: bool,
     startup_failures: tuple[str, ...] = (),
@@ -149,8 +174,9 @@ def build_report(
     """
     reports: list[CheckReport] = []
     excluded: list[str] = []
+    spared: set[str] = set()  # names of the checks that would make the probe unhealthy without their maintenance
     until = inf
-    for check, state in checks:
+    for check, state, check_maintenance in checks:
         if check.name in exclude:
             excluded.append(check.name)
             continue
@@ -160,16 +186,27 @@ def build_report(
         contributed = contribution(probe, check, state)
         if stale and probe is not Probe.STARTUP:
             contributed = max(contributed, worst_when_unknown(probe, check))
-        reports.append(_report_check(probe, check, state, contributed, expiry, stale=stale))
+        present = _present(check_maintenance, now)
+        if present is not None:
+            until = min(until, present.until)
+            if contributed is Status.UNHEALTHY:
+                contributed = Status.DEGRADED
+                spared.add(check.name)
+        reports.append(_report_check(probe, check, state, contributed, expiry, present, stale=stale))
+    maintenance = None if phase is None else _present(maintenance, now)
+    if maintenance is not None:
+        until = min(until, maintenance.until)
     worst_of_checks = worst(each.contribution for each in reports)
     status = apply_phase(probe, worst_of_checks, phase, app_started=app_started, startup_passed=startup_passed)
+    if maintenance is not None and probe not in (Probe.LIVENESS, Probe.STARTUP):
+        status = Status.UNHEALTHY
     reason: Reason | None
     culprits: tuple[str, ...] = ()
     if startup_failures and not startup_passed and phase is Phase.SERVING and probe is not Probe.LIVENESS:
         reason, culprits = "check", startup_failures
     else:
-        reason = _reason(probe, status, reports, phase, startup_passed=startup_passed, now=now)
-    if not culprits and reason in ("starting", "check", "stale"):
+        reason = _reason(probe, status, reports, phase, maintenance, spared, startup_passed=startup_passed, now=now)
+    if not culprits and (reason in ("starting", "check", "stale") or (reason == "maintenance" and maintenance is None)):
         culprits = tuple(each.name for each in reports if each.contribution is status)
     if phase is None:
         since, stalls = None, NO_STALLS
@@ -185,6 +222,7 @@ def build_report(
         stalls,
         reason=reason,
         culprits=culprits,
+        maintenance=maintenance,
     )
 
 
@@ -213,6 +251,8 @@ def _reason(
     status: Status,
     checks: Iterable[CheckReport],
     phase: Phase | None,
+    maintenance: Maintenance | None,
+    spared: Collection[str],
     *,
     startup_passed: bool,
     now: float,
@@ -229,14 +269,29 @@ def _reason(
             return "draining"
         if phase is Phase.STARTING or not startup_passed:
             return "starting"
+        if maintenance is not None:
+            return "maintenance"
     culprits = [each for each in checks if each.contribution is status]
+    if status is Status.DEGRADED and all(each.name in spared for each in culprits):
+        return "maintenance"
     if all(each.state.time is None for each in culprits):
         return "starting"
     return "stale" if all(each.stale_at <= now for each in culprits) else "check"
 
 
+def _present(maintenance: Maintenance | None, now: float) -> Maintenance | None:
+    return None if maintenance is None or now >= maintenance.until else maintenance
+
+
 def _report_check(
-    probe: Probe, check: Check, state: CheckState, contributed: Status, expiry: float, *, stale: bool
+    probe: Probe,
+    check: Check,
+    state: CheckState,
+    contributed: Status,
+    expiry: float,
+    maintenance: Maintenance | None,
+    *,
+    stale: bool,
 ) -> CheckReport:
     when_unknown = Status.DEGRADED if probe is Probe.LIVENESS else Status.UNHEALTHY
     if state.status is None or state.result is None:
@@ -251,4 +306,6 @@ def _report_check(
     else:
         status, output = state.status, state.result.message
     output = "" if status is Status.HEALTHY else output
-    return CheckReport(check.name, status, output, check.critical, state, check, contributed, expiry)
+    return CheckReport(
+        check.name, status, output, check.critical, state, check, contributed, expiry, maintenance=maintenance
+    )

@@ -6,7 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.engine import Engine
-from ..core.report import Stall
+from ..core.report import Stall, StallTimes
 from ..core.status import Probe
 from ..formats.answer import Answer
 from ..listener.config import Listener
@@ -208,7 +208,11 @@ class LoopServices:
             detector = self._detector = StallDetector(heartbeat, slow, self._engine.record_stall)
         if self._drain is not None:
             controller = self._controller = DrainController(self._engine, self._drain, heartbeat, monitor)
-        stalled_probes = StalledProbes(self._engine, self._listener, heartbeat, self._log_changes)
+        # An integration that reports the status of a probe from another thread is a listener of another protocol.
+        times = StallTimes() if self._integrations else None
+        if self._listener is not None:
+            times = self._listener.stall_times
+        stalled_probes = StalledProbes(self._engine, times, heartbeat, self._log_changes)
         self._stalled_probes = stalled_probes
         monitor.start(
             [each.poll for each in (controller, detector, stalled_probes) if each is not None],
@@ -234,7 +238,7 @@ class LoopServices:
         lateness = heartbeat.lateness(monotonic())
         if lateness < min(NOTICEABLE, self._listener.stall_ready):
             return None
-        return self._listener.stall(probe, lateness)
+        return self._listener.stall_times.stall(probe, lateness)
 
 
 def _ignore(_: bytes) -> None:

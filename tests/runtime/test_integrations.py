@@ -2,19 +2,22 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 import anyio
 import pytest
 
 from asgi_health import CannotListen, Health, HealthMiddleware, Integration, ProbeTransition, Subscription, Transition
 from asgi_health.asgi.types import App
+from asgi_health.core.report import StallTimes
+from asgi_health.runtime import loop_services
 
-from ..support.app_thread import LOOPS
+from ..support.app_thread import LOOPS, Blocked, running_app
 from ..support.asgi_caller import ask, echo_nothing
-from ..support.lifespan_apps import ReceiveEvent, SendEvent, make_app
+from ..support.lifespan_apps import ReceiveEvent, SendEvent, lifespan_app, make_app
 from ..support.lifespan_driver import LifespanDriver, serving
 from ..support.services import stop_services
-from ..support.waiting import wait_until_async
+from ..support.waiting import wait_until, wait_until_async
 
 
 class Recorder:
@@ -163,6 +166,15 @@ def test_one_that_fails_harms_neither_the_app_nor_another(
         "integration Recorder cannot start, and the app starts without it",
         "integration Recorder failed to stop",
     ]
+
+
+def test_it_receives_a_stall_without_a_listener(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop_services, "StallTimes", partial(StallTimes, 0.2, 60.0))  # in place of five seconds
+    log: list[str] = []
+    with running_app(HealthMiddleware(lifespan_app, integrations=[Recorder(log)]), "asyncio") as portal:
+        with Blocked(portal):
+            wait_until(lambda: log[-1] == "it receives stalled", "the stall is delivered")
+        wait_until(lambda: log.count("it receives stalled") == 2, "its end is delivered")
 
 
 class WithAsyncMethods:
