@@ -23,9 +23,6 @@ MIN_INTERVAL = 1.0
 RECHECK = 1.0
 """Seconds between two looks at a probe that is not healthy, so that the ping follows soon after its recovery."""
 
-BLOCKED_AFTER = 5.0
-"""Seconds of lateness from which the event loop counts as blocked, as the default of `Listener.stall_ready`."""
-
 TIMEOUT = 10.0
 """Seconds for one request. A slow one delays the next, and never overlaps with it."""
 
@@ -60,10 +57,11 @@ class Ping:
     healthchecks.io and Uptime Kuma (a monitor of type "push"): they notice too that the process, or its host, is gone.
     Their period must be longer than `interval`.
 
-    No ping is sent while the probe is unhealthy, its results are stale, the app starts, drains or has stopped, or its
-    event loop has been blocked for more than 5 s. A degraded probe answers 200, so it counts as healthy. The status is
-    looked at from a daemon thread of its own, which runs no check. An answer other than 200 to 299, and a redirect,
-    counts as a failure: the first one of a streak is logged, and the next ping follows after the interval.
+    No ping is sent while the probe would answer 503: a critical check fails or its result is stale, the app starts,
+    drains, has stopped or is under maintenance, or its event loop is blocked (for more than 5 s; 30 s for liveness; or
+    as a Listener says). A degraded probe answers 200, so it counts as healthy. The status is looked at from a daemon
+    thread of its own, which runs no check. An answer other than 200 to 299, and a redirect, counts as a failure: the
+    first one of a streak is logged, and the next ping follows after the interval.
 
     Each worker process sends its own pings: to one URL, one healthy worker keeps the alarm off. Give each its own URL
     where each one counts.
@@ -143,8 +141,7 @@ class Ping:
 
 
 def is_healthy(engine: Engine, probe: Probe) -> bool:
-    """Return whether `probe` is not unhealthy at the present moment, and the event loop runs. Called in any thread."""
-    lag = runner_of(engine).figures.loop_lag(monotonic())  # None: the loop has ended
-    if lag is None or lag >= BLOCKED_AFTER:
+    """Return whether `probe` would answer 200 at this moment, from a loop that exists. Called in any thread."""
+    if runner_of(engine).figures.loop_lag(monotonic()) is None:  # it has ended, perhaps without a shutdown of the app
         return False
-    return engine.probe_status(probe).at(engine.clock()) is not Status.UNHEALTHY
+    return engine.effective_status(probe, engine.clock())[0] is not Status.UNHEALTHY

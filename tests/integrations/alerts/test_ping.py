@@ -15,7 +15,7 @@ from typing import Any
 import anyio
 import pytest
 
-from asgi_health import Check, Health, HealthMiddleware, Probe, Result, degraded
+from asgi_health import Check, Health, HealthMiddleware, Listener, Probe, Result, degraded
 from asgi_health.integrations.alerts import Ping, ping
 from asgi_health.integrations.alerts.ping import Schedule
 from asgi_health.testing import lifespan, settled
@@ -39,7 +39,6 @@ def anyio_backend() -> str:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let it ping many times a second, and not through a proxy."""
     monkeypatch.setattr(ping, "MIN_INTERVAL", INTERVAL)
-    monkeypatch.setattr(ping, "BLOCKED_AFTER", 0.3)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
 
@@ -60,8 +59,8 @@ async def pass_() -> None:
 @asynccontextmanager
 async def pinging(receiver: RawReceiver, health: Health, **options: Any) -> AsyncGenerator[Health]:
     """Run an app with a Ping."""
-    each = Ping(receiver.url("/uuid?status=up"), interval=INTERVAL, **options)
-    async with lifespan(HealthMiddleware(plain_app, health, integrations=[each])):
+    each = Ping(receiver.url("/uuid?status=up"), interval=INTERVAL, probe=options.pop("probe", Probe.READINESS))
+    async with lifespan(HealthMiddleware(plain_app, health, integrations=[each], **options)):
         await settled(health)
         yield health
 
@@ -152,18 +151,29 @@ async def test_a_degraded_probe_is_healthy() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("by", ["lateness", "stale results"])
-async def test_a_blocked_event_loop_silences_it_until_it_runs_again(by: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    checks = []
+async def test_a_blocked_event_loop_silences_it_until_it_runs_again(by: str) -> None:
+    listener, checks = Listener("127.0.0.1:0", stall_ready=0.3), []
     if by == "stale results":
-        monkeypatch.setattr(ping, "BLOCKED_AFTER", 60.0)
+        listener = Listener("127.0.0.1:0", stall_ready=60.0, stall_live=60.0)
         checks = [Check("database", pass_, interval=0.02, timeout=0.02, max_age=0.1)]
     with raw_receiver(status(200)) as receiver:
-        async with pinging(receiver, Health(checks)):
+        async with pinging(receiver, Health(checks), listener=listener):
             await wait_for_more(receiver)
-            time.sleep(0.5)  # noqa: ASYNC251  blocks the loop
+            time.sleep(0.8)  # noqa: ASYNC251  blocks the loop
             before = len(receiver.received)
             time.sleep(12 * INTERVAL)  # noqa: ASYNC251
             assert len(receiver.received) <= before + 1
+            await wait_for_more(receiver)
+
+
+@pytest.mark.anyio
+async def test_a_maintenance_of_the_app_silences_it() -> None:
+    with raw_receiver(status(200)) as receiver:
+        async with pinging(receiver, Health({"database": pass_})) as health:
+            await wait_for_more(receiver)
+            end_maintenance = health.maintain(None, 60.0, "a new disk")
+            assert await is_silent(receiver)
+            end_maintenance()
             await wait_for_more(receiver)
 
 
