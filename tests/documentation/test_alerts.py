@@ -10,14 +10,15 @@ from typing import get_args
 
 import pytest
 
+from asgi_health.core.report import StallTimes
 from asgi_health.integrations.alerts import Alerts
 from asgi_health.integrations.alerts.delivery import TIMEOUT, TargetStatistics
 from asgi_health.integrations.alerts.incidents import Limits
 from asgi_health.integrations.alerts.message import Kind
 from asgi_health.integrations.alerts.observer import LAST_SECONDS
 from asgi_health.integrations.alerts.outbox import MAX_AGE, MAX_PAUSE
-from asgi_health.integrations.alerts.problems import STALL
 
+from ..integrations.alerts.playing import most_news
 from .blocks import ROOT, blocks
 
 PAGE = (ROOT / "docs" / "alerts.md").read_text()
@@ -49,8 +50,8 @@ def test_the_page_names_the_limits() -> None:
     assert "six times within ten minutes" in PAGE
     assert "for five minutes" in PAGE
     assert limits.max_gap == MAX_PAUSE == 60
-    assert Limits(repeat=inf).most_news(3600) <= 70
+    assert most_news(Limits(repeat=inf), 3600) <= 70
     assert f"{LAST_SECONDS} seconds in all" in PAGE
     assert f"their {TIMEOUT:g} seconds" in PAGE
-    assert f"or for {STALL:g} seconds" in PAGE
+    assert f"or for {StallTimes().ready:g} seconds" in PAGE
     assert MAX_AGE == 3600

@@ -5,9 +5,11 @@ import os
 import socket
 from collections.abc import Iterable
 from math import inf
+from time import monotonic
 from typing import cast
 from weakref import WeakSet
 
+from ...core.check import is_async
 from ...core.result import NAME_LIMIT, unique_name
 from ...core.status import Status
 from ...core.validate import require_seconds, require_seconds_or_zero, require_type
@@ -86,10 +88,16 @@ class Alerts:
                 raise RuntimeError("alerts: they watch another app at the moment; make an Alerts for each app")
             self._observer.abandon()
         sender = Sender.of(self._service, socket.gethostname(), os.getpid())
-        for delivery in self._deliveries:
-            delivery.start(sender)
-        observer = self._observer = Observer(health, self._deliveries, self._limits, self._minimum)
-        observer.start()
+        observer = Observer(health, self._deliveries, self._limits, self._minimum)
+        try:
+            for delivery in self._deliveries:
+                delivery.start(sender)
+            observer.start()
+        except RuntimeError:  # can't start new thread
+            for delivery in self._deliveries:
+                delivery.close(monotonic())
+            raise
+        self._observer = observer
         _observers.add(observer)
 
     def stop(self) -> None:
@@ -137,6 +145,10 @@ def target_of(target: object) -> Target:
         raise TypeError(
             f"alerts: a target must be a URL of Apprise or an object with a name and a method send, not one of"
             f" {type(target).__qualname__}"
+        )
+    if is_async(send):
+        raise TypeError(
+            f"alerts: send of {type(target).__qualname__} must be a plain function, because a thread calls it"
         )
     return cast("Target", target)
 

@@ -14,13 +14,13 @@ from .message import Kind, Message
 from .target import DeliveryError
 
 NOTIFY_TYPES: dict[Kind, str] = {
-    "alert": "failure",
-    "repeat": "failure",
+    "alert": "warning",
+    "repeat": "warning",
     "flapping": "warning",
     "recovery": "success",
     "test": "info",
 }
-"""What Apprise calls the kind of a message. Each service shows it as a colour, an icon or a priority."""
+"""What Apprise calls the kind of a message where nothing fails: a colour, an icon or a priority, by service."""
 
 SCHEMES_WITH_HOST = ("form", "forms", "json", "jsons", "mailto", "mailtos", "xml", "xmls")
 """Schemes whose first part is certainly the name of a host. Elsewhere it may be a token, as in ``slack://``."""
@@ -109,7 +109,7 @@ class AppriseTarget:
             delivered = self._apprise.notify(
                 body=_without_mentions(message.text),
                 title=_without_mentions(message.title),
-                notify_type=NOTIFY_TYPES[message.kind],
+                notify_type=_notify_type(message),
                 body_format="text",
             )
         if not delivered:
@@ -138,6 +138,17 @@ def _apprise_for(url: str) -> _Apprise:
     except Exception as error:  # plugins parse URLs, and some raise what they like
         logging.getLogger("apprise").error("%s", type(error).__name__)
     return apprise
+
+
+def _notify_type(message: Message) -> str:
+    only_warnings = message.incidents and all(
+        each.status == "warn" for each in message.incidents if each.state != "recovered"
+    )
+    if message.kind in ("alert", "repeat") and not only_warnings:
+        return "failure"
+    if message.kind == "recovery" and message.open:
+        return "info"  # PagerDuty and Opsgenie take a success as the end of everything
+    return NOTIFY_TYPES[message.kind]
 
 
 def _without_mentions(text: str) -> str:

@@ -81,6 +81,7 @@ class Delivery:
         with self._condition:
             self._closes_at = None
             self._gave_up = self._is_last_try = False
+            self._condition.notify_all()
             self._sender = sender
             self._outbox.drop()
             if not alive or self._thread is None:
@@ -196,8 +197,10 @@ class Delivery:
     def _note_success(self) -> None:
         self._sent += 1
         self._last_error = None
-        if self._outbox.failures:
-            logger.info("alerts: %s accepts messages again, after %d failed tries", self.name, self._outbox.failures)
+        failures = self._outbox.failures
+        if failures:
+            tries = "1 failed try" if failures == 1 else f"{failures} failed tries"
+            logger.info("alerts: %s accepts messages again, after %s", self.name, tries)
 
     def _note_failure(self, error: BaseException) -> None:
         self._failed += 1

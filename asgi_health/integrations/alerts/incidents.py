@@ -5,7 +5,7 @@ the caller has missed shows at its next look.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
 from types import MappingProxyType
@@ -97,14 +97,6 @@ class Limits:
     flap_window: float = 600.0
     flap_quiet: float = 300.0
 
-    def most_news(self, seconds: float) -> float:
-        """Return a bound for the number of news, reminders included, in any period of `seconds`."""
-        gaps_that_grow, gap = 2, self.wait
-        while gap < self.max_gap:
-            gap *= 2
-            gaps_that_grow += 1
-        return gaps_that_grow + seconds / max(self.wait, self.max_gap) + seconds / self.repeat + 1
-
 
 @dataclass(slots=True)
 class _Record:
@@ -122,6 +114,7 @@ class _Record:
         count: Number of changes since it was last quiet.
         flapping: Whether it begins and ends again and again.
         flapping_named: Whether news has said so.
+        muted: Whether nothing is news but the end of the incident.
     """
 
     last: Problem
@@ -135,6 +128,7 @@ class _Record:
     count: int = field(default=0)
     flapping: bool = False
     flapping_named: bool = False
+    muted: bool = False
 
 
 class Incidents:
@@ -147,7 +141,6 @@ class Incidents:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._records: dict[str, _Record] = {}
-        self._silent = False
         self._recent = 0.0
         self._last_news = -inf
         self._next_news = -inf
@@ -161,7 +154,7 @@ class Incidents:
         problems: Mapping[str, Problem | None],
         changes: Mapping[str, int] = NO_CHANGES,
         *,
-        silent: bool = False,
+        muted: Collection[str] = (),
     ) -> None:
         """Take note of what is wrong at `now`.
 
@@ -171,16 +164,17 @@ class Incidents:
                 was known about it stays.
             changes: How often each subject began or ended to have a problem since the last call, where the caller
                 knows. It counts for flapping alone.
-            silent: Whether no incident may become news, except for the end of one, until the next call. Problems count
-                as not judged meanwhile.
+            muted: Subjects about which nothing is news but the end of an incident, until the next call. Their problems
+                are not judged meanwhile.
         """
-        self._silent = silent
+        for subject, each in self._records.items():
+            each.muted = subject in muted
         for subject, problem in problems.items():
             record = self._records.get(subject)
             if problem is None:
                 if record is not None:
                     self._note(record, None, now, changes.get(subject, 0))
-            elif not silent:
+            elif subject not in muted:
                 if record is None:
                     record = _Record(problem, deque(maxlen=self._limits.flap_changes))
                     self._records[subject] = record
@@ -234,7 +228,7 @@ class Incidents:
     def next_news(self) -> float:
         """When `news` returns something if nothing else happens; infinity for never."""
         first = min((self._due(record) for record in self._records.values()), default=inf)
-        reminder = inf if self._silent else self._next_reminder
+        reminder = self._next_reminder if self._has_reminder() else inf
         return min(max(first, self._next_news), reminder)
 
     def news(self, now: float, *, last: bool = False) -> News | None:
@@ -247,7 +241,7 @@ class Incidents:
         self._prune(now)
         due = any(self._due(record) <= now for record in self._records.values())
         due = due and (last or now >= self._next_news)
-        reminder = now >= self._next_reminder and not self._silent and not last
+        reminder = now >= self._next_reminder and self._has_reminder() and not last
         if not (due or reminder):
             return None
         entries = [
@@ -267,15 +261,18 @@ class Incidents:
             return None
         return News(worst_first(entries), tuple(each.subject for each in worst_first(going_on)))
 
+    def _has_reminder(self) -> bool:
+        return any(record.named is not None and not record.muted for record in self._records.values())
+
     def _due(self, record: _Record) -> float:
         """Return when the record is news by itself; infinity for never."""
         wait = self._limits.wait
         if record.flapping:
-            if self._silent and (record.problem is not None or not record.flapping_named):
+            if record.muted and (record.problem is not None or not record.flapping_named):
                 return inf
             return record.changes[-1] + self._limits.flap_quiet if record.flapping_named else -inf
         if record.problem is not None:
-            if self._silent:
+            if record.muted:
                 return inf
             if record.named is None:
                 return record.noticed + wait
@@ -298,14 +295,14 @@ class Incidents:
                 record.flapping = record.flapping_named = False
                 record.changes.clear()
                 record.count = 0
-            elif due <= now or reminder:
+            elif due <= now or (reminder and not record.muted):
                 is_new = not record.flapping_named
                 record.flapping_named = True
                 record.named = max(record.last.status, record.named or Status.HEALTHY)
                 return Entry(subject, "flapping", record.last, record.began, is_new=is_new, changes=record.count)
             else:
                 return None
-        elif due == inf and not (reminder and record.problem is not None and record.named is not None):
+        elif due == inf and not (reminder and self._is_open(record)):
             return None
         if record.problem is not None:
             entry = Entry(subject, "open", record.last, record.began, is_new=due < inf)
@@ -316,6 +313,10 @@ class Incidents:
         entry = Entry(subject, "recovered", record.last, record.began, ended)
         record.named = record.worse_since = record.ended = None
         return entry
+
+    def _is_open(self, record: _Record) -> bool:
+        """Return whether a reminder names the record, unless it flaps."""
+        return record.problem is not None and record.named is not None and not record.muted
 
     def _count_news(self, now: float) -> None:
         """Make the gap to the next news longer than the last one, unless that was long ago."""

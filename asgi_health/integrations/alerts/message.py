@@ -6,6 +6,8 @@ from typing import Literal
 
 import orjson
 
+from .incidents import Cause, State
+
 Kind = Literal["alert", "repeat", "flapping", "recovery", "test"]
 """What is new: something fails, it still does, it changes again and again, it is over; or nothing, it is a test."""
 
@@ -28,9 +30,9 @@ class Incident:
     """
 
     subject: str
-    state: Literal["open", "flapping", "recovered"]
+    state: State
     status: Literal["warn", "fail"]
-    cause: Literal["check", "stale", "stalled"]
+    cause: Cause
     message: str
     since: datetime
     duration: float

@@ -17,7 +17,7 @@ from ...runtime.log_failure import log_failure
 from ...runtime.scheduler.runner import runner_of
 from .delivery import Delivery
 from .incidents import Incidents, Limits
-from .problems import EVENT_LOOP, problems_of, stall_of
+from .problems import EVENT_LOOP, problems_of
 
 if TYPE_CHECKING:
     from ...runtime.publisher.subscription import Subscription
@@ -26,7 +26,7 @@ LAST_SECONDS = 0.9
 """Seconds for which the end of an app waits for the last messages, at most. The end of the checks waits for 1.0 s."""
 
 POLL = 1.0
-"""Seconds between two looks at the event loop. Nothing announces that it is blocked, unless there is a listener."""
+"""Seconds between two looks whether the Health still exists, and whether a target takes too long."""
 
 MIN_PAUSE = 0.1
 """Seconds between two looks at all checks, so that a thousand that turn one by one do not cause a thousand looks."""
@@ -63,7 +63,6 @@ class Observer:
         self._condition = Condition()
         self._changes: Counter[str] = Counter()
         self._woken = True
-        self._was_stalled = False
         self._pid = os.getpid()
         self._subscription: Subscription | None = None
         self._closes_at: float | None = None
@@ -165,21 +164,8 @@ class Observer:
                 self._condition.wait(min(due - now, POLL))
             for each in self._deliveries:
                 each.note_late(monotonic())
-            if not self._poll_loop():
+            if self._health() is None:
                 return False
-
-    def _poll_loop(self) -> bool:
-        """Look whether the event loop is blocked. Returns False when the app has been collected."""
-        health = self._health()
-        if health is None:
-            return False
-        engine = engine_of(health)
-        stalled = stall_of(engine, runner_of(engine).figures, monotonic()) is not None
-        if stalled is not self._was_stalled:
-            self._was_stalled = stalled
-            with self._condition:
-                self._woken = True
-        return True
 
     def _look(self, now: float) -> float:
         """Pass on what is news at `now`, and return when to look again."""
@@ -194,7 +180,7 @@ class Observer:
             return inf
         with self._condition:
             changes, self._changes = self._changes, Counter()
-        incidents.observe(now, found.found, changes, silent=found.draining)
+        incidents.observe(now, found.found, changes, muted=found.muted)
         for subject in incidents.subjects:
             if subject != EVENT_LOOP and subject not in found.checks:
                 incidents.remove(subject, now, REMOVED)

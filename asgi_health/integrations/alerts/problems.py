@@ -13,10 +13,6 @@ from .incidents import Problem
 EVENT_LOOP = "event loop"
 """The subject of an incident of the event loop; the space keeps it apart from the names of checks."""
 
-STALL = 5.0
-"""Seconds for which the loop is blocked before that is an incident, where no listener says when a probe fails. The same
-as the default of `Listener.stall_ready`."""
-
 LATE = 0.5
 """Seconds of lateness of the loop from which stale results are not judged: no check can run, and a loop that is blocked
 for longer is an incident of its own."""
@@ -32,13 +28,15 @@ class Problems:
     Attributes:
         found: What is wrong with each subject, None for nothing. Subjects that cannot be judged are left out.
         checks: Names of all checks.
-        draining: Whether the app drains.
-        until: When a result grows stale (monotonic seconds of the caller), infinity for never.
+        muted: Subjects whose problems are expected: all while the app drains or is in maintenance, and checks in
+            maintenance.
+        until: When that changes without a transition, by age or by the end of a maintenance (monotonic seconds of the
+            caller); infinity for never.
     """
 
     found: Mapping[str, Problem | None]
     checks: frozenset[str]
-    draining: bool
+    muted: frozenset[str]
     until: float
 
 
@@ -55,25 +53,26 @@ def problems_of(engine: Engine, figures: LoopFigures, minimum: Status, now: floa
     if report.phase not in (Phase.SERVING, Phase.DRAINING):
         return None
     ahead, until = now - report.now, report.until
-    found: dict[str, Problem | None] = {EVENT_LOOP: stall_of(engine, figures, now)}
-    late = (figures.loop_lag(now) or 0.0) >= LATE
+    lateness = figures.loop_lag(now) or 0.0
+    found: dict[str, Problem | None] = {EVENT_LOOP: None}
+    if is_stalled(engine):  # no check can run meanwhile, and that their results grow stale is the same incident
+        found[EVENT_LOOP] = Problem(Status.UNHEALTHY, "stalled", "the event loop is blocked", now - lateness)
     for check in report.checks if found[EVENT_LOOP] is None else ():
-        if late and check.stale_at <= report.now:
+        if lateness >= LATE and check.stale_at <= report.now:
             until = min(until, report.now + JUDGED_AGAIN)
         elif check.state.status is not None:
-            found[check.name] = _problem(check, report.now, ahead) if check.contribution >= minimum else None
+            is_wrong = check.contribution >= minimum or (check.maintenance is not None and check.output)
+            found[check.name] = _problem(check, report.now, ahead) if is_wrong else None
     names = frozenset(check.name for check in report.checks)
-    return Problems(found, names, report.phase is Phase.DRAINING, until + ahead)
+    muted = frozenset(check.name for check in report.checks if check.maintenance is not None)
+    if report.phase is Phase.DRAINING or report.maintenance is not None:
+        muted = names | {EVENT_LOOP}
+    return Problems(found, names, muted, until + ahead)
 
 
-def stall_of(engine: Engine, figures: LoopFigures, now: float) -> Problem | None:
-    """Return the problem of a blocked event loop, None where it runs or nothing measures it."""
-    lateness = figures.loop_lag(now) or 0.0
-    if figures.connections() is None:  # no listener
-        stalled = lateness >= STALL
-    else:
-        stalled = any(engine.known(probe).reason == "stalled" for probe in (Probe.READINESS, Probe.LIVENESS))
-    return Problem(Status.UNHEALTHY, "stalled", "the event loop is blocked", now - lateness) if stalled else None
+def is_stalled(engine: Engine) -> bool:
+    """Return whether the blocked event loop makes a probe unhealthy."""
+    return any(engine.known(probe).reason == "stalled" for probe in (Probe.READINESS, Probe.LIVENESS))
 
 
 def _problem(check: CheckReport, now: float, ahead: float) -> Problem:

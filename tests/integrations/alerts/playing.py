@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 
+from hypothesis import strategies as st
+
 from asgi_health import Status
 from asgi_health.integrations.alerts.incidents import Entry, Incidents, Limits, News, Problem
 
@@ -19,6 +21,15 @@ class Change:
     status: Status
 
 
+def most_news(limits: Limits, seconds: float) -> float:
+    """Return a bound for the number of news, reminders included, in any period of `seconds`."""
+    gaps_that_grow, gap = 2, limits.wait
+    while gap < limits.max_gap:
+        gap *= 2
+        gaps_that_grow += 1
+    return gaps_that_grow + seconds / max(limits.wait, limits.max_gap) + seconds / limits.repeat + 1
+
+
 class Player:
     """Incidents, the present statuses, and all news so far as (moment, news)."""
 
@@ -26,7 +37,7 @@ class Player:
         self.limits = limits or Limits()
         self.incidents = Incidents(self.limits)
         self.now = 1000.0
-        self.silent = False
+        self.muted: set[str] = set()
         self.statuses: dict[str, tuple[Status, float]] = {}
         self.news: list[tuple[float, News]] = []
         self._looks = sorted(looks)
@@ -66,7 +77,7 @@ class Player:
             subject: None if status is HEALTHY else Problem(status, "check", f"{subject} is bad", since)
             for subject, (status, since) in self.statuses.items()
         }
-        self.incidents.observe(self.now, problems, silent=self.silent)
+        self.incidents.observe(self.now, problems, muted=self.muted)
         self.take()
 
     def take(self, *, last: bool = False) -> None:
@@ -89,3 +100,15 @@ def words_of(entries: Iterable[Entry]) -> list[str]:
     """Return one short text for each entry; one that says nothing new is in brackets."""
     texts = [f"{each.state} {each.subject}" for each in entries]
     return [text if each.is_new else f"({text})" for each, text in zip(entries, texts, strict=True)]
+
+
+DURATIONS = st.sampled_from([0.0, 0.1, 0.5, 1.0, 1.9, 2.0, 2.1, 5.0, 30.0, 59.0, 61.0, 299.0, 301.0, 599.0, 700.0])
+CHANGES = st.lists(
+    st.builds(Change, DURATIONS, st.sampled_from(["a", "b", "c"]), st.sampled_from([HEALTHY, WARN, FAIL])), max_size=60
+)
+LIMITS = st.builds(
+    Limits,
+    wait=st.sampled_from([0.05, 2.0, 30.0, 100.0]),
+    repeat=st.sampled_from([100.0, 600.0, inf]),
+    flap_changes=st.sampled_from([4, 6]),
+)

@@ -13,12 +13,13 @@ import pytest
 from anyio.from_thread import BlockingPortal
 
 from asgi_health import Check, Drain, Health, HealthMiddleware, Listener, Status, degraded
-from asgi_health.integrations.alerts import Alerts, DeliveryError, Rejected, Target
+from asgi_health.core.report import StallTimes
+from asgi_health.integrations.alerts import Alerts, DeliveryError, Message, Rejected, Target
 from asgi_health.integrations.alerts import observer as observing
 from asgi_health.integrations.alerts import outbox as waiting_news
 from asgi_health.integrations.alerts import problems as judging
 from tests.apps import plain_app
-from tests.support.app_thread import Blocked, our_threads, running_app
+from tests.support.app_thread import LOOPS, Blocked, our_threads, running_app
 from tests.support.waiting import wait_until
 
 from .receiving import Hanging, Receiver, unavailable
@@ -50,9 +51,9 @@ def alerts_to(*targets: Target, **options: Any) -> Alerts:
 
 
 @contextmanager
-def serving(health: Health, *integrations: Alerts, **options: Any) -> Iterator[BlockingPortal]:
+def serving(health: Health, *integrations: Alerts, loop: str = "asyncio", **options: Any) -> Iterator[BlockingPortal]:
     """An app with these checks that serves, in a loop of another thread."""
-    with running_app(HealthMiddleware(plain_app, health, integrations=integrations, **options)) as portal:
+    with running_app(HealthMiddleware(plain_app, health, integrations=integrations, **options), loop) as portal:
         yield portal
 
 
@@ -171,7 +172,7 @@ def test_a_blocked_loop_alerts_while_it_is_blocked() -> None:
 def test_a_blocked_loop_alerts_without_a_listener_and_the_stale_results_are_the_same_incident(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(judging, "STALL", 1.0)
+    monkeypatch.setattr("asgi_health.runtime.loop_services.StallTimes", lambda: StallTimes(ready=1.0))
     receiver = Receiver()
     check = Check("a", pass_, interval=0.02, timeout=0.05, max_age=1.0)
     health = Health([check])
@@ -241,6 +242,25 @@ def test_while_the_app_drains_a_failure_is_no_news_and_a_recovery_is() -> None:
         wait_until(lambda: len(receiver.messages) > count, "it recovers")
     assert receiver.kinds[count:] == ["recovery"]
     assert [each.subject for each in receiver.messages[-1].incidents] == ["database"]
+
+
+def test_a_check_in_maintenance_alerts_when_that_ends_and_it_still_fails() -> None:
+    receiver, database = Receiver(), Switch()
+    health = Health([Check("database", database, **QUICK)])
+    with serving(health, alerts_to(receiver, minimum=Status.DEGRADED)):
+        wait_until(lambda: health.report().status is Status.HEALTHY, "it passes")
+        end = health.maintain("database", 60.0)
+        database.broken = True
+        wait_until(lambda: health.report().checks[0].status is Status.UNHEALTHY, "it fails")
+        threading.Event().wait(0.3)
+        assert receiver.messages == []
+        end()
+        receiver.wait_for("alert")
+        health.maintain("database", 60.0)
+        threading.Event().wait(0.3)
+        assert receiver.kinds == ["alert"]
+        database.broken = False
+        receiver.wait_for("alert", "recovery")
 
 
 def test_what_is_due_when_the_app_stops_is_sent_before_its_end() -> None:
@@ -369,11 +389,12 @@ def test_a_target_that_raises_anything_is_tried_again_and_its_text_is_not_shown(
     assert "s3cret" not in caplog.text
 
 
-def test_a_receiver_that_fails_at_the_end_is_tried_once_and_does_not_delay_the_end() -> None:
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_receiver_that_fails_at_the_end_is_tried_once_and_does_not_delay_the_end(loop: str) -> None:
     receiver = Receiver()
     receiver.fails = lambda: DeliveryError("refused", retry_after=500)
     alerts = alerts_to(receiver)
-    with serving(Health([Check("database", fail, **QUICK)]), alerts):
+    with serving(Health([Check("database", fail, **QUICK)]), alerts, loop=loop):
         wait_until(lambda: receiver.tries == 1, "it is tried")
     assert receiver.tries == 2
     assert dropped(alerts) == [1]
@@ -405,6 +426,28 @@ def test_alerts_watch_one_app_at_a_time() -> None:
     alerts.stop()
     alerts.start(second)
     alerts.stop()
+
+
+@pytest.mark.parametrize("started", [0, 1, 2])
+def test_where_the_system_gives_no_thread_the_app_starts_without_alerts(
+    started: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real = threading.Thread.start
+    threads: list[threading.Thread] = []
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name.startswith("asgi-health alerts"):
+            if len(threads) == started:
+                raise RuntimeError("can't start new thread")
+            threads.append(thread)
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    health = Health({"a": pass_})
+    with serving(health, alerts_to(Receiver("a"), Receiver("b"))):
+        wait_until(lambda: health.report().status is Status.HEALTHY, "the app serves")
+    assert len(threads) == started
+    assert "integration Alerts cannot start" in caplog.text
 
 
 def test_a_stop_without_a_start_does_nothing() -> None:
@@ -441,6 +484,13 @@ def test_a_clock_that_raises_is_logged_once_and_the_look_repeated(
 # -- arguments
 
 
+class Async:
+    name = "async"
+
+    async def send(self, message: Message, /, timeout: float) -> None:
+        """No thread awaits it."""
+
+
 @pytest.mark.parametrize(
     ("arguments", "options", "error"),
     [
@@ -453,6 +503,7 @@ def test_a_clock_that_raises_is_logged_once_and_the_look_repeated(
             "alerts: a target must be a URL of Apprise or an object with a name and a method send, not one of int",
         ),
         ([Receiver], {}, "alerts: a target must be .* not one of type"),
+        ([Async()], {}, "alerts: send of Async must be a plain function, because a thread calls it"),
         (None, {"minimum": Status.HEALTHY}, "alerts: minimum must be Status.DEGRADED or Status.UNHEALTHY"),
         (None, {"minimum": "fail"}, "alerts: minimum must be of type Status, not 'fail'"),
         (None, {"wait": 0}, "alerts: wait must be a positive, finite number of seconds, not 0"),

@@ -14,14 +14,16 @@ from typing import Any
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from asgi_health import Check, Health
+from asgi_health import Check, Health, Status
 from asgi_health.integrations.alerts import Alerts, DeliveryError
 from asgi_health.integrations.alerts import outbox as waiting_news
 from asgi_health.integrations.alerts.apprise_target import AppriseTarget
+from asgi_health.integrations.alerts.incidents import Entry, Problem, State
 from asgi_health.integrations.alerts.message import Message
-from asgi_health.integrations.alerts.render import Sender, render_test
+from asgi_health.integrations.alerts.render import Sender, render, render_test
 from tests.support.waiting import wait_until
 
+from .playing import FAIL, WARN
 from .raw_receiver import Answer, RawReceiver, hang, raw_receiver, status
 from .test_alerts import QUICK, Switch, serving
 
@@ -66,6 +68,29 @@ def test_title_text_and_kind_arrive() -> None:
         target.send(message(), 5.0)
     (body,) = bodies(receiver)
     assert (body["title"], body["message"], body["type"]) == ("A title", "A text\nof two lines", "info")
+
+
+def entry(subject: str, severity: Status, state: State = "open") -> Entry:
+    return Entry(subject, state, Problem(severity, "check", "bad", 0.0), 0.0, 1.0 if state == "recovered" else None)
+
+
+@pytest.mark.parametrize(
+    ("entries", "still_open", "expected"),
+    [
+        ([entry("a", FAIL), entry("b", WARN)], ["a", "b"], "failure"),
+        ([entry("a", WARN), entry("b", FAIL, "recovered")], ["a"], "warning"),
+        ([entry("a", FAIL, "flapping")], ["a"], "warning"),
+        ([entry("a", FAIL, "recovered")], [], "success"),
+        ([entry("a", FAIL, "recovered")], ["b"], "info"),
+    ],
+)
+def test_the_type_of_a_notification_is_a_success_only_where_everything_is_over(
+    entries: list[Entry], still_open: list[str], expected: str
+) -> None:
+    news = render(entries, still_open, Sender.of("shop", "web-1", 1), id="1", now=2.0, wall=0.0)
+    with receiver_of(status(200)) as (receiver, target):
+        target.send(news, 5.0)
+    assert bodies(receiver)[0]["type"] == expected
 
 
 def test_mentions_of_a_whole_channel_notify_no_one() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from asgi_health.integrations.alerts.incidents import Entry, Incidents, Limits, Problem
 
-from .playing import FAIL, HEALTHY, WARN, Change, Player
+from .playing import CHANGES, FAIL, HEALTHY, LIMITS, WARN, Change, Player, most_news
 
 QUICK = Limits(wait=2, repeat=600, max_gap=60)
 
@@ -125,14 +125,29 @@ def test_reminders_name_what_flaps_too() -> None:
     assert len(reminders) == 3
 
 
-def test_while_silent_only_the_end_of_an_incident_is_news() -> None:
-    player = Player(QUICK).turn(FAIL, "known", "ends").wait(10)
-    player.silent = True
-    player.turn(FAIL, "new").wait(10).turn(HEALTHY, "ends").wait(3000)
-    assert player.words == ["2 open known, open ends", "22 recovered ends"]
-    player.silent = False
+def test_of_what_is_muted_only_the_end_is_news() -> None:
+    player = Player(QUICK).turn(FAIL, "known", "ends", "audible").wait(10)
+    player.muted = {"known", "ends", "new"}
+    player.turn(FAIL, "new").wait(10).turn(HEALTHY, "ends").wait(605)
+    assert player.words == ["2 open known, open ends, open audible", "22 recovered ends", "622 (open audible)"]
+    assert player.news[-1][1].open == ("known", "audible")
+    player.turn(HEALTHY, "audible").wait(3000)
+    assert player.words[3:] == ["627 recovered audible"]
+    player.muted = set()
     player.turn(FAIL, "other").wait(10)
-    assert player.words[2:] == ["3020 (open known), open new, open other"]
+    assert player.words[4:] == ["3625 (open known), open new, open other"]
+
+
+def test_what_flaps_is_not_news_while_it_is_muted() -> None:
+    player = Player(QUICK)
+    for _ in range(2):
+        player.turn(FAIL, "a").wait(5).turn(HEALTHY, "a").wait(5)
+    player.muted = {"a"}
+    count = len(player.news)
+    for _ in range(10):
+        player.turn(FAIL, "a").wait(5).turn(HEALTHY, "a").wait(5)
+    player.wait(1000)
+    assert [words for _, news in player.news[count:] for words in news.entries if words.is_new] == []
 
 
 def test_a_subject_that_is_not_judged_stays_as_it_was() -> None:
@@ -192,17 +207,6 @@ def test_nothing_is_remembered_of_what_is_over() -> None:
 
 # -- whatever happens
 
-DURATIONS = st.sampled_from([0.0, 0.1, 0.5, 1.0, 1.9, 2.0, 2.1, 5.0, 30.0, 59.0, 61.0, 299.0, 301.0, 599.0, 700.0])
-CHANGES = st.lists(
-    st.builds(Change, DURATIONS, st.sampled_from(["a", "b", "c"]), st.sampled_from([HEALTHY, WARN, FAIL])), max_size=60
-)
-LIMITS = st.builds(
-    Limits,
-    wait=st.sampled_from([0.05, 2.0, 30.0, 100.0]),
-    repeat=st.sampled_from([100.0, 600.0, inf]),
-    flap_changes=st.sampled_from([4, 6]),
-)
-
 
 @settings(deadline=None, max_examples=200)
 @given(LIMITS, CHANGES)
@@ -213,7 +217,7 @@ def test_in_any_hour_there_are_few_news(limits: Limits, changes: list[Change]) -
     moments = [moment for moment, _ in player.news]
     for begin in moments:
         in_hour = sum(begin <= moment < begin + 3600 for moment in moments)
-        assert in_hour <= limits.most_news(3600)
+        assert in_hour <= most_news(limits, 3600)
 
 
 @settings(deadline=None, max_examples=200)

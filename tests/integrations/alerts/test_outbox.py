@@ -1,9 +1,12 @@
 """What waits for one receiver, and when it is tried again: in virtual time, without threads."""
 
-from asgi_health.integrations.alerts.incidents import Entry, News, Problem, State
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asgi_health.integrations.alerts.incidents import Entry, Limits, News, Problem, State
 from asgi_health.integrations.alerts.outbox import MAX_AGE, MAX_PAUSE, MAX_RETRY_AFTER, MAX_SUBJECTS, Batch, Outbox
 
-from .playing import FAIL, HEALTHY, Player, words_of
+from .playing import CHANGES, FAIL, HEALTHY, LIMITS, Change, Player, words_of
 
 PROBLEM = Problem(FAIL, "check", "refused", 0.0)
 
@@ -153,3 +156,38 @@ def test_dropping_counts_what_waits() -> None:
     assert outbox.drop() == 2
     assert (outbox.dropped, outbox.waiting) == (2, 0)
     assert outbox.take(0.0) is None
+
+
+@settings(deadline=None, max_examples=200)
+@given(LIMITS, CHANGES, st.lists(st.sampled_from(["accept", "fail", "fail", "news comes meanwhile"]), max_size=100))
+def test_whatever_fails_the_receiver_knows_in_the_end_what_is_open(
+    limits: Limits, changes: list[Change], outcomes: list[str]
+) -> None:
+    outbox = Outbox()
+    known: dict[str, Entry] = {}
+
+    def deliver(batch: Batch) -> None:
+        for entry in batch.entries:
+            known[entry.subject] = entry
+            # It never receives the end of what it was notified of twice, nor what is older than what it knows.
+            assert entry.ended is None or entry.ended >= entry.began
+        outbox.succeeded(batch)
+
+    player = Player(limits).change(*changes).wait(2000)
+    for moment, each in player.news:
+        outcome = outcomes.pop() if outcomes else "accept"
+        if outcome == "news comes meanwhile" and (batch := outbox.take(moment)) is not None:
+            outbox.put(each)
+            deliver(batch)
+            continue
+        outbox.put(each)
+        batch = outbox.take(moment)
+        if batch is not None and outcome == "accept":
+            deliver(batch)
+        elif batch is not None:
+            outbox.failed(moment, 0.5, None)
+    if (batch := outbox.take(player.now)) is not None:
+        deliver(batch)
+    assert outbox.waiting == 0
+    still_open = {subject for subject, entry in known.items() if entry.state != "recovered"}
+    assert still_open == {subject for subject, (status, _) in player.statuses.items() if status is not HEALTHY}

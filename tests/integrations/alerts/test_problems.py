@@ -2,13 +2,13 @@
 
 import pytest
 
-from asgi_health import Check, Drain, Health, Status, degraded
+from asgi_health import Check, Health, Status, degraded
 from asgi_health.core.engine import Engine
 from asgi_health.core.result import HEALTHY, Result
 from asgi_health.core.status import Probe
 from asgi_health.health import engine_of
 from asgi_health.integrations.alerts.incidents import Problem
-from asgi_health.integrations.alerts.problems import EVENT_LOOP, problems_of, stall_of
+from asgi_health.integrations.alerts.problems import EVENT_LOOP, Problems, is_stalled, problems_of
 from asgi_health.runtime.loop_figures import LoopFigures
 
 AHEAD = 5000.0
@@ -58,9 +58,7 @@ def test_a_failure_is_a_problem_since_its_first_run() -> None:
 def test_a_result_that_has_grown_stale_is_a_problem_since_then() -> None:
     app = App(Check("a", pass_, interval=10, timeout=2))
     app.record({"a": HEALTHY})
-    found = problems_of(app.engine, LoopFigures(), Status.UNHEALTHY, app.now + AHEAD)
-    assert found is not None
-    assert found.until == 132.0 + AHEAD
+    assert found(app).until == 132.0 + AHEAD
     app.now = 150.0
     problem = app.problems()["a"]
     assert problem is not None
@@ -103,25 +101,56 @@ def test_nothing_is_judged_before_the_start_and_after_the_end() -> None:
     assert problems_of(app.engine, LoopFigures(), Status.UNHEALTHY, 0.0) is None
 
 
-def test_a_drain_is_known() -> None:
+def found(app: App, minimum: Status = Status.UNHEALTHY) -> Problems:
+    problems = problems_of(app.engine, LoopFigures(), minimum, app.now + AHEAD)
+    assert problems is not None
+    return problems
+
+
+def test_a_drain_mutes_everything() -> None:
     app = App(Check("a", pass_))
-    assert Drain().delay > 0
+    assert found(app).muted == frozenset()
     app.engine.drain(app.now)
-    found = problems_of(app.engine, LoopFigures(), Status.UNHEALTHY, 0.0)
-    assert found is not None
-    assert found.draining
+    assert found(app).muted == {"a", EVENT_LOOP}
 
 
-def test_while_the_loop_is_blocked_it_is_the_only_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_maintenance_of_the_app_mutes_everything_until_its_end() -> None:
+    app = App(Check("a", pass_))
+    app.record({"a": HEALTHY})
+    app.engine.maintain(None, 20.0, "", app.now)
+    assert found(app).muted == {"a", EVENT_LOOP}
+    assert found(app).until == app.now + 20.0 + AHEAD
+    app.now += 20.0
+    assert found(app).muted == frozenset()
+
+
+@pytest.mark.parametrize("minimum", [Status.DEGRADED, Status.UNHEALTHY])
+def test_a_check_in_maintenance_is_muted_and_does_not_count_as_recovered(minimum: Status) -> None:
+    app = App(Check("a", pass_), Check("b", pass_))
+    app.record({"a": FAILED, "b": FAILED})
+    app.engine.maintain("a", 20.0, "", app.now)
+    problems = found(app, minimum)
+    assert problems.muted == {"a"}
+    assert problems.found["a"] is not None
+    app.now += 5
+    app.record({"a": HEALTHY, "b": HEALTHY})
+    assert found(app, minimum).found["a"] is None
+
+
+def test_while_a_probe_is_stalled_the_loop_is_the_only_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     app = App(Check("a", pass_))
     app.record({"a": FAILED})
     app.now = 500.0
-    monkeypatch.setattr(LoopFigures, "loop_lag", lambda self, now: 5.0)
-    found = app.problems()
-    assert list(found) == [EVENT_LOOP]
-    stall = found[EVENT_LOOP]
+    monkeypatch.setattr(LoopFigures, "loop_lag", lambda self, now: 6.0)
+    assert not is_stalled(app.engine)
+    app.engine.set_stalled(frozenset({Probe.READINESS}), app.now)
+    problems = app.problems()
+    assert list(problems) == [EVENT_LOOP]
+    stall = problems[EVENT_LOOP]
     assert stall is not None
-    assert (stall.cause, stall.since) == ("stalled", 495.0 + AHEAD)
+    assert (stall.cause, stall.since) == ("stalled", 494.0 + AHEAD)
+    app.engine.set_stalled(frozenset(), app.now)
+    assert not is_stalled(app.engine)
 
 
 def test_while_the_loop_is_late_stale_results_are_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,16 +158,5 @@ def test_while_the_loop_is_late_stale_results_are_not_judged(monkeypatch: pytest
     app.record({"a": FAILED, "fresh": HEALTHY})
     app.now += 40
     monkeypatch.setattr(LoopFigures, "loop_lag", lambda self, now: 0.6)
-    found = problems_of(app.engine, LoopFigures(), Status.UNHEALTHY, app.now + AHEAD)
-    assert found is not None
-    assert dict(found.found) == {EVENT_LOOP: None, "fresh": None}
-    assert found.until == app.now + 1.0 + AHEAD
-
-
-def test_a_listener_says_when_a_probe_is_stalled(monkeypatch: pytest.MonkeyPatch) -> None:
-    app = App(Check("a", pass_))
-    monkeypatch.setattr(LoopFigures, "loop_lag", lambda self, now: 20.0)
-    monkeypatch.setattr(LoopFigures, "connections", lambda self: object())
-    assert stall_of(app.engine, LoopFigures(), 0.0) is None
-    app.engine.set_stalled(frozenset({Probe.LIVENESS}), app.now)
-    assert stall_of(app.engine, LoopFigures(), 0.0) is not None
+    assert dict(found(app).found) == {EVENT_LOOP: None, "fresh": None}
+    assert found(app).until == app.now + 1.0 + AHEAD
