@@ -20,8 +20,10 @@ import pytest
 import standardwebhooks
 import trustme
 
-from asgi_health.integrations.alerts import DeliveryError, Incident, Message, Rejected, Webhook
+from asgi_health import Health
+from asgi_health.integrations.alerts import Alerts, DeliveryError, Incident, Message, Rejected, Webhook
 from tests.servers.process import ROOT
+from tests.support.waiting import wait_until_async
 
 from .raw_receiver import Answer, RawReceiver, hang, raw_receiver, send, status, trickle
 
@@ -53,6 +55,11 @@ MESSAGE = Message(
 )
 LATE = 0.3
 """Seconds of the timeout against receivers that do not answer."""
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
 
 
 @pytest.fixture(autouse=True)
@@ -176,6 +183,32 @@ def test_through_a_proxy_tls_reaches_to_the_receiver(monkeypatch: pytest.MonkeyP
         with pytest.raises(DeliveryError, match="the proxy of the environment answered 403"):
             Webhook("https://hooks.invalid/a").send(MESSAGE, timeout=10)
     assert proxy.received[0].line == "CONNECT hooks.invalid:443 HTTP/1.1"
+
+
+def test_a_proxy_of_another_kind_is_a_failure_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "socks5://user:T0K3N@127.0.0.1:9")
+    with pytest.raises(DeliveryError, match=r"the proxy that the environment names for http is no http://") as raised:
+        Webhook("http://hooks.invalid").send(MESSAGE, timeout=10)
+    assert "T0K3N" not in str(raised.value)
+
+
+@pytest.mark.anyio
+async def test_alerts_send_a_message_again_with_its_id_until_the_receiver_accepts_it() -> None:
+    async def database() -> bool:
+        return False
+
+    def answer_500_at_first(receiver: RawReceiver, connection: socket.socket) -> None:
+        status(500 if len(receiver.received) == 1 else 204)(receiver, connection)
+
+    with raw_receiver(answer_500_at_first) as receiver:
+        alerts = Alerts([Webhook(receiver.url(), secret=SECRET)], wait=0.1)
+        async with Health({"database": database}).running(integrations=[alerts]):
+            await wait_until_async(lambda: alerts.statistics()[0].sent == 1, "it is delivered")
+    first, second = receiver.received
+    library = standardwebhooks.Webhook(SECRET)
+    for request in (first, second):
+        assert library.verify(request.body, request.headers)["data"]["incidents"][0]["subject"] == "database"
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
 
 
 # -- what receivers answer
