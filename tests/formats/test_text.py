@@ -29,9 +29,9 @@ def test_a_complete_answer() -> None:
             check("extra"): unhealthy("not shown"),
         },
         probe=Probe.READINESS,
-        exclude=("extra", "typo"),
+        exclude=("extra",),
     )
-    answer = text(report, unknown=1)
+    answer = text(report)
     check_form(answer)
     assert answer.status == 503
     assert dict(answer.headers)[b"content-type"] == b"text/plain; charset=utf-8"
@@ -44,7 +44,6 @@ def test_a_complete_answer() -> None:
         "[-]queue failed: no result yet",
         "[+]extra excluded: ok",
         "note: left out on request: extra",
-        "note: 1 of the names to leave out is not the name of a check",
         "readyz check failed",
     ]
 
@@ -67,6 +66,23 @@ def test_the_last_line_is_the_outcome(
     answer = text(report_of({check("a", probes=CHECK_PROBES): result}, probe=probe))
     assert answer.status == code
     assert lines(answer.body) == [line, f"{title} check {outcome}"]
+
+
+def test_the_group_of_a_check_follows_its_outcome() -> None:
+    report = report_of(
+        {
+            check("database", group="shop"): healthy(),
+            check("disk", group="shop"): degraded("full"),
+            check("cache", group="the team", critical=False): unhealthy("refused"),
+            check("search", group="shop"): unhealthy("down"),
+        }
+    )
+    assert lines(text(report).body)[:-1] == [
+        "[+]database ok (shop)",
+        "[!]disk degraded (shop): full",
+        "[-]cache failed (the team, not critical): refused",
+        "[-]search failed (shop): down",
+    ]
 
 
 def test_an_app_that_drains_has_a_note() -> None:
