@@ -1,14 +1,23 @@
 """The demo reports its faults and the transitions, and shows metrics, explanations and uptime."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from ..support.waiting import wait_until
-from .demo import Demo, broken_and_repaired
+from .demo import Demo, broken_and_repaired, running_demo
 
 ALERT = "alert arrived at the receiver: "
+
+
+@pytest.fixture
+def fresh_demo() -> Iterator[Demo]:
+    """A demo in which nothing has been broken yet: after many faults its alerts are rarer, and say "flapping"."""
+    with running_demo() as demo:
+        demo.wait_for_status_word("/readyz", "pass")
+        yield demo
 
 
 def changes(demo: Demo) -> list[dict[str, Any]]:
@@ -54,22 +63,24 @@ def test_a_fault_and_its_repair_appear_with_their_transitions_in_order(demo: Dem
     ("fault", "word", "status"), [("database", "FAIL", "fail"), ("recommendations", "WARN", "warn")]
 )
 def test_an_alert_arrives_at_the_receiver_and_so_does_the_recovery(
-    demo: Demo, fault: str, word: str, status: str
+    fresh_demo: Demo, fault: str, word: str, status: str
 ) -> None:
+    demo = fresh_demo
     before = changes(demo)[-1]["number"]
     alert, recovery = (f"{word}: {fault} (shop 1)", status), (f"OK: {fault} (shop 1)", "pass")
     with broken_and_repaired(demo, fault):
-        wait_until(lambda: alert in alerts_after(demo, before), "the alert arrives")
-    wait_until(lambda: recovery in alerts_after(demo, before), "the recovery arrives")
+        wait_until(lambda: alert in alerts_after(demo, before), lambda: f"{changes(demo)}\n{demo.err}")
+    wait_until(lambda: recovery in alerts_after(demo, before), lambda: f"{changes(demo)}\n{demo.err}")
 
 
-def test_an_alert_arrives_while_the_event_loop_is_blocked(demo: Demo) -> None:
+def test_an_alert_arrives_while_the_event_loop_is_blocked(fresh_demo: Demo) -> None:
+    demo = fresh_demo
     before = changes(demo)[-1]["number"]
     assert demo.status("/break/loop?seconds=12") == 200
     wait_until(lambda: demo.silent, "it does not answer")
     wait_until(lambda: not demo.silent, "it answers again")
     recovery = ("OK: event loop (shop 1)", "pass")
-    wait_until(lambda: recovery in alerts_after(demo, before), "the recovery arrives")
+    wait_until(lambda: recovery in alerts_after(demo, before), lambda: f"{changes(demo)}\n{demo.err}")
     texts = [change["text"] for change in changes(demo) if change["number"] > before]
     recovered = max(at for at, text in enumerate(texts) if text.startswith("readiness: fail → pass"))
     assert texts.index(f"{ALERT}FAIL: event loop (shop 1)") < recovered, texts

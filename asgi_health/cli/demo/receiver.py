@@ -47,4 +47,5 @@ def receiving(host: str, arrived: Callable[[str, str], None]) -> Generator[str]:
 def _status(alert: dict[str, Any]) -> str:
     if alert["kind"] == "recovery":
         return "pass"
-    return "fail" if any(each["status"] == "fail" for each in alert["incidents"]) else "warn"
+    present = [each["status"] for each in alert["incidents"] if each["state"] != "recovered"]
+    return "fail" if "fail" in present else "warn"
