@@ -408,13 +408,15 @@ class Engine:
             self._pass_on(now)
             return maintenance
 
-    def end_maintenance(self, maintenance: Maintenance, now: float) -> None:
-        """End `maintenance` before its time. No effect when it is not the present one any more."""
+    def end_maintenance(self, maintenance: Maintenance, now: float) -> bool:
+        """End `maintenance` before its time, and return True; False when it is not the present one any more."""
         with self._lock:
             self._pass_on_decay(now)
-            if self.maintenance_of(maintenance.check) is maintenance:
+            present = self.maintenance_of(maintenance.check) is maintenance
+            if present:
                 self._set_maintenance(maintenance.check, None)
             self._pass_on(now)
+            return present
 
     def maintenance_of(self, name: str | None) -> Maintenance | None:
         """Return the present maintenance of the check `name`, or of the app for None."""

@@ -28,6 +28,10 @@ SCHEMES_WITH_HOST = ("form", "forms", "json", "jsons", "mailto", "mailtos", "xml
 MIN_SECRET = 3
 """Characters. A shorter part of a URL is not masked in reasons, because it occurs in ordinary words."""
 
+MAX_PAUSE = 0.5
+"""Seconds that Apprise waits between two requests to a service. Its default of up to 5.5 s is too long for the last
+message of an app. `Limits` and `Outbox` see to it that messages are rare."""
+
 NO_REASON = "Apprise gives no reason"
 
 _MENTION = re.compile(r"@(?=(?:all|channel|everyone|here)\b)|<(?=[!@])")
@@ -81,6 +85,7 @@ class AppriseTarget:
         if "overflow=" not in url:
             # Most services refuse a text that is too long for them. The worst incidents come first.
             self._service.overflow_mode = _truncate()
+        self._service.request_rate_per_sec = min(self._service.request_rate_per_sec, MAX_PAUSE)
         self._name = redact(f"{scheme}://{host}" if host else scheme, 100)
 
     @property

@@ -167,6 +167,7 @@ class Delivery:
                     elif self._closes_at is not None:
                         self._outbox.next_try = monotonic()
                 condition.notify_all()
+            del error  # it keeps its stack frames alive
 
     def _next(self, condition: Condition) -> tuple[Batch, float] | None:
         """Wait for the next message, and return it and the time for it; None at the end."""

@@ -6,7 +6,7 @@ the caller has missed shows at its next look.
 
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import inf
 from types import MappingProxyType
 from typing import Literal
@@ -125,7 +125,7 @@ class _Record:
     ended: float | None = None
     named: Status | None = None
     worse_since: float | None = None
-    count: int = field(default=0)
+    count: int = 0
     flapping: bool = False
     flapping_named: bool = False
     muted: bool = False

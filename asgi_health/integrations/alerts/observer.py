@@ -63,6 +63,8 @@ class Observer:
         self._condition = Condition()
         self._changes: Counter[str] = Counter()
         self._woken = True
+        self._last_late = -inf
+        self._was_late = False
         self._pid = os.getpid()
         self._subscription: Subscription | None = None
         self._closes_at: float | None = None
@@ -173,11 +175,14 @@ class Observer:
         if health is None:
             return now
         engine = engine_of(health)
-        found = problems_of(engine, runner_of(engine).figures, self._minimum, now)
+        if self._was_late:  # no look comes in between
+            self._last_late = now
+        found = problems_of(engine, runner_of(engine).figures, self._minimum, now, self._last_late)
         del health, engine
         incidents = self._incidents
         if found is None:
             return inf
+        self._was_late = found.late
         with self._condition:
             changes, self._changes = self._changes, Counter()
         incidents.observe(now, found.found, changes, muted=found.muted)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 
 from ...core.engine import Engine
 from ...core.lifecycle import Phase
@@ -17,8 +18,8 @@ LATE = 0.5
 """Seconds of lateness of the loop from which stale results are not judged: no check can run, and a loop that is blocked
 for longer is an incident of its own."""
 
-JUDGED_AGAIN = 1.0
-"""Seconds after which stale results that were not judged are looked at again."""
+SCHEDULING = 1.0
+"""Seconds after a block of the loop in which each check is started again. Its timeout follows before it is judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Problems:
         checks: Names of all checks.
         muted: Subjects whose problems are expected: all while the app drains or is in maintenance, and checks in
             maintenance.
+        late: Whether the event loop is late, or blocked.
         until: When that changes without a transition, by age or by the end of a maintenance (monotonic seconds of the
             caller); infinity for never.
     """
@@ -37,10 +39,13 @@ class Problems:
     found: Mapping[str, Problem | None]
     checks: frozenset[str]
     muted: frozenset[str]
+    late: bool
     until: float
 
 
-def problems_of(engine: Engine, figures: LoopFigures, minimum: Status, now: float) -> Problems | None:
+def problems_of(
+    engine: Engine, figures: LoopFigures, minimum: Status, now: float, last_late: float = -inf
+) -> Problems | None:
     """Return what is wrong at `now`, None while the app starts or when it has stopped.
 
     Args:
@@ -48,18 +53,22 @@ def problems_of(engine: Engine, figures: LoopFigures, minimum: Status, now: floa
         figures: What is measured of its event loop.
         minimum: From which effect on the app on something counts as wrong.
         now: The present moment of `time.monotonic`; the clock of the engine may be another one.
+        last_late: When the event loop was last found late. Results that have grown stale by then are judged when there
+            was time for new ones.
     """
     report = engine.report(Probe.HEALTH, engine.clock())
     if report.phase not in (Phase.SERVING, Phase.DRAINING):
         return None
     ahead, until = now - report.now, report.until
     lateness = figures.loop_lag(now) or 0.0
-    found: dict[str, Problem | None] = {EVENT_LOOP: None}
-    if is_stalled(engine):  # no check can run meanwhile, and that their results grow stale is the same incident
-        found[EVENT_LOOP] = Problem(Status.UNHEALTHY, "stalled", "the event loop is blocked", now - lateness)
-    for check in report.checks if found[EVENT_LOOP] is None else ():
-        if lateness >= LATE and check.stale_at <= report.now:
-            until = min(until, report.now + JUDGED_AGAIN)
+    stalled, late = is_stalled(engine), lateness >= LATE
+    found: dict[str, Problem | None] = {EVENT_LOOP: _stall(now - lateness) if stalled else None}
+    if stalled or late:
+        last_late = now
+    for check in report.checks if not stalled else ():  # no check can run meanwhile: it is the same incident
+        judged_at = last_late - ahead + SCHEDULING + check.check.timeout
+        if check.stale_at <= report.now < judged_at:
+            until = min(until, judged_at)
         elif check.state.status is not None:
             is_wrong = check.contribution >= minimum or (check.maintenance is not None and check.output)
             found[check.name] = _problem(check, report.now, ahead) if is_wrong else None
@@ -67,12 +76,16 @@ def problems_of(engine: Engine, figures: LoopFigures, minimum: Status, now: floa
     muted = frozenset(check.name for check in report.checks if check.maintenance is not None)
     if report.phase is Phase.DRAINING or report.maintenance is not None:
         muted = names | {EVENT_LOOP}
-    return Problems(found, names, muted, until + ahead)
+    return Problems(found, names, muted, stalled or late, until + ahead)
 
 
 def is_stalled(engine: Engine) -> bool:
     """Return whether the blocked event loop makes a probe unhealthy."""
     return any(engine.known(probe).reason == "stalled" for probe in (Probe.READINESS, Probe.LIVENESS))
+
+
+def _stall(since: float) -> Problem:
+    return Problem(Status.UNHEALTHY, "stalled", "the event loop is blocked", since)
 
 
 def _problem(check: CheckReport, now: float, ahead: float) -> Problem:

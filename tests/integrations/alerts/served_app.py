@@ -1,6 +1,6 @@
-"""An app with alerts for a server in a process of its own. Its database is down while the file of ALERTS_BROKEN exists.
+"""An app with alerts for a server in a process of its own. Its database is down while the file ALERTS_BROKEN exists.
 
-``GET /block`` blocks the event loop for a second.
+``GET /block`` blocks the event loop until the file ALERTS_RELEASE exists.
 """
 
 import os
@@ -12,6 +12,7 @@ from asgi_health.asgi.types import Receive, Scope, Send
 from asgi_health.integrations.alerts import Alerts
 
 BROKEN = Path(os.environ["ALERTS_BROKEN"])
+RELEASE = Path(os.environ["ALERTS_RELEASE"])
 URLS = os.environ["ALERTS_URLS"].split()
 
 
@@ -21,7 +22,8 @@ async def block(scope: Scope, receive: Receive, send: Send) -> None:
             await receive()
             await send({"type": f"lifespan.{step}.complete"})
         return
-    time.sleep(1.0)  # noqa: ASYNC251  what this app is for
+    while not RELEASE.exists():  # noqa: ASYNC240  blocking is what this app is for
+        time.sleep(0.01)  # noqa: ASYNC251
     await send({"type": "http.response.start", "status": 204, "headers": []})
     await send({"type": "http.response.body"})
 

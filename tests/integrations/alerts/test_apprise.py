@@ -232,7 +232,8 @@ def test_an_alert_survives_a_receiver_that_refuses_fails_hangs_and_recovers(
             receiver.answer = status(204)
             wait_until(lambda: alerts.statistics()[0].sent == 1, "it is delivered")
             database.broken = False
-            wait_until(lambda: alerts.statistics()[0].sent == 2, "the recovery is delivered")
+            wait_until(lambda: [each.sent for each in alerts.statistics()] == [2, 2], "the recovery is delivered")
+    assert len(mailbox.mails) == 2
     alert, recovery = bodies(receiver)[-2:]
     assert (alert["title"], alert["type"]) == ("FAIL: database (shop)", "failure")
     assert (recovery["title"], recovery["type"]) == ("OK: database (shop)", "success")

@@ -153,10 +153,22 @@ def test_while_a_probe_is_stalled_the_loop_is_the_only_problem(monkeypatch: pyte
     assert not is_stalled(app.engine)
 
 
-def test_while_the_loop_is_late_stale_results_are_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    app = App(Check("a", pass_), Check("fresh", pass_, max_age=100))
+def test_while_the_loop_is_late_and_until_checks_could_run_again_stale_results_are_not_judged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = App(Check("a", pass_, timeout=2), Check("fresh", pass_, max_age=100))
     app.record({"a": FAILED, "fresh": HEALTHY})
     app.now += 40
     monkeypatch.setattr(LoopFigures, "loop_lag", lambda self, now: 0.6)
-    assert dict(found(app).found) == {EVENT_LOOP: None, "fresh": None}
-    assert found(app).until == app.now + 1.0 + AHEAD
+    problems = found(app)
+    assert problems.late
+    assert dict(problems.found) == {EVENT_LOOP: None, "fresh": None}
+    assert problems.until == app.now + 3.0 + AHEAD
+    monkeypatch.undo()
+    last_late = app.now + AHEAD
+    for seconds, judged in ((2.9, False), (3.0, True)):
+        app.now = last_late - AHEAD + seconds
+        later = problems_of(app.engine, LoopFigures(), Status.UNHEALTHY, app.now + AHEAD, last_late)
+        assert later is not None
+        assert not later.late
+        assert ("a" in later.found) is judged
