@@ -263,6 +263,13 @@ class Engine:
         """Return the status that the last transition of `probe` left behind, the reason for it and its beginning."""
         return self._probe_transitions.known[probe]
 
+    def names_behind(self, probe: Probe, known: Known, now: float) -> tuple[str, ...]:
+        """Return the names of the checks that give `probe` the status in `known`; empty where no check does."""
+        if known.reason is None:
+            return ()
+        with self._lock:
+            return self._probe_statuses.names(probe, known.status, known.reason, now)
+
     def transition_count(self, probe: Probe) -> int:
         """Return the number of transitions of `probe` so far, in all lifespans."""
         return self._probe_transitions.counts[probe]

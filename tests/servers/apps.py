@@ -10,7 +10,8 @@ from typing import Any
 
 import anyio
 
-from asgi_health import Check, HealthMiddleware, Listener, bearer_token, healthy
+from asgi_health import Check, Drain, HealthMiddleware, Integration, Listener, bearer_token, healthy
+from asgi_health.integrations.systemd import Systemd
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -31,10 +32,13 @@ class Settings:
     health: bool = True
     checks: tuple[str, ...] = ()
     listener: dict[str, Any] | None = None  # the options of Listener; "{folder}" in its address is the folder
+    grpc: str | None = None  # the address of the gRPC health service
     slow_loop: float = 1.0
     quiet: bool = False
     logging: str | None = None  # a function of logging_setups, called after the app is made
     waits: bool = False  # its startup takes until the file `go` exists
+    drain: float | None = None  # the delay of its Drain, which has the file `draining`
+    systemd: bool = False  # whether it notifies systemd
 
     def dump(self) -> str:
         return json.dumps(asdict(self))
@@ -60,6 +64,11 @@ class Folder:
     def go(self) -> Path:
         """Once this file exists an app that waits has started."""
         return self.path / "go"
+
+    @property
+    def draining(self) -> Path:
+        """While this file exists an app with a drain drains."""
+        return self.path / "draining"
 
     @property
     def fifo(self) -> Path:
@@ -180,11 +189,26 @@ def middleware_options(settings: Settings) -> dict[str, Any]:
         "listener": None if settings.listener is None else make_listener(settings, **settings.listener),
         "slow_loop": settings.slow_loop,
         "quiet": settings.quiet,
+        "drain": None if settings.drain is None else make_drain(settings, settings.drain),
+        "integrations": make_integrations(settings),
     }
 
 
 def make_listener(settings: Settings, address: str, **options: Any) -> Listener:
     return Listener(address.format(folder=settings.folder), **options)
+
+
+def make_drain(settings: Settings, delay: float) -> Drain:
+    return Drain(delay=delay, file=Folder(Path(settings.folder)).draining)
+
+
+def make_integrations(settings: Settings) -> list[Integration]:
+    integrations: list[Integration] = [Systemd()] if settings.systemd else []
+    if settings.grpc is not None:
+        from asgi_health.integrations.grpc import Grpc
+
+        integrations.append(Grpc(settings.grpc, stall_ready=0.6, stall_live=1.2))
+    return integrations
 
 
 def with_health(app: Any, settings: Settings) -> Any:
