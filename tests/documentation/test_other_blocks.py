@@ -37,8 +37,10 @@ def is_ini(text: str) -> None:
     assert parser.sections()
 
 
-def is_json_lines(text: str) -> None:
-    assert all(isinstance(json.loads(line), dict) for line in text.splitlines())
+def is_json(text: str) -> None:
+    """Check one object, over any number of lines, or one object in each line."""
+    documents = [text] if text.startswith("{\n") else text.splitlines()
+    assert all(isinstance(json.loads(each), dict) for each in documents)
 
 
 def is_toml(text: str) -> None:
@@ -59,7 +61,7 @@ FORMS: dict[str, Callable[[str], None]] = {
     "console": is_a_session,
     "dockerfile": is_a_dockerfile,
     "ini": is_ini,
-    "json": is_json_lines,
+    "json": is_json,
     "sh": is_shell,
     "text": is_shown,
     "toml": is_toml,

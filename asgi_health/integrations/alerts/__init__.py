@@ -2,6 +2,8 @@
 
 from .alerts import Alerts
 from .message import Incident, Message
+from .ping import Ping
 from .target import DeliveryError, Rejected, Target
+from .webhook import Webhook
 
-__all__ = ["Alerts", "DeliveryError", "Incident", "Message", "Rejected", "Target"]
+__all__ = ["Alerts", "DeliveryError", "Incident", "Message", "Ping", "Rejected", "Target", "Webhook"]

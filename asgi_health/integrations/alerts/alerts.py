@@ -105,6 +105,16 @@ class Alerts:
         if self._observer is not None:
             self._observer.close()
 
+    @property
+    def targets(self) -> tuple[tuple[str, Target], ...]:
+        """The targets with their names, which differ, in their order."""
+        return tuple((each.name, each.target) for each in self._deliveries)
+
+    @property
+    def service(self) -> str | None:
+        """Name and perhaps version of the app."""
+        return self._service
+
     def statistics(self) -> tuple[TargetStatistics, ...]:
         """Return what has become of the messages to each target, in the order of the targets."""
         return tuple(each.statistics() for each in self._deliveries)

@@ -57,7 +57,7 @@ class Delivery:
 
     def __init__(self, target: Target, name: str) -> None:
         self.name = name
-        self._target = target
+        self.target = target
         self._outbox = Outbox()
         self._condition = Condition()
         self._thread: Thread | None = None
@@ -190,7 +190,7 @@ class Delivery:
     def _send(self, batch: Batch, timeout: float) -> BaseException | None:
         try:
             message = render(batch.entries, batch.open, self._sender, id=batch.id, now=monotonic(), wall=time())
-            self._target.send(message, timeout)
+            self.target.send(message, timeout)
         except BaseException as error:  # SystemExit would end the thread
             return error
         return None
