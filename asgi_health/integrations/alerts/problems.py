@@ -22,6 +22,11 @@ SCHEDULING = 1.0
 """Seconds after a block of the loop in which each check is started again. Its timeout follows before it is judged."""
 
 
+STARTUP_PATIENCE = 300.0
+"""Seconds for which a check of startup alone may fail before it is wrong: it fails while the app warms up, and shows its
+progress. After a pass it does not run any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problems:
     """What is wrong at one moment.
@@ -70,6 +75,10 @@ def problems_of(
         if check.stale_at <= report.now < judged_at:
             until = min(until, judged_at)
         elif check.state.status is not None:
+            patience = check.state.since + STARTUP_PATIENCE if check.check.probes == (Probe.STARTUP,) else -inf
+            if report.now < patience:
+                until = min(until, patience)
+                continue
             is_wrong = check.contribution >= minimum or (check.maintenance is not None and check.output)
             found[check.name] = _problem(check, report.now, ahead) if is_wrong else None
     names = frozenset(check.name for check in report.checks)

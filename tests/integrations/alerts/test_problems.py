@@ -75,6 +75,15 @@ def test_a_failure_that_has_grown_stale_is_the_same_incident() -> None:
     assert (problem.cause, problem.since, problem.failures) == ("stale", 100.0 + AHEAD, 1)
 
 
+def test_a_check_of_startup_alone_may_fail_for_five_minutes() -> None:
+    app = App(Check("warmup", pass_, probes=(Probe.STARTUP,), max_age=1000.0))
+    app.record({"warmup": Result(Status.UNHEALTHY, "40 % of the index is loaded")})
+    assert app.problems() == {EVENT_LOOP: None}
+    assert found(app).until == 400.0 + AHEAD
+    app.now = 400.0
+    assert app.problems()["warmup"] is not None
+
+
 @pytest.mark.parametrize("minimum", [Status.DEGRADED, Status.UNHEALTHY])
 def test_the_minimum_decides_about_warnings_and_optional_checks(minimum: Status) -> None:
     app = App(Check("warns", pass_), Check("optional", pass_, critical=False), Check("fails", pass_))
