@@ -23,8 +23,8 @@ SCHEDULING = 1.0
 
 
 STARTUP_PATIENCE = 300.0
-"""Seconds for which a check of startup alone may fail before it is wrong: it fails while the app warms up, and shows its
-progress. After a pass it does not run any more."""
+"""Seconds for which a check of startup alone may fail before it is wrong: it fails while the app warms up, and says how
+far it has come. After a pass it does not run any more."""
 
 
 @dataclass(frozen=True, slots=True)
