@@ -23,8 +23,9 @@ NAMES = {Probe.LIVENESS: "live", Probe.READINESS: "ready", Probe.STARTUP: "start
 class Files:
     """Touch the files ``live``, ``ready`` and ``started`` in a directory while these probes pass.
 
-    A file whose probe fails is removed at once, also while the event loop is blocked. After the end of the process no
-    file is touched any more, so a reader has to look at the age: ``asgi-health probe file:/run/app/ready``.
+    A file is removed at once when its probe fails. A blocked event loop fails readiness after 5 seconds and liveness
+    after 30, or as a Listener says. A process that was killed leaves its files, so a reader has to look at
+    their age: ``asgi-health probe file:/run/app/ready``.
 
     The files belong to one process: several workers need directories of their own.
 
