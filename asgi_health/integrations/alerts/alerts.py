@@ -28,13 +28,13 @@ class Alerts:
     ``HealthMiddleware(app, checks, integrations=[Alerts(["slack://..."])])``.
 
     Checks that fail within `wait` seconds are one message, and so are those that recover. While something fails, a
-    reminder comes every `repeat` seconds. What begins and ends again and again gets one message that says so, and one
-    when it is steady. The start, a drain and the end of the app are no incidents.
+    reminder comes every `repeat` seconds. What begins and ends again and again gets one message that says that it is
+    flapping, and one when it no longer changes. The start, a drain and the end of the app are no incidents.
 
-    Messages are sent from threads of their own, which delay neither a check nor a probe, and the end of the app for 0.9
+    Messages are sent from threads of their own, which delay no check and no probe, and the end of the app by 0.9
     seconds at most. A receiver that fails is tried again until it accepts the news, all of it in one message.
 
-    Several workers each have checks of their own, so each sends its own messages. They name the host and the process.
+    Several workers each have checks of their own, so each sends its own messages, which name the host and the process.
 
     Args:
         targets: Where messages go: URLs of Apprise, Webhooks, or other objects with the methods of Target.
@@ -81,7 +81,7 @@ class Alerts:
         """Watch `health`. HealthMiddleware calls it with each lifespan.
 
         Raises:
-            RuntimeError: if they watch the Health of another app, or the system gives no thread.
+            RuntimeError: if it watches the Health of another app, or the system gives no thread.
         """
         if self._observer is not None:
             if self._observer.watches_another(health):
@@ -101,7 +101,7 @@ class Alerts:
         _observers.add(observer)
 
     def stop(self) -> None:
-        """Send what waits, within 0.9 seconds, and end. Does not wait for that."""
+        """Stop without waiting. Threads send what is left, within 0.9 seconds."""
         if self._observer is not None:
             self._observer.close()
 

@@ -26,8 +26,8 @@ class TargetStatistics:
         failed: Tries that failed.
         retried: Tries that followed a failed one.
         merged: Messages that became part of a later one, because the receiver was not ready for them.
-        dropped: Incidents of which the receiver was not notified, because it accepted nothing until the app stopped, or
-            for an hour after the end of the incident.
+        dropped: Incidents in messages that the receiver refused, or did not accept until the app stopped, or for an
+            hour after the end of the incident. An incident of several such messages counts several times.
         late: Tries that took longer than their timeout.
         waiting: Incidents whose message waits or is being sent.
         last_error: Why the last failed try failed, without credentials; None while the last try has succeeded.

@@ -53,15 +53,15 @@ class Schedule:
 class Ping:
     """Send one GET per `interval` to `url` while `probe` is healthy. Silence is the alarm.
 
-    For services that expect a sign of life and raise the alarm when it stops (a dead man's switch), such as
-    healthchecks.io and Uptime Kuma (a monitor of type "push"): they notice too that the process, or its host, is gone.
-    Their period must be longer than `interval`.
+    For services that raise the alarm when pings stop (a dead man's switch), such as healthchecks.io and Uptime Kuma (a
+    monitor of type "push"): they also notice that the process, or its host, is gone. Their period must be longer than
+    `interval`.
 
     No ping is sent while the probe would answer 503: a critical check fails or its result is stale, the app starts,
     drains, has stopped or is under maintenance, or its event loop is blocked (for more than 5 s; 30 s for liveness; or
-    as a Listener says). A degraded probe answers 200, so it counts as healthy. The status is looked at from a daemon
-    thread of its own, which runs no check. An answer other than 200 to 299, and a redirect, counts as a failure: the
-    first one of a streak is logged, and the next ping follows after the interval.
+    as a Listener says). A degraded probe answers 200, so it counts as healthy. A daemon thread of its own looks at the
+    status, and runs no check. An answer other than 200 to 299 counts as a failure, and so does a redirect: the first
+    one of a streak is logged, and the next ping follows after the interval.
 
     Each worker process sends its own pings: to one URL, one healthy worker keeps the alarm off. Give each its own URL
     where each one counts.
@@ -93,7 +93,7 @@ class Ping:
         return f"Ping({self._url.origin!r}, interval={self._interval!r}, probe={self._probe!s})"
 
     def start(self, health: Health, /) -> None:
-        """Begin, in a thread of its own. Each start has its own thread: that of the last one may still wait."""
+        """Start to ping, from a new thread: that of an earlier start may still wait for its receiver."""
         self.stop()
         self._ended = Event()
         thread = Thread(
@@ -105,7 +105,7 @@ class Ping:
         thread.start()
 
     def stop(self) -> None:
-        """End: no further request begins."""
+        """Stop without waiting: no further request begins."""
         self._ended.set()
 
     def _run(self, health: "Callable[[], Health | None]", ended: Event) -> None:
