@@ -179,7 +179,7 @@ class Health:
         It always ends by itself. While a check is in maintenance, its failures count as degraded. While the app is,
         readiness is unhealthy, so that it gets no traffic, and liveness is as before, so that it is not restarted.
         Readers of details see the maintenance and its end; the public answer says ``"notes":["maintenance"]`` for the
-        app. One that begins while another of the same check, or of the app, goes on, takes its place.
+        app. A second one of the same check, or of the app, replaces the first one.
 
         Args:
             name: Name of the check; None for the whole app.

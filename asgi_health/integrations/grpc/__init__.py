@@ -31,8 +31,9 @@ class Grpc:
     """Answer ``grpc.health.v1.Health`` from threads of its own, also while the app's event loop is blocked.
 
     Its services are ``""`` and ``"readiness"``, ``"liveness"`` and ``"startup"``. A probe that passes or warns is
-    SERVING. `Check` and `List` compute the status at the moment of the call, run no check and wait for no watcher.
-    `Watch` sends the present status, and then each change. It answers from before the app's startup until its end.
+    SERVING. `Check` and `List` compute the status at the moment of the call. They run no check, and no watcher delays
+    them. `Watch` sends the present status, and then each change. The server listens from before the app's startup until
+    its end.
 
     The workers of one host share a port, as they do with a Listener, and each connection reaches one of them.
 
@@ -42,7 +43,7 @@ class Grpc:
         stall_live: Seconds for which the loop has been blocked when liveness becomes NOT_SERVING.
         mode: Mode (octal) of a unix socket's file, as in Listener.
         credentials: The credentials of the server, such as ``grpc.ssl_server_credentials(...)``; None: no TLS.
-        checks: Whether each check is a service too, by its name. Its clients need no other permission.
+        checks: Whether each check is a service too, by its name. Every client may then read it.
 
     Raises:
         TypeError, ValueError: for a configuration that could not work.
@@ -82,7 +83,7 @@ class Grpc:
         self._subscription = health.subscribe(server.on_transition, queue=1)
 
     def stop(self) -> None:
-        """End it without waiting: watchers receive NOT_SERVING, then the calls and the connections end."""
+        """Stop without waiting: watchers receive NOT_SERVING, then the calls and the connections end."""
         if self._subscription is not None:
             self._subscription.cancel()
         if self._server is not None:
