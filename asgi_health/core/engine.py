@@ -17,7 +17,7 @@ from .history import CheckHistory, ProbeHistory
 from .lifecycle import Lifecycle, Phase
 from .probe_statuses import OnChange, ProbeStatuses, Statuses
 from .probe_transitions import Known, ProbeTransitions
-from .report import NO_STALLS, CheckReport, PastStalls, Report, build_report
+from .report import NO_STALLS, CheckReport, PastStalls, ProbeSummary, Report, build_report
 from .result import Result
 from .run_counts import RunCounts
 from .schedule import DueRuns, Run, Timers, pause
@@ -161,6 +161,16 @@ class Engine:
     def with_probe_past(self, report: Report) -> Report:
         """Return the report of a probe with the past of the probe, and without that of its checks."""
         return replace(report, history=self._probe_histories[report.probe].past(report.now))
+
+    def summarize(self, probe: Probe, now: float) -> ProbeSummary:
+        """Return the status of `probe` with its past, without its checks: for the four probes next to each other."""
+        current, known = self.probe_status(probe), self.known(probe)
+        status, reason = current.at(now), current.reason_at(now)
+        if known.reason == "stalled" and probe in self._stalled:
+            status, reason = known.status, known.reason
+        culprits = () if reason is None else self._probe_statuses.names(probe, status, reason, now)
+        since = known.since if known.status is status and self._lifecycle.since is not None else None
+        return ProbeSummary(probe, status, reason, culprits, since, self._probe_histories[probe].past(now))
 
     def probe_status(self, probe: Probe) -> ProbeStatus:
         """Return the status of `probe`, and how it decays while no new result arrives."""

@@ -86,6 +86,34 @@ class CheckReport:
     next_start: float | None = None
     run_started: float | None = None
 
+    @property
+    def since(self) -> float | None:
+        """When the check got `status` (monotonic seconds); None without a result."""
+        if self.state.status is None:
+            return None
+        return self.state.since if self.status is self.state.status else self.stale_at
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeSummary:
+    """The status of a probe, without the checks that it covers. Immutable.
+
+    Attributes:
+        probe: The probe.
+        status: Status of the probe.
+        reason: Why it is not healthy; None when it is.
+        culprits: Names of the checks that make it so; empty where the phase alone or a stall makes it so.
+        since: When it got this status (monotonic seconds); None where that is not known.
+        history: Last changes and uptime of the probe.
+    """
+
+    probe: Probe
+    status: Status
+    reason: Reason | None
+    culprits: tuple[str, ...]
+    since: float | None
+    history: "ProbePast"
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
