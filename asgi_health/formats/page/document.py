@@ -1,0 +1,162 @@
+"""The whole page about an app, for readers of details."""
+
+from collections.abc import Callable, Iterator
+from html import escape
+
+from ...core.report import CheckReport, Report
+from ..answer import CODES, Answer, answer
+from ..service import ServiceInfo
+from .assets import assets
+from .escape import field, link
+from .facts import AppFacts
+from .head import changes, counts, head
+from .moments import Clock
+from .row import check_fragment
+from .tones import favicon
+from .verdict import verdict
+from .view import STATUSES, Selection, View
+
+HTML = b"text/html; charset=utf-8"
+
+CALM = 8
+"""Checks up to which a page has no search: a reader sees them all."""
+
+
+def page(
+    report: Report, service: ServiceInfo | None, *, wall: float, facts: AppFacts, view: View | None = None
+) -> Answer:
+    """Return the page about an app.
+
+    Args:
+        report: The report of all checks, with its history.
+        service: What the page says about the app itself; None for nothing.
+        wall: The moment of the report (seconds since the epoch). It dates what happened and decides nothing.
+        facts: The probes and the event loop.
+        view: Which checks are shown; None for all.
+    """
+    *_, found = page_in_parts(report, service, wall=wall, facts=facts, view=view)
+    assert found is not None
+    return found
+
+
+def page_in_parts(
+    report: Report,
+    service: ServiceInfo | None,
+    *,
+    wall: float,
+    facts: AppFacts,
+    view: View | None = None,
+    with_past: Callable[[CheckReport], CheckReport] = lambda check: check,
+) -> Iterator[Answer | None]:
+    """Yield None after each check, and the answer of `page` in the end: the caller may do other work in between.
+
+    `with_past` adds the history to a check; it is called for those on the page alone.
+    """
+    view = view or View()
+    clock, selection = Clock(report.now, wall), view.select(report.checks)
+    yield None
+    top = head(report, facts, wall=wall)
+    middle = _controls(report, view, selection)
+    yield None
+    rows: list[str] = []
+    for check in selection.shown:
+        rows.append(check_fragment(with_past(check), now=report.now, wall=wall))
+        yield None
+    main = (
+        f'{top}<section class="checks" id="checks" aria-labelledby="checks-title">{middle}'
+        f'<ul class="rows" id="rows" role="list" data-filters="{int(view.filters or selection.pages > 1)}">'
+        f"{''.join(rows)}</ul>{_pages(view, selection)}</section>{changes(facts, clock)}"
+    )
+    found = verdict(report, facts)
+    name = "Health" if service is None else service.name
+    body = document(
+        f"{found.title} – {name}",
+        favicon(found.tone),
+        f'{_banner(service)}<main id="main" data-page="details">{main}</main>{_footer(clock)}',
+    )
+    yield answer(CODES[report.status], HTML, body, *assets().headers)
+
+
+def document(title: str, icon: str, body: str) -> bytes:
+    """Return a whole document. `title` is plain text, `body` is HTML."""
+    style, script, _ = assets()
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark"><meta name="robots" content="noindex">'
+        f'<title>{escape(title)}</title><link rel="icon" id="icon" href="{icon}">'
+        f"<style>{style}</style></head><body>{body}"
+        f"<script>{script}</script></body></html>\n"
+    ).encode("utf-8", "replace")
+
+
+def _banner(service: ServiceInfo | None) -> str:
+    name = "Health" if service is None else field(service.name)
+    details = ""
+    if service is not None:
+        versions = [field(each) for each in (service.version, service.release) if each]
+        details += f'<span class="soft number">{" · ".join(versions)}</span>' if versions else ""
+        details += f'<p class="soft about">{field(service.description, 500)}</p>' if service.description else ""
+        details += "".join(f'<p class="soft about">{field(each, 500)}</p>' for each in service.notes)
+    links = (
+        "" if service is None else "".join(f"<li>{link(url, field(key))}</li>" for key, url in service.links.items())
+    )
+    return (
+        '<a class="skip" href="#checks">Go to the checks</a>'
+        f'<header class="banner"><div class="service"><h1>{name}</h1>{details}</div>'
+        + (f'<nav aria-label="Links"><ul role="list">{links}</ul></nav>' if links else "")
+        + '<div class="live" id="live" hidden><span class="dot"></span><span id="live-text"></span>'
+        '<button type="button" id="pause">Pause</button></div></header>'
+        '<p class="sr" id="announcement" role="status"></p>'
+    )
+
+
+def _controls(report: Report, view: View, selection: Selection) -> str:
+    title = f'<div class="bar"><h2 id="checks-title">Checks</h2>{counts(report)}</div>'
+    if selection.total <= CALM and not view.filters:
+        return title
+    statuses = "".join(_option(each, each, view.status) for each in STATUSES)
+    groups = "".join(_option(each, escape(each), view.group) for each in selection.groups)
+    group = (
+        f'<label>Group <select name="group"><option value="">all</option>{groups}</select></label>' if groups else ""
+    )
+    clear = '<a href="?format=html#checks">Show all</a>' if view.filters else ""
+    shown = f"{selection.found:,} of {selection.total:,}" if view.filters else f"{selection.total:,}"
+    return (
+        f'{title}<form class="filter" id="filter" role="search" action="" method="get">'
+        '<input type="hidden" name="format" value="html">'
+        f'<label>Search <input type="search" name="search" maxlength="100" value="{escape(view.search)}"></label>'
+        f'<label>Status <select name="status"><option value="">all</option>{statuses}</select></label>{group}'
+        f'<button type="submit">Filter</button>{clear}<span class="soft" id="found">{shown} checks</span></form>'
+    )
+
+
+def _option(value: str, shown: str, chosen: str) -> str:
+    return f'<option value="{escape(value)}"{" selected" if value == chosen else ""}>{shown}</option>'
+
+
+def _pages(view: View, selection: Selection) -> str:
+    if not selection.total:
+        return '<p class="soft none">There are no checks.</p>'
+    if not selection.found:
+        return '<p class="soft none">No check matches.</p>'
+    if selection.pages == 1:
+        return ""
+
+    def step(page: int, word: str, rel: str) -> str:
+        if not 1 <= page <= selection.pages:
+            return f'<span class="soft">{word}</span>'
+        return f'<a rel="{rel}" href="{escape(view.query(page))}#checks">{word}</a>'
+
+    return (
+        f'<nav class="pages" id="pages" aria-label="Pages">{step(selection.page - 1, "Previous", "prev")}'
+        f"<span>Page {selection.page} of {selection.pages}</span>{step(selection.page + 1, 'Next', 'next')}</nav>"
+    )
+
+
+def _footer(clock: Clock) -> str:
+    return (
+        f'<footer><p>As of <span id="as-of">{clock.time(clock.now)}</span>. <noscript>This page does not update itself'
+        ' without JavaScript. </noscript><a href="" id="reload">Reload</a></p>'
+        '<p>As <a href="?format=json&amp;explain">JSON</a> or <a href="?format=text">text</a></p></footer>'
+    )
