@@ -10,8 +10,8 @@ from .tones import TONES, Tone
 RUNS = 40
 """Runs in the chart of a row."""
 
-PARTS = 48
-"""Parts of the chart of a day: half hours."""
+PARTS = 24
+"""Parts of the chart of a day: hours."""
 
 _HEIGHT, _STEP, _WIDTH = 24, 4, 3
 

@@ -7,6 +7,7 @@ from ...core.report import CheckReport, Report
 from ..answer import CODES, Answer, answer
 from ..service import ServiceInfo
 from .assets import assets
+from .charts import RUNS
 from .escape import field, link
 from .facts import AppFacts
 from .head import changes, counts, head
@@ -20,6 +21,12 @@ HTML = b"text/html; charset=utf-8"
 
 CALM = 8
 """Checks up to which a page has no search: a reader sees them all."""
+
+
+_COLUMNS = (
+    f'<p class="columns"><span>Bars: the last {RUNS} runs, as high as they took;</span>'
+    " <span>the last 24 hours, an hour each</span></p>"
+)
 
 
 def page(
@@ -64,6 +71,7 @@ def page_in_parts(
         yield None
     main = (
         f'{top}<section class="checks" id="checks" aria-labelledby="checks-title">{middle}'
+        f"{_COLUMNS if selection.shown else ''}"
         f'<ul class="rows" id="rows" role="list" data-filters="{int(view.filters or selection.pages > 1)}">'
         f"{''.join(rows)}</ul>{_pages(view, selection)}</section>{changes(facts, clock)}"
     )

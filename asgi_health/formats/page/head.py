@@ -46,7 +46,7 @@ def head(report: Report, facts: AppFacts, *, wall: float) -> str:
     clock, found = Clock(report.now, wall), verdict(report, facts)
     since = "" if found.since is None else f' <span class="when">{clock.since(found.since)}</span>'
     because = f": {found.because}" if found.because else ""
-    others = "".join(f"; {each}" for each in found.others)
+    others = f'; <span class="others">{"; ".join(found.others)}</span>' if found.others else ""
     probes = "".join(_probe(each, clock) for each in facts.probes)
     return (
         f'<div id="head" data-at="{wall:.3f}" data-tone="{found.tone}" data-title="{found.title}"'
@@ -62,7 +62,7 @@ def _probe(summary: ProbeSummary, clock: Clock) -> str:
     tone = TONES[summary.status]
     code = "503" if summary.status is Status.UNHEALTHY else "200"
     past = summary.history
-    since = "" if summary.since is None else f'<span class="soft">{clock.since(summary.since)}</span>'
+    since = "" if summary.since is None else f'<span class="soft">for {clock.elapsed(summary.since)}</span>'
     return (
         f'<li class="probe {tone}"><span class="name">{name}</span>'
         f'<span class="state">{icon(tone)}<b>{tone}</b> <span class="soft number">{code}</span></span>{since}'
@@ -121,7 +121,7 @@ def _change(flip: ProbeFlip, probe: Probe, clock: Clock) -> str:
     cause = _CAUSES.get(flip.cause, "")
     because = ": ".join(each for each in (cause, names) if each)
     return (
-        f'<li class="{tone}">{clock.time(flip.at)}{icon(tone)}<span><span class="name">{name}</span> {old}<b>{tone}</b>'
-        + (f' <span class="soft">{because}</span>' if because else "")
+        f'<li class="{tone}">{clock.time(flip.at)}{icon(tone)}<span><i class="name">{name}</i> {old}<b>{tone}</b>'
+        + (f'<i class="soft">, {because}</i>' if because else "")
         + "</span></li>"
     )

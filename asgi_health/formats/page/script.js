@@ -14,6 +14,7 @@
   let lostSince = null;
   let retry = 1000;
   let stopStream = null;
+  let polls = false; // there is no stream here
   let skew = 0; // milliseconds by which the clock of the server is ahead
 
   // -- times
@@ -162,7 +163,7 @@
     else if (lostSince !== null) {
       const away = Date.now() - lostSince;
       [state, text] = away < 10000 ? ["reconnecting", "reconnecting"] : ["offline", `offline since ${clockOf(lostSince)}`];
-    } else if (stopStream === null) [state, text] = ["polling", `every ${POLL / 1000} s`];
+    } else if (stopStream === null) [state, text] = polls ? ["live", `every ${POLL / 1000} s`] : ["reconnecting", "connecting"];
     live.dataset.state = state;
     if (get("live-text").textContent !== text) get("live-text").textContent = text;
     get("pause").textContent = paused ? "Resume" : "Pause";
@@ -181,7 +182,8 @@
           failures = 0;
         });
       } catch { /* the server restarts, or the network is away */ }
-      if (streamed === null) { // there is no stream here
+      polls = streamed === null;
+      if (polls) {
         try {
           await refresh();
           lostSince = null;

@@ -94,11 +94,13 @@ def _failed(
     tone: Tone = "fail",
 ) -> Verdict:
     found = [checks[name] for name in names if name in checks]
-    # A culprit with a reason of its own says more than one that only has no fresh result.
-    found.sort(key=lambda each: (each.state.time is None, each.stale_at <= report.now))
-    because = " and ".join(why(each, report.now) for each in found[:2])
-    if len(found) > 2:
-        because += f", and {_count(len(found) - 2, 'more check', 'more checks')}"
+    # First what failed by a result of its own, then the oldest: the others may follow from it.
+    found.sort(key=lambda each: (each.state.time is None, each.stale_at <= report.now, each.since or 0.0))
+    because = why(found[0], report.now) if found else ""
+    if len(found) == 2:
+        because += f"; {_name(found[1].name)} {'fails' if tone == 'fail' else 'has a problem'} too"
+    elif found[1:]:
+        because += f"; {_names([each.name for each in found[1:]])} {'fail' if tone == 'fail' else 'have problems'} too"
     return Verdict(tone, title, since, because, _others(report.checks, described=found))
 
 
@@ -128,7 +130,7 @@ _PHRASES: dict[Category, str] = {
 
 def why(check: CheckReport, now: float) -> str:
     """Return in a few words what is wrong with a check, as HTML: ``database refuses connections``."""
-    name, state = f"<b>{isolated(check.name)}</b>", check.state
+    name, state = _name(check.name), check.state
     if state.time is None:
         return f"{name} has had no result yet"
     if check.stale_at <= now:
@@ -144,10 +146,14 @@ def why(check: CheckReport, now: float) -> str:
 
 
 def _names(names: Sequence[str]) -> str:
-    shown = [f"<b>{isolated(name)}</b>" for name in names[:3]]
+    shown = [_name(name) for name in names[:3]]
     if len(names) > 3:
         shown.append(f"{len(names) - 3} more")
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def _name(name: str) -> str:
+    return f"<b>{isolated(name)}</b>"
 
 
 def _all_pass(count: int) -> str:
