@@ -1,7 +1,7 @@
 """Answers with details, rendered once per change however many requests ask for them."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -9,14 +9,15 @@ from ..core.engine import Engine
 from ..core.lifecycle import Phase
 from ..core.report import CheckReport, Report, Stall
 from ..core.status import Probe
-from ..formats.answer import NOT_FOUND, Answer, minimal
+from ..formats.answer import Answer, strictly
 from ..formats.explain import explain, explain_in_parts
 from ..formats.health_json import health_json
+from ..formats.page import page
 from ..formats.service import ServiceInfo
 from ..formats.text import text
 from ..runtime.backends.detection import current_backend
 from ..runtime.backends.interface import Flag
-from .query import Options, parse_options
+from .query import Format
 from .response_headers import ResponseHeaders
 from .steps import Steps
 
@@ -33,15 +34,26 @@ DURATION_MAX_AGE = 0.5
 """Seconds for which an answer that shows durations is kept: that of a phase, and those of an explanation."""
 
 
-class _Key(NamedTuple):
-    """What distinguishes one answer from another, but for the moment."""
+class DetailsRequest(NamedTuple):
+    """What a reader asks for: it distinguishes one answer from another, but for the moment.
+
+    Attributes:
+        probe: The probe.
+        format: The format.
+        check: Name of the one check of the probe that the request asks for; None for the whole probe.
+        explain: Whether the details say why the status is what it is.
+        strict: Whether a warning is answered with 503.
+        exclude: Names of the checks to leave out.
+        groups: Groups whose checks alone are wanted; empty for all checks.
+    """
 
     probe: Probe
-    check: str | None
-    text: bool
-    explain: bool
+    format: Format
+    check: str | None = None
+    explain: bool = False
+    strict: bool = False
     exclude: frozenset[str] = frozenset()
-    unknown: int = 0
+    groups: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True, eq=False)
@@ -63,103 +75,83 @@ class DetailsCache:
         self._engine = engine
         self._headers = headers
         self._service = service
-        self._entries: dict[_Key, tuple[int, float, Answer]] = {}
-        self._in_progress: dict[_Key, _Rendering] = {}
+        self._entries: dict[DetailsRequest, tuple[int, float, Answer]] = {}
+        self._in_progress: dict[DetailsRequest, _Rendering] = {}
 
-    async def answer(
-        self, probe: Probe, check: str | None, query: object, now: float, stall: Stall | None
-    ) -> Answer | None:
-        """Return the answer to a reader of details, None when the query asks for the status only.
+    async def answer(self, request: DetailsRequest, now: float, stall: Stall | None) -> Answer:
+        """Return the answer to `request`.
 
         Args:
-            probe: The probe.
-            check: Name of the one check of the probe that the request asks for; None for the whole probe.
-            query: Query string of the request.
+            request: What a reader asks for. Its check is one of the probe.
             now: The present moment (monotonic seconds).
             stall: The present stall of the event loop, if any.
         """
-        options = parse_options(query)
-        if check is not None:
-            return self._of_check(probe, check, options, now, stall)
-        if probe is Probe.HEALTH or options.verbose:
-            return await self._of_probe(probe, options, now, stall)
-        if options.exclude:
-            report = self._engine.report(probe, now, exclude=options.exclude)
-            if stall is not None:
-                report = report.with_stall(stall)
-            return self._headers.add_status(minimal(report.status, stall), probe, report.status)
-        return None
+        if request.check is None and (request.explain or request.format == "html"):
+            return await self._answer_in_steps(request, now, stall)
+        return self._answer_at_once(request, now, stall)
 
-    async def _of_probe(self, probe: Probe, options: Options, now: float, stall: Stall | None) -> Answer:
-        names = {check.name for check in self._engine.checks if probe is Probe.HEALTH or probe in check.probes}
-        known = options.exclude & names
-        unknown = len(options.exclude - names)
-        key = _Key(probe, None, options.text, options.explain, known, unknown)
-        if key.explain and not key.text:
-            return await self._explain(key, now, stall)
-        return self._get(key, now, stall, lambda: self._engine.report(probe, now, exclude=known))
-
-    def _of_check(self, probe: Probe, name: str, options: Options, now: float, stall: Stall | None) -> Answer:
-        if not any(check.name == name and probe in check.probes for check in self._engine.checks):
-            return NOT_FOUND
-        return self._get(
-            _Key(probe, name, options.text, options.explain),
-            now,
-            stall,
-            lambda: self._engine.report_check(name, probe, now, history=options.explain),
-        )
-
-    def _get(self, key: _Key, now: float, stall: Stall | None, make_report: Callable[[], Report]) -> Answer:
+    def _answer_at_once(self, request: DetailsRequest, now: float, stall: Stall | None) -> Answer:
         version = self._engine.version
-        if stall is None and (found := self._find(key, version, now)) is not None:
+        if stall is None and (found := self._find(request, version, now)) is not None:
             return found
-        report = make_report()
-        if stall is not None:
-            report = report.with_stall(stall)
-        if key.text:
-            answer = text(report, unknown=key.unknown)
+        report = self._report(request, now, stall)
+        wall = time.time()
+        if request.format == "text":
+            answer = text(report)
+        elif request.explain:
+            answer = explain(report, self._service, wall=wall)
         else:
-            render = explain if key.explain else health_json
-            answer = render(report, self._service, wall=time.time(), unknown=key.unknown)
-        if key.check is None:
-            answer = self._headers.add_status(answer, key.probe, report.status)
+            answer = health_json(report, self._service, wall=wall)
+        answer = self._finish(request, report, answer)
         if stall is None:
-            self._keep(key, version, now, report, answer)
+            self._keep(request, version, now, report, answer)
         return answer
 
-    async def _explain(self, key: _Key, now: float, stall: Stall | None) -> Answer:
-        """Return the explanation of a probe, rendered in steps: that of a thousand checks takes 20 ms.
+    def _report(self, request: DetailsRequest, now: float, stall: Stall | None) -> Report:
+        if request.check is None:
+            report = self._engine.report(request.probe, now, exclude=request.exclude, groups=request.groups)
+        else:
+            report = self._engine.report_check(request.check, request.probe, now, history=request.explain)
+        return report if stall is None else report.with_stall(stall)
+
+    def _finish(self, request: DetailsRequest, report: Report, answer: Answer) -> Answer:
+        if request.strict:
+            answer = strictly(answer, report.status)
+        return self._headers.add_status(answer, request.probe, report.status) if request.check is None else answer
+
+    async def _answer_in_steps(self, request: DetailsRequest, now: float, stall: Stall | None) -> Answer:
+        """Return an answer with the past of a probe, rendered in steps: that of a thousand checks takes 20 ms.
 
         A request that comes while one of the same version is rendered waits for it.
         """
         version = self._engine.version
         if stall is not None:
-            return await self._render_in_steps(key, now, stall)
-        if (found := self._find(key, version, now)) is not None:
+            return await self._render_in_steps(request, now, stall)
+        if (found := self._find(request, version, now)) is not None:
             return found
-        present = self._in_progress.get(key)
+        present = self._in_progress.get(request)
         if present is not None and present.version == version:
             flag = current_backend().flag()
             present.waiting.append(flag)
-            if present is self._in_progress.get(key):  # otherwise another thread has ended it meanwhile
+            if present is self._in_progress.get(request):  # otherwise another thread has ended it meanwhile
                 await flag.wait(MAX_WAIT)
             if present.answer is not None:
                 return present.answer
-        rendering = self._in_progress[key] = _Rendering(version)
+        rendering = self._in_progress[request] = _Rendering(version)
         try:
-            rendering.answer = await self._render_in_steps(key, now, None, version)
+            rendering.answer = await self._render_in_steps(request, now, None, version)
             return rendering.answer
         finally:  # a client that goes away cancels this
-            if self._in_progress.get(key) is rendering:
-                del self._in_progress[key]
+            if self._in_progress.get(request) is rendering:
+                del self._in_progress[request]
             for flag in rendering.waiting:
                 flag.set()
 
-    async def _render_in_steps(self, key: _Key, now: float, stall: Stall | None, version: int | None = None) -> Answer:
+    async def _render_in_steps(
+        self, request: DetailsRequest, now: float, stall: Stall | None, version: int | None = None
+    ) -> Answer:
         engine, steps = self._engine, Steps()
-        report = engine.with_probe_past(engine.report(key.probe, now, exclude=key.exclude))
-        if stall is not None:
-            report = report.with_stall(stall)
+        report = engine.with_probe_past(self._report(request, now, stall))
         wall = time.time()
         checks: list[CheckReport] = []
         for number, check in enumerate(report.checks, 1):
@@ -168,26 +160,32 @@ class DetailsCache:
                 await steps.may_end()
         report = replace(report, checks=tuple(checks))
         answer: Answer | None = None
-        parts = explain_in_parts(report, self._service, wall=wall, unknown=key.unknown)
-        for number, part in enumerate(parts, 1):
+        for number, part in enumerate(self._parts(request, report, wall), 1):
             answer = part
             if number % CHECKS_AT_ONCE == 0:
                 await steps.may_end()
         assert answer is not None
-        answer = self._headers.add_status(answer, key.probe, report.status)
+        answer = self._finish(request, report, answer)
         if version is not None:
-            self._keep(key, version, now, report, answer)
+            self._keep(request, version, now, report, answer)
         return answer
 
-    def _find(self, key: _Key, version: int, now: float) -> Answer | None:
-        entry = self._entries.get(key)
+    def _parts(self, request: DetailsRequest, report: Report, wall: float) -> Iterator[Answer | None]:
+        """Yield None after each part of the work, and the answer in the end."""
+        if request.format == "html":
+            yield page(report, self._service, wall=wall)
+        else:
+            yield from explain_in_parts(report, self._service, wall=wall)
+
+    def _find(self, request: DetailsRequest, version: int, now: float) -> Answer | None:
+        entry = self._entries.get(request)
         return entry[2] if entry is not None and entry[0] == version and now < entry[1] else None
 
-    def _keep(self, key: _Key, version: int, now: float, report: Report, answer: Answer) -> None:
-        shows_durations = key.explain or report.phase not in (None, Phase.SERVING)
+    def _keep(self, request: DetailsRequest, version: int, now: float, report: Report, answer: Answer) -> None:
+        shows_durations = request.explain or request.format == "html" or report.phase not in (None, Phase.SERVING)
         until = min(report.until, now + DURATION_MAX_AGE) if shows_durations else report.until
         # A copy of the keys: another thread may add an entry meanwhile.
         keys = tuple(self._entries)
         for oldest in keys[: max(0, len(keys) + 1 - MAX_ENTRIES)]:
             self._entries.pop(oldest, None)
-        self._entries[key] = version, until, answer
+        self._entries[request] = version, until, answer

@@ -9,6 +9,7 @@ from ..formats.metrics import CheckFigures, Family, app_figures, check_figures, 
 from ..listener.interface import StallOf
 from ..runtime.publisher.publisher import publisher_of
 from ..runtime.scheduler.runner import runner_of
+from .query import accept_of
 from .steps import Steps
 from .types import Scope
 
@@ -46,7 +47,7 @@ class Metrics:
 
     async def answer(self, scope: Scope, stall_of: StallOf) -> Answer:
         """Return the answer to a scrape. The figures of one check belong to one moment, those of two need not."""
-        exposition = negotiate(_accept(scope))
+        exposition = negotiate(accept_of(scope))
         steps = Steps()
         checks: list[CheckFigures] = []
         for slot in self._engine.slots:
@@ -57,7 +58,3 @@ class Metrics:
             parts.append(part.encode())
             await steps.may_end()
         return answer(200, exposition.content_type, b"".join(parts))
-
-
-def _accept(scope: Scope) -> str:
-    return ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"accept")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..core.engine import Engine
 from ..core.report import Stall
-from ..core.status import Probe
+from ..core.status import Probe, Status
 from ..core.validate import require_type
 from ..formats.answer import ALLOWED, DRAINED, METHOD_NOT_ALLOWED, NOT_FOUND, POST_ONLY, Answer, minimal, with_allow
 from ..formats.service import ServiceInfo
@@ -18,7 +18,7 @@ from .response_headers import ResponseHeaders
 from .types import Scope
 
 if TYPE_CHECKING:
-    from .details_cache import DetailsCache
+    from .details import Details
     from .metrics import Metrics
 
 
@@ -100,7 +100,7 @@ class HealthRouter:
         self._engine = engine
         self.headers = ResponseHeaders(engine, envoy=drain is not None and drain.envoy, envoy_degraded=envoy_degraded)
         self._may_read_details = normalize_policy(details)
-        self._details = None if self._may_read_details is None else _details_cache(engine, service, self.headers)
+        self._details = None if self._may_read_details is None else _details(engine, service, self.headers)
         self._routes = {path: Route(probe) for probe in Probe for path in paths.of(probe)}
         # Single checks are found below a probe, and not below `health`, because apps have pages of their own there.
         self._check_prefixes = (
@@ -214,24 +214,29 @@ class HealthRouter:
         if route.drain:
             return DRAINED
         stall = stall_of(probe)
-        if self._details is not None and self._allows_details(scope):
-            answer = await self._details.answer(probe, route.check, scope.get("query_string"), now, stall)
+        allowed = self._allows_details(scope)
+        if self._details is not None and allowed:
+            answer = await self._details.answer(scope, probe, route.check, now, stall)
             if answer is not None:
                 return answer
         known = self._engine.probe_status(probe)
-        status = known.at(now)
-        answered = minimal(status, stall, known.reason_at(now))
-        return answered if stall is not None and stall.too_long else self.headers.add_status(answered, probe, status)
+        status, reason = known.at(now), known.reason_at(now)
+        if stall is not None and stall.too_long and status is not Status.UNHEALTHY:
+            status, reason = Status.UNHEALTHY, None
+        answer = None
+        if self._details is not None and not allowed:
+            answer = self._details.answer_public(scope, probe, status, reason)
+        return self.headers.add_status(answer or minimal(status, reason=reason), probe, status)
 
     def _allows_details(self, scope: Scope) -> bool:
         return self._may_read_details is not None and self._may_read_details(scope)
 
 
-def _details_cache(engine: Engine, service: ServiceInfo | None, headers: ResponseHeaders) -> "DetailsCache":
+def _details(engine: Engine, service: ServiceInfo | None, headers: ResponseHeaders) -> "Details":
     # Not at the top: most of its imports are needed for details only.
-    from .details_cache import DetailsCache
+    from .details import Details
 
-    return DetailsCache(engine, service, headers)
+    return Details(engine, service, headers)
 
 
 def _metrics(engine: Engine) -> "Metrics":

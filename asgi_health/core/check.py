@@ -22,6 +22,9 @@ LONG_INTERVAL = 3600.0
 LONG_TIMEOUT = 60.0
 """Seconds. A longer timeout must not be more than three times the interval: it is probably a mistake."""
 
+MAX_GROUP = 100
+"""Characters of the name of a group."""
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
@@ -49,6 +52,8 @@ class Check:
             once.
         success_threshold: Consecutive passes that make an unhealthy check healthy again.
         max_age: Seconds after which a result is stale; None: ``3 * interval + timeout``.
+        group: A word to sort and filter by, such as the team that is called, of at most 100 characters; None for no
+            group. Details, the status page and metrics show it, and ``?group=`` filters by it.
     """
 
     name: str
@@ -62,6 +67,7 @@ class Check:
     failure_threshold: int = 3
     success_threshold: int = 1
     max_age: float | None = None
+    group: str | None = None
 
     def __post_init__(self) -> None:
         require_type(f"check {self.name!r}: name", self.name, str)
@@ -90,6 +96,8 @@ class Check:
                     f"{subject}: max_age {self.max_age} s must be longer than interval with jitter + timeout = "
                     f"{longest:g} s, or a result is stale before the next one can be there"
                 )
+        if self.group is not None:
+            object.__setattr__(self, "group", _group(subject, self.group))
 
     @property
     def stale_after(self) -> float:
@@ -108,6 +116,17 @@ def is_async(function: object) -> bool:
     while isinstance(function, partial):
         function = function.func
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+
+
+def _group(subject: str, group: object) -> str:
+    require_type(f"{subject}: group", group, str)
+    text = str.__str__(group)  # the plain string, also of a string enum
+    if not text or text != text.strip() or not text.isprintable() or len(text) > MAX_GROUP:
+        raise ValueError(
+            f"{subject}: group must be 1-{MAX_GROUP} printable characters without a space at either end, not"
+            f" {text[: MAX_GROUP + 1]!r}"
+        )
+    return text
 
 
 def _require_plausible(subject: str, check: Check) -> None:

@@ -133,11 +133,31 @@ class Engine:
 
     # -- reports
 
-    def report(self, probe: Probe, now: float, *, exclude: Iterable[str] = (), history: bool = False) -> Report:
-        """Return everything known about `probe`, without the checks in `exclude`, and with the past if `history`."""
+    def report(
+        self,
+        probe: Probe,
+        now: float,
+        *,
+        exclude: Iterable[str] = (),
+        groups: frozenset[str] = frozenset(),
+        history: bool = False,
+    ) -> Report:
+        """Return everything known about `probe`.
+
+        Args:
+            probe: The probe.
+            now: The moment to report on (monotonic seconds).
+            exclude: Names of checks to leave out.
+            groups: Groups whose checks alone are in the report; empty for all checks.
+            history: Whether the report holds the past too.
+        """
         # One call into C takes the values, so that a thread may add a check meanwhile.
         slots = tuple(self._slots.values())
+        if groups:
+            slots = tuple(slot for slot in slots if slot.check.group in groups)
         report = self._report(probe, slots, self.phase, frozenset(exclude), now)
+        if groups:
+            report = replace(report, groups=tuple(sorted(groups)))
         if not history:
             return report
         return self.with_probe_past(self._with_history(report, slots))

@@ -20,6 +20,7 @@ class CheckOptions(TypedDict, total=False):
     failure_threshold: int
     success_threshold: int
     max_age: float | None
+    group: str | None
 
 
 def normalize_checks(checks: object) -> list[Check]:

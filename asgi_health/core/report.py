@@ -133,6 +133,7 @@ class Report:
         reason: Why the probe is not healthy; None when it is.
         culprits: Names of the checks that make it so, while it starts those that have not passed; empty where the phase
             alone or a stall makes it so.
+        groups: The groups whose checks alone the caller asked for, in order; empty for all checks.
         history: Last changes and uptime of the probe; None in the report of a single check, and in one that was not
             asked for it.
     """
@@ -149,6 +150,7 @@ class Report:
     stall: Stall | None = None
     reason: Reason | None = None
     culprits: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
     history: "ProbePast | None" = None
 
     def with_stall(self, stall: Stall) -> "Report":

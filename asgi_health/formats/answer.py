@@ -1,5 +1,6 @@
 """A complete HTTP answer, and the answers that every client may read."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ..core.report import Stall
@@ -64,6 +65,20 @@ def minimal(status: Status, stall: Stall | None = None, reason: Reason | None = 
     if status is Status.UNHEALTHY and reason in _NOTED:
         return _NOTED[reason]
     return MINIMAL[Status.UNHEALTHY if stall is not None and stall.too_long else status]
+
+
+def strictly(answered: Answer, status: Status) -> Answer:
+    """Return `answered`, which shows `status`, with 503 for a warning too."""
+    return replace(answered, status=CODES[Status.UNHEALTHY]) if status is Status.DEGRADED else answered
+
+
+def bad_request(problems: Iterable[str]) -> Answer:
+    """Return the answer to a query that asks for what there is not, with a line for each problem.
+
+    Args:
+        problems: What is wrong. Nothing of the request is repeated in it.
+    """
+    return answer(400, PLAIN_TEXT, "".join(f"{each}\n" for each in problems).encode())
 
 
 NOT_FOUND = answer(404, PLAIN_TEXT, b"not found\n")

@@ -15,25 +15,22 @@ MAX_FLIPS = 5
 """Changes of status shown for the probe and for each check. `Health.report(history=True)` has all that are kept."""
 
 
-def explain(report: Report, service: ServiceInfo | None, *, wall: float, unknown: int = 0) -> Answer:
+def explain(report: Report, service: ServiceInfo | None, *, wall: float) -> Answer:
     """Return the answer with all details of `report`, and the member `explain` for it and for each check.
 
     Args:
         report: The report, with its history.
         service: What the details say about the app itself; None for nothing.
         wall: The moment of the report (seconds since the epoch). It dates what happened and decides nothing.
-        unknown: Number of the names to leave out that no check has.
     """
-    *_, answer = explain_in_parts(report, service, wall=wall, unknown=unknown)
+    *_, answer = explain_in_parts(report, service, wall=wall)
     assert answer is not None
     return answer
 
 
-def explain_in_parts(
-    report: Report, service: ServiceInfo | None, *, wall: float, unknown: int = 0
-) -> Iterator[Answer | None]:
+def explain_in_parts(report: Report, service: ServiceInfo | None, *, wall: float) -> Iterator[Answer | None]:
     """Yield None after each check, and the answer of `explain` in the end: the caller may do other work in between."""
-    found = document(replace(report, checks=()), service, wall=wall, unknown=unknown)
+    found = document(replace(report, checks=()), service, wall=wall)
     checks = found.pop("checks")
     epoch = wall - report.now
     for check in report.checks:
@@ -67,7 +64,13 @@ def _since(report: Report) -> float | None:
     if report.phase is None:
         return next((check.since for check in report.checks), None)
     history = report.history
-    if report.excluded or report.reason == "stalled" or history is None or history.status is not report.status:
+    if (
+        report.excluded
+        or report.groups
+        or report.reason == "stalled"
+        or history is None
+        or history.status is not report.status
+    ):
         return None
     return history.since
 

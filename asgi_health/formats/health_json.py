@@ -14,9 +14,9 @@ from .redact import redact
 from .service import ServiceInfo
 
 
-def health_json(report: Report, service: ServiceInfo | None, *, wall: float, unknown: int = 0) -> Answer:
+def health_json(report: Report, service: ServiceInfo | None, *, wall: float) -> Answer:
     """Return the answer with all details of `report`; `document` explains the arguments."""
-    return health_answer(report.status, document(report, service, wall=wall, unknown=unknown))
+    return health_answer(report.status, document(report, service, wall=wall))
 
 
 def health_answer(status: Status, document: dict[str, Any]) -> Answer:
@@ -24,19 +24,18 @@ def health_answer(status: Status, document: dict[str, Any]) -> Answer:
     return answer(CODES[status], HEALTH_JSON, orjson.dumps(document))
 
 
-def document(report: Report, service: ServiceInfo | None, *, wall: float, unknown: int) -> dict[str, Any]:
+def document(report: Report, service: ServiceInfo | None, *, wall: float) -> dict[str, Any]:
     """Return all details of `report`, in the form of JSON; the checks come last.
 
     Args:
         report: The report.
         service: What the details say about the app itself; None for nothing.
         wall: The moment of the report (seconds since the epoch). It dates the results and decides nothing.
-        unknown: Number of the names to leave out that no check has.
     """
     fields: dict[str, Any] = {"status": WORDS[report.status]}
     if service is not None:
         fields |= _service(service)
-    all_notes = [*(service.notes if service is not None else ()), *notes(report, unknown)]
+    all_notes = [*(service.notes if service is not None else ()), *notes(report)]
     if all_notes:
         fields["notes"] = all_notes
     fields["checks"] = {
@@ -59,6 +58,8 @@ def _service(service: ServiceInfo) -> dict[str, Any]:
 def check_entries(check: CheckReport, epoch: float) -> dict[str, dict[str, Any]]:
     """Return the entries of `check` under their keys: that of the check itself, and those of its data."""
     entry: dict[str, Any] = {"status": WORDS[check.status]}
+    if check.check.group is not None:
+        entry["group"] = check.check.group
     state = check.state
     if state.time is not None and state.duration is not None:
         entry["time"] = timestamp(state.time + epoch)

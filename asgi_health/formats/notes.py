@@ -5,8 +5,8 @@ from ..core.report import Report
 from ..core.status import Probe
 
 
-def notes(report: Report, unknown: int) -> list[str]:
-    """Return what changed the outcome apart from the checks. Unknown names in a request are counted, not repeated."""
+def notes(report: Report) -> list[str]:
+    """Return what changed the outcome apart from the checks."""
     found: list[str] = []
     if report.phase is not None and report.phase is not Phase.SERVING:
         phase = report.phase.name.lower()
@@ -21,6 +21,6 @@ def notes(report: Report, unknown: int) -> list[str]:
         found.append(f"the event loop was blocked {times}, for {report.stalls.longest:.1f} s at most")
     if report.excluded:
         found.append(f"left out on request: {', '.join(report.excluded)}")
-    if unknown:
-        found.append(f"{unknown} of the names to leave out {'is' if unknown == 1 else 'are'} not the name of a check")
+    if report.groups:
+        found.append(f"only checks of the group{'s' if len(report.groups) > 1 else ''} {', '.join(report.groups)}")
     return found

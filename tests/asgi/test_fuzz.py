@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asgi_health import HealthMiddleware, Probe, ServiceInfo, bearer_token, client_in, degraded, unhealthy
+from asgi_health.asgi.query import FORMATS
 
 from ..support.asgi_caller import ask_scope, at_once, echo_nothing, http_scope
 from ..support.known_state import Clock, health_with, make_check
@@ -43,15 +44,25 @@ paths = st.one_of(
     st.tuples(st.just(f"/{MARK}"), known_paths).map("".join),
     st.text(max_size=30),
 )
-options = st.sampled_from(["verbose", "format", "exclude", "check", MARK, ""])
-values = st.sampled_from([f"{SECRET}.ready", "text", "json", MARK, "", "1", "%00", "%zz", "%ff", "+", "<b>"])
+options = st.sampled_from(["verbose", "format", "exclude", "group", "strict", "signin", "verbos", "check", MARK, ""])
+values = st.sampled_from([f"{SECRET}.ready", *FORMATS, MARK, "", "1", "%00", "%zz", "%ff", "+", "<b>"])
 queries = st.one_of(
     st.lists(st.tuples(options, values).map("=".join), max_size=5).map(lambda pairs: "&".join(pairs).encode()),
     st.binary(max_size=40),
 )
 header_names = st.sampled_from([b"authorization", b"accept", b"x-forwarded-for", b"host", MARK.encode()])
 header_values = st.sampled_from(
-    [b"Bearer", b"Bearer ", b"Bearer open-sesam", b"bearer open-sesame1", b"10.0.0.1", b"\xff\x00", MARK.encode()]
+    [
+        b"text/html,*/*;q=0.8",
+        b"text/html;q=0,*/*",
+        b"Bearer",
+        b"Bearer ",
+        b"Bearer open-sesam",
+        b"bearer open-sesame1",
+        b"10.0.0.1",
+        b"\xff\x00",
+        MARK.encode(),
+    ]
 ) | st.binary(max_size=10)
 headers = st.lists(st.tuples(header_names, header_values), max_size=4)
 clients = st.one_of(
@@ -75,7 +86,7 @@ scopes = st.builds(
 )
 fuzz = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
-STATUSES = {200, 404, 405, 503}
+STATUSES = {200, 400, 404, 405, 503}
 
 
 def valid_answer(app: HealthMiddleware, scope: dict[str, Any]) -> bytes:
@@ -110,7 +121,13 @@ def test_an_authorised_reader_gets_a_valid_answer(scope: dict[str, Any]) -> None
 @given(scope=scopes)
 def test_the_right_token_is_never_refused(scope: dict[str, Any]) -> None:
     """Without this, the test of the strangers could pass because the policy refuses every client."""
-    scope = {**scope, "path": "/health", "method": "GET", "headers": [(b"authorization", b"Bearer " + TOKEN.encode())]}
+    scope = {
+        **scope,
+        "path": "/health",
+        "query_string": b"",
+        "method": "GET",
+        "headers": [(b"authorization", b"Bearer " + TOKEN.encode())],
+    }
     assert SECRET.encode() in valid_answer(GUARDED[1], scope)
 
 

@@ -103,9 +103,15 @@ def test_a_flood_of_different_exclusions_renders_each_once(app: HealthMiddleware
     assert renderings.since() == 8
 
 
-def test_unknown_names_to_exclude_share_one_rendering(app: HealthMiddleware, renderings: Renderings) -> None:
+def test_unknown_names_to_exclude_render_nothing(app: HealthMiddleware, renderings: Renderings) -> None:
     for number in range(1000):
-        get(app, "/health", b"exclude=made-up-%d" % number)
+        assert get(app, "/health", b"exclude=made-up-%d" % number).status == 400
+    assert renderings.since() == 0
+
+
+def test_names_of_other_probes_to_exclude_share_one_rendering(app: HealthMiddleware, renderings: Renderings) -> None:
+    for query in (b"verbose", b"verbose&exclude=loop", b"exclude=loop&verbose"):
+        get(app, "/readyz", query)
     assert renderings.since() == 1
 
 

@@ -70,9 +70,9 @@ def test_details_are_rendered_once_per_change_although_both_ask(
 ) -> None:
     rendered: list[Report] = []
 
-    def render(report: Report, service: ServiceInfo | None, *, wall: float, unknown: int) -> Answer:
+    def render(report: Report, service: ServiceInfo | None, *, wall: float) -> Answer:
         rendered.append(report)
-        return health_json(report, service, wall=wall, unknown=unknown)
+        return health_json(report, service, wall=wall)
 
     monkeypatch.setattr(details_cache, "health_json", render)
     address = tmp_path / "listener"

@@ -37,6 +37,10 @@ QUERIES = (
     "",
     "verbose",
     "verbose=0&x=%zz",
+    "verbos",
+    "strict",
+    "group=payments",
+    "format=html&group=shop",
     "format=text",
     "exclude=cache",
     "verbose&exclude=cache&exclude=mail",
@@ -114,8 +118,8 @@ def same(answer: Answer, reply: Reply, method: str) -> bool:
 
 def ask_all(both: Both, path: str) -> dict[tuple[str, str, bool], tuple[Answer, Reply]]:
     found = {}
-    with Connection(both.address) as connection:
-        for method in METHODS:
+    for method in METHODS:
+        with Connection(both.address) as connection:
             for query in QUERIES:
                 for token in (False, True):
                     target = f"{path}?{query}" if query else path
@@ -129,7 +133,7 @@ def ask_all(both: Both, path: str) -> dict[tuple[str, str, bool], tuple[Answer, 
 def test_a_probe_has_one_answer(both: Both, path: str) -> None:
     found = ask_all(both, path)
     assert all(same(answer, reply, method) for (method, _, _), (answer, reply) in found.items())
-    assert {answer.status for answer, _ in found.values()} == {200, 405}
+    assert {answer.status for answer, _ in found.values()} - {503} == {200, 400, 405}
     assert len({answer.body for (method, _, _), (answer, _) in found.items() if method == "GET"}) > 2
 
 
@@ -138,7 +142,7 @@ def test_a_single_check_has_one_answer(both: Both, path: str) -> None:
     found = ask_all(both, path)
     assert all(same(answer, reply, method) for (method, _, _), (answer, reply) in found.items())
     assert {answer.status for (_, _, token), (answer, _) in found.items() if not token} == {404}
-    assert {answer.status for (_, _, token), (answer, _) in found.items() if token} == {200, 405}
+    assert {answer.status for (_, _, token), (answer, _) in found.items() if token} - {503} == {200, 400, 405}
 
 
 @pytest.mark.parametrize("path", OTHERS)

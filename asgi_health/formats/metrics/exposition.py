@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from math import inf, isnan
 
+from ..accept import media_ranges
 from .model import Distribution, Family, Metric, Point
 
 CHUNK = 16
@@ -35,24 +36,13 @@ def negotiate(accept: str) -> Exposition:
     a browser and curl get the text. A header that accepts neither gets the text too, because a scrape must not fail.
     """
     openmetrics = text = 0.0
-    for item in accept.split(","):
-        kind, *parameters = (each.strip().lower() for each in item.split(";"))
-        options = {name: value for name, _, value in (each.partition("=") for each in parameters)}
-        weight = _weight(options.get("q", "1"))
+    for kind, options, weight in media_ranges(accept):
         version = options.get("version", "").strip('"')
         if kind == "application/openmetrics-text" and version in ("", "1.0.0"):
             openmetrics = max(openmetrics, weight)
         elif kind in ("text/plain", "text/*", "*/*") and version in ("", "0.0.4"):
             text = max(text, weight)
     return OPENMETRICS if openmetrics > 0 and openmetrics >= text else PROMETHEUS
-
-
-def _weight(text: str) -> float:
-    try:
-        weight = float(text)
-    except ValueError:
-        return 0.0
-    return weight if 0 <= weight <= 1 else 0.0
 
 
 def render(families: Iterable[Family], exposition: Exposition) -> Iterator[str]:
