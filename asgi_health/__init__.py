@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .core.status import Probe, Status
     from .core.transition import CheckTransition, ProbeTransition, Transition
     from .formats.service import ServiceInfo
-    from .health import Health
+    from .health import Health, Integration
     from .listener.config import Listener
     from .listener.interface import CannotListen
     from .middleware import HealthMiddleware
@@ -41,6 +41,7 @@ __all__ = [
     "Drain",
     "Health",
     "HealthMiddleware",
+    "Integration",
     "Listener",
     "Paths",
     "Probe",
@@ -68,6 +69,7 @@ _MODULES = {
     "Drain": ".runtime.drain.config",
     "Health": ".health",
     "HealthMiddleware": ".middleware",
+    "Integration": ".health",
     "Listener": ".listener.config",
     "Paths": ".asgi.paths",
     "Probe": ".core.status",

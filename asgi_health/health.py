@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager
+from functools import partial
 from random import random as uniform
 from time import monotonic
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import TYPE_CHECKING, Protocol, Self, Unpack, cast
 
 from .asgi.paths import Paths
 from .asgi.router import HealthRouter
@@ -26,6 +27,7 @@ from .runtime.scheduler.runner import runner_of
 from .runtime.services import Services
 
 if TYPE_CHECKING:
+    from .runtime.integrations import BoundIntegration
     from .runtime.publisher.subscription import Subscription
     from .runtime.scheduler.run_hooks import RunInfo
 
@@ -186,6 +188,7 @@ class Health:
         paths: Paths = Paths(),  # noqa: B008  frozen, and the default reads as what it is
         details: bool | Callable[[Scope], bool] = False,
         service: ServiceInfo | None = None,
+        integrations: "Iterable[Integration]" = (),
     ) -> AsyncGenerator[Self, None]:
         """Run the checks of a program without an ASGI server, from here to the end of the block.
 
@@ -201,10 +204,11 @@ class Health:
             paths: The paths of the probes.
             details: Who may read more than the status; see HealthMiddleware.
             service: What the details say about the program itself.
+            integrations: What is started and stopped with the block; see HealthMiddleware.
 
         Raises:
             TypeError, ValueError: for a configuration that could not work.
-            CannotListen: for an address that cannot be bound.
+            CannotListen: for an address that cannot be bound, of the listener or of an integration.
             RuntimeError: inside of another such block, or while an app with a HealthMiddleware around this Health runs.
         """
         if drain is not None and drain.path is not None and listener is None:
@@ -228,6 +232,7 @@ class Health:
             drain=drain,
             listener=listener,
             slow_loop=slow_loop,
+            integrations=bind_integrations(normalize_integrations(integrations), self),
             paths=paths.all + paths.of_metrics,
         )
         try:
@@ -245,6 +250,56 @@ class Health:
                 await services.stop_checks(lifespan)
         finally:
             services.close(lifespan)
+
+
+class Integration(Protocol):
+    """Connects a Health to another system, from the start of each lifespan to its end.
+
+    Started before the app's own startup, in the thread of the event loop, and stopped when the last transitions have
+    been delivered. Without lifespan it is started with the first request. After a stop it may be started again.
+    """
+
+    def start(self, health: Health, /) -> None:
+        """Start to pass on the state of `health`. Must not wait.
+
+        Args:
+            health: The Health, which any thread may ask for reports.
+
+        Raises:
+            CannotListen: for an address that cannot be bound. The app then does not start. Any other exception is
+                logged, and the app starts without the integration.
+        """
+
+    def stop(self) -> None:
+        """Stop without waiting. May be called without a start, and again."""
+
+
+def normalize_integrations(integrations: object) -> tuple[Integration, ...]:
+    """Return the integrations as a tuple. Raises TypeError or ValueError for what is none."""
+    expected = "integrations: expected a list of integrations such as [Alerts(...)]"
+    if not isinstance(integrations, Iterable) or isinstance(integrations, str | bytes):
+        raise TypeError(f"{expected}, not {integrations!r:.200}")
+    found: list[Integration] = []
+    for each in cast("Iterable[object]", integrations):
+        name = type(each).__name__
+        if isinstance(each, type):
+            raise TypeError(f"{expected}, not the class {each.__name__}: call it to make one")
+        start, stop = getattr(each, "start", None), getattr(each, "stop", None)
+        if not callable(start) or not callable(stop) or is_async(start) or is_async(stop):
+            raise TypeError(f"{expected}; {name} has no plain methods start(health) and stop()")
+        if any(each is other for other in found):
+            raise ValueError(f"integrations: the same {name} is given twice")
+        found.append(cast("Integration", each))
+    return tuple(found)
+
+
+def bind_integrations(integrations: tuple[Integration, ...], health: Health) -> "tuple[BoundIntegration, ...]":
+    """Return `integrations` as the services start them."""
+    if not integrations:
+        return ()
+    from .runtime.integrations import BoundIntegration
+
+    return tuple(BoundIntegration(type(each).__name__, partial(each.start, health), each.stop) for each in integrations)
 
 
 def engine_of(health: Health) -> Engine:

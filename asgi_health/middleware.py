@@ -17,7 +17,7 @@ from .core.probe_statuses import Statuses
 from .core.validate import require_type
 from .formats.answer import Answer
 from .formats.service import ServiceInfo
-from .health import Health, engine_of
+from .health import Health, Integration, bind_integrations, engine_of, normalize_integrations
 from .listener.config import Listener
 from .runtime.drain.config import Drain
 from .runtime.services import Services
@@ -36,7 +36,7 @@ class HealthMiddleware:
     background. None waits for one, except for the first probe right after the start: adapters that run a lifespan
     around each event probe at once.
 
-    Without lifespan `drain` and `listener` begin with the first request.
+    Without lifespan `drain`, `listener` and `integrations` begin with the first request.
 
     Args:
         app: The ASGI app.
@@ -57,6 +57,8 @@ class HealthMiddleware:
         envoy_degraded: Whether answers of readiness and health that show a warning carry ``x-envoy-degraded: true``.
             Envoy with active health checks then sends requests to other instances, as long as enough of those are
             healthy. Where all are degraded it spreads the requests over all, as it does where all are healthy.
+        integrations: What passes the health on to other systems, such as ``Alerts``, ``Systemd`` and ``Grpc`` of
+            ``asgi_health.integrations``. Each is started before the app's startup and stopped after the checks.
 
     Raises:
         TypeError, ValueError: when it is made, for a configuration that could not work.
@@ -66,6 +68,7 @@ class HealthMiddleware:
         app: The ASGI app.
         health: The Health.
         paths: The paths of the probes.
+        integrations: The integrations.
     """
 
     __slots__ = (
@@ -84,6 +87,7 @@ class HealthMiddleware:
         "_starts_with_first_request",
         "app",
         "health",
+        "integrations",
         "paths",
     )
 
@@ -101,6 +105,7 @@ class HealthMiddleware:
         quiet: bool = False,
         allow_metrics: bool | Callable[[Scope], bool] | None = None,
         envoy_degraded: bool = False,
+        integrations: Iterable[Integration] = (),
     ) -> None:
         if not callable(app):
             raise TypeError(f"app must be an ASGI app, not {app!r}")
@@ -112,6 +117,7 @@ class HealthMiddleware:
         self.app: App = app
         self.paths: Paths = paths
         self.health: Health = checks if isinstance(checks, Health) else Health(() if checks is None else checks)
+        self.integrations: tuple[Integration, ...] = normalize_integrations(integrations)
         engine = self._engine = engine_of(self.health)
         self._clock = engine.clock
         self._router = HealthRouter(
@@ -129,6 +135,7 @@ class HealthMiddleware:
             drain=drain,
             listener=listener,
             slow_loop=slow_loop,
+            integrations=bind_integrations(self.integrations, self.health),
             paths=paths.all + paths.of_metrics,
             inspect_app=partial(_inspect_app, app, self.health, paths),  # no method, which would make a cycle
         )
@@ -138,7 +145,7 @@ class HealthMiddleware:
         )
         self._ready_answers = self._prepared.by_path
         self._other_prefixes = self._router.other_prefixes
-        self._starts_with_first_request = drain is not None or listener is not None
+        self._starts_with_first_request = drain is not None or listener is not None or bool(self.integrations)
         self._awaits_first_request = self._starts_with_first_request
         self._draining_app = DrainingApp(app, headers)
         self._next: App = app

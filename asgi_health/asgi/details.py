@@ -1,6 +1,6 @@
 """What readers get where an app has details: which format, of which checks, and what is wrong with their query."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..core.engine import Engine
 from ..core.report import Stall
@@ -8,10 +8,10 @@ from ..core.status import Probe, Status
 from ..core.transition import Reason
 from ..formats.accept import prefers_html
 from ..formats.answer import NOT_FOUND, Answer, bad_request, minimal, strictly
-from ..formats.page import public_page
+from ..formats.page import View, public_page
 from ..formats.service import ServiceInfo
 from .details_cache import DetailsCache, DetailsRequest
-from .query import Options, accept_of, parse_options, suggestion
+from .query import PAGE_OPTIONS, Format, Options, accept_of, parse_options, suggestion
 from .response_headers import ResponseHeaders
 from .types import Scope
 
@@ -52,9 +52,14 @@ class Details:
             return bad_request(problems)
         names = {each.name for each in self._engine.checks if probe is Probe.HEALTH or probe in each.probes}
         by_accept = probe is Probe.HEALTH and not options.explain and prefers_html(accept_of(scope))
+        format_: Format = options.format or ("html" if by_accept else "json")
+        if format_ == "html":
+            return await self._cache.answer(_page_request(probe, options, names), now, stall)
+        if options.search or options.status or options.page:
+            return bad_request([f"option: {_or(PAGE_OPTIONS)} is for the page alone; expected format=html"])
         request = DetailsRequest(
             probe,
-            options.format or ("html" if by_accept else "json"),
+            format_,
             explain=options.explain and options.format in (None, "json"),
             strict=options.strict,
             exclude=options.exclude & names,  # without those of other probes, so that equal answers are one
@@ -119,6 +124,21 @@ class Details:
             groups = {check.group: None for check in checks if check.group is not None}
             if unknown := options.groups - groups.keys():
                 yield _unknown("group", "group", unknown, list(groups))
+
+
+def _page_request(probe: Probe, options: Options, names: set[str]) -> DetailsRequest:
+    # A group filters what the page shows, and the rest of the page goes on to describe the whole app.
+    return DetailsRequest(
+        probe,
+        "html",
+        strict=options.strict,
+        exclude=options.exclude & names,
+        view=View(options.search, options.status, options.groups, options.page or 1),
+    )
+
+
+def _or(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def _unknown(option: str, kind: str, unknown: frozenset[str], known: list[str]) -> str:

@@ -12,11 +12,12 @@ from ..core.status import Probe
 from ..formats.answer import Answer, strictly
 from ..formats.explain import explain, explain_in_parts
 from ..formats.health_json import health_json
-from ..formats.page import page
+from ..formats.page import View, page_in_parts
 from ..formats.service import ServiceInfo
 from ..formats.text import text
 from ..runtime.backends.detection import current_backend
 from ..runtime.backends.interface import Flag
+from .app_facts import app_facts
 from .query import Format
 from .response_headers import ResponseHeaders
 from .steps import Steps
@@ -45,6 +46,7 @@ class DetailsRequest(NamedTuple):
         strict: Whether a warning is answered with 503.
         exclude: Names of the checks to leave out.
         groups: Groups whose checks alone are wanted; empty for all checks.
+        view: Which checks a page shows.
     """
 
     probe: Probe
@@ -54,6 +56,7 @@ class DetailsRequest(NamedTuple):
     strict: bool = False
     exclude: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
+    view: View = View()
 
 
 @dataclass(slots=True, eq=False)
@@ -153,12 +156,13 @@ class DetailsCache:
         engine, steps = self._engine, Steps()
         report = engine.with_probe_past(self._report(request, now, stall))
         wall = time.time()
-        checks: list[CheckReport] = []
-        for number, check in enumerate(report.checks, 1):
-            checks.append(engine.with_past(check, now))
-            if number % CHECKS_AT_ONCE == 0:
-                await steps.may_end()
-        report = replace(report, checks=tuple(checks))
+        if request.format != "html":
+            checks: list[CheckReport] = []
+            for number, check in enumerate(report.checks, 1):
+                checks.append(engine.with_past(check, now))
+                if number % CHECKS_AT_ONCE == 0:
+                    await steps.may_end()
+            report = replace(report, checks=tuple(checks))
         answer: Answer | None = None
         for number, part in enumerate(self._parts(request, report, wall), 1):
             answer = part
@@ -173,7 +177,14 @@ class DetailsCache:
     def _parts(self, request: DetailsRequest, report: Report, wall: float) -> Iterator[Answer | None]:
         """Yield None after each part of the work, and the answer in the end."""
         if request.format == "html":
-            yield page(report, self._service, wall=wall)
+            yield from page_in_parts(
+                report,
+                self._service,
+                wall=wall,
+                facts=app_facts(self._engine, report.now),
+                view=request.view,
+                with_past=lambda check: self._engine.with_past(check, report.now),  # for those on the page alone
+            )
         else:
             yield from explain_in_parts(report, self._service, wall=wall)
 

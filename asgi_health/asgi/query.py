@@ -5,13 +5,19 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 from urllib.parse import parse_qsl
 
+from ..formats.answer import WORDS
 from .types import Scope
 
 Format = Literal["json", "text", "html"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
-KNOWN = ("verbose", "format", "explain", "exclude", "group", "strict")
+PAGE_OPTIONS = ("search", "status", "page")
+"""The options of the status page alone: which of the checks it shows."""
+
+KNOWN = ("verbose", "format", "explain", "exclude", "group", "strict", *PAGE_OPTIONS)
 """The options of authorised readers. `signin` is one of the others."""
+
+STATUSES = tuple(WORDS.values())[::-1]
 
 MAX_QUERY = 4096
 """Bytes of a query that are parsed; a longer one is ignored."""
@@ -39,6 +45,9 @@ class Options:
         signin: Whether a browser asks to be challenged for credentials.
         exclude: Names of the checks to leave out.
         groups: Groups whose checks alone are wanted; empty for all checks.
+        search: Part of a name or a message of the checks that a page shows; empty for all.
+        status: Status of the checks that a page shows, one of ``fail``, ``warn`` and ``pass``; empty for all.
+        page: Number of the page, from 1; None where none is named.
         problems: What is wrong, a line for each; shown to authorised readers alone.
     """
 
@@ -49,6 +58,9 @@ class Options:
     signin: bool = False
     exclude: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
+    search: str = ""
+    status: str = ""
+    page: int | None = None
     problems: tuple[str, ...] = ()
 
 
@@ -75,6 +87,12 @@ def parse_options(query: object) -> Options:
     format_ = given["format"][-1] if "format" in given else None
     if format_ and format_ not in FORMATS:
         problems.append(f"format: not known{suggestion(format_, FORMATS)}; expected {_listed(FORMATS)}")
+    status, number = (given[key][-1] if key in given else "" for key in ("status", "page"))
+    if status and status not in STATUSES:
+        problems.append(f"status: not known{suggestion(status, STATUSES)}; expected {_listed(STATUSES)}")
+    page = int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else 0
+    if number and not page:
+        problems.append("page: not a page; expected a number from 1")
     return Options(
         verbose=not given.keys().isdisjoint(("format", "verbose", "explain")),
         format=next((known for known in FORMATS if known == format_), None),
@@ -83,6 +101,9 @@ def parse_options(query: object) -> Options:
         signin="signin" in given,
         exclude=frozenset(given.get("exclude", ())) - {""},
         groups=frozenset(given.get("group", ())) - {""},
+        search=given["search"][-1][:MAX_LENGTH] if "search" in given else "",
+        status=status if status in STATUSES else "",
+        page=page or None,
         problems=tuple(problems),
     )
 

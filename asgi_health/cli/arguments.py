@@ -18,7 +18,10 @@ MAX_TIMEOUT = 86400.0
 MAX_PROBE_TIMEOUT = 300.0
 """Largest `--timeout` of `probe`, in seconds. A larger number was probably meant as milliseconds."""
 
-_OPTIONS_WITH_VALUE = ("--timeout", "--header", "--expect-status")
+DEFAULT_MAX_AGE = 15.0
+"""Default of `--max-age`, in seconds."""
+
+_OPTIONS_WITH_VALUE = ("--timeout", "--header", "--expect-status", "--max-age")
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")  # RFC 9110, 5.6.2
 
 
@@ -32,9 +35,10 @@ class ProbeRequest:
         expected: The statuses that are healthy. Empty: 200 to 299.
         insecure: Whether any TLS certificate is accepted.
         verbose: Whether the body of the answer is printed.
+        max_age: Seconds since the last touch of a file after which the app counts as dead.
     """
 
-    __slots__ = ("expected", "headers", "insecure", "target", "timeout", "verbose")
+    __slots__ = ("expected", "headers", "insecure", "max_age", "target", "timeout", "verbose")
 
     def __init__(
         self,
@@ -45,6 +49,7 @@ class ProbeRequest:
         expected: tuple[int, ...] = (),
         insecure: bool = False,
         verbose: bool = False,
+        max_age: float = DEFAULT_MAX_AGE,
     ) -> None:
         self.target = target
         self.timeout = timeout
@@ -52,12 +57,14 @@ class ProbeRequest:
         self.expected = expected
         self.insecure = insecure
         self.verbose = verbose
+        self.max_age = max_age
 
 
 def parse_fast(arguments: list[str]) -> ProbeRequest | None:
     """Return the request in `arguments`, which follow the word ``probe``; None when argparse has to read them."""
     url = ""
     timeout = DEFAULT_PROBE_TIMEOUT
+    max_age = DEFAULT_MAX_AGE
     headers: list[tuple[str, str]] = []
     expected: list[int] = []
     verbose = insecure = False
@@ -76,6 +83,8 @@ def parse_fast(arguments: list[str]) -> ProbeRequest | None:
                     return None
                 if name == "--timeout":
                     timeout = parse_timeout(value)
+                elif name == "--max-age":
+                    max_age = parse_seconds(value)
                 elif name == "--header":
                     headers.append(parse_header(value))
                 else:
@@ -91,6 +100,7 @@ def parse_fast(arguments: list[str]) -> ProbeRequest | None:
             expected=tuple(expected),
             insecure=insecure,
             verbose=verbose,
+            max_age=max_age,
         )
     except ValueError:
         return None

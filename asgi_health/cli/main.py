@@ -24,6 +24,7 @@ def probe_request(arguments: argparse.Namespace) -> ProbeRequest:
         expected=tuple(arguments.expected),
         insecure=arguments.insecure,
         verbose=arguments.verbose,
+        max_age=arguments.max_age,
     )
 
 
@@ -38,7 +39,11 @@ def _wait(arguments: argparse.Namespace) -> int:
 
     requests = [
         ProbeRequest(
-            url, headers=tuple(arguments.headers), expected=tuple(arguments.expected), insecure=arguments.insecure
+            url,
+            headers=tuple(arguments.headers),
+            expected=tuple(arguments.expected),
+            insecure=arguments.insecure,
+            max_age=arguments.max_age,
         )
         for url in arguments.urls
     ]

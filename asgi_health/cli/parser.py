@@ -6,7 +6,15 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
-from .arguments import DEFAULT_PROBE_TIMEOUT, parse_header, parse_seconds, parse_status, parse_timeout, program
+from .arguments import (
+    DEFAULT_MAX_AGE,
+    DEFAULT_PROBE_TIMEOUT,
+    parse_header,
+    parse_seconds,
+    parse_status,
+    parse_timeout,
+    program,
+)
 from .target import parse_url
 
 T = TypeVar("T")
@@ -22,8 +30,8 @@ SHELLS = ("bash", "zsh", "fish")
 
 # Completion scripts show the first line of each description, so it is a sentence of its own.
 _URL = """\
-URL is http://host/path, https://host/path, or unix:/socket:/path for a unix
-socket."""
+URL is http://host/path, https://host/path, unix:/socket:/path for a unix
+socket, or file:/path for a file that the app touches while it is healthy."""
 
 _PROBE = f"""\
 Ask a URL once whether it is healthy.
@@ -38,6 +46,7 @@ _PROBE_EXAMPLES = """\
 examples:
   asgi-health probe http://127.0.0.1:8000/readyz
   asgi-health probe unix:/run/app.sock:/livez --timeout 1
+  asgi-health probe file:/run/app/ready
   asgi-health probe --header 'Host: shop.example' http://127.0.0.1:8000/readyz"""
 
 _WAIT = f"""\
@@ -160,6 +169,13 @@ def _add_request_options(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="a status that is healthy; may be repeated (default: 200 to 299)",
+    )
+    command.add_argument(
+        "--max-age",
+        metavar="S",
+        type=_argument_type(parse_seconds),
+        default=DEFAULT_MAX_AGE,
+        help=f"seconds after which a file is too old (default: {DEFAULT_MAX_AGE:g})",
     )
     command.add_argument(
         "--insecure",

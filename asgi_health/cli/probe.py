@@ -47,6 +47,11 @@ def probe(request: ProbeRequest) -> int:
 
 def send(request: ProbeRequest) -> Outcome:
     """Return the outcome of `request`, at the latest after its timeout. Never raises."""
+    if request.target.file:
+        from .file_age import reason_against
+
+        reason = reason_against(request.target.file, request.max_age)
+        return Outcome(healthy=not reason, reason=reason)
     exchange = _Exchange(request)
     try:
         return exchange.run()

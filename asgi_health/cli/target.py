@@ -6,7 +6,7 @@ _HOST_CHARACTERS = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 
 
 class Target:
-    """A server and the path to request.
+    """A server and the path to request, or a file.
 
     Attributes:
         display_url: The URL for messages. It has no query, because a query may contain a secret.
@@ -16,9 +16,10 @@ class Target:
         port: The TCP port.
         secure: Whether to use TLS.
         socket: The path of a unix socket. Empty: TCP to `host` and `port`.
+        file: The path of a file that a healthy app touches; then no server is asked.
     """
 
-    __slots__ = ("authority", "display_url", "host", "path", "port", "secure", "socket")
+    __slots__ = ("authority", "display_url", "file", "host", "path", "port", "secure", "socket")
 
     def __init__(
         self,
@@ -30,6 +31,7 @@ class Target:
         port: int = 0,
         secure: bool = False,
         socket: str = "",
+        file: str = "",
     ) -> None:
         self.display_url = display_url
         self.path = path
@@ -38,20 +40,23 @@ class Target:
         self.port = port
         self.secure = secure
         self.socket = socket
+        self.file = file
 
 
 def parse_url(url: str) -> Target:
-    """Return the target of ``http://host/path``, ``https://host/path`` or, as in nginx, ``unix:/socket:/path``.
+    """Return the target of ``http://host/path``, ``https://host/path``, ``file:/path`` or ``unix:/socket:/path``.
 
     Raises ValueError for any other URL. The message does not repeat a password.
     """
     display_url = _without_secrets(url)
     if url.startswith("unix:"):
         return _unix(url, display_url)
+    if url.startswith("file:"):
+        return _file(url)
     for scheme, port in (("http://", 80), ("https://", 443)):
         if url[: len(scheme)].lower() == scheme:
             return _tcp(url[len(scheme) :], display_url, port)
-    raise ValueError(f"{display_url!r}: expected http://host/path, https://host/path or unix:/socket:/path")
+    raise ValueError(f"{display_url!r}: expected http://host/path, https://host/path, unix:/socket:/path or file:/path")
 
 
 def _unix(url: str, display_url: str) -> Target:
@@ -61,6 +66,17 @@ def _unix(url: str, display_url: str) -> Target:
     if not path.isprintable():
         raise ValueError(f"{display_url!r}: the path of the socket has a control character")
     return Target(display_url, _request_path("/" + rest, display_url), "localhost", socket=path)
+
+
+def _file(url: str) -> Target:
+    path = url.removeprefix("file:")
+    if path.startswith("///"):  # RFC 8089: an empty host
+        path = path[2:]
+    if not path.startswith("/") or path.startswith("//") or path.endswith("/"):
+        raise ValueError(f"{url!r} names no file; expected file:/path")
+    if not path.isprintable():
+        raise ValueError(f"{url!r}: the path of the file has a control character")
+    return Target(url, "", "", file=path)
 
 
 def _tcp(rest: str, display_url: str, default_port: int) -> Target:

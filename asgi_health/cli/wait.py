@@ -144,7 +144,12 @@ class SystemEnvironment:
 
 def _with_timeout(request: ProbeRequest, seconds: float) -> ProbeRequest:
     return ProbeRequest(
-        request.target, timeout=seconds, headers=request.headers, expected=request.expected, insecure=request.insecure
+        request.target,
+        timeout=seconds,
+        headers=request.headers,
+        expected=request.expected,
+        insecure=request.insecure,
+        max_age=request.max_age,
     )
 
 

@@ -16,14 +16,14 @@ from .failure_category import Category, categorize
 from .history import CheckHistory, ProbeHistory
 from .lifecycle import Lifecycle, Phase
 from .probe_statuses import OnChange, ProbeStatuses, Statuses
-from .probe_transitions import Known, ProbeTransitions
+from .probe_transitions import Known, ProbeTransitions, effective_status
 from .report import NO_STALLS, CheckReport, PastStalls, ProbeSummary, Report, build_report
 from .result import Result
 from .run_counts import RunCounts
 from .schedule import DueRuns, Run, Timers, pause
 from .state import UNKNOWN, CheckState, advance
 from .status import Probe, Status
-from .transition import CheckTransition, Transition
+from .transition import CheckTransition, Reason, Transition
 
 MAX_RUNS_LEFT_BEHIND = 2
 """Unfinished runs of removed checks of one name. From then on a new check of that name waits for the latest of them."""
@@ -184,10 +184,8 @@ class Engine:
 
     def summarize(self, probe: Probe, now: float) -> ProbeSummary:
         """Return the status of `probe` with its past, without its checks: for the four probes next to each other."""
-        current, known = self.probe_status(probe), self.known(probe)
-        status, reason = current.at(now), current.reason_at(now)
-        if known.reason == "stalled" and probe in self._stalled:
-            status, reason = known.status, known.reason
+        known = self.known(probe)
+        status, reason = self.effective_status(probe, now)
         culprits = () if reason is None else self._probe_statuses.names(probe, status, reason, now)
         since = known.since if known.status is status and self._lifecycle.since is not None else None
         return ProbeSummary(probe, status, reason, culprits, since, self._probe_histories[probe].past(now))
@@ -195,6 +193,14 @@ class Engine:
     def probe_status(self, probe: Probe) -> ProbeStatus:
         """Return the status of `probe`, and how it decays while no new result arrives."""
         return self._probe_statuses.current[probe]
+
+    def effective_status(self, probe: Probe, now: float) -> tuple[Status, Reason | None]:
+        """Return the status of `probe` at `now` and the reason for it, a blocked event loop included. Takes no lock.
+
+        For readers in other threads, which answer for the app while its loop is blocked.
+        """
+        status, reason, _ = effective_status(self._probe_statuses.current[probe], probe in self._stalled, now)
+        return status, reason
 
     @property
     def statuses(self) -> Statuses:

@@ -72,7 +72,7 @@ class ProbeTransitions:
         next_decay = inf
         for probe, present in statuses.items():
             known = self.known[probe]
-            status, reason, began = _effective(present, probe in stalled, now)
+            status, reason, began = effective_status(present, probe in stalled, now)
             if status is not known.status or reason != known.reason:
                 # A decay may be found late. What gets better does so now, even where something else has decayed before.
                 at = min(began, now) if began is not None and status > known.status else now
@@ -91,7 +91,7 @@ class ProbeTransitions:
         return found
 
 
-def _effective(present: ProbeStatus, stalled: bool, now: float) -> tuple[Status, Reason | None, float | None]:
+def effective_status(present: ProbeStatus, stalled: bool, now: float) -> tuple[Status, Reason | None, float | None]:
     """Return the status of a probe at `now`, the reason for it, and when it began if that was in the past."""
     if stalled and not (present.status is Status.UNHEALTHY and present.reason in BY_PHASE):
         return Status.UNHEALTHY, "stalled", None

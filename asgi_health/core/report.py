@@ -57,6 +57,25 @@ class Stall:
 
 
 @dataclass(frozen=True, slots=True)
+class StallTimes:
+    """How long the app's event loop may be blocked before probes are unhealthy.
+
+    Attributes:
+        ready: Seconds for readiness, and for all checks together.
+        live: Seconds for liveness.
+    """
+
+    ready: float = 5.0
+    live: float = 30.0
+
+    def stall(self, probe: Probe, seconds: float) -> Stall | None:
+        """Return the stall of a loop that is late by `seconds`, as `probe` sees it; None for startup."""
+        if probe is Probe.STARTUP:
+            return None
+        return Stall(seconds, self.live if probe is Probe.LIVENESS else self.ready)
+
+
+@dataclass(frozen=True, slots=True)
 class CheckReport:
     """One check in a report.
 

@@ -3,8 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from ..core.report import Stall
-from ..core.status import Probe
+from ..core.report import StallTimes
 from ..core.validate import require_seconds, require_short, require_type
 
 MAX_STALL = 3600
@@ -101,11 +100,10 @@ class Listener:
             raise ValueError(f"listener: address {self.address!r}: {text!r} is not a port (0 to 65535)")
         return int(text)
 
-    def stall(self, probe: Probe, seconds: float) -> Stall | None:
-        """Return the stall of a loop that is late by `seconds`, as `probe` sees it; None for startup."""
-        if probe is Probe.STARTUP:
-            return None
-        return Stall(seconds, self.stall_live if probe is Probe.LIVENESS else self.stall_ready)
+    @property
+    def stall_times(self) -> StallTimes:
+        """How long the loop may be blocked before probes are unhealthy."""
+        return StallTimes(self.stall_ready, self.stall_live)
 
 
 def _require_mode(mode: object) -> None:

@@ -1,12 +1,12 @@
-"""The services that need one event loop: heartbeat, listener, drain and the detection of stalls."""
+"""The services that need one event loop: heartbeat, listener, drain, detection of stalls, integrations."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.engine import Engine
-from ..core.report import Stall
+from ..core.report import Stall, StallTimes
 from ..core.status import Probe
 from ..formats.answer import Answer
 from ..listener.config import Listener
@@ -19,6 +19,7 @@ from .loop_figures import LoopFigures
 if TYPE_CHECKING:
     from .drain.controller import DrainController
     from .drain.file import DrainFile
+    from .integrations import BoundIntegration
     from .watchdog.loop_heartbeat import LoopHeartbeat
     from .watchdog.monitor_thread import MonitorThread
     from .watchdog.stall_detector import StallDetector
@@ -44,8 +45,8 @@ class Router(Protocol):
 class LoopServices:
     """The services of one event loop, from `listen` and `start` to `stop`; they may be started again.
 
-    A service that is not configured does not exist: without `drain`, `listener` and `slow_loop` no thread is started
-    and no signal is touched.
+    A service that is not configured does not exist: without `drain`, `listener`, `integrations` and `slow_loop` no
+    thread is started and no signal is touched.
 
     All public methods except `drain` are called in the thread of the loop. The listener's thread calls `drain`, and
     reads attributes once, because the loop's thread may set them to None in between.
@@ -55,6 +56,7 @@ class LoopServices:
         drain: Configuration of the drain, if any.
         listener: Configuration of the listener, if any.
         slow_loop: Lateness of the loop (seconds) that counts as a stall; 0 turns the detection off.
+        integrations: What is started with the loop and stopped with it.
         router: Answers the listener's requests.
         on_beat: Called with every beat of the loop.
         log_changes: Logs what has changed, called in another thread while the loop is blocked.
@@ -68,6 +70,7 @@ class LoopServices:
         drain: Drain | None,
         listener: Listener | None,
         slow_loop: float,
+        integrations: "Sequence[BoundIntegration]",
         router: Router,
         on_beat: Callable[[], None],
         log_changes: Callable[[], None],
@@ -77,6 +80,7 @@ class LoopServices:
         self._drain = drain
         self._listener = listener
         self._slow = slow_loop if slow_loop > 0 else inf
+        self._integrations = integrations
         self._router = router
         self._on_beat = on_beat
         self._log_changes = log_changes
@@ -122,10 +126,11 @@ class LoopServices:
         """Start everything but the handling of signals, in the present loop.
 
         Raises OSError without a descriptor, RuntimeError without a thread; `stop` ends what has been started by then.
+        Raises CannotListen for the address of an integration, when everything else has been started.
         """
         slow = self._slow if detect_stalls else inf
         drain = self._drain
-        if drain is None and self._listener is None and slow == inf:
+        if drain is None and self._listener is None and slow == inf and not self._integrations:
             return
         from .watchdog.loop_heartbeat import LoopHeartbeat
 
@@ -141,6 +146,10 @@ class LoopServices:
             # Waits a moment for the first poll: an app that starts while the file exists must not be ready first.
             self._drain_file = DrainFile(self._engine, drain.file, lambda: self.running)
             self._drain_file.start(FIRST_POLL_WAIT)
+        if self._integrations:
+            from .integrations import start_integrations
+
+            start_integrations(self._integrations)
 
     def arm(self) -> None:
         """The app has started: stalls count from now on, and SIGTERM drains."""
@@ -164,6 +173,10 @@ class LoopServices:
         """End everything, without waiting, and pass on a signal that is still delayed."""
         controller = self._controller
         self.disarm()
+        if self._integrations and self._heartbeat is not None:
+            from .integrations import stop_integrations
+
+            stop_integrations(self._integrations)
         if self._drain_file is not None:
             self._drain_file.stop()
         if self._monitor is not None and (controller is None or not controller.handles_signals):
@@ -192,10 +205,16 @@ class LoopServices:
         detector: StallDetector | None = None
         controller: DrainController | None = None
         if slow < inf:
-            detector = self._detector = StallDetector(heartbeat, slow, self._engine.record_stall)
+            detector = self._detector = StallDetector(
+                heartbeat, slow, self._engine.record_stall, self._figures.stall_seen
+            )
         if self._drain is not None:
             controller = self._controller = DrainController(self._engine, self._drain, heartbeat, monitor)
-        stalled_probes = StalledProbes(self._engine, self._listener, heartbeat, self._log_changes)
+        # An integration that reports the status of a probe from another thread is a listener of another protocol.
+        times = StallTimes() if self._integrations else None
+        if self._listener is not None:
+            times = self._listener.stall_times
+        stalled_probes = StalledProbes(self._engine, times, heartbeat, self._log_changes)
         self._stalled_probes = stalled_probes
         monitor.start(
             [each.poll for each in (controller, detector, stalled_probes) if each is not None],
@@ -221,7 +240,7 @@ class LoopServices:
         lateness = heartbeat.lateness(monotonic())
         if lateness < min(NOTICEABLE, self._listener.stall_ready):
             return None
-        return self._listener.stall(probe, lateness)
+        return self._listener.stall_times.stall(probe, lateness)
 
 
 def _ignore(_: bytes) -> None:

@@ -1,7 +1,7 @@
 """Starts and stops the runner and the services of one app: with its lifespan, or with its first request."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -18,6 +18,9 @@ from .lifespan import InUse, LifespanIdentity
 from .loop_services import LoopServices, Router
 from .publisher.publisher import publisher_of
 from .scheduler.runner import runner_of
+
+if TYPE_CHECKING:
+    from .integrations import BoundIntegration
 
 IN_USE = (
     "health: another app, or a running() block, runs with the same Health; expected one at a time: give each a Health"
@@ -37,6 +40,7 @@ class Services:
         drain: Configuration of the drain, if any.
         listener: Configuration of the listener, if any.
         slow_loop: Lateness of the event loop (seconds) that counts as a stall; 0 turns the detection off.
+        integrations: What is started before the app and stopped after it.
         paths: The paths at which probes are answered, for the log.
         inspect_app: Called once, when the app has started or its first request comes: it logs routes that the health
             paths hide. Its argument says whether it may import modules of the app.
@@ -50,6 +54,7 @@ class Services:
         drain: Drain | None,
         listener: Listener | None,
         slow_loop: float,
+        integrations: "Sequence[BoundIntegration]",
         paths: tuple[str, ...],
         inspect_app: Callable[[bool], None] | None = None,
     ) -> None:
@@ -62,7 +67,8 @@ class Services:
         require_seconds_or_zero("slow_loop", slow_loop)
         require_short("slow_loop", slow_loop)
         self._engine = engine
-        self._needs_loop_without_lifespan = drain is not None or listener is not None
+        self._needs_loop_without_lifespan = drain is not None or listener is not None or bool(integrations)
+        self._has_integrations = bool(integrations)
         self._paths = paths
         self._inspect_app = inspect_app
         self._prepared = False
@@ -75,6 +81,7 @@ class Services:
             drain=drain,
             listener=listener,
             slow_loop=slow_loop,
+            integrations=integrations,
             router=router,
             on_beat=self._on_beat,
             log_changes=self.runner.log_changes,
@@ -107,10 +114,12 @@ class Services:
             self.runner.cancel()
         try:
             self._loop_services.start(detect_stalls=first)
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, CannotListen) as error:
             self._loop_services.stop()
             if engine.finish(lifespan):
                 self._publisher.stop()
+            if isinstance(error, CannotListen):
+                raise
             raise CannotListen(f"the services of the event loop cannot start: {error}") from None
         return lifespan
 
@@ -177,8 +186,7 @@ class Services:
             engine.serve(engine.clock())
         if engine.phase not in (Phase.SERVING, Phase.DRAINING):
             return
-        if self._publisher.has_subscribers:
-            self._publisher.start()
+        self._start_publisher()
         loop_services = self._loop_services
         if self._needs_loop_without_lifespan and not loop_services.running:
             loop_services.stop()
@@ -189,12 +197,16 @@ class Services:
                 logger.error("%s", error)
             try:
                 loop_services.start()
+            except CannotListen as error:
+                logger.error("%s", error)
             except (OSError, RuntimeError) as error:
                 logger.error("the services of the event loop cannot start: %s", error)
                 return
+            self._start_publisher()  # integrations have subscribed
             loop_services.arm()
-        if loop_services.listens and not self.runner.alive:
-            # A request to the listener comes in another thread and cannot run checks on demand.
+        if (loop_services.listens or self._has_integrations) and not self.runner.alive:
+            # A request to the listener comes in another thread and cannot run checks on demand. An integration sends
+            # what the checks find, and no request of its own asks for them.
             self.runner.start()
             logger.info("checks run in the background: %s", self._summary(root))
         if not self._logged_on_demand and not self.runner.alive:
@@ -209,6 +221,10 @@ class Services:
         await self._loop_services.drain()
 
     # -- private
+
+    def _start_publisher(self) -> None:
+        if self._publisher.has_subscribers:
+            self._publisher.start()
 
     def _prepare(self, *, may_import: bool) -> None:
         if not self._prepared:

@@ -36,10 +36,11 @@ def parse_with_argparse(arguments: list[str]) -> ProbeRequest | None:
             return None
 
 
-OPTIONS = ["--timeout", "--header", "--expect-status", "--verbose", "--insecure"]
+OPTIONS = ["--timeout", "--header", "--expect-status", "--max-age", "--verbose", "--insecure"]
 VALUES = [
     "http://a/",
     "unix:/s:/p",
+    "file:/f",
     "1",
     "-1",
     "2.5",
@@ -89,7 +90,14 @@ def test_arguments_that_the_fast_parser_accepts_mean_the_same_to_argparse(argume
 
 VALID_OPTIONS = st.lists(
     st.sampled_from(
-        [("--timeout", "3"), ("--header", "A: b"), ("--expect-status", "503"), ("--verbose",), ("--insecure",)]
+        [
+            ("--timeout", "3"),
+            ("--header", "A: b"),
+            ("--expect-status", "503"),
+            ("--verbose",),
+            ("--insecure",),
+            ("--max-age", "5"),
+        ]
     ),
     max_size=5,
 )
@@ -144,6 +152,11 @@ def test_a_unix_socket_is_written_as_in_nginx(url: str, socket: str, path: str) 
     assert (target.socket, target.path, target.authority) == (socket, path, "localhost")
 
 
+@pytest.mark.parametrize("url", ["file:/run/app/ready", "file:///run/app/ready"])
+def test_a_file_is_named_by_its_path(url: str) -> None:
+    assert parse_url(url).file == "/run/app/ready"
+
+
 INVALID_URLS = [
     "", "a", "/a", "localhost:8000", "ftp://a/", "http:/a", "http:///a", "http://", "http://:80/", "http://a:/",
     "http://a:b/", "http://a:0/", "http://a:65536/", "http://a:99999999999999999999/", "http://a:+80/", "http://a:٨/",
@@ -151,6 +164,7 @@ INVALID_URLS = [
     "http://a b/", "http://a/ b", "http://a/\r\nX: y", "http://a\r\n/", "http://a/\0", "http://a/ä", "http://ä/",
     "http://a/\x7f", "http://a/\udcff", "http://u:p@a/", "http://u@a/", "unix:", "unix::/a", "unix:/a:/ b",
     "unix:/\n:/", "unix:/a:/\r\nX: y",
+    "file:", "file:a", "file:/", "file://host/a", "file:/a/", "file:////a", "file:/a\n",
     "https://a..b/", "https://.a/", "https://a../", "https://./", f"https://{'a' * 64}/",
 ]  # fmt: skip
 

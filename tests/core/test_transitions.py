@@ -385,6 +385,19 @@ def test_a_stall_does_not_replace_a_drain_and_turns_liveness_in_it() -> None:
     assert [(each.new, each.cause) for each in liveness] == [(U, "stalled")]
 
 
+def test_the_effective_status_is_that_of_the_last_transition() -> None:
+    engine = serving_engine(check(interval=1.0, max_age=10.0))
+    run_check(engine, healthy(), 1.0)
+    assert engine.effective_status(Probe.READINESS, 2.0) == (H, None)
+    engine.set_stalled(frozenset({Probe.READINESS}), 5.0)
+    assert engine.effective_status(Probe.READINESS, 5.0) == (U, "stalled")
+    assert engine.effective_status(Probe.LIVENESS, 5.0) == (H, None)
+    engine.set_stalled(frozenset(), 9.0)
+    assert engine.effective_status(Probe.READINESS, 100.0) == (U, "stale")
+    engine.drain(101.0)
+    assert engine.effective_status(Probe.READINESS, 101.0) == (U, "draining")
+
+
 def test_liveness_that_awaits_a_first_result_is_turned_by_a_stall() -> None:
     engine = serving_engine(check(probes=(Probe.LIVENESS,)))
     received = of_probe(engine, Probe.LIVENESS)

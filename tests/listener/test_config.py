@@ -145,10 +145,10 @@ def test_a_listener_cannot_be_changed() -> None:
 )
 def test_each_probe_has_its_own_limit_for_a_blocked_loop(probe: Probe, limit: float) -> None:
     listener = Listener("127.0.0.1:9000")
-    assert listener.stall(probe, limit - 0.1) == Stall(limit - 0.1, limit)
-    over = [listener.stall(probe, seconds) for seconds in (limit - 0.1, limit, limit + 0.1)]
+    assert listener.stall_times.stall(probe, limit - 0.1) == Stall(limit - 0.1, limit)
+    over = [listener.stall_times.stall(probe, seconds) for seconds in (limit - 0.1, limit, limit + 0.1)]
     assert [each is not None and each.too_long for each in over] == [False, True, True]
 
 
 def test_startup_does_not_depend_on_a_blocked_loop() -> None:
-    assert Listener("127.0.0.1:9000").stall(Probe.STARTUP, 1e6) is None
+    assert Listener("127.0.0.1:9000").stall_times.stall(Probe.STARTUP, 1e6) is None

@@ -283,7 +283,9 @@ def test_the_end_of_a_former_lifespan_that_comes_late_does_not_end_the_present_o
     """Its loop was lost without a shutdown, and its coroutine is garbage collected during the next lifespan."""
     engine = Engine(time.monotonic, lambda: 0.5)
     router = HealthRouter(engine, Paths())
-    services = Services(engine, router, drain=Drain(delay=300.0), listener=None, slow_loop=0, paths=("/readyz",))
+    services = Services(
+        engine, router, drain=Drain(delay=300.0), listener=None, slow_loop=0, integrations=(), paths=("/readyz",)
+    )
     handler = signal.getsignal(signal.SIGTERM)
 
     async def start() -> object:

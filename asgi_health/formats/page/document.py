@@ -123,8 +123,9 @@ def _controls(report: Report, view: View, selection: Selection) -> str:
     title = f'<div class="bar"><h2 id="checks-title">Checks</h2>{counts(report)}</div>'
     if selection.total <= CALM and not view.filters:
         return title
+    chosen = next(iter(view.groups)) if len(view.groups) == 1 else ""
     statuses = "".join(_option(each, each, view.status) for each in STATUSES)
-    groups = "".join(_option(each, escape(each), view.group) for each in selection.groups)
+    groups = "".join(_option(each, escape(each), chosen) for each in selection.groups)
     group = (
         f'<label>Group <select name="group"><option value="">all</option>{groups}</select></label>' if groups else ""
     )

@@ -25,24 +25,24 @@ class View:
     Attributes:
         search: Part of the name of a check, or of its message; upper and lower case are the same.
         status: A key of `STATUSES`; empty for all.
-        group: Group of the checks; empty for all.
+        groups: Groups of the checks; empty for all.
         page: Number of the page, from 1.
     """
 
     search: str = ""
     status: str = ""
-    group: str = ""
+    groups: frozenset[str] = frozenset()
     page: int = 1
 
     @property
     def filters(self) -> bool:
         """Whether some checks may be left out."""
-        return bool(self.search or self.status or self.group)
+        return bool(self.search or self.status or self.groups)
 
     def query(self, page: int) -> str:
         """Return the query of the address that shows another page of the same checks."""
-        pairs = {"format": "html", "search": self.search, "status": self.status, "group": self.group}
-        return "?" + urlencode({**{key: value for key, value in pairs.items() if value}, "page": page})
+        pairs = [("search", self.search), ("status", self.status), *(("group", each) for each in sorted(self.groups))]
+        return "?" + urlencode([("format", "html"), *(pair for pair in pairs if pair[1]), ("page", page)])
 
     def select(self, checks: Iterable[CheckReport]) -> "Selection":
         """Return the checks of this view, trouble first."""
@@ -54,7 +54,7 @@ class View:
             each
             for each in every
             if (wanted is None or each.status is wanted)
-            and (not self.group or group_of(each) == self.group)
+            and (not self.groups or group_of(each) in self.groups)
             and (not search or search in each.name or (each.output and search in redact(each.output).lower()))
         ]
         found.sort(key=lambda each: (rank(each), each.name))
@@ -97,4 +97,4 @@ def rank(check: CheckReport) -> int:
 
 def group_of(check: CheckReport) -> str:
     """Return the group of a check, empty for none."""
-    return getattr(check.check, "group", None) or ""
+    return check.check.group or ""

@@ -1,12 +1,12 @@
-"""Passes on, while the event loop is blocked, what changes meanwhile: probes that the listener fails, stale results."""
+"""Passes on, while the event loop is blocked, what changes meanwhile: probes that the stall fails, stale results."""
 
 from collections.abc import Callable
 from threading import Lock
 from time import monotonic
 
 from ...core.engine import Engine
+from ...core.report import StallTimes
 from ...core.status import Probe
-from ...listener.config import Listener
 from .loop_heartbeat import PERIOD, LoopHeartbeat
 
 FIRST_LOOK = 1.0
@@ -20,17 +20,17 @@ class StalledProbes:
 
     Args:
         engine: The engine.
-        listener: Says which probes a stall makes unhealthy, and when; None for none.
+        times: When a stall makes probes unhealthy; None for never.
         heartbeat: The heartbeat of the loop.
         log_changes: Logs what has changed, which the blocked loop cannot do.
     """
 
     def __init__(
-        self, engine: Engine, listener: Listener | None, heartbeat: LoopHeartbeat, log_changes: Callable[[], None]
+        self, engine: Engine, times: StallTimes | None, heartbeat: LoopHeartbeat, log_changes: Callable[[], None]
     ) -> None:
         self._engine = engine
-        self._listener = listener
-        self._first_look = FIRST_LOOK if listener is None else min(FIRST_LOOK, listener.stall_ready)
+        self._times = times
+        self._first_look = FIRST_LOOK if times is None else min(FIRST_LOOK, times.ready)
         self._heartbeat = heartbeat
         self._log_changes = log_changes
         self._stalled: frozenset[Probe] = frozenset()
@@ -57,9 +57,9 @@ class StalledProbes:
                 self._set(frozenset())
 
     def _probes_at(self, lateness: float) -> frozenset[Probe]:
-        if self._listener is None:
+        if self._times is None:
             return frozenset()
-        stalls = {probe: self._listener.stall(probe, lateness) for probe in Probe}
+        stalls = {probe: self._times.stall(probe, lateness) for probe in Probe}
         return frozenset(probe for probe, stall in stalls.items() if stall is not None and stall.too_long)
 
     def _set(self, stalled: frozenset[Probe]) -> None:

@@ -1,0 +1,128 @@
+"""Files for exec probes without HTTP: they are fresh while the probes pass.
+
+app = HealthMiddleware(app, checks, integrations=[Files("/run/app")])
+"""
+
+import os
+import stat
+from threading import Event, Thread
+from typing import TYPE_CHECKING
+
+from ..core.logger import logger
+from ..core.status import Probe, Status
+from ..core.validate import require_seconds, require_short
+from ..health import Health, engine_of
+
+if TYPE_CHECKING:
+    from ..runtime.publisher.subscription import Subscription
+
+NAMES = {Probe.LIVENESS: "live", Probe.READINESS: "ready", Probe.STARTUP: "started"}
+"""The names of Open Liberty's mpHealth-4.0, whose files also grow old when nothing touches them any more."""
+
+
+class Files:
+    """Touch the files ``live``, ``ready`` and ``started`` in a directory while these probes pass.
+
+    A file whose probe fails is removed at once, also while the event loop is blocked. After the end of the process no
+    file is touched any more, so a reader has to look at the age: ``asgi-health probe file:/run/app/ready``.
+
+    The files belong to one process: several workers need directories of their own.
+
+    Args:
+        directory: The directory, on a local file system. It is made where it is missing.
+        interval: Seconds between two touches of a file.
+
+    Raises:
+        TypeError, ValueError: for an argument that could not work.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str], *, interval: float = 1.0) -> None:
+        path = os.fspath(directory)
+        if not isinstance(path, str):  # pyright: ignore[reportUnnecessaryIsInstance]  callers without types
+            raise TypeError(f"files: directory must be a string or a path, not {directory!r}")
+        if not path or "\0" in path:
+            raise ValueError(f"files: directory {path!r} is not the path of a directory")
+        require_seconds("files: interval", interval)
+        require_short("files: interval", interval)
+        self._directory = path
+        self._interval = interval
+        self._writer: _Writer | None = None
+        self._subscription: Subscription | None = None
+
+    def start(self, health: Health, /) -> None:
+        """Touch the files from now on, in a thread of its own: a file system may hang.
+
+        Args:
+            health: The Health whose probes the files show.
+        """
+        self.stop()
+        writer = self._writer = _Writer(health, self._directory, self._interval)
+        self._subscription = health.subscribe(writer.on_transition)
+        Thread(target=writer.run, name="asgi-health files", daemon=True).start()
+
+    def stop(self) -> None:
+        """Remove the files, without waiting for that."""
+        if self._subscription is not None:
+            self._subscription.cancel()
+            self._subscription = None
+        if self._writer is not None:
+            self._writer.stop()
+            self._writer = None
+
+
+class _Writer:
+    """Writes the files of one lifespan, in a thread."""
+
+    def __init__(self, health: Health, directory: str, interval: float) -> None:
+        self._engine = engine_of(health)
+        self._directory = directory
+        self._interval = interval
+        self._wakeup = Event()
+        self._ended = False
+        self._failing = False
+
+    def on_transition(self, _: object) -> None:
+        self._wakeup.set()
+
+    def stop(self) -> None:
+        self._ended = True
+        self._wakeup.set()
+
+    def run(self) -> None:
+        while not self._ended:
+            self._wakeup.clear()
+            self._try_to_write()
+            self._wakeup.wait(self._interval)
+        self._try_to_write()
+
+    def _try_to_write(self) -> None:
+        try:
+            os.makedirs(self._directory, exist_ok=True)
+            for probe, name in NAMES.items():
+                self._write(probe, os.path.join(self._directory, name))
+        except OSError as error:
+            if not self._failing:
+                self._failing = True
+                logger.error("files: %s: the files in %s are not written", error, self._directory)
+        else:
+            if self._failing:
+                self._failing = False
+                logger.info("files: the files in %s are written again", self._directory)
+
+    def _write(self, probe: Probe, path: str) -> None:
+        status, _ = self._engine.effective_status(probe, self._engine.clock())
+        if status is Status.UNHEALTHY or self._ended:
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                pass
+            return
+        # O_NOFOLLOW: in a directory that others may write to, the name could lead to a file of this process's user.
+        # O_NONBLOCK: and it could be a FIFO.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(f"{path} is not a regular file")
+            os.utime(descriptor)
+        finally:
+            os.close(descriptor)
