@@ -11,7 +11,7 @@ from ..formats.answer import NOT_FOUND, Answer, bad_request, minimal, strictly
 from ..formats.page import View, public_page
 from ..formats.service import ServiceInfo
 from .details_cache import DetailsCache, DetailsRequest
-from .query import PAGE_OPTIONS, Format, Options, accept_of, parse_options, suggestion
+from .query import PAGE_OPTIONS, Format, Options, accept_of, hint, parse_options
 from .response_headers import ResponseHeaders
 from .types import Scope
 
@@ -148,4 +148,4 @@ def _unknown(option: str, kind: str, unknown: frozenset[str], known: list[str]) 
         return f"{option}: {count}; there is no {kind} here"
     listed = ", ".join(known[:MAX_LISTED])
     more = f" and {len(known) - MAX_LISTED} more" if len(known) > MAX_LISTED else ""
-    return f"{option}: {count}{suggestion(min(unknown), known)}; {kind}s: {listed}{more}"
+    return f"{option}: {count}{hint(min(unknown), known)}{kind}s: {listed}{more}"

@@ -86,10 +86,10 @@ def parse_options(query: object) -> Options:
     problems = [*_misspelt(given)]
     format_ = given["format"][-1] if "format" in given else None
     if format_ and format_ not in FORMATS:
-        problems.append(f"format: not known{suggestion(format_, FORMATS)}; expected {_listed(FORMATS)}")
+        problems.append(f"format: not known{hint(format_, FORMATS)}expected {_listed(FORMATS)}")
     status, number = (given[key][-1] if key in given else "" for key in ("status", "page"))
     if status and status not in STATUSES:
-        problems.append(f"status: not known{suggestion(status, STATUSES)}; expected {_listed(STATUSES)}")
+        problems.append(f"status: not known{hint(status, STATUSES)}expected {_listed(STATUSES)}")
     page = int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else 0
     if number and not page:
         problems.append("page: not a page; expected a number from 1")
@@ -113,13 +113,13 @@ def accept_of(scope: Scope) -> str:
     return ",".join(value.decode("latin-1") for name, value in scope.get("headers") or () if name == b"accept")
 
 
-def suggestion(found: str, known: Iterable[str]) -> str:
-    """Return "; did you mean ..." where one of `known` resembles `found`, and nothing otherwise.
+def hint(found: str, known: Iterable[str]) -> str:
+    """Return what connects "not known" with the list of `known` names: the one that resembles `found`, if any.
 
     What a request contains is not repeated: only known names are.
     """
     close = _closest(found, known)
-    return f"; did you mean {close}?" if close else ""
+    return f"; did you mean {close}? " if close else "; "
 
 
 def _misspelt(given: Iterable[str]) -> Iterable[str]:

@@ -24,6 +24,7 @@ except ModuleNotFoundError as _error:
 
 from ..asgi.metrics import Metrics
 from ..asgi.paths import Paths
+from ..core.check import Check
 from ..core.engine import Engine
 from ..core.result import Result
 from ..core.run_counts import DURATION_BOUNDS
@@ -64,7 +65,8 @@ __all__ = ["Instrumentation", "excluded_urls", "instrument"]
 SCOPE = "asgi_health"
 """Name of the instrumentation scope of all instruments and spans."""
 
-NAME, CHECK_STATUS = "health.check.name", "health.check.status"
+NAME, GROUP, CHECK_STATUS = "health.check.name", "health.check.group", "health.check.status"
+OF_CHECK = (NAME, GROUP)
 PROBE_NAME, PROBE_STATUS = "health.probe.name", "health.probe.status"
 APP_PHASE = "health.app.phase"
 
@@ -174,7 +176,7 @@ class _Runs:
                     self._unfinished[run] = started, span
                 else:
                     seconds = min(self._clock() - started, run.check.timeout)
-                    attributes: Attributes = {NAME: run.check.name, CHECK_STATUS: _text(run.result.status)}
+                    attributes = {**_attributes(run.check), CHECK_STATUS: _text(run.result.status)}
                     self._duration.record(max(seconds, 0.0), attributes)
                     if span is not None:
                         _end(span, run.result)
@@ -189,8 +191,8 @@ class _Spans:
         self._tracer = get_tracer(SCOPE, tracer_provider=tracer_provider)
 
     def start(self, run: RunInfo) -> Span:
-        name = run.check.name
-        return self._tracer.start_span(f"health.check {name}", context=Context(), attributes={NAME: name})
+        name = f"health.check {run.check.name}"
+        return self._tracer.start_span(name, context=Context(), attributes=_attributes(run.check))
 
 
 @contextmanager
@@ -233,13 +235,13 @@ class _Series:
 
 
 SERIES = {
-    CHECK_STATE: _Series(CHECK_STATUS, "{check}", (NAME,), CHECK_STATUS),
-    CHECK_LAST_RESULT: _Series("health.check.last_result.timestamp", "s", (NAME,)),
-    CHECK_RUNS: _Series("health.check.runs", "{run}", (NAME,)),
-    CHECK_FAILURES: _Series("health.check.failures", "{run}", (NAME, "health.failure.category")),
-    CHECK_TRANSITIONS: _Series("health.check.transitions", "{transition}", (NAME,)),
-    CHECK_POOL_IN_USE: _Series("health.check.pool.usage", "{connection}", (NAME,)),
-    CHECK_POOL_SIZE: _Series("health.check.pool.max", "{connection}", (NAME,)),
+    CHECK_STATE: _Series(CHECK_STATUS, "{check}", OF_CHECK, CHECK_STATUS),
+    CHECK_LAST_RESULT: _Series("health.check.last_result.timestamp", "s", OF_CHECK),
+    CHECK_RUNS: _Series("health.check.runs", "{run}", OF_CHECK),
+    CHECK_FAILURES: _Series("health.check.failures", "{run}", (*OF_CHECK, "health.failure.category")),
+    CHECK_TRANSITIONS: _Series("health.check.transitions", "{transition}", OF_CHECK),
+    CHECK_POOL_IN_USE: _Series("health.check.pool.usage", "{connection}", OF_CHECK),
+    CHECK_POOL_SIZE: _Series("health.check.pool.max", "{connection}", OF_CHECK),
     PROBE_STATE: _Series(PROBE_STATUS, "{probe}", (PROBE_NAME,), PROBE_STATUS),
     PROBE_TRANSITIONS: _Series("health.probe.transitions", "{transition}", (PROBE_NAME,)),
     DROPPED: _Series("health.transitions.dropped", "{transition}"),
@@ -290,7 +292,7 @@ class _Instruments:
     def _observe(self, metric: Metric, series: _Series, _: CallbackOptions) -> Iterator[Observation]:
         for family in self._take(metric):
             for labels, value in family.points:
-                attributes = dict(zip(series.attributes, labels, strict=True))
+                attributes = {name: text for name, text in zip(series.attributes, labels, strict=True) if text}
                 if isinstance(value, str):
                     for state in metric.states:
                         yield Observation(int(state == value), {**attributes, series.state: state})
@@ -328,6 +330,10 @@ def _instruments_of(meter_provider: MeterProvider | None) -> _Instruments:
         if not _global_instruments:
             _global_instruments.append(_Instruments(provider.get_meter(SCOPE)))
         return _global_instruments[0]
+
+
+def _attributes(check: Check) -> Attributes:
+    return {NAME: check.name} if check.group is None else {NAME: check.name, GROUP: check.group}
 
 
 def _text(status: Status) -> str:

@@ -52,7 +52,7 @@ def _metric(family: Family) -> Metric:
     name = described.name
     metric = Metric(name, described.help, described.type, described.unit)
     for values, value in family.points:
-        labels = dict(zip(described.labels, values, strict=True))
+        labels = {name: text for name, text in zip(described.labels, values, strict=True) if text}
         match value:
             case Distribution():
                 count = 0

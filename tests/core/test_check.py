@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
+from enum import StrEnum
 from functools import partial
 from math import inf, isclose, nan
 from typing import Any
@@ -74,6 +75,39 @@ def test_a_function_with_required_arguments_is_refused(run: object) -> None:
 @pytest.mark.parametrize("run", [lambda pool=None: None, lambda *_: None, partial(divmod, 4, 2), dict, Callable0()])
 def test_a_function_without_required_arguments_is_accepted(run: Callable[[], object]) -> None:
     assert MAKE("db", run).run is run
+
+
+@pytest.mark.parametrize("group", ["a", "Team Payments", "Zahlungsverkehr", "支払い", "g" * 100, "<b>&"])
+def test_a_group_is_any_readable_text(group: str) -> None:
+    assert MAKE("db", passing, group=group).group == group
+
+
+def test_a_check_has_no_group_unless_it_is_given_one() -> None:
+    assert MAKE("db", passing).group is None
+    assert MAKE("db", passing, group=None).group is None
+
+
+def test_a_group_is_a_plain_string_also_of_a_string_enum() -> None:
+    team = StrEnum("team", {"PAYMENTS": "payments"})
+    assert type(MAKE("db", passing, group=team.PAYMENTS).group) is str
+
+
+@pytest.mark.parametrize("group", ["", " ", " a", "a ", "a\nb", "tab\t", "\x1b[31m", "rtl\u202e", "\ud800", "g" * 101])
+def test_a_group_that_readers_could_not_read_is_refused(group: str) -> None:
+    with refused(ValueError, "check 'db': group ", repr(group), "1-100 printable characters"):
+        MAKE("db", passing, group=group)
+
+
+def test_of_a_long_group_the_error_shows_the_beginning() -> None:
+    with pytest.raises(ValueError, match="group must be") as found:
+        MAKE("db", passing, group="g" * 10_000)
+    assert len(str(found.value)) < 300
+
+
+@pytest.mark.parametrize("group", [5, b"shop", ["shop"], ("shop",)])
+def test_a_group_that_is_not_a_string_is_refused(group: object) -> None:
+    with refused(TypeError, "check 'db': group ", repr(group), "str"):
+        MAKE("db", passing, group=group)
 
 
 SECONDS = ("interval", "retry_interval", "timeout", "max_age")

@@ -120,6 +120,14 @@ def test_a_stale_check_has_the_time_of_its_last_result() -> None:
     assert entry["time"] == "2027-01-15T07:58:20.625Z"
 
 
+def test_a_check_with_a_group_says_it() -> None:
+    checks = read(health_json(report_of({check("a", group="shop"): healthy(), check("b"): None}), None, wall=WALL))[
+        "checks"
+    ]
+    assert checks["a"][0]["group"] == "shop"
+    assert "group" not in checks["b"][0]
+
+
 def test_notes_name_the_phase_and_the_excluded_checks() -> None:
     engine = serving_engine(check("a"), check("b"))
     engine.drain(0.0)

@@ -74,6 +74,18 @@ def test_the_lines_of_a_check() -> None:
     assert sum("_failures_total" in each and each.endswith(" 0") for each in lines) == 7
 
 
+def test_a_check_with_a_group_has_it_as_a_label_of_all_its_series() -> None:
+    engine = serving_engine(check("db", group='the "shop"\\'), check("cache"))
+    figures = [check_figures(slot, 0.0, WALL) for slot in engine.slots]
+    lines = text(families(app_figures(engine, 0.0), figures)).splitlines()
+    assert r'asgi_health_check_up{check="db",group="the \"shop\"\\"} 0' in lines
+    assert 'asgi_health_check_up{check="cache"} 0' in lines
+    found = shown(engine, 0.0)
+    of_db = {labels - {("check", "db")} for _, labels in found if ("check", "db") in labels}
+    of_cache = {labels - {("check", "cache")} for _, labels in found if ("check", "cache") in labels}
+    assert of_db == {labels | {("group", 'the "shop"\\')} for labels in of_cache}
+
+
 def test_a_head_has_the_type_and_the_unit_of_each_format() -> None:
     counter = Family(Metric("stalled_seconds", "counter", 'A "sum"\nof\\', unit="seconds"), [((), 1.5)])
     assert text([counter]).splitlines() == [
@@ -214,7 +226,7 @@ def test_names_keep_the_conventions_of_prometheus() -> None:
         assert not any(word in metric.name for word in ("milli", "minutes", "_ms")), "base units"
         assert bool(metric.states) == (metric.type == "stateset")
         assert metric.help.endswith(".")
-        assert set(metric.labels) <= {"check", "probe", "category"}, "no label without a bound"
+        assert set(metric.labels) <= {"check", "group", "probe", "category"}, "no label without a bound"
 
 
 def test_a_rendering_comes_in_parts_of_few_points() -> None:
@@ -274,7 +286,7 @@ def expected(shown: list[Family]) -> dict[tuple[str, frozenset[tuple[str, str]]]
     for family in shown:
         metric = family.metric
         for values, point in family.points:
-            pairs = list(zip(metric.labels, values, strict=True))
+            pairs = [(name, text) for name, text in zip(metric.labels, values, strict=True) if text]
             if isinstance(point, Distribution):
                 buckets = [*zip(metric.bounds, accumulate(point.buckets), strict=True)]
                 for bound, number in buckets:

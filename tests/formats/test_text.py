@@ -68,6 +68,23 @@ def test_the_last_line_is_the_outcome(
     assert lines(answer.body) == [line, f"{title} check {outcome}"]
 
 
+def test_the_group_of_a_check_follows_its_outcome() -> None:
+    report = report_of(
+        {
+            check("database", group="shop"): healthy(),
+            check("disk", group="shop"): degraded("full"),
+            check("cache", group="the team", critical=False): unhealthy("refused"),
+            check("search", group="shop"): unhealthy("down"),
+        }
+    )
+    assert lines(text(report).body)[:-1] == [
+        "[+]database ok (shop)",
+        "[!]disk degraded (shop): full",
+        "[-]cache failed (the team, not critical): refused",
+        "[-]search failed (shop): down",
+    ]
+
+
 def test_an_app_that_drains_has_a_note() -> None:
     engine = serving_engine()
     engine.drain(0.0)

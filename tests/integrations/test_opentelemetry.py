@@ -249,6 +249,16 @@ async def test_runs_failures_transitions_and_pools_are_those_of_the_other_metric
     assert metrics.values("health.check.pool.max") == {("database",): 10}
 
 
+async def test_the_group_of_a_check_is_an_attribute_of_its_metrics_and_its_span(metrics: Metrics, spans: Spans) -> None:
+    health = Health([Check("database", Counted(), group="shop", **NO_RETRY), Check("cache", Counted(), **NO_RETRY)])
+    instrument(health, meter_provider=metrics.provider, tracer_provider=spans.provider, trace_checks=True)
+    await run_once(health)
+    assert metrics.values("health.check.runs") == {("database", "shop"): 1, ("cache",): 1}
+    groups = [(point.attributes or {}).get("health.check.group") for point in metrics.durations()]
+    assert sorted(groups, key=str) == [None, "shop"]
+    assert {(each.attributes or {}).get("health.check.group") for each in spans.ended()} == {None, "shop"}
+
+
 def test_each_family_has_an_instrument_or_says_what_another_one_says() -> None:
     metrics = {value for value in vars(families).values() if isinstance(value, Metric)}
     said_already = {families.CHECK_UP, families.PROBE_UP, families.DRAINING, families.CHECK_DURATION}

@@ -26,7 +26,7 @@ def some_health() -> Health:
         Clock(),
         (make_check("database"), healthy(data={"pool_in_use": 3, "pool_size": 10})),
         (make_check("disk"), degraded("slow")),
-        (make_check("cache"), unhealthy("Connection refused")),
+        (make_check("cache", group="the shop's"), unhealthy("Connection refused")),
     )
     health.add(Check("new", lambda: None))
     engine_of(health).record_stall(1.5)

@@ -19,8 +19,14 @@ def never_run() -> None:
     raise AssertionError("only the test itself records results of this check")
 
 
-def make_check(name: str, *, probes: tuple[Probe, ...] = (Probe.READINESS,), critical: bool = True) -> Check:
-    return Check(name, never_run, probes=probes, critical=critical, interval=10.0, timeout=2.0)
+def make_check(
+    name: str,
+    *,
+    probes: tuple[Probe, ...] = (Probe.READINESS,),
+    critical: bool = True,
+    group: str | None = None,
+) -> Check:
+    return Check(name, never_run, probes=probes, critical=critical, interval=10.0, timeout=2.0, group=group)
 
 
 def health_with(clock: Clock, *checks: tuple[Check, Result]) -> Health:

@@ -91,7 +91,7 @@ class _Lines:
     def of(self, point: Point, lines: list[str]) -> None:
         """Append the lines of `point`."""
         values, value = point
-        labels = ",".join([f'{name}="{escape(text)}"' for name, text in zip(self._labels, values, strict=True)])
+        labels = ",".join([f'{name}="{escape(text)}"' for name, text in zip(self._labels, values, strict=True) if text])
         name = self._name
         if isinstance(value, Distribution):
             self._distribution(labels, value, lines)

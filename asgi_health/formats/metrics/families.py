@@ -18,7 +18,8 @@ from .model import Distribution, Family, Metric, Point
 STATUSES = {status: status.name.lower() for status in Status}
 PHASES = {phase: phase.name.lower() for phase in Phase}
 
-CHECK, PROBE = ("check",), ("probe",)
+CHECK, PROBE = ("check", "group"), ("probe",)
+"""A check without a group has no label `group`: its value is empty."""
 
 CHECK_STATE = Metric(
     "asgi_health_check_state",
@@ -55,7 +56,7 @@ CHECK_RUNS = Metric(
     CHECK,
 )
 CHECK_FAILURES = Metric(
-    "asgi_health_check_failures", "counter", "Failed results of a check, before thresholds.", ("check", "category")
+    "asgi_health_check_failures", "counter", "Failed results of a check, before thresholds.", (*CHECK, "category")
 )
 CHECK_TRANSITIONS = Metric(
     "asgi_health_check_transitions", "counter", "Changes of the status of a check, its first result included.", CHECK
@@ -107,7 +108,7 @@ class CheckFigures:
     """One check at one moment.
 
     Attributes:
-        labels: Its name, as the value of a label.
+        labels: Its name and its group, as values of labels; the group is empty for none.
         status: Its status; None without a result, and when the last one is stale.
         last_result: When it had its last result (seconds since the epoch); None for never.
         runs: Number of its results.
@@ -118,7 +119,7 @@ class CheckFigures:
         pool_size: Most connections of that pool; None where it gives no number.
     """
 
-    labels: tuple[str]
+    labels: tuple[str, str]
     status: Status | None
     last_result: float | None
     runs: int
@@ -172,7 +173,7 @@ def check_figures(slot: CheckSlot, now: float, wall: float) -> CheckFigures:
     if state.result is not None and state.result.data:
         in_use, size = (_number(state.result.data.get(name)) for name in ("pool_in_use", "pool_size"))
     return CheckFigures(
-        labels=(slot.check.name,),
+        labels=(slot.check.name, slot.check.group or ""),
         status=None if now >= stale_at(slot.check, state) else state.status,
         last_result=None if state.time is None else round(wall - now + state.time, 3),
         failures=counts.failures.copy(),  # before `runs`: see RunCounts

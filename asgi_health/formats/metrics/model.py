@@ -47,7 +47,8 @@ Value = float | int | str | Distribution
 """A number, the present state of a stateset, or a Distribution."""
 
 Point = tuple[tuple[str, ...], Value]
-"""The values of the labels, and the value. One point of a histogram or a stateset is several lines."""
+"""The values of the labels, and the value. A label with an empty value is left out: for Prometheus both are the same.
+One point of a histogram or a stateset is several lines."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,10 +54,12 @@ def page_in_parts(
     facts: AppFacts,
     view: View | None = None,
     with_past: Callable[[CheckReport], CheckReport] = lambda check: check,
+    event_id: str = "",
 ) -> Iterator[Answer | None]:
     """Yield None after each check, and the answer of `page` in the end: the caller may do other work in between.
 
-    `with_past` adds the history to a check; it is called for those on the page alone.
+    `with_past` adds the history to a check; it is called for those on the page alone. `event_id` is the id of the state
+    in the stream of events: the page asks for what follows it.
     """
     view = view or View()
     clock, selection = Clock(report.now, wall), view.select(report.checks)
@@ -70,17 +72,17 @@ def page_in_parts(
         rows.append(check_fragment(with_past(check), now=report.now, wall=wall))
         yield None
     main = (
-        f'{top}<section class="checks" id="checks" aria-labelledby="checks-title">{middle}'
+        f'<main id="main" data-page="details" data-event="{escape(event_id)}">{top}<section class="checks" id="checks" aria-labelledby="checks-title">{middle}'
         f"{_COLUMNS if selection.shown else ''}"
         f'<ul class="rows" id="rows" role="list" data-filters="{int(view.filters or selection.pages > 1)}">'
-        f"{''.join(rows)}</ul>{_pages(view, selection)}</section>{changes(facts, clock)}"
+        f"{''.join(rows)}</ul>{_pages(view, selection)}</section>{changes(facts, clock)}</main>"
     )
     found = verdict(report, facts)
     name = "Health" if service is None else service.name
     body = document(
         f"{found.title} – {name}",
         favicon(found.tone),
-        f'{_banner(service)}<main id="main" data-page="details">{main}</main>{_footer(clock)}',
+        f"{_banner(service)}{main}{_footer(clock)}",
     )
     yield answer(CODES[report.status], HTML, body, *assets().headers)
 
@@ -111,7 +113,7 @@ def _banner(service: ServiceInfo | None) -> str:
     )
     return (
         '<a class="skip" href="#checks">Go to the checks</a>'
-        f'<header class="banner"><div class="service"><h1>{name}</h1>{details}</div>'
+        f'<header class="banner"><div class="service" id="service"><h1>{name}</h1>{details}</div>'
         + (f'<nav aria-label="Links"><ul role="list">{links}</ul></nav>' if links else "")
         + '<div class="live" id="live" hidden><span class="dot"></span><span id="live-text"></span>'
         '<button type="button" id="pause">Pause</button></div></header>'

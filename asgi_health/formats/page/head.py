@@ -49,7 +49,7 @@ def head(report: Report, facts: AppFacts, *, wall: float) -> str:
     others = f'; <span class="others">{"; ".join(found.others)}</span>' if found.others else ""
     probes = "".join(_probe(each, clock) for each in facts.probes)
     return (
-        f'<div id="head" data-at="{wall:.3f}" data-tone="{found.tone}" data-title="{found.title}"'
+        f'<div id="head" data-title="{found.title}"'
         f' data-icon="{favicon(found.tone)}">'
         f'<p class="verdict {found.tone}" id="verdict">{icon(found.tone)}<span><strong>{found.title}</strong>{since}'
         f'<span class="because">{because}{others}.</span></span></p>'

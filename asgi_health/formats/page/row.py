@@ -37,7 +37,7 @@ def check_fragment(check: CheckReport, *, now: float, wall: float) -> str:
         f'<span class="soft">{clock.since(check.since)}</span>' if check.since is not None and tone != "pass" else ""
     )
     return (
-        f'<li id="check-{check.name}" class="check {tone}" data-at="{wall:.3f}" data-rank="{rank(check)}"'
+        f'<li id="check-{check.name}" class="check {tone}" data-rank="{rank(check)}"'
         f' data-name="{check.name}"><details><summary>'
         f'<span class="state">{icon(tone)}<b>{word}</b></span>'
         f'<span class="what"><span class="name">{isolated(check.name)}</span>{tags}{output}{since}</span>'

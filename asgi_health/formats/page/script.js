@@ -2,14 +2,13 @@
 {
   // Renders nothing: it puts fragments of the server into the place of elements with the same id, and shows times in the
   // zone of the reader.
-  const FRAGMENTS = ["head", "counts", "changes"];
+  const PARTS = ["service", "head", "counts", "changes"];
   const SILENCE = 45000; // milliseconds without a byte after which a stream counts as lost
   const POLL = 5000; // milliseconds between two pages where there is no stream
   const LONGEST_WAIT = 15000; // milliseconds between two attempts to connect
   const get = (id) => document.getElementById(id);
   let token = ""; // in memory only
   let paused = false;
-  let waiting = new Map(); // fragments that came while the page is paused, by id
   let lastEventId = "";
   let lostSince = null;
   let retry = 1000;
@@ -48,53 +47,49 @@
 
   // -- fragments
 
-  function put(fragment) {
-    for (const element of [...fragment.children]) {
-      if (!element.id) continue;
-      if (paused) waiting.set(element.id, element);
-      else if (element.id.startsWith("check-")) putCheck(element);
-      else if (FRAGMENTS.includes(element.id)) putPart(element);
+  function put(elements) {
+    for (const element of [...elements]) {
+      if (element.classList.contains("check")) putCheck(element);
+      else if (PARTS.includes(element.id)) putPart(element);
     }
-  }
-  function isOlder(element, old) {
-    return Number(element.dataset.at) < Number(old.dataset.at);
   }
   function putPart(element) {
     const old = get(element.id);
-    if (!old || isOlder(element, old)) return;
+    if (!old || old.outerHTML === element.outerHTML) return;
     showTimes(element);
     old.replaceWith(element);
-    if (element.id === "head") showHead(element);
+    if (element.id === "head") showVerdict(element);
   }
-  function showHead(head) {
+  function showVerdict({dataset}) {
     const said = get("verdict").textContent;
-    if (head.dataset.title && !document.title.startsWith(`${head.dataset.title} – `)) {
-      document.title = document.title.replace(/^.*? – /, () => `${head.dataset.title} – `);
-      get("icon").href = head.dataset.icon;
-      get("announcement").textContent = said;
-    }
-    skew = Number(head.dataset.at) * 1000 - Date.now();
-    const asOf = get("as-of").firstElementChild;
-    asOf.dateTime = asOf.title = new Date(Number(head.dataset.at) * 1000).toISOString();
+    get("icon").href = dataset.icon;
+    if (document.title.startsWith(`${dataset.title} – `)) return;
+    document.title = document.title.replace(/^.*? – /, () => `${dataset.title} – `);
+    get("announcement").textContent = said;
+  }
+  function showMoment(iso) {
+    skew = Date.parse(iso) - Date.now();
+    const shown = get("as-of").firstElementChild;
+    shown.dateTime = shown.title = iso;
     showTimes(get("as-of"));
   }
   function putCheck(element) {
-    const old = get(element.id);
-    const rows = get("rows");
+    const old = get(element.id), rows = get("rows");
     if (!old) {
-      if (rows && rows.dataset.filters === "0") insert(rows, element);
+      if (rows.dataset.filters === "0") insert(rows, element);
       return;
     }
-    if (isOlder(element, old) || isSelected(old)) return;
-    const opened = old.querySelector("details").open;
-    const focused = old.contains(document.activeElement) && document.activeElement.tagName === "SUMMARY";
-    element.querySelector("details").open = opened;
+    if (isSelected(old)) return;
+    const focused = old.querySelector("summary") === document.activeElement;
+    element.querySelector("details").open = old.querySelector("details").open;
+    if (element.className !== old.classList[0] + " " + old.classList[1]) element.classList.add("changed");
     showTimes(element);
-    const moved = element.dataset.rank !== old.dataset.rank;
-    if (element.className !== old.className) element.classList.add("changed");
     old.replaceWith(element);
-    if (moved && !focused) insert(rows, element);
-    if (focused) element.querySelector("summary").focus();
+    if (focused) element.querySelector("summary").focus({preventScroll: true});
+    else if (element.dataset.rank !== old.dataset.rank) insert(rows, element);
+  }
+  function keepChecks(ids) {
+    for (const row of [...get("rows").children]) if (!ids.has(row.id)) row.remove();
   }
   function isSelected(element) { // the reader copies from it
     const selection = getSelection();
@@ -119,19 +114,15 @@
     const response = await fetch(url, {headers: headers({accept: "text/html"}), cache: "no-store", signal: AbortSignal.timeout(10000)});
     return parse(await response.text());
   }
-  async function refresh() { // everything, in case that changes were missed
+  async function refresh() { // everything: changes may have been missed
     const found = await load(location.href);
     if (found.getElementById("main")?.dataset.page !== "details") return;
-    const rows = get("rows"), names = new Set([...found.querySelectorAll(".check")].map((each) => each.id));
-    for (const row of [...rows.children]) if (!paused && !names.has(row.id)) row.remove();
-    if (!paused && found.querySelector("#rows")) rows.dataset.filters = found.querySelector("#rows").dataset.filters;
-    const fragment = document.createDocumentFragment();
-    for (const id of FRAGMENTS) fragment.append(found.getElementById(id));
-    fragment.append(...found.querySelectorAll(".check"));
-    for (const element of [...fragment.children]) {
-      if (!paused && element.classList.contains("check") && !get(element.id)) insert(rows, element);
-    }
-    put(fragment);
+    const checks = [...found.querySelectorAll(".check")];
+    keepChecks(new Set(checks.map((each) => each.id)));
+    get("rows").dataset.filters = found.getElementById("rows").dataset.filters;
+    for (const each of checks) if (!get(each.id)) insert(get("rows"), each);
+    put([...PARTS.map((id) => found.getElementById(id)), ...found.querySelectorAll(".check")]);
+    showMoment(found.querySelector("#as-of time").dateTime);
   }
   async function showChecks(url) { // another filter or page
     const found = await load(url);
@@ -185,7 +176,7 @@
       polls = streamed === null;
       if (polls) {
         try {
-          await refresh();
+          if (!paused) await refresh();
           lostSince = null;
         } catch {
           lostSince ??= Date.now();
@@ -218,10 +209,10 @@
       }
       stopStream = () => controller.abort();
       onOpen();
-      if (lostSince !== null) await refresh();
+      if (lostSince !== null && !paused) await refresh(); // the app may have another version now
       lostSince = null;
       showState();
-      let rest = "", event = {data: []};
+      let rest = "", event = {data: []}; // of the event that has begun
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
       for (;;) {
         const {value, done} = await reader.read();
@@ -239,17 +230,22 @@
   }
   function readLine(line, event) {
     if (line === "") {
-      if (event.data.length) receive(event.data.join("\n"));
+      if (event.name && !paused) receive(event.name, event.data.join("\n"));
+      if (event.id !== undefined) lastEventId = event.id;
       return {data: []};
     }
     const [, name, value] = /^([^:]*):? ?(.*)$/.exec(line);
     if (name === "data") event.data.push(value);
-    else if (name === "id") lastEventId = value;
+    else if (name === "event") event.name = value;
+    else if (name === "id") event.id = value;
     else if (name === "retry" && /^\d+$/.test(value)) retry = Number(value);
     return event;
   }
-  function receive(html) {
-    put(parse(html).body);
+  function receive(name, data) {
+    if (name === "head" || name === "check") put(parse(data).body.children);
+    else if (name === "checks") keepChecks(new Set(data.split("\n")));
+    else if (name === "removed" && data.startsWith("check-")) get(data)?.remove();
+    else if (name === "updated") showMoment(data);
   }
 
   // -- the reader
@@ -258,12 +254,7 @@
     const link = event.target.closest("a");
     if (event.target.id === "pause") {
       paused = !paused;
-      if (!paused) {
-        const fragment = document.createDocumentFragment();
-        fragment.append(...waiting.values());
-        waiting = new Map();
-        put(fragment);
-      }
+      if (!paused) refresh().catch(() => {});
       showState();
     } else if (link && token && link.origin === location.origin && link.pathname === location.pathname && !event.ctrlKey && !event.metaKey) {
       // A link would be followed without the token.
@@ -319,7 +310,8 @@
       get("sign-in").hidden = false;
       return;
     }
-    skew = Number(get("head").dataset.at) * 1000 - Date.now();
+    lastEventId = main.dataset.event ?? "";
+    showMoment(get("as-of").firstElementChild.dateTime);
     showTimes(document);
     setInterval(tick, 1000);
     follow();
