@@ -1,6 +1,6 @@
 """Apps in every state that the page shows, with a past of a day that is the same in each run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
 
@@ -28,9 +28,6 @@ SERVICE = ServiceInfo(
 
 REFUSED = "ConnectionRefusedError: [Errno 111] Connect call failed ('10.0.3.12', 5432)"
 
-Behaviour = Callable[[float], tuple[Result, float]]
-"""Returns the result of a run that begins so many seconds before the moment of the page, and its duration (seconds)."""
-
 
 @dataclass(frozen=True)
 class Dependency:
@@ -55,8 +52,8 @@ class Dependency:
         return healthy(), took
 
 
-def play(*dependencies: Dependency, begin: float = 86_400.0, end: float = 0.0) -> Engine:
-    """Return the engine of an app that started `begin` seconds before the moment of the page, as it is at that moment."""
+def play(*dependencies: Dependency, begin: float = 86_400.0) -> Engine:
+    """Return the engine of an app that started `begin` seconds before the moment of the page, at that moment."""
     random = Random(7)
     engine = new_engine(random=random.random)
     by_name = {each.check.name: each for each in dependencies}
@@ -66,7 +63,7 @@ def play(*dependencies: Dependency, begin: float = 86_400.0, end: float = 0.0) -
         engine.add(each.check, NOW - begin)
     engine.serve(NOW - begin + 0.8)
     now = NOW - begin + 0.8
-    while now < NOW - end:
+    while now < NOW:
         for run in engine.due(now).start:
             result, took = by_name[run.check.name].run(NOW - now, random)
             engine.record(run, result, now + min(took, run.check.timeout * 0.99))
@@ -85,14 +82,16 @@ def report_of(engine: Engine, stall: Stall | None = None) -> Report:
     return report if stall is None else report.with_stall(stall)
 
 
-def page_of(engine: Engine, service: ServiceInfo | None = SERVICE, view: View | None = None) -> Answer:
+def page_of(
+    engine: Engine,
+    service: ServiceInfo | None = SERVICE,
+    *,
+    view: View | None = None,
+    facts: AppFacts | None = None,
+    stall: Stall | None = None,
+) -> Answer:
     """Return the page of the app of `engine`."""
-    return page(report_of(engine), service, wall=WALL, facts=facts_of(engine), view=view)
-
-
-def group(name: str, **options: object) -> Check:
-    """Return a check as `check` does."""
-    return check(name, **options)  # type: ignore[arg-type]
+    return page(report_of(engine, stall), service, wall=WALL, facts=facts or facts_of(engine), view=view)
 
 
 def calm() -> Engine:
@@ -106,19 +105,71 @@ def calm() -> Engine:
 
 def broken() -> Engine:
     """Return an app whose database refuses connections, with an optional check that is down and one that warns."""
+    full = degraded("91 % of /var/lib/shop is used", data={"used": (91.3, "%"), "free": (4_211_081_216, "bytes")})
+    bad_gateway = unhealthy("HTTP 502 Bad Gateway from https://recs.example.com/v2/health")
+    late = unhealthy("timed out after 2.0 s")
     return play(
-        Dependency(check("database", probes=(Probe.READINESS, Probe.STARTUP)), 0.0021, {(191.0, -1.0): unhealthy(REFUSED)}),
-        Dependency(check("cache"), 0.0006),
         Dependency(
-            check("recommendations", critical=False),
-            0.041,
-            {(5400.0, -1.0): unhealthy("HTTP 502 Bad Gateway from https://recs.example.com/v2/health"),
-             (30_000.0, 26_000.0): unhealthy("timed out after 2.0 s")},
+            check("database", probes=(Probe.READINESS, Probe.STARTUP), group="storage"),
+            0.0021,
+            {(191.0, -1.0): unhealthy(REFUSED), (42_000.0, 41_930.0): unhealthy(REFUSED)},
         ),
-        Dependency(check("disk", interval=30.0, critical=False), 0.0002,
-                   {(20_000.0, -1.0): degraded("91 % of /var/lib/shop is used", data={"used": (91.3, "%"), "free": (4_211_081_216, "bytes")})}),
-        Dependency(check("payments", interval=20.0), 0.18, {(60_000.0, 58_500.0): unhealthy("answered by 503")}),
-        Dependency(check("message-broker"), 0.004, {(15.0, -1.0): unhealthy("ConnectionResetError: [Errno 104] Connection reset by peer")}),
+        Dependency(check("cache", group="storage"), 0.0006),
+        Dependency(
+            check("recommendations", critical=False, group="partners"),
+            0.041,
+            {(5400.0, -1.0): bad_gateway, (30_000.0, 26_000.0): late},
+        ),
+        Dependency(check("disk", interval=30.0, critical=False, group="storage"), 0.0002, {(20_000.0, -1.0): full}),
+        Dependency(
+            check("payments", interval=20.0, group="partners"),
+            0.18,
+            {(60_000.0, 58_500.0): unhealthy("answered by 503")},
+        ),
         Dependency(check("search", interval=15.0), 0.012),
         Dependency(check("outbox", probes=(Probe.LIVENESS,), interval=5.0), 0.0001),
     )
+
+
+def degraded_only() -> Engine:
+    """Return an app that is ready although an optional check is down."""
+    return play(
+        Dependency(check("database"), 0.0021),
+        Dependency(
+            check("recommendations", critical=False), 0.041, {(5400.0, -1.0): unhealthy("timed out after 2.0 s")}
+        ),
+        begin=10_000.0,
+    )
+
+
+def starting() -> Engine:
+    """Return an app whose checks have had no result yet."""
+    engine = new_engine(check("database"), check("cache"), check("search"))
+    engine.start(object(), NOW - 4.0)
+    engine.serve(NOW - 3.0)
+    engine.due(NOW - 3.0)
+    return engine
+
+
+def draining() -> Engine:
+    """Return an app that has begun to drain."""
+    engine = calm()
+    engine.drain(NOW - 3.0)
+    return engine
+
+
+def many(count: int = 1000) -> Engine:
+    """Return an app with many checks, of which some fail."""
+    names = ("Bestellbestätigungsversandwarteschlange", "anticonstitutionnellement", "shop")
+    engine = new_engine()
+    engine.start(object(), NOW - 100.0)
+    for number in range(count):
+        name = f"{names[number % 3].lower().replace('ä', 'ae')}-{number:04}"
+        engine.add(check(name, critical=number % 2 == 0, group=f"group {number % 7}"), NOW - 100.0)
+    engine.serve(NOW - 99.0)
+    for now in (NOW - 90.0, NOW - 20.0, NOW - 5.0):
+        for run in engine.due(now).start:
+            number = int(run.check.name[-4:])
+            failed = unhealthy(REFUSED) if number % 97 == 3 else degraded("slow") if number % 101 == 5 else healthy()
+            engine.record(run, failed, now + 0.003 + number / 1e5)
+    return engine

@@ -72,7 +72,8 @@ def page_in_parts(
         rows.append(check_fragment(with_past(check), now=report.now, wall=wall))
         yield None
     main = (
-        f'<main id="main" data-page="details" data-event="{escape(event_id)}">{top}<section class="checks" id="checks" aria-labelledby="checks-title">{middle}'
+        f'<main id="main" data-page="details" data-event="{escape(event_id)}">{top}'
+        f'<section class="checks" id="checks" aria-labelledby="checks-title">{middle}'
         f"{_COLUMNS if selection.shown else ''}"
         f'<ul class="rows" id="rows" role="list" data-filters="{int(view.filters or selection.pages > 1)}">'
         f"{''.join(rows)}</ul>{_pages(view, selection)}</section>{changes(facts, clock)}</main>"
