@@ -15,7 +15,7 @@ A map of the package, from the bottom. Each layer imports only from those below 
 TYPE_CHECKING = False  # what type checkers take for true; importing typing would cost more than all the rest
 
 if TYPE_CHECKING:
-    from .asgi.auth import bearer_token, client_in
+    from .asgi.auth import any_of, basic_auth, bearer_token, client_in
     from .asgi.listen_early import listen_early
     from .asgi.paths import Paths
     from .core.check import Check
@@ -53,6 +53,8 @@ __all__ = [
     "Status",
     "Subscription",
     "Transition",
+    "any_of",
+    "basic_auth",
     "bearer_token",
     "client_in",
     "degraded",
@@ -81,6 +83,8 @@ _MODULES = {
     "Status": ".core.status",
     "Subscription": ".runtime.publisher.subscription",
     "Transition": ".core.transition",
+    "any_of": ".asgi.auth",
+    "basic_auth": ".asgi.auth",
     "bearer_token": ".asgi.auth",
     "client_in": ".asgi.auth",
     "degraded": ".core.result",

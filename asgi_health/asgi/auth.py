@@ -39,6 +39,46 @@ def bearer_token(token: str) -> Policy:
     return allows
 
 
+def basic_auth(user: str, password: str) -> Policy:
+    """Allow requests with these credentials (RFC 7617), compared in a time that shows nothing of them.
+
+    For people with browsers: the page of readers without leave has a link to ``?signin``, which is answered with 401
+    and makes the browser ask for user and password. Every other request without them is answered like those of other
+    strangers, so that a monitor sees the status. Use it with HTTPS alone. Once signed in, a browser sends the
+    credentials to other paths of the same origin too.
+
+    Args:
+        user: Name of the user: printable, without a colon.
+        password: The password: printable.
+
+    Raises:
+        ValueError: for an empty user or password, or one that a browser cannot send.
+        TypeError: for one that is not a string.
+    """
+    _require_credential("user", user)
+    _require_credential("password", password)
+    if ":" in user:
+        raise ValueError("basic_auth: the user must not contain a colon, which separates it from the password")
+    return _BasicAuth(f"{user}:{password}")
+
+
+def any_of(*policies: Policy | bool) -> Policy:
+    """Allow requests that one of the policies allows: browsers by `basic_auth`, programs by `bearer_token`.
+
+    A policy that raises refuses, and the others still count. A browser can sign in where one of them is `basic_auth`.
+
+    Args:
+        policies: The policies: plain functions ``(scope) -> bool``, or True and False, such as a setting.
+
+    Raises:
+        ValueError: for no policy at all.
+        TypeError: for an argument that is not a policy.
+    """
+    if not policies:
+        raise ValueError("any_of: no policy is given")
+    return _AnyOf(policies)
+
+
 def client_in(*networks: str) -> Policy:
     """Allow clients whose address, as the server reports it, lies in one of the networks, such as ``10.0.0.0/8``.
 
@@ -88,7 +128,7 @@ def normalize_policy(details: object, subject: str = "details") -> Policy | None
     expected = f"{subject} must be True, False or a plain function (scope) -> bool"
     if isinstance(details, str | bytes):
         raise TypeError(f"{expected}; for a token that is bearer_token(...)")  # the token itself is not shown
-    if details is bearer_token or details is client_in:
+    if any(details is each for each in (bearer_token, basic_auth, client_in, any_of)):
         raise TypeError(f"{expected}; call it to make one")
     if isinstance(details, type):
         raise TypeError(f"{expected}, not the class {details.__name__}: its instances may be policies")
@@ -106,16 +146,16 @@ def normalize_policy(details: object, subject: str = "details") -> Policy | None
 class SafePolicy:
     """Call a policy of the app: only True allows, and an exception refuses."""
 
-    __slots__ = ("_complained", "_policy", "_subject")
+    __slots__ = ("_complained", "_subject", "policy")
 
     def __init__(self, policy: Callable[[Scope], object], subject: str) -> None:
-        self._policy = policy
+        self.policy = policy
         self._subject = subject
         self._complained = False
 
     def __call__(self, scope: Scope) -> bool:
         try:
-            decision = self._policy(scope)
+            decision = self.policy(scope)
         except KeyboardInterrupt:
             raise  # from Ctrl-C, not from the policy
         except BaseException:
@@ -137,6 +177,67 @@ class SafePolicy:
             )
 
 
+def challenge_of(policy: Policy | None) -> bytes | None:
+    """Return the challenge that makes a browser ask for credentials; None where the policy knows none."""
+    called = policy.policy if isinstance(policy, SafePolicy) else policy
+    return called.challenge if isinstance(called, _BasicAuth | _AnyOf) else None
+
+
+class _BasicAuth:
+    """Allow requests with the right credentials: the user, a colon, and the password."""
+
+    __slots__ = ("_expected",)
+
+    challenge = b'Basic realm="health", charset="UTF-8"'
+
+    def __init__(self, credentials: str) -> None:
+        self._expected = _composed(credentials.encode())
+
+    def __call__(self, scope: Scope) -> bool:
+        from hmac import compare_digest
+
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                scheme, _, received = value.partition(b" ")
+                # One comparison of both: that of the user alone would show which users there are.
+                return scheme.lower() == b"basic" and compare_digest(_credentials(received), self._expected)
+        return False
+
+
+class _AnyOf:
+    """Allow requests that one of the policies allows."""
+
+    __slots__ = ("_policies", "challenge")
+
+    def __init__(self, policies: tuple[object, ...]) -> None:
+        normalized = (normalize_policy(each, "any_of") for each in policies)
+        self._policies = [each for each in normalized if each is not None]
+        challenges = (challenge_of(policy) for policy in self._policies)
+        self.challenge = next((each for each in challenges if each is not None), None)
+
+    def __call__(self, scope: Scope) -> bool:
+        return any(policy(scope) for policy in self._policies)
+
+
+def _credentials(encoded: bytes) -> bytes:
+    """Return what a client has encoded; nothing for what is not in the form of RFC 7617."""
+    from base64 import b64decode
+
+    try:
+        return _composed(b64decode(encoded.strip(), validate=True))
+    except ValueError:
+        return b""
+
+
+def _composed(text: bytes) -> bytes:
+    """Return UTF-8 in normalization form C (RFC 7617, 2.1): systems differ in how they write one letter."""
+    if text.isascii():
+        return text
+    from unicodedata import normalize
+
+    return normalize("NFC", text.decode()).encode()
+
+
 def _is_asynchronous(policy: object) -> bool:
     """Return whether calling `policy` returns an awaitable or an iterator, which is neither True nor False."""
     while isinstance(policy, partial):
@@ -144,6 +245,16 @@ def _is_asynchronous(policy: object) -> bool:
     call = getattr(type(policy), "__call__", None)  # noqa: B004  not whether there is one
     kinds = (inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction)
     return any(is_kind(each) for is_kind in kinds for each in (policy, call))
+
+
+def _require_credential(option: str, value: object) -> None:
+    # As the token: no message shows it.
+    if not isinstance(value, str):
+        raise TypeError(f"basic_auth: the {option} must be a string, not {type(value).__name__}")
+    if not value:
+        raise ValueError(f"basic_auth: the {option} is empty")
+    if not value.isprintable():
+        raise ValueError(f"basic_auth: the {option} must have printable characters alone")
 
 
 def _token(token: object) -> bytes:

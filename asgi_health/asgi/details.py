@@ -7,7 +7,7 @@ from ..core.report import Stall
 from ..core.status import Probe, Status
 from ..core.transition import Reason
 from ..formats.accept import prefers_html
-from ..formats.answer import NOT_FOUND, Answer, bad_request, minimal, strictly
+from ..formats.answer import NOT_FOUND, Answer, bad_request, minimal, strictly, unauthorized
 from ..formats.page import View, public_page
 from ..formats.service import ServiceInfo
 from .details_cache import DetailsCache, DetailsRequest
@@ -20,10 +20,20 @@ MAX_LISTED = 50
 
 
 class Details:
-    """Answer the readers of an app that has details. Several threads may use it at the same time."""
+    """Answer the readers of an app that has details. Several threads may use it at the same time.
 
-    def __init__(self, engine: Engine, service: ServiceInfo | None, headers: ResponseHeaders) -> None:
+    Args:
+        engine: The engine whose reports are answered.
+        service: What the details say about the app itself.
+        headers: The headers that answers get in addition to their own.
+        challenge: What makes a browser ask for credentials; None where it cannot sign in.
+    """
+
+    def __init__(
+        self, engine: Engine, service: ServiceInfo | None, headers: ResponseHeaders, challenge: bytes | None
+    ) -> None:
         self._engine = engine
+        self._challenge = challenge
         self._headers = headers
         self._cache = DetailsCache(engine, service, headers)
 
@@ -70,15 +80,22 @@ class Details:
     def answer_public(self, scope: Scope, probe: Probe, status: Status, reason: Reason | None) -> Answer | None:
         """Return the answer to a reader who is not authorised, None for the status as JSON.
 
+        Only ``?signin`` is answered with 401. Any other request gets the status, because a monitor that prefers HTML
+        would take 401 for a failure, and one without credentials must be able to see that the app is well.
+
         Args:
             scope: The request.
             probe: The probe.
             status: Its status.
             reason: Why it has this status.
         """
-        if probe is Probe.HEALTH and prefers_html(accept_of(scope)):
-            return public_page(status, reason)
-        return None
+        if probe is not Probe.HEALTH:
+            return None
+        html = prefers_html(accept_of(scope))
+        if self._challenge is not None and parse_options(scope.get("query_string")).signin:
+            shown = public_page(status, reason, sign_in=True) if html else minimal(status, reason=reason)
+            return unauthorized(shown, self._challenge)
+        return public_page(status, reason, sign_in=self._challenge is not None) if html else None
 
     async def _of_check(self, probe: Probe, name: str, options: Options, now: float, stall: Stall | None) -> Answer:
         if not any(check.name == name and probe in check.probes for check in self._engine.checks):

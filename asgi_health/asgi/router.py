@@ -12,7 +12,7 @@ from ..formats.answer import ALLOWED, DRAINED, METHOD_NOT_ALLOWED, NOT_FOUND, PO
 from ..formats.service import ServiceInfo
 from ..listener.interface import StallOf
 from ..runtime.drain.config import Drain
-from .auth import normalize_policy
+from .auth import challenge_of, normalize_policy
 from .paths import Paths
 from .response_headers import ResponseHeaders
 from .types import Scope
@@ -100,7 +100,8 @@ class HealthRouter:
         self._engine = engine
         self.headers = ResponseHeaders(engine, envoy=drain is not None and drain.envoy, envoy_degraded=envoy_degraded)
         self._may_read_details = normalize_policy(details)
-        self._details = None if self._may_read_details is None else _details(engine, service, self.headers)
+        challenge = challenge_of(self._may_read_details)
+        self._details = None if self._may_read_details is None else _details(engine, service, self.headers, challenge)
         self._routes = {path: Route(probe) for probe in Probe for path in paths.of(probe)}
         # Single checks are found below a probe, and not below `health`, because apps have pages of their own there.
         self._check_prefixes = (
@@ -110,6 +111,11 @@ class HealthRouter:
         )
         self._drain_path = None if drain is None or drain.path is None else drain.path.rstrip("/")
         self._may_drain = None if drain is None else normalize_policy(drain.allow, "drain: allow")
+        if challenge_of(self._may_drain) is not None:
+            raise ValueError(
+                "drain: allow must not be basic_auth(...), whose credentials a browser sends with requests that other"
+                " sites make; expected a policy such as bearer_token(...) or client_in(...)"
+            )
         if self._drain_path is not None:
             if self._drain_path in self._routes:
                 raise ValueError(f"drain: path {self._drain_path!r} is the path of a probe already")
@@ -232,11 +238,13 @@ class HealthRouter:
         return self._may_read_details is not None and self._may_read_details(scope)
 
 
-def _details(engine: Engine, service: ServiceInfo | None, headers: ResponseHeaders) -> "Details":
+def _details(
+    engine: Engine, service: ServiceInfo | None, headers: ResponseHeaders, challenge: bytes | None
+) -> "Details":
     # Not at the top: most of its imports are needed for details only.
     from .details import Details
 
-    return Details(engine, service, headers)
+    return Details(engine, service, headers, challenge)
 
 
 def _metrics(engine: Engine) -> "Metrics":

@@ -72,6 +72,11 @@ def strictly(answered: Answer, status: Status) -> Answer:
     return replace(answered, status=CODES[Status.UNHEALTHY]) if status is Status.DEGRADED else answered
 
 
+def unauthorized(answered: Answer, challenge: bytes) -> Answer:
+    """Return `answered` with 401 and the challenge that makes a browser ask for credentials (RFC 9110, 15.5.2)."""
+    return Answer(401, (*answered.headers, (b"www-authenticate", challenge)), answered.body)
+
+
 def bad_request(problems: Iterable[str]) -> Answer:
     """Return the answer to a query that asks for what there is not, with a line for each problem.
 
