@@ -198,38 +198,64 @@ def build_report(
     """
     reports: list[CheckReport] = []
     excluded: list[str] = []
-    until = inf
     for check, state in checks:
         if check.name in exclude:
             excluded.append(check.name)
             continue
         expiry = stale_at(check, state)
         stale = now >= expiry
-        until = until if stale else min(until, expiry)
         contributed = contribution(probe, check, state)
         if stale and probe is not Probe.STARTUP:
             contributed = max(contributed, worst_when_unknown(probe, check))
         reports.append(_report_check(probe, check, state, contributed, expiry, stale=stale))
-    worst_of_checks = worst(each.contribution for each in reports)
+    return sum_up(
+        probe,
+        tuple(reports),
+        phase=phase,
+        since=since,
+        stalls=stalls,
+        app_started=app_started,
+        startup_passed=startup_passed,
+        startup_failures=startup_failures,
+        excluded=tuple(excluded),
+        now=now,
+    )
+
+
+def sum_up(
+    probe: Probe,
+    checks: tuple[CheckReport, ...],
+    *,
+    phase: Phase | None,
+    since: float | None,
+    stalls: PastStalls,
+    app_started: bool,
+    startup_passed: bool,
+    startup_failures: tuple[str, ...],
+    excluded: tuple[str, ...] = (),
+    now: float,
+) -> Report:
+    """Return the report of `probe` from those of its checks; `build_report` explains the other arguments."""
+    worst_of_checks = worst(each.contribution for each in checks)
     status = apply_phase(probe, worst_of_checks, phase, app_started=app_started, startup_passed=startup_passed)
     reason: Reason | None
     culprits: tuple[str, ...] = ()
     if startup_failures and not startup_passed and phase is Phase.SERVING and probe is not Probe.LIVENESS:
         reason, culprits = "check", startup_failures
     else:
-        reason = _reason(probe, status, reports, phase, startup_passed=startup_passed, now=now)
+        reason = _reason(probe, status, checks, phase, startup_passed=startup_passed, now=now)
     if not culprits and reason in ("starting", "check", "stale"):
-        culprits = tuple(each.name for each in reports if each.contribution is status)
+        culprits = tuple(each.name for each in checks if each.contribution is status)
     if phase is None:
         since, stalls = None, NO_STALLS
     return Report(
         probe,
         status,
         phase,
-        tuple(reports),
-        tuple(excluded),
+        checks,
+        excluded,
         now,
-        until,
+        min((each.stale_at for each in checks if each.stale_at > now), default=inf),
         since,
         stalls,
         reason=reason,
