@@ -27,15 +27,24 @@ class Details:
         service: What the details say about the app itself.
         headers: The headers that answers get in addition to their own.
         challenge: What makes a browser ask for credentials; None where it cannot sign in.
+        pages: The paths at which a page may be.
+        events: A path of the events; None where there are none.
     """
 
     def __init__(
-        self, engine: Engine, service: ServiceInfo | None, headers: ResponseHeaders, challenge: bytes | None
+        self,
+        engine: Engine,
+        service: ServiceInfo | None,
+        headers: ResponseHeaders,
+        challenge: bytes | None,
+        *,
+        pages: tuple[str, ...],
+        events: str | None,
     ) -> None:
         self._engine = engine
         self._challenge = challenge
         self._headers = headers
-        self._cache = DetailsCache(engine, service, headers)
+        self._cache = DetailsCache(engine, service, headers, pages=pages, events=events)
 
     async def answer(
         self, scope: Scope, probe: Probe, check: str | None, now: float, stall: Stall | None

@@ -12,12 +12,13 @@ from ..core.status import Probe
 from ..formats.answer import Answer, strictly
 from ..formats.explain import explain, explain_in_parts
 from ..formats.health_json import health_json
-from ..formats.page import View, page_in_parts
+from ..formats.page import LiveSource, View, page_in_parts
 from ..formats.service import ServiceInfo
 from ..formats.text import text
 from ..runtime.backends.detection import current_backend
 from ..runtime.backends.interface import Flag
 from .app_facts import app_facts
+from .events.event_id import event_id
 from .query import Format
 from .response_headers import ResponseHeaders
 from .steps import Steps
@@ -72,12 +73,29 @@ class DetailsCache:
     """Answer readers of details, and keep each answer until something changes that it shows.
 
     Several threads may use it at the same time.
+
+    Args:
+        engine: The engine whose reports are answered.
+        service: What the details say about the app itself.
+        headers: The headers that answers get in addition to their own.
+        pages: The paths at which a page may be.
+        events: The path of the events, at which a page asks for what follows; None where there are none.
     """
 
-    def __init__(self, engine: Engine, service: ServiceInfo | None, headers: ResponseHeaders) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        service: ServiceInfo | None,
+        headers: ResponseHeaders,
+        *,
+        pages: tuple[str, ...] = (),
+        events: str | None = None,
+    ) -> None:
         self._engine = engine
         self._headers = headers
         self._service = service
+        self._pages = pages
+        self._events = events
         self._entries: dict[DetailsRequest, tuple[int, float, Answer]] = {}
         self._in_progress: dict[DetailsRequest, _Rendering] = {}
 
@@ -183,6 +201,7 @@ class DetailsCache:
                 wall=wall,
                 facts=app_facts(self._engine, report.now),
                 view=request.view,
+                live=None if self._events is None else LiveSource(self._events, event_id(report.now), self._pages),
                 with_past=lambda check: self._engine.with_past(check, report.now),  # for those on the page alone
             )
         else:

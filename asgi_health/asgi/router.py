@@ -111,7 +111,12 @@ class HealthRouter:
         self.headers = ResponseHeaders(engine, envoy=drain is not None and drain.envoy, envoy_degraded=envoy_degraded)
         self._may_read_details = normalize_policy(details)
         challenge = challenge_of(self._may_read_details)
-        self._details = None if self._may_read_details is None else _details(engine, service, self.headers, challenge)
+        self._events_paths = () if self._may_read_details is None else paths.of_events
+        self._details = (
+            None
+            if self._may_read_details is None
+            else _details(engine, service, self.headers, challenge, paths.all, next(iter(self._events_paths), None))
+        )
         self._routes = {path: Route(probe) for probe in Probe for path in paths.of(probe)}
         # Single checks are found below a probe, and not below `health`, because apps have pages of their own there.
         self._check_prefixes = (
@@ -145,7 +150,6 @@ class HealthRouter:
             raise ValueError("allow_metrics: there is no path of the metrics; expected paths=Paths(metrics='/metrics')")
         self._metrics = _metrics(engine) if self._metrics_paths else None
         self._routes |= dict.fromkeys(self._metrics_paths, Route(metrics=True))
-        self._events_paths = () if self._may_read_details is None else paths.of_events
         if self._drain_path in self._events_paths:
             raise ValueError(f"drain: path {self._drain_path!r} is a path of the events already")
         self._events = _event_streams(engine) if self._events_paths else None
@@ -280,12 +284,17 @@ class HealthRouter:
 
 
 def _details(
-    engine: Engine, service: ServiceInfo | None, headers: ResponseHeaders, challenge: bytes | None
+    engine: Engine,
+    service: ServiceInfo | None,
+    headers: ResponseHeaders,
+    challenge: bytes | None,
+    pages: tuple[str, ...],
+    events: str | None,
 ) -> "Details":
     # Not at the top: most of its imports are needed for details only.
     from .details import Details
 
-    return Details(engine, service, headers, challenge)
+    return Details(engine, service, headers, challenge, pages=pages, events=events)
 
 
 def _metrics(engine: Engine) -> "Metrics":
@@ -297,7 +306,7 @@ def _metrics(engine: Engine) -> "Metrics":
 
 def _event_streams(engine: Engine) -> "EventStreams":
     # Not at the top: only an app with details has events.
-    from ..formats.fragments import PlainFragments
+    from .events.page_fragments import PageFragments
     from .events.streams import EventStreams
 
-    return EventStreams(engine, PlainFragments())
+    return EventStreams(engine, PageFragments(engine))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import axe_core_python
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 PACKAGE = "chromium"  # the name in Debian
 AXE = Path(axe_core_python.__file__).with_name("axe.min.js")
@@ -32,8 +32,8 @@ class Window(NamedTuple):
 
     Attributes:
         page: The page.
-        errors: Errors of the console and of scripts, violations of the content security policy among them, without those
-            for requests that failed.
+        errors: Errors of the console and of scripts, and violations of the content security policy; not those of
+            requests that failed.
         requested: The addresses that were requested.
     """
 
@@ -49,10 +49,7 @@ def open_window(browser: Browser, **options: Any) -> Iterator[Window]:
     context.set_default_timeout(10_000.0)
     page = context.new_page()
     window = Window(page, [], [])
-    page.on(
-        "console",
-        lambda message: message.type == "error" and _is_ours(message.text) and window.errors.append(message.text),
-    )
+    page.on("console", lambda message: window.errors.extend(_errors(message)))
     page.on("pageerror", lambda error: window.errors.append(str(error)))
     page.on("request", lambda request: window.requested.append(request.url))
     try:
@@ -61,8 +58,9 @@ def open_window(browser: Browser, **options: Any) -> Iterator[Window]:
         context.close()
 
 
-def _is_ours(text: str) -> bool:
-    return not text.startswith("Failed to load resource: ")
+def _errors(message: ConsoleMessage) -> list[str]:
+    ours = message.type == "error" and not message.text.startswith("Failed to load resource: ")
+    return [message.text] if ours else []
 
 
 def axe_violations(page: Page) -> list[str]:

@@ -4,7 +4,7 @@
 """
 
 from .document import page, page_in_parts
-from .facts import AppFacts, LastStall
+from .facts import AppFacts, LastStall, LiveSource
 from .head import head_fragment
 from .public import public_page
 from .row import check_fragment
@@ -14,6 +14,7 @@ __all__ = [
     "STATUSES",
     "AppFacts",
     "LastStall",
+    "LiveSource",
     "View",
     "check_fragment",
     "head_fragment",

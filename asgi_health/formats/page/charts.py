@@ -1,7 +1,7 @@
 """Small charts as SVG: the last runs of a check, and the uptime of a day."""
 
 from collections.abc import Sequence
-from math import sqrt
+from math import floor, sqrt
 
 from ...core.past import PastResult, Uptime
 from ...core.status import Status
@@ -61,4 +61,5 @@ def percent(uptime: Uptime) -> str:
     """Return the share of the time up: ``99.98 %``, and a dash where nothing is known. 100 % is never a rounded one."""
     if uptime.percent is None:
         return "–"
-    return f"{uptime.percent:.3f}".rstrip("0").rstrip(".") + " %"
+    shown = f"{floor(uptime.percent * 100) / 100:.2f}"
+    return f"{shown.removesuffix('.00')} %"

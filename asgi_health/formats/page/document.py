@@ -9,7 +9,7 @@ from ..service import ServiceInfo
 from .assets import assets
 from .charts import RUNS
 from .escape import field, link
-from .facts import AppFacts
+from .facts import AppFacts, LiveSource
 from .head import changes, counts, head
 from .moments import Clock
 from .row import check_fragment
@@ -54,12 +54,12 @@ def page_in_parts(
     facts: AppFacts,
     view: View | None = None,
     with_past: Callable[[CheckReport], CheckReport] = lambda check: check,
-    event_id: str = "",
+    live: LiveSource | None = None,
 ) -> Iterator[Answer | None]:
     """Yield None after each check, and the answer of `page` in the end: the caller may do other work in between.
 
-    `with_past` adds the history to a check; it is called for those on the page alone. `event_id` is the id of the state
-    in the stream of events: the page asks for what follows it.
+    `with_past` adds the history to a check; it is called for those on the page alone. `live` says where the page finds
+    what changes after it; None for a page that is loaded again and again.
     """
     view = view or View()
     clock, selection = Clock(report.now, wall), view.select(report.checks)
@@ -72,7 +72,7 @@ def page_in_parts(
         rows.append(check_fragment(with_past(check), now=report.now, wall=wall))
         yield None
     main = (
-        f'<main id="main" data-page="details" data-event="{escape(event_id)}">{top}'
+        f'<main id="main" data-page="details"{_live(live)}>{top}'
         f'<section class="checks" id="checks" aria-labelledby="checks-title">{middle}'
         f"{_COLUMNS if selection.shown else ''}"
         f'<ul class="rows" id="rows" role="list" data-filters="{int(view.filters or selection.pages > 1)}">'
@@ -86,6 +86,13 @@ def page_in_parts(
         f"{_banner(service)}{main}{_footer(clock)}",
     )
     yield answer(CODES[report.status], HTML, body, *assets().headers)
+
+
+def _live(live: LiveSource | None) -> str:
+    if live is None:
+        return ""
+    pages = escape(" ".join(live.pages))
+    return f' data-events="{escape(live.path)}" data-event-id="{escape(live.event_id)}" data-pages="{pages}"'
 
 
 def document(title: str, icon: str, body: str) -> bytes:

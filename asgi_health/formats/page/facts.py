@@ -20,6 +20,21 @@ class LastStall:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveSource:
+    """Where the page finds what changes after it.
+
+    Attributes:
+        path: Path of the events.
+        event_id: Id of the state that the page shows.
+        pages: The paths at which a page may be. The script finds by them what a proxy has put in front of all paths.
+    """
+
+    path: str
+    event_id: str
+    pages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AppFacts:
     """What the page shows of the app in addition to the report of its checks.
 

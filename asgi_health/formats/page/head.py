@@ -5,7 +5,7 @@ from ...core.report import ProbeSummary, Report
 from ...core.status import Probe, Status
 from .charts import PARTS, day_chart, percent
 from .escape import isolated, message
-from .facts import AppFacts
+from .facts import AppFacts, LastStall
 from .moments import Clock, duration
 from .tones import TONES, favicon, icon
 from .verdict import verdict
@@ -46,13 +46,13 @@ def head(report: Report, facts: AppFacts, *, wall: float) -> str:
     clock, found = Clock(report.now, wall), verdict(report, facts)
     since = "" if found.since is None else f' <span class="when">{clock.since(found.since)}</span>'
     because = f": {found.because}" if found.because else ""
-    others = f'; <span class="others">{"; ".join(found.others)}</span>' if found.others else ""
+    others = f' <span class="others">{", ".join(found.others)}.</span>' if found.others else ""
     probes = "".join(_probe(each, clock) for each in facts.probes)
     return (
         f'<div id="head" data-title="{found.title}"'
         f' data-icon="{favicon(found.tone)}">'
         f'<p class="verdict {found.tone}" id="verdict">{icon(found.tone)}<span><strong>{found.title}</strong>{since}'
-        f'<span class="because">{because}{others}.</span></span></p>'
+        f'<span class="because">{because}.{others}</span></span></p>'
         f'<ul class="probes" role="list">{probes}</ul>{_loop(report, facts, clock)}</div>'
     )
 
@@ -74,19 +74,25 @@ def _probe(summary: ProbeSummary, clock: Clock) -> str:
 def _loop(report: Report, facts: AppFacts, clock: Clock) -> str:
     """Return how the event loop does; empty where nothing measures it and nothing is known."""
     parts: list[str] = []
-    if report.stall is not None:
-        parts.append(f"blocked for {duration(report.stall.seconds)} now")
+    last, stall = facts.last_stall, report.stall
+    if stall is not None:
+        by = f" by {_code(last)}" if last is not None and last.at >= report.now - stall.seconds else ""
+        parts.append(f"blocked for {duration(stall.seconds)} now{by}")
     elif facts.loop_lag is not None:
         parts.append("on time" if facts.loop_lag < 0.1 else f"{duration(facts.loop_lag)} late")
     stalls = report.stalls
     if stalls.count:
         times = "once" if stalls.count == 1 else f"{stalls.count:,} times"
         parts.append(f"blocked {times} since the start, for {duration(stalls.longest)} at most")
-    if facts.last_stall is not None:
-        parts.append(f"last by <code>{message(facts.last_stall.culprit)}</code> at {clock.time(facts.last_stall.at)}")
+    if last is not None and stalls.count:
+        parts.append(f"last by {_code(last)} at {clock.time(last.at)}")
     if not parts:
         return ""
     return f'<p class="loop"><span class="label">Event loop</span> {", ".join(parts)}</p>'
+
+
+def _code(stall: LastStall) -> str:
+    return f"<code>{message(stall.culprit)}</code>"
 
 
 def counts(report: Report) -> str:

@@ -169,7 +169,7 @@
     for (;;) {
       let streamed = false;
       try {
-        streamed = await stream(() => {
+        streamed = get("main").dataset.events === undefined ? null : await stream(() => {
           failures = 0;
         });
       } catch { /* the server restarts, or the network is away */ }
@@ -202,8 +202,7 @@
     alive();
     try {
       const more = lastEventId ? {accept: "text/event-stream", "last-event-id": lastEventId} : {accept: "text/event-stream"};
-      const url = location.pathname.replace(/\/$/, "") + "/events";
-      const response = await fetch(url, {headers: headers(more), cache: "no-store", signal: controller.signal});
+      const response = await fetch(eventsUrl(), {headers: headers(more), cache: "no-store", signal: controller.signal});
       if (!response.ok || !response.headers.get("content-type")?.startsWith("text/event-stream")) {
         return response.status >= 500 ? false : null;
       }
@@ -227,6 +226,12 @@
       controller.abort();
       stopStream = null;
     }
+  }
+  function eventsUrl() { // behind the prefix that a proxy may have put in front of all paths
+    const {events, pages} = get("main").dataset;
+    const here = location.pathname.replace(/\/$/, "");
+    const found = pages.split(" ").filter((each) => here.endsWith(each)).sort((a, b) => b.length - a.length)[0];
+    return (found ? here.slice(0, -found.length) : "") + events;
   }
   function readLine(line, event) {
     if (line === "") {
@@ -310,7 +315,7 @@
       get("sign-in").hidden = false;
       return;
     }
-    lastEventId = main.dataset.event ?? "";
+    lastEventId = main.dataset.eventId ?? "";
     showMoment(get("as-of").firstElementChild.dateTime);
     showTimes(document);
     setInterval(tick, 1000);

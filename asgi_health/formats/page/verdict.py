@@ -146,9 +146,9 @@ def why(check: CheckReport, now: float) -> str:
 
 
 def _names(names: Sequence[str]) -> str:
-    shown = [_name(name) for name in names[:3]]
-    if len(names) > 3:
-        shown.append(f"{len(names) - 3} more")
+    shown = [_name(name) for name in (names if len(names) < 4 else names[:2])]
+    if len(names) > len(shown):
+        shown.append(f"{len(names) - len(shown)} more")
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
