@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 from playwright.sync_api import Browser
 
-from . import states
+from ..support import page_states as states
 from .chromium import open_chromium, open_window
 from .site import served, static
 

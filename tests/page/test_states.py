@@ -9,7 +9,7 @@ from asgi_health import Status
 from asgi_health.core.report import Stall
 from asgi_health.formats.page import LastStall, View, public_page
 
-from . import states
+from ..support import page_states as states
 from .chromium import Window, axe_violations
 from .site import served, static
 

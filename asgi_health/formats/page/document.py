@@ -8,7 +8,7 @@ from ..answer import CODES, Answer, answer
 from ..service import ServiceInfo
 from .assets import assets
 from .charts import RUNS
-from .escape import field, link
+from .escape import field, link, plain
 from .facts import AppFacts, LiveSource
 from .head import changes, counts, head
 from .moments import Clock
@@ -81,7 +81,7 @@ def page_in_parts(
     found = verdict(report, facts)
     name = "Health" if service is None else service.name
     body = document(
-        f"{found.title} – {name}",
+        f"{found.title} – {plain(name)}",
         favicon(found.tone),
         f"{_banner(service)}{main}{_footer(clock)}",
     )
@@ -96,13 +96,13 @@ def _live(live: LiveSource | None) -> str:
 
 
 def document(title: str, icon: str, body: str) -> bytes:
-    """Return a whole document. `title` is plain text, `body` is HTML."""
+    """Return a whole document. Its title and its body are HTML."""
     style, script, _ = assets()
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark"><meta name="robots" content="noindex">'
-        f'<title>{escape(title)}</title><link rel="icon" id="icon" href="{icon}">'
+        f'<title>{title}</title><link rel="icon" id="icon" href="{icon}">'
         f"<style>{style}</style></head><body>{body}"
         f"<script>{script}</script></body></html>\n"
     ).encode("utf-8", "replace")
@@ -113,7 +113,7 @@ def _banner(service: ServiceInfo | None) -> str:
     details = ""
     if service is not None:
         versions = [field(each) for each in (service.version, service.release) if each]
-        details += f'<span class="soft number">{" · ".join(versions)}</span>' if versions else ""
+        details += f' <span class="soft number">{" · ".join(versions)}</span> ' if versions else ""
         details += f'<p class="soft about">{field(service.description, 500)}</p>' if service.description else ""
         details += "".join(f'<p class="soft about">{field(each, 500)}</p>' for each in service.notes)
     links = (
@@ -144,7 +144,7 @@ def _controls(report: Report, view: View, selection: Selection) -> str:
     return (
         f'{title}<form class="filter" id="filter" role="search" action="" method="get">'
         '<input type="hidden" name="format" value="html">'
-        f'<label>Search <input type="search" name="search" maxlength="100" value="{escape(view.search)}"></label>'
+        f'<label>Search <input type="search" name="search" maxlength="100" value="{plain(view.search)}"></label>'
         f'<label>Status <select name="status"><option value="">all</option>{statuses}</select></label>{group}'
         f'<button type="submit">Filter</button>{clear}<span class="soft" id="found">{shown} checks</span></form>'
     )

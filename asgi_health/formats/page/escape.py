@@ -24,6 +24,11 @@ def field(text: str, limit: int = FIELD_LIMIT) -> str:
     return isolated(cut(one_line(cut(text, 10 * limit)), limit))
 
 
+def plain(text: str, limit: int = FIELD_LIMIT) -> str:
+    """Return a text for a place that cannot hold elements: an attribute, or the title of the document."""
+    return escape(cut(one_line(cut(text, 10 * limit)), limit))
+
+
 def isolated(text: str) -> str:
     """Return a clean text as HTML. `bdi` keeps a text that is written from right to left from moving the others."""
     return f"<bdi>{escape(text)}</bdi>"

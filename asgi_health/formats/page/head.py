@@ -64,8 +64,8 @@ def _probe(summary: ProbeSummary, clock: Clock) -> str:
     past = summary.history
     since = "" if summary.since is None else f'<span class="soft">for {clock.elapsed(summary.since)}</span>'
     return (
-        f'<li class="probe {tone}"><span class="name">{name}</span>'
-        f'<span class="state">{icon(tone)}<b>{tone}</b> <span class="soft number">{code}</span></span>{since}'
+        f'<li class="probe {tone}"><span class="name">{name}</span> '
+        f'<span class="state">{icon(tone)}<b>{tone}</b> <span class="soft number">{code}</span></span> {since} '
         f'<span class="up"><span class="sr">Up in the last day: </span>{day_chart(past.day_in_parts(PARTS))}'
         f'<span class="number">{percent(past.day)}</span></span></li>'
     )
@@ -99,7 +99,7 @@ def counts(report: Report) -> str:
     """Return how many checks have which status, as the element ``counts``; each is a link that filters."""
     numbers = {word: sum(each.status is status for each in report.checks) for status, word in TONES.items()}
     links = "".join(
-        f'<a class="{word}" href="?format=html&amp;status={word}#checks">{icon(word)}<b>{number:,}</b> {word}</a>'
+        f'<a class="{word}" href="?format=html&amp;status={word}#checks">{icon(word)}<b>{number:,}</b> {word}</a> '
         for word, number in reversed(numbers.items())
         if number
     )
@@ -127,7 +127,7 @@ def _change(flip: ProbeFlip, probe: Probe, clock: Clock) -> str:
     cause = _CAUSES.get(flip.cause, "")
     because = ": ".join(each for each in (cause, names) if each)
     return (
-        f'<li class="{tone}">{clock.time(flip.at)}{icon(tone)}<span><i class="name">{name}</i> {old}<b>{tone}</b>'
+        f'<li class="{tone}">{clock.time(flip.at)} {icon(tone)}<span><i class="name">{name}</i> {old}<b>{tone}</b>'
         + (f'<i class="soft">, {because}</i>' if because else "")
         + "</span></li>"
     )

@@ -1,7 +1,6 @@
 """The small page for readers that the policy does not admit: the status and the phase, and nothing else."""
 
 from functools import cache
-from html import escape
 
 from ...core.status import Status
 from ...core.transition import Reason
@@ -43,4 +42,4 @@ def _page(status: Status, phase: str | None, sign_in: bool) -> Answer:
         '<p class="soft">The token stays in the memory of this page. It is gone when you close or reload it.</p>'
         f'<p id="sign-in-error" class="error" role="alert"></p></form>{link}</main>'
     )
-    return answer(CODES[status], HTML, document(escape(title), favicon(tone), body), *assets().headers)
+    return answer(CODES[status], HTML, document(title, favicon(tone), body), *assets().headers)

@@ -31,16 +31,16 @@ def check_fragment(check: CheckReport, *, now: float, wall: float) -> str:
     past = check.history
     results = past.results if past is not None else ()
     group = group_of(check)
-    tags = "".join(f'<span class="tag">{each}</span>' for each in _tags(check, group))
-    output = f'<span class="output">{message(check.output)}</span>' if check.output else ""
+    tags = "".join(f' <span class="tag">{each}</span>' for each in _tags(check, group))
+    output = f' <span class="output">{message(check.output)}</span>' if check.output else ""
     since = (
-        f'<span class="soft">{clock.since(check.since)}</span>' if check.since is not None and tone != "pass" else ""
+        f' <span class="soft">{clock.since(check.since)}</span>' if check.since is not None and tone != "pass" else ""
     )
     return (
         f'<li id="check-{check.name}" class="check {tone}" data-rank="{rank(check)}"'
         f' data-name="{check.name}"><details><summary>'
-        f'<span class="state">{icon(tone)}<b>{word}</b></span>'
-        f'<span class="what"><span class="name">{isolated(check.name)}</span>{tags}{output}{since}</span>'
+        f'<span class="state">{icon(tone)}<b>{word}</b></span> '
+        f'<span class="what"><span class="name">{isolated(check.name)}</span>{tags}{output}{since}</span> '
         f"{_runs(results, check)}{_day(past)}</summary>{_facts(check, results, clock)}</details></li>"
     )
 
@@ -76,12 +76,12 @@ def _day(past: CheckPast | None) -> str:
 
 
 def _graph(chart: str, meaning: str, number: str) -> str:
-    return f'<span class="graph">{chart}<span class="number"><span class="sr">{meaning} </span>{number}</span></span>'
+    return f' <span class="graph">{chart}<span class="number"><span class="sr">{meaning} </span>{number}</span></span>'
 
 
 def _facts(check: CheckReport, results: Sequence[PastResult], clock: Clock) -> str:
     facts = [*_present(check, clock), *_past(check, results), *_observed(check), *_schedule(check)]
-    shown = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts)
+    shown = "".join(f"<div><dt>{name}</dt> <dd>{value}</dd></div>" for name, value in facts)
     return f'<div class="more"><dl>{shown}</dl>{_changes(check, clock)}</div>'
 
 
@@ -144,7 +144,7 @@ def _schedule(check: CheckReport) -> list[tuple[str, str]]:
 def _changes(check: CheckReport, clock: Clock) -> str:
     flips = () if check.history is None else check.history.last_flips(MAX_CHANGES)
     items = "".join(
-        f'<li class="{TONES[flip.new]}">{clock.time(flip.at)}{icon(TONES[flip.new])}'
+        f'<li class="{TONES[flip.new]}">{clock.time(flip.at)} {icon(TONES[flip.new])}'
         f"<span>{'first result' if flip.old is None else TONES[flip.old]} → <b>{TONES[flip.new]}</b></span></li>"
         for flip in reversed(flips)
     )

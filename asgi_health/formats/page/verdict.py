@@ -55,6 +55,8 @@ def verdict(report: Report, facts: AppFacts) -> Verdict:
         return Verdict("warn", "Draining", report.since, "the app takes no new traffic and is about to stop", others)
     if startup is not None and startup.status is Status.UNHEALTHY:
         return _starting(report, startup.culprits, checks)
+    if ready is not None and ready.reason == "starting":
+        return _starting(report, ready.culprits, checks)
     if ready is not None and ready.status is Status.UNHEALTHY:
         return _failed("Not ready", ready.since, ready.culprits, checks, report)
     since = None if report.history is None or report.history.status is not report.status else report.history.since

@@ -10,7 +10,7 @@ from asgi_health.core.report import Report, Stall
 from asgi_health.formats.answer import Answer
 from asgi_health.formats.page import AppFacts, LastStall, View, page
 
-from ..support.core_cases import check, new_engine
+from .core_cases import check, new_engine
 
 WALL = 1_795_873_320.0
 """2026-11-28T14:22:00Z, the moment of the pages."""
