@@ -7,8 +7,17 @@ import pytest
 
 from asgi_health import Probe, Status, degraded, healthy, unhealthy
 from asgi_health.core.engine import Engine
+from asgi_health.core.report import CheckReport
 from asgi_health.formats.answer import Answer
-from asgi_health.formats.page import View, check_fragment, head_fragment, page_in_parts, public_page
+from asgi_health.formats.page import (
+    AppFacts,
+    View,
+    check_fragment,
+    head_fragment,
+    page,
+    page_in_parts,
+    public_page,
+)
 
 from ..support import page_states as states
 from ..support.core_cases import check, serving_engine
@@ -88,14 +97,10 @@ def test_nothing_of_the_page_comes_from_elsewhere_and_nothing_is_inline(broken: 
 
 def test_the_page_describes_the_service(broken: Answer) -> None:
     document = read_html(broken.body)
-    assert (
-        document.text("service")
-        == "shop-api4.2.0 · 9f3c2e1Orders and payments of the web shop. On call: team Checkout."
-    )
-    links = {
-        each.attributes["href"]: each.attributes.get("rel") for each in document.all("a") if "rel" in each.attributes
-    }
-    assert links == dict.fromkeys(states.SERVICE.links.values(), "noopener noreferrer")
+    description = "Orders and payments of the web shop. On call: team Checkout."
+    assert document.text("service") == f"shop-api 4.2.0 · 9f3c2e1 {description}"
+    links = [each.attributes["href"] for each in document.all("a") if "noreferrer" in each.attributes.get("rel", "")]
+    assert links == list(states.SERVICE.links.values())
 
 
 def test_the_page_of_an_app_without_a_description_is_called_health() -> None:
@@ -146,8 +151,8 @@ def test_a_check_below_its_threshold_comes_before_those_that_pass() -> None:
 
 def at(engine: Engine, now: float, view: View | None = None) -> bytes:
     report = engine.report(Probe.HEALTH, now, history=True)
-    facts = states.AppFacts(tuple(engine.summarize(probe, now) for probe in Probe))
-    return states.page(report, None, wall=states.WALL, facts=facts, view=view).body
+    facts = AppFacts(tuple(engine.summarize(probe, now) for probe in Probe))
+    return page(report, None, wall=states.WALL, facts=facts, view=view).body
 
 
 def test_an_opened_check_says_everything_about_it() -> None:
@@ -231,17 +236,15 @@ def test_a_few_checks_need_no_search(calm: Answer) -> None:
 
 def test_the_past_is_read_of_the_checks_on_the_page_alone(many: Engine) -> None:
     asked: list[str] = []
-    parts = list(
-        page_in_parts(
-            many.report(Probe.HEALTH, states.NOW),
-            None,
-            wall=states.WALL,
-            facts=states.facts_of(many),
-            with_past=lambda each: [asked.append(each.name), each][1],  # type: ignore[func-returns-value,return-value]
-        )
-    )
+
+    def with_past(check: CheckReport) -> CheckReport:
+        asked.append(check.name)
+        return check
+
+    report, facts = many.report(Probe.HEALTH, states.NOW), states.facts_of(many)
+    parts = list(page_in_parts(report, None, wall=states.WALL, facts=facts, with_past=with_past))
     assert len(asked) == 100
-    assert parts.count(None) >= 100
+    assert len(parts) > 100
 
 
 # -- fragments

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
-from asgi_health import Check, HealthMiddleware, Result, ServiceInfo, healthy
+from asgi_health import Check, HealthMiddleware, Paths, Result, ServiceInfo, healthy
 from asgi_health.asgi.auth import Policy
 from asgi_health.asgi.types import App, Receive, Scope, Send
 from asgi_health.formats.answer import Answer
@@ -40,8 +40,9 @@ class Shop:
 
     def __init__(self, *names: str, details: bool | Policy = True, service: ServiceInfo | None = None) -> None:
         self.results: dict[str, Result] = dict.fromkeys(names, healthy())
+        self.service = service
+        self.events: str | None = "/health/events"
         self._details = details
-        self._service = service
 
     def make(self) -> HealthMiddleware:
         """Return the app: a new one, as after a restart."""
@@ -56,7 +57,8 @@ class Shop:
             )
             for name in self.results
         ]
-        return HealthMiddleware(_nothing, checks, details=self._details, service=self._service)
+        paths = Paths(events=self.events)
+        return HealthMiddleware(_nothing, checks, details=self._details, service=self.service, paths=paths)
 
 
 async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,6 +70,15 @@ async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
                 return
     await send({"type": "http.response.start", "status": 404, "headers": [(b"content-type", b"text/plain")]})
     await send({"type": "http.response.body", "body": b"not found"})
+
+
+def below(prefix: str, app: App) -> App:
+    """Return an app that has `app` below a prefix, as a framework mounts it: with its ``root_path``."""
+
+    async def mounted(scope: Scope, receive: Receive, send: Send) -> None:
+        await app(scope if scope["type"] == "lifespan" else {**scope, "root_path": prefix}, receive, send)
+
+    return mounted
 
 
 def static(pages: Mapping[str, Answer]) -> App:

@@ -315,6 +315,7 @@
       get("sign-in").hidden = false;
       return;
     }
+    get("by-hand").hidden = true;
     lastEventId = main.dataset.eventId ?? "";
     showMoment(get("as-of").firstElementChild.dateTime);
     showTimes(document);
