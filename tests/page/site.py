@@ -21,7 +21,7 @@ def served(app: App, port: int = 0) -> Iterator[int]:
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind(("127.0.0.1", port))
-    config = uvicorn.Config(app, lifespan="on", log_level="warning", timeout_graceful_shutdown=5)
+    config = uvicorn.Config(app, lifespan="on", log_level="warning", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listening],), name="uvicorn of a test")
     thread.start()
@@ -38,9 +38,10 @@ def served(app: App, port: int = 0) -> Iterator[int]:
 class Shop:
     """An app with a HealthMiddleware whose checks have the results that a test sets."""
 
-    def __init__(self, *names: str, details: bool | Policy = True, service: ServiceInfo | None = None) -> None:
+    def __init__(self, *names: str, details: bool | Policy = True, interval: float = 0.1) -> None:
         self.results: dict[str, Result] = dict.fromkeys(names, healthy())
-        self.service = service
+        self.service: ServiceInfo | None = None
+        self._interval = interval
         self.events: str | None = "/health/events"
         self._details = details
 
@@ -50,7 +51,7 @@ class Shop:
             Check(
                 name,
                 lambda name=name: self.results[name],  # type: ignore[misc]
-                interval=0.1,
+                interval=self._interval,
                 retry_interval=0.1,
                 failure_threshold=1,
                 critical=not name.startswith("optional"),

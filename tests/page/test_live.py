@@ -44,7 +44,7 @@ def expect_state(page: Page, state: str) -> None:
     expect(page.locator("#live")).to_have_attribute("data-state", state, timeout=20_000)
 
 
-def test_a_change_is_shown_at_once(window: OpenWindow, shop: Shop, url: str) -> None:
+def test_a_change_is_shown_at_once(shop: Shop, url: str, window: OpenWindow) -> None:
     page = open_page(window, url)
     page.evaluate("""() => {
       new MutationObserver(() => {
@@ -70,7 +70,7 @@ def test_a_change_is_shown_at_once(window: OpenWindow, shop: Shop, url: str) -> 
     assert axe_violations(page) == []
 
 
-def test_an_opened_check_and_the_focus_stay_when_it_changes(window: OpenWindow, shop: Shop, url: str) -> None:
+def test_an_opened_check_and_the_focus_stay_when_it_changes(shop: Shop, url: str, window: OpenWindow) -> None:
     page = open_page(window, url)
     summary = page.locator("#check-optional-search summary")
     summary.focus()
@@ -82,7 +82,7 @@ def test_an_opened_check_and_the_focus_stay_when_it_changes(window: OpenWindow, 
     expect(page.locator(".check").last).to_have_id("check-optional-search")  # it does not move below the reader
 
 
-def test_a_paused_page_changes_when_the_reader_resumes(window: OpenWindow, shop: Shop, url: str) -> None:
+def test_a_paused_page_changes_when_the_reader_resumes(shop: Shop, url: str, window: OpenWindow) -> None:
     page = open_page(window, url)
     page.get_by_role("button", name="Pause").click()
     expect_state(page, "paused")
