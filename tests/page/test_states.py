@@ -54,7 +54,7 @@ def test_every_state_is_accessible_in_light_and_dark(window: OpenWindow, url: st
     page.goto(f"{url}/{state}")
     open_checks(page)
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         assert axe_violations(page) == [], scheme
 
 
