@@ -17,7 +17,7 @@ from .core.normalize_checks import CheckOptions, F, normalize_checks
 from .core.report import Report
 from .core.status import Probe
 from .core.transition import Transition
-from .core.validate import require_count, require_seconds, require_type
+from .core.validate import require_count, require_seconds, require_short, require_type
 from .formats.service import ServiceInfo
 from .listener.config import Listener
 from .runtime.drain.config import Drain
@@ -30,6 +30,13 @@ if TYPE_CHECKING:
     from .runtime.integrations import BoundIntegration
     from .runtime.publisher.subscription import Subscription
     from .runtime.scheduler.run_hooks import RunInfo
+
+
+MAX_MAINTENANCE = 7 * 86400
+"""Seconds of the longest maintenance: a week. One that should never end is a change of the configuration."""
+
+MAX_REASON = 200
+"""Characters of the reason for a maintenance."""
 
 
 class Health:
@@ -163,6 +170,34 @@ class Health:
         if not callable(factory):
             raise TypeError(f"health: around_runs takes a function (run) that returns a context, not {factory!r}")
         return runner_of(self._engine).around_runs(factory)
+
+    def maintain(self, name: str | None, seconds: float, reason: str = "") -> Callable[[], None]:
+        """Begin a maintenance of a check or of the app, and return a function that ends it before its time.
+
+        It always ends by itself. While a check is in maintenance, its failures count as degraded. While the app is,
+        readiness is unhealthy, so that it gets no traffic, and liveness is as before, so that it is not restarted.
+        Readers of details see the maintenance and its end; the public answer says ``"notes":["maintenance"]`` for the
+        app. One that begins while another of the same check, or of the app, goes on, takes its place.
+
+        Args:
+            name: Name of the check; None for the whole app.
+            seconds: Seconds after which it ends by itself, at most a week.
+            reason: Why, for readers of details; at most 200 characters.
+
+        Raises:
+            KeyError: for an unknown name.
+            TypeError, ValueError: for an argument that could not work.
+        """
+        if name is not None:
+            require_type("health: maintain: name", name, str)
+        require_seconds("health: maintain: seconds", seconds)
+        require_short("health: maintain: seconds", seconds, MAX_MAINTENANCE)
+        require_type("health: maintain: reason", reason, str)
+        if len(reason) > MAX_REASON:
+            raise ValueError(f"health: maintain: reason has {len(reason)} characters, expected at most {MAX_REASON}")
+        engine = self._engine
+        maintenance = engine.maintain(name, seconds, reason, engine.clock())
+        return lambda: engine.end_maintenance(maintenance, engine.clock())
 
     def drain(self) -> None:
         """Make readiness unhealthy for the rest of the lifespan, because the process is about to stop.

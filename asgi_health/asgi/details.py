@@ -8,10 +8,11 @@ from ..core.status import Probe, Status
 from ..core.transition import Reason
 from ..formats.accept import prefers_html
 from ..formats.answer import NOT_FOUND, Answer, bad_request, minimal, strictly, unauthorized
+from ..formats.badge import badge, label_of
 from ..formats.page import View, public_page
 from ..formats.service import ServiceInfo
 from .details_cache import DetailsCache, DetailsRequest
-from .query import PAGE_OPTIONS, Format, Options, accept_of, hint, parse_options
+from .query import PAGE_OPTIONS, Format, Options, accept_of, hint, parse_options, public_option
 from .response_headers import ResponseHeaders
 from .types import Scope
 
@@ -67,7 +68,7 @@ class Details:
             return await self._of_check(probe, check, options, now, stall)
         if probe is not Probe.HEALTH and not options.verbose:
             return self._status(probe, options, now, stall)
-        if problems := [*options.problems, *self._unknown_checks(options), *self._unknown_groups(probe, options)]:
+        if problems := [*options.problems(), *self._unknown_checks(options), *self._unknown_groups(probe, options)]:
             return bad_request(problems)
         names = {each.name for each in self._engine.checks if probe is Probe.HEALTH or probe in each.probes}
         by_accept = probe is Probe.HEALTH and not options.explain and prefers_html(accept_of(scope))
@@ -89,6 +90,7 @@ class Details:
     def answer_public(self, scope: Scope, probe: Probe, status: Status, reason: Reason | None) -> Answer | None:
         """Return the answer to a reader who is not authorised, None for the status as JSON.
 
+        ``?format=badge`` shows what every client may read, and the README of a project is read without credentials.
         Only ``?signin`` is answered with 401. Any other request gets the status, because a monitor that prefers HTML
         would take 401 for a failure, and one without credentials must be able to see that the app is well.
 
@@ -98,10 +100,13 @@ class Details:
             status: Its status.
             reason: Why it has this status.
         """
+        option = public_option(scope.get("query_string"))
+        if option == "badge":
+            return badge(label_of(probe), status, reason)
         if probe is not Probe.HEALTH:
             return None
         html = prefers_html(accept_of(scope))
-        if self._challenge is not None and parse_options(scope.get("query_string")).signin:
+        if self._challenge is not None and option == "signin":
             shown = public_page(status, reason, sign_in=True) if html else minimal(status, reason=reason)
             return unauthorized(shown, self._challenge)
         return public_page(status, reason, sign_in=self._challenge is not None) if html else None
@@ -109,12 +114,12 @@ class Details:
     async def _of_check(self, probe: Probe, name: str, options: Options, now: float, stall: Stall | None) -> Answer:
         if not any(check.name == name and probe in check.probes for check in self._engine.checks):
             return NOT_FOUND
-        problems = list(options.problems)
+        problems = options.problems()
         if options.format == "html":
-            problems.append("format: html is not there for a single check; expected json or text")
+            problems.append("format: html is not there for a single check; expected json, text, atom or badge")
         if problems:
             return bad_request(problems)
-        format_ = options.format or "json"
+        format_: Format = options.format or "json"
         request = DetailsRequest(
             probe, format_, name, explain=options.explain and format_ == "json", strict=options.strict
         )
@@ -159,7 +164,7 @@ def _page_request(probe: Probe, options: Options, names: set[str]) -> DetailsReq
         "html",
         strict=options.strict,
         exclude=options.exclude & names,
-        view=View(options.search, options.status, options.groups, options.page or 1),
+        view=View(options.search, options.status, options.groups, options.page_number),
     )
 
 

@@ -3,14 +3,18 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from os import getpid
 from typing import NamedTuple
+from uuid import UUID, uuid4, uuid5
 
 from ..core.engine import Engine
 from ..core.lifecycle import Phase
 from ..core.report import CheckReport, Report, Stall
 from ..core.status import Probe
 from ..formats.answer import Answer, strictly
+from ..formats.badge import badge, label_of
 from ..formats.explain import explain, explain_in_parts
+from ..formats.feed import feed, feed_in_parts
 from ..formats.health_json import health_json
 from ..formats.page import LiveSource, View, page_in_parts
 from ..formats.service import ServiceInfo
@@ -31,6 +35,9 @@ CHECKS_AT_ONCE = 16
 
 MAX_WAIT = 1.0
 """Seconds for which a request waits for the explanation that another one renders; then it renders its own."""
+
+MAX_DRIFT = 1.0
+"""Seconds by which the clock of the day may differ from the monotonic one until a feed shows other times."""
 
 DURATION_MAX_AGE = 0.5
 """Seconds for which an answer that shows durations is kept: that of a phase, and those of an explanation."""
@@ -58,6 +65,11 @@ class DetailsRequest(NamedTuple):
     exclude: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
     view: View = View()
+
+    @property
+    def has_past(self) -> bool:
+        """Whether the answer shows the past."""
+        return self.explain or self.format in ("html", "atom")
 
 
 @dataclass(slots=True, eq=False)
@@ -97,6 +109,8 @@ class DetailsCache:
         self._pages = pages
         self._events = events
         self._entries: dict[DetailsRequest, tuple[int, float, Answer]] = {}
+        self._namespace = uuid4()
+        self._last_epoch: float | None = None
         self._in_progress: dict[DetailsRequest, _Rendering] = {}
 
     async def answer(self, request: DetailsRequest, now: float, stall: Stall | None) -> Answer:
@@ -107,7 +121,7 @@ class DetailsCache:
             now: The present moment (monotonic seconds).
             stall: The present stall of the event loop, if any.
         """
-        if request.check is None and (request.explain or request.format == "html"):
+        if request.check is None and request.has_past:
             return await self._answer_in_steps(request, now, stall)
         return self._answer_at_once(request, now, stall)
 
@@ -119,6 +133,11 @@ class DetailsCache:
         wall = time.time()
         if request.format == "text":
             answer = text(report)
+        elif request.format == "badge":
+            groups = tuple(sorted(request.groups))
+            answer = badge(label_of(request.probe, request.check, groups), report.status, report.reason)
+        elif request.format == "atom":
+            answer = feed(report, self._service, epoch=self._epoch(report, wall), process=self._process())
         elif request.explain:
             answer = explain(report, self._service, wall=wall)
         else:
@@ -132,10 +151,12 @@ class DetailsCache:
         if request.check is None:
             report = self._engine.report(request.probe, now, exclude=request.exclude, groups=request.groups)
         else:
-            report = self._engine.report_check(request.check, request.probe, now, history=request.explain)
+            report = self._engine.report_check(request.check, request.probe, now, history=request.has_past)
         return report if stall is None else report.with_stall(stall)
 
     def _finish(self, request: DetailsRequest, report: Report, answer: Answer) -> Answer:
+        if request.format in ("atom", "badge"):
+            return answer  # no answer to a prober
         if request.strict:
             answer = strictly(answer, report.status)
         return self._headers.add_status(answer, request.probe, report.status) if request.check is None else answer
@@ -204,8 +225,23 @@ class DetailsCache:
                 live=None if self._events is None else LiveSource(self._events, event_id(report.now), self._pages),
                 with_past=lambda check: self._engine.with_past(check, report.now),  # for those on the page alone
             )
+        elif request.format == "atom":
+            yield from feed_in_parts(report, self._service, epoch=self._epoch(report, wall), process=self._process())
         else:
             yield from explain_in_parts(report, self._service, wall=wall)
+
+    def _epoch(self, report: Report, wall: float) -> float:
+        """Return at which second since the epoch the clock of the report was 0: the same one, unless a clock is set.
+
+        Two readings of two clocks differ by some microseconds each time, and the entries of a feed must not.
+        """
+        epoch = wall - report.now
+        if self._last_epoch is None or abs(epoch - self._last_epoch) > MAX_DRIFT:
+            self._last_epoch = epoch
+        return self._last_epoch
+
+    def _process(self) -> UUID:
+        return uuid5(self._namespace, str(getpid()))  # the workers of a server may be forked from one process
 
     def _find(self, request: DetailsRequest, version: int, now: float) -> Answer | None:
         entry = self._entries.get(request)

@@ -141,6 +141,13 @@ def parse_status(text: str) -> int:
     return int(text)
 
 
+def parse_count(text: str) -> int:
+    """Return `text` as a number from 1 to 100. Raises ValueError."""
+    if not (len(text) <= 3 and text.isascii() and text.isdecimal() and 1 <= int(text) <= 100):
+        raise ValueError(f"{text!r} is not a number from 1 to 100")
+    return int(text)
+
+
 def program() -> str:
     """Return the name under which the user has started this program."""
     name = os.path.basename(sys.argv[0])

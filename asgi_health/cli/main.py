@@ -47,7 +47,7 @@ def _wait(arguments: argparse.Namespace) -> int:
         )
         for url in arguments.urls
     ]
-    return wait(requests, arguments.timeout)
+    return wait(requests, arguments.timeout, arguments.consecutive)
 
 
 def _check(arguments: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TypeVar
 from .arguments import (
     DEFAULT_MAX_AGE,
     DEFAULT_PROBE_TIMEOUT,
+    parse_count,
     parse_header,
     parse_seconds,
     parse_status,
@@ -39,8 +40,9 @@ Ask a URL once whether it is healthy.
 Exit code 0: healthy; 1: unhealthy or unreachable, and one line on stderr says
 why; 2: wrong arguments.
 
-{_URL} Redirects are not followed, and proxies of the environment are not
-used."""
+{_URL}
+
+Redirects are not followed, and proxies of the environment are not used."""
 
 _PROBE_EXAMPLES = """\
 examples:
@@ -117,6 +119,13 @@ def build_parser() -> argparse.ArgumentParser:
     wait = add_command("wait", "wait until URLs are healthy", _WAIT)
     wait.add_argument("urls", metavar="URL", type=_argument_type(parse_url), nargs="+", help="the URLs to ask")
     _add_timeout(wait, DEFAULT_WAIT_TIMEOUT, "seconds after which to give up")
+    wait.add_argument(
+        "--consecutive",
+        metavar="N",
+        type=_argument_type(parse_count),
+        default=1,
+        help="rounds in a row in which all are healthy, where several workers answer in turn (default: 1)",
+    )
     _add_request_options(wait)
 
     check = add_command("check", "run every check of an app once", _CHECK, _CHECK_EXAMPLES)

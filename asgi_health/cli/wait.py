@@ -36,18 +36,25 @@ class Environment(Protocol):
         ...
 
 
-def wait(requests: Sequence[ProbeRequest], seconds: float) -> int:
-    """Return 0 as soon as all requests of one round are healthy, 1 if there is no such round within `seconds`."""
+def wait(requests: Sequence[ProbeRequest], seconds: float, consecutive: int = 1) -> int:
+    """Return 0 as soon as all requests of `consecutive` rounds in a row are healthy, 1 if not within `seconds`."""
     progress = Progress(sys.stderr)
     try:
-        return wait_in(SystemEnvironment(), requests, seconds, progress)
+        return wait_in(SystemEnvironment(), requests, seconds, progress, consecutive)
     except KeyboardInterrupt:
         progress.end([])
         return 130
 
 
-def wait_in(environment: Environment, requests: Sequence[ProbeRequest], seconds: float, progress: "Progress") -> int:
+def wait_in(
+    environment: Environment,
+    requests: Sequence[ProbeRequest],
+    seconds: float,
+    progress: "Progress",
+    consecutive: int = 1,
+) -> int:
     """Do the work of `wait` with the clock and the answers of `environment`."""
+    passed = 0
     start = environment.now()
     end = start + seconds
     pause = FIRST_PAUSE
@@ -59,11 +66,14 @@ def wait_in(environment: Environment, requests: Sequence[ProbeRequest], seconds:
             (request.target.display_url, outcome.reason) for request, outcome in zip(requests, outcomes, strict=True)
         ]
         now = environment.now()
-        if all(outcome.healthy for outcome in outcomes):
+        passed = passed + 1 if all(outcome.healthy for outcome in outcomes) else 0
+        if passed >= consecutive:
             progress.end([f"ready after {now - start:.1f} s"])
             return 0
         pause = min(pause, end - MIN_ROUND - now)
         if pause <= 0:
+            if passed:
+                reasons = [(url, f"ready {passed} of {consecutive} times in a row") for url, _ in reasons]
             progress.end([f"not ready after {now - start:.1f} s: {url}: {reason}" for url, reason in reasons if reason])
             return 1
         progress.show(reasons, now - start)

@@ -12,7 +12,7 @@ from .transition import Reason
 
 @dataclass(frozen=True, slots=True)
 class ProbeStatus:
-    """The status of a probe, and when it decays because results grow stale.
+    """The status of a probe, and when it decays because results grow stale or a maintenance ends.
 
     Immutable, so that any thread may keep one and evaluate it at any later moment.
 
@@ -81,7 +81,7 @@ class Aggregate:
     Updating one check costs the same among ten checks and among ten thousand.
     """
 
-    __slots__ = ("_contributions", "_counts", "_decays", "_probe", "_without_result")
+    __slots__ = ("_contributions", "_counts", "_decays", "_maintained", "_probe", "_spared", "_without_result")
 
     def __init__(self, probe: Probe) -> None:
         self._probe = probe
@@ -89,13 +89,32 @@ class Aggregate:
         self._counts = dict.fromkeys(Status, 0)
         self._without_result: dict[Status, set[str]] = {Status.DEGRADED: set(), Status.UNHEALTHY: set()}
         self._decays = {Status.DEGRADED: Timers(), Status.UNHEALTHY: Timers()}
+        self._maintained: set[str] = set()
+        """Names of the checks in maintenance."""
+        self._spared: set[str] = set()
+        """Names of those of them that would make the probe unhealthy otherwise."""
 
     def __len__(self) -> int:
         return len(self._contributions)
 
-    def update(self, check: Check, state: CheckState, stale: float) -> None:
-        """Count `check` with `state`, whose result grows stale at `stale`, in place of its previous state."""
+    def update(self, check: Check, state: CheckState, stale: float, maintained_until: float = -inf) -> None:
+        """Count `check` with `state`, in place of its previous state.
+
+        Args:
+            check: The check.
+            state: Its state.
+            stale: When its result grows stale (monotonic seconds).
+            maintained_until: Until when its failures count as degraded (monotonic seconds).
+        """
         new = contribution(self._probe, check, state)
+        maintained = maintained_until > -inf
+        if self._maintained:
+            self._end_maintenance(check.name)
+        if maintained:
+            self._maintained.add(check.name)
+            if new is Status.UNHEALTHY:
+                new = Status.DEGRADED
+                self._spared.add(check.name)
         old = self._contributions.get(check.name)
         if old is not new:
             if old is not None:
@@ -108,7 +127,14 @@ class Aggregate:
             self._without_result[new].add(check.name)
         if self._probe is not Probe.STARTUP:  # a pass of a startup check never grows stale
             worse = worst_when_unknown(self._probe, check)
-            self._decays[worse].set(check.name, stale if new < worse else inf)
+            if not maintained:
+                self._decays[worse].set(check.name, stale if new < worse else inf)
+            else:
+                # Degraded at once when it grows stale, and what else a stale or failed result means at the end.
+                failed = -inf if check.name in self._spared else stale
+                at_end = max(failed, maintained_until) if worse is Status.UNHEALTHY or failed < stale else inf
+                self._decays[Status.UNHEALTHY].set(check.name, at_end)
+                self._decays[Status.DEGRADED].set(check.name, stale if new is Status.HEALTHY else inf)
 
     def discard(self, name: str) -> None:
         """Stop counting the check of that name."""
@@ -117,6 +143,14 @@ class Aggregate:
             self._counts[old] -= 1
             for names in self._without_result.values():
                 names.discard(name)
+            self._end_maintenance(name)
+            for timers in self._decays.values():
+                timers.set(name, inf)
+
+    def _end_maintenance(self, name: str) -> None:
+        if name in self._maintained:
+            self._maintained.remove(name)
+            self._spared.discard(name)
             for timers in self._decays.values():
                 timers.set(name, inf)
 
@@ -141,13 +175,17 @@ class Aggregate:
         return ProbeStatus(Status.HEALTHY, self._decays[Status.DEGRADED].next(), unhealthy_at)
 
     def reason(self, status: Status) -> Reason:
-        """Return why the probe has `status`: a result, or results that have not come yet and nothing else."""
+        """Return why the probe has `status`: a result; or nothing but a maintenance, or results that have not come."""
+        if status is Status.DEGRADED and 0 < self._counts[status] == len(self._spared):
+            return "maintenance"
         return "check" if self._counts[status] > len(self._without_result[status]) else "starting"
 
     def names(self, status: Status, reason: Reason, now: float) -> tuple[str, ...]:
         """Return the names of the checks that give the probe `status` for `reason` at `now` (monotonic seconds)."""
         if reason == "stale":
             return self._decays[status].passed(now)
+        if reason == "maintenance":
+            return tuple(self._spared)
         without = self._without_result[status]
         return tuple(
             name

@@ -118,7 +118,7 @@ def is_async(function: object) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
-def _group(subject: str, group: object) -> str:
+def _group(subject: str, group: str) -> str:
     require_type(f"{subject}: group", group, str)
     text = str.__str__(group)  # the plain string, also of a string enum
     if not text or text != text.strip() or not text.isprintable() or len(text) > MAX_GROUP:

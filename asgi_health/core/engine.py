@@ -15,6 +15,7 @@ from .check import Check
 from .failure_category import Category, categorize
 from .history import CheckHistory, ProbeHistory
 from .lifecycle import Lifecycle, Phase
+from .maintenance import Maintenance
 from .probe_statuses import OnChange, ProbeStatuses, Statuses
 from .probe_transitions import Known, ProbeTransitions, effective_status
 from .report import NO_STALLS, CheckReport, PastStalls, ProbeSummary, Report, build_report, sum_up
@@ -29,10 +30,14 @@ MAX_RUNS_LEFT_BEHIND = 2
 """Unfinished runs of removed checks of one name. From then on a new check of that name waits for the latest of them."""
 
 
-class CheckSlot:
-    """A check, its state, its present run, its history, and the counts of its runs."""
+APP = ""
+"""In place of the name of a check, which is never empty, for the maintenance of the app."""
 
-    __slots__ = ("check", "counts", "history", "run", "state")
+
+class CheckSlot:
+    """A check, its state, its present run, its history, its maintenance, and the counts of its runs."""
+
+    __slots__ = ("check", "counts", "history", "maintenance", "run", "state")
 
     def __init__(self, check: Check) -> None:
         self.check = check
@@ -40,6 +45,12 @@ class CheckSlot:
         self.state: CheckState = UNKNOWN
         self.history = CheckHistory()
         self.run: Run | None = None
+        self.maintenance: Maintenance | None = None
+
+    @property
+    def maintained_until(self) -> float:
+        """Until when its failures count as degraded (monotonic seconds), minus infinity where they do not."""
+        return -inf if self.maintenance is None else self.maintenance.until
 
 
 class Engine:
@@ -68,6 +79,9 @@ class Engine:
         self._probe_statuses = ProbeStatuses(self._lifecycle)
         self._probe_transitions = ProbeTransitions(self._probe_statuses.current)
         self._stalled: frozenset[Probe] = frozenset()
+        self._app_maintenance: Maintenance | None = None
+        self._maintenance_ends = Timers()
+        self._next_maintenance_end = inf
         self._stalls = self._all_stalls = NO_STALLS
         self._probe_histories = {probe: ProbeHistory() for probe in Probe}
         self.runner: object | None = None
@@ -111,6 +125,8 @@ class Engine:
             slot = self._slots.pop(name)
             self._start_times.set(name, inf)
             self._deadlines.set(name, inf)
+            self._maintenance_ends.set(name, inf)
+            self._next_maintenance_end = self._maintenance_ends.next()
             if slot.run is not None:
                 slot.run.expired = True
                 self._to_cancel.append(slot.run)
@@ -182,6 +198,12 @@ class Engine:
             phase=self.phase,
             since=lifecycle.since,
             stalls=self._stalls,
+            maintenance=self._app_maintenance,
+            spared=[
+                each.name
+                for each in checks
+                if each.maintenance is not None and each.critical and each.status is Status.UNHEALTHY
+            ],
             app_started=lifecycle.app_started,
             startup_passed=lifecycle.startup_passed,
             startup_failures=self._probe_statuses.startup_failures(now),
@@ -260,8 +282,8 @@ class Engine:
             self._probe_statuses.on_change(callback)
 
     def pass_on_decay(self, now: float) -> None:
-        """Pass on the transitions of the probes whose results have grown stale by `now`."""
-        if now >= self._probe_transitions.next_decay:
+        """Pass on the transitions of the probes whose results have grown stale, or whose maintenance has ended."""
+        if now >= min(self._probe_transitions.next_decay, self._next_maintenance_end):
             with self._lock:
                 self._pass_on_decay(now)
 
@@ -340,7 +362,7 @@ class Engine:
                 if slot.run is not None:
                     slot.run.expired = True  # its result belongs to the former lifespan
                     self._deadlines.set(slot.check.name, inf)
-                self._probe_statuses.update(slot.check, UNKNOWN)
+                self._probe_statuses.update(slot.check, UNKNOWN, slot.maintained_until)
             self._probe_statuses.refresh()
             self._pass_on(now)
         return True
@@ -350,6 +372,7 @@ class Engine:
         with self._lock:
             if not self._lifecycle.lifespan_count:
                 self._probe_transitions.restart(now)
+            self._end_maintenance(now)
             self._lifecycle.app_started = True
             self._lifecycle.enter(Phase.SERVING, now)
             self._probe_statuses.refresh()
@@ -403,6 +426,35 @@ class Engine:
                 self._pass_on_decay(now)
                 self._stalled = probes
                 self._pass_on(now)
+
+    def maintain(self, name: str | None, seconds: float, reason: str, now: float) -> Maintenance:
+        """Begin a maintenance of `seconds`, in place of the present one of the same check, or of the app for None.
+
+        Raises KeyError for an unknown name.
+        """
+        with self._lock:
+            if name is not None and name not in self._slots:
+                raise KeyError(f"check {name!r}: there is no check of that name")
+            self._pass_on_decay(now)
+            maintenance = Maintenance(name, reason, now, now + seconds)
+            self._set_maintenance(name, maintenance)
+            self._pass_on(now)
+            return maintenance
+
+    def end_maintenance(self, maintenance: Maintenance, now: float) -> None:
+        """End `maintenance` before its time. No effect when it is not the present one any more."""
+        with self._lock:
+            self._pass_on_decay(now)
+            if self.maintenance_of(maintenance.check) is maintenance:
+                self._set_maintenance(maintenance.check, None)
+            self._pass_on(now)
+
+    def maintenance_of(self, name: str | None) -> Maintenance | None:
+        """Return the present maintenance of the check `name`, or of the app for None."""
+        if name is None:
+            return self._app_maintenance
+        slot = self._slots.get(name)
+        return None if slot is None else slot.maintenance
 
     @property
     def stalls(self) -> PastStalls:
@@ -495,7 +547,12 @@ class Engine:
         with self._lock:
             if self._to_cancel:
                 return -inf
-            return min(self._start_times.next(), self._deadlines.next(), self._probe_transitions.next_decay)
+            return min(
+                self._start_times.next(),
+                self._deadlines.next(),
+                self._next_maintenance_end,
+                self._probe_transitions.next_decay,
+            )
 
     # -- private, called with the lock held
 
@@ -517,7 +574,7 @@ class Engine:
             self._transitions.append(
                 CheckTransition(slot.check.name, old.status, new.status, result, old.since, now, failures, error)
             )
-        self._probe_statuses.update(slot.check, new)
+        self._probe_statuses.update(slot.check, new, slot.maintained_until)
         if new.status is not None:
             slot.history.record(now, result.status, duration, old.status, new.status, stale_at(slot.check, new))
 
@@ -553,9 +610,30 @@ class Engine:
         self._left_behind.remove(runs[-1])
         return runs[-1]
 
+    def _set_maintenance(self, name: str | None, maintenance: Maintenance | None) -> None:
+        self._maintenance_ends.set(name or APP, inf if maintenance is None else maintenance.until)
+        self._next_maintenance_end = self._maintenance_ends.next()
+        if name is None:
+            self._app_maintenance = maintenance
+            self._probe_statuses.set_app_in_maintenance(maintenance is not None)
+        else:
+            slot = self._slots[name]
+            slot.maintenance = maintenance
+            self._probe_statuses.update(slot.check, slot.state, slot.maintained_until)
+            self._probe_statuses.notify()
+
+    def _end_maintenance(self, now: float) -> None:
+        """End each maintenance whose time is over at `now`."""
+        if now >= self._next_maintenance_end:
+            for name in self._maintenance_ends.pop(now):
+                self._set_maintenance(name or None, None)
+
     def _pass_on_decay(self, now: float) -> None:
-        """Pass on what has grown stale by `now`. Called before each change, which would hide it."""
-        if now >= self._probe_transitions.next_decay:
+        """Pass on what has grown stale, or has ended, by `now`. Called before each change, which would hide it."""
+        if now >= self._next_maintenance_end:
+            self._end_maintenance(now)
+            self._pass_on(now)
+        elif now >= self._probe_transitions.next_decay:
             self._pass_on(now)
 
     def _pass_on(self, now: float) -> None:
@@ -590,10 +668,15 @@ class Engine:
     ) -> Report:
         return build_report(
             probe,
-            [(each.check, each.state) for each in slots if probe is Probe.HEALTH or probe in each.check.probes],
+            [
+                (each.check, each.state, each.maintenance)
+                for each in slots
+                if probe is Probe.HEALTH or probe in each.check.probes
+            ],
             phase=phase,
             since=self._lifecycle.since,
             stalls=self._stalls,
+            maintenance=self._app_maintenance,
             app_started=self._lifecycle.app_started,
             startup_passed=self._lifecycle.startup_passed,
             startup_failures=self._probe_statuses.startup_failures(now),
@@ -621,6 +704,7 @@ class Engine:
             slot.history.past(now),
             self._start_times.get(check.name),
             None if run is None else run.started,
+            check.maintenance,
         )
 
 

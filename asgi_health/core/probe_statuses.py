@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
+from math import inf
 from types import MethodType
 from weakref import WeakMethod
 
@@ -37,14 +38,15 @@ class ProbeStatuses:
         """A number that differs after every change that a report could show."""
         self.current: Statuses = {}
         """The present status of each probe. Replaced as a whole."""
+        self._app_in_maintenance = False
         self._publish(Probe)
 
-    def update(self, check: Check, state: CheckState) -> None:
-        """Count `check` with `state`, in place of its previous state."""
+    def update(self, check: Check, state: CheckState, maintained_until: float = -inf) -> None:
+        """Count `check` with `state`, in place of its previous state; until then its failures count as degraded."""
         probes = (*check.probes, Probe.HEALTH)
         stale = stale_at(check, state)
         for probe in probes:
-            self._aggregates[probe].update(check, state, stale)
+            self._aggregates[probe].update(check, state, stale, maintained_until)
         self._latch_startup_and_publish(probes)
 
     def discard(self, name: str) -> None:
@@ -62,6 +64,11 @@ class ProbeStatuses:
         """Recompute the probes that a drain or a shutdown turns. A signal handler may call this at any moment."""
         self._publish((Probe.READINESS, Probe.HEALTH))
         self.notify()
+
+    def set_app_in_maintenance(self, active: bool) -> None:
+        """Make readiness, and all checks together, unhealthy while `active` is the last value set."""
+        self._app_in_maintenance = active
+        self.refresh_readiness()
 
     def bump_version(self) -> None:
         """Change `version`, after a change that a report shows and that no probe depends on."""
@@ -94,10 +101,12 @@ class ProbeStatuses:
             reason: Why it has this status.
             now: The present moment (monotonic seconds).
         """
-        if reason not in ("starting", "check", "stale") or not self._lifecycle.app_started:
+        if reason not in ("starting", "check", "stale", "maintenance") or not self._lifecycle.app_started:
             return ()
         if not self._lifecycle.startup_passed and probe is not Probe.LIVENESS:
             probe = Probe.STARTUP
+        if reason == "maintenance" and status is Status.UNHEALTHY:  # of the app
+            return ()
         return self._aggregates[probe].names(status, reason, now)
 
     def startup_failures(self, now: float) -> tuple[str, ...]:
@@ -156,6 +165,8 @@ class ProbeStatuses:
                 return ProbeStatus(Status.UNHEALTHY, reason="draining" if phase is Phase.DRAINING else "stopped")
             if not self._lifecycle.startup_passed:
                 return ProbeStatus(Status.UNHEALTHY, reason=self._startup_reason())
+            if self._app_in_maintenance:
+                return ProbeStatus(Status.UNHEALTHY, reason="maintenance")
         return self._aggregates[probe].status()
 
     def _startup_reason(self) -> Reason:

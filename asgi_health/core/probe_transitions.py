@@ -10,7 +10,7 @@ from .probe_statuses import Statuses
 from .status import Probe, Status
 from .transition import Cause, ProbeTransition, Reason
 
-BY_PHASE: tuple[Reason, ...] = ("starting", "draining", "stopped")
+BY_PHASE: tuple[Reason, ...] = ("starting", "draining", "maintenance", "stopped")
 """Reasons for an unhealthy probe that a blocked loop does not replace: they remain when it runs again."""
 
 NamesOf = Callable[[Probe, Status, Reason, float], tuple[str, ...]]
@@ -77,8 +77,9 @@ class ProbeTransitions:
                 # A decay may be found late. What gets better does so now, even where something else has decayed before.
                 at = min(began, now) if began is not None and status > known.status else now
                 at = max(at, known.since)  # another thread may have been faster with a moment that it took later
-                worse = reason is not None and status >= known.status
-                cause = reason if reason is not None and worse else _ended(known.reason)
+                # A maintenance that makes a failure count as degraded is no end of the failure.
+                begins = status >= known.status or reason == "maintenance"
+                cause = reason if reason is not None and begins else _ended(known.reason)
                 checks = () if reason is None else names_of(probe, status, reason, now)
                 found.append(ProbeTransition(probe, known.status, status, cause, checks, known.since, at))
                 self.known[probe] = Known(status, reason, at)

@@ -1,6 +1,6 @@
 """Everything that is known about a probe at one moment."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from .aggregate import contribution, stale_at, worst_when_unknown
 from .check import Check
 from .lifecycle import Phase
+from .maintenance import Maintenance
 from .state import CheckState
 from .status import Probe, Status, worst
 from .transition import Reason
@@ -91,6 +92,7 @@ class CheckReport:
         history: Last results and changes, and uptime; None in a report that was not asked for it.
         next_start: When the next run is planned (monotonic seconds); None for never, or without `history`.
         run_started: When the run in progress began (monotonic seconds); None for none, or without `history`.
+        maintenance: The maintenance in which its failures count as degraded; None for none.
     """
 
     name: str
@@ -104,6 +106,7 @@ class CheckReport:
     history: "CheckPast | None" = None
     next_start: float | None = None
     run_started: float | None = None
+    maintenance: Maintenance | None = None
 
     @property
     def since(self) -> float | None:
@@ -155,6 +158,7 @@ class Report:
         groups: The groups whose checks alone the caller asked for, in order; empty for all checks.
         history: Last changes and uptime of the probe; None in the report of a single check, and in one that was not
             asked for it.
+        maintenance: The maintenance of the app; None for none, and in the report of a single check.
     """
 
     probe: Probe
@@ -171,6 +175,7 @@ class Report:
     culprits: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     history: "ProbePast | None" = None
+    maintenance: Maintenance | None = None
 
     def with_stall(self, stall: Stall) -> "Report":
         """Return this report with `stall`, the present one of the loop: unhealthy when it is too long."""
@@ -181,11 +186,12 @@ class Report:
 
 def build_report(
     probe: Probe,
-    checks: Iterable[tuple[Check, CheckState]],
+    checks: Iterable[tuple[Check, CheckState, Maintenance | None]],
     *,
     phase: Phase | None,
     since: float | None = None,
     stalls: PastStalls = NO_STALLS,
+    maintenance: Maintenance | None = None,
     app_started: bool,
     startup_passed: bool,
     startup_failures: tuple[str, ...] = (),
@@ -198,7 +204,8 @@ def build_report(
     """
     reports: list[CheckReport] = []
     excluded: list[str] = []
-    for check, state in checks:
+    spared: set[str] = set()  # names of the checks that would make the probe unhealthy without their maintenance
+    for check, state, check_maintenance in checks:
         if check.name in exclude:
             excluded.append(check.name)
             continue
@@ -207,13 +214,19 @@ def build_report(
         contributed = contribution(probe, check, state)
         if stale and probe is not Probe.STARTUP:
             contributed = max(contributed, worst_when_unknown(probe, check))
-        reports.append(_report_check(probe, check, state, contributed, expiry, stale=stale))
+        present = _present(check_maintenance, now)
+        if present is not None and contributed is Status.UNHEALTHY:
+            contributed = Status.DEGRADED
+            spared.add(check.name)
+        reports.append(_report_check(probe, check, state, contributed, expiry, present, stale=stale))
     return sum_up(
         probe,
         tuple(reports),
         phase=phase,
         since=since,
         stalls=stalls,
+        maintenance=maintenance,
+        spared=spared,
         app_started=app_started,
         startup_passed=startup_passed,
         startup_failures=startup_failures,
@@ -229,22 +242,34 @@ def sum_up(
     phase: Phase | None,
     since: float | None,
     stalls: PastStalls,
+    maintenance: Maintenance | None,
+    spared: Collection[str],
     app_started: bool,
     startup_passed: bool,
     startup_failures: tuple[str, ...],
     excluded: tuple[str, ...] = (),
     now: float,
 ) -> Report:
-    """Return the report of `probe` from those of its checks; `build_report` explains the other arguments."""
+    """Return the report of `probe` from those of its checks; `build_report` explains the other arguments.
+
+    `spared` names the checks that would make the probe unhealthy without their maintenance.
+    """
+    until = min((each.stale_at for each in checks if each.stale_at > now), default=inf)
+    until = min([until, *(each.maintenance.until for each in checks if each.maintenance is not None)])
+    maintenance = None if phase is None else _present(maintenance, now)
+    if maintenance is not None:
+        until = min(until, maintenance.until)
     worst_of_checks = worst(each.contribution for each in checks)
     status = apply_phase(probe, worst_of_checks, phase, app_started=app_started, startup_passed=startup_passed)
+    if maintenance is not None and probe not in (Probe.LIVENESS, Probe.STARTUP):
+        status = Status.UNHEALTHY
     reason: Reason | None
     culprits: tuple[str, ...] = ()
     if startup_failures and not startup_passed and phase is Phase.SERVING and probe is not Probe.LIVENESS:
         reason, culprits = "check", startup_failures
     else:
-        reason = _reason(probe, status, checks, phase, startup_passed=startup_passed, now=now)
-    if not culprits and reason in ("starting", "check", "stale"):
+        reason = _reason(probe, status, checks, phase, maintenance, spared, startup_passed=startup_passed, now=now)
+    if not culprits and (reason in ("starting", "check", "stale") or (reason == "maintenance" and maintenance is None)):
         culprits = tuple(each.name for each in checks if each.contribution is status)
     if phase is None:
         since, stalls = None, NO_STALLS
@@ -255,11 +280,12 @@ def sum_up(
         checks,
         excluded,
         now,
-        min((each.stale_at for each in checks if each.stale_at > now), default=inf),
+        until,
         since,
         stalls,
         reason=reason,
         culprits=culprits,
+        maintenance=maintenance,
     )
 
 
@@ -288,6 +314,8 @@ def _reason(
     status: Status,
     checks: Iterable[CheckReport],
     phase: Phase | None,
+    maintenance: Maintenance | None,
+    spared: Collection[str],
     *,
     startup_passed: bool,
     now: float,
@@ -304,14 +332,29 @@ def _reason(
             return "draining"
         if phase is Phase.STARTING or not startup_passed:
             return "starting"
+        if maintenance is not None:
+            return "maintenance"
     culprits = [each for each in checks if each.contribution is status]
+    if status is Status.DEGRADED and all(each.name in spared for each in culprits):
+        return "maintenance"
     if all(each.state.time is None for each in culprits):
         return "starting"
     return "stale" if all(each.stale_at <= now for each in culprits) else "check"
 
 
+def _present(maintenance: Maintenance | None, now: float) -> Maintenance | None:
+    return None if maintenance is None or now >= maintenance.until else maintenance
+
+
 def _report_check(
-    probe: Probe, check: Check, state: CheckState, contributed: Status, expiry: float, *, stale: bool
+    probe: Probe,
+    check: Check,
+    state: CheckState,
+    contributed: Status,
+    expiry: float,
+    maintenance: Maintenance | None,
+    *,
+    stale: bool,
 ) -> CheckReport:
     when_unknown = Status.DEGRADED if probe is Probe.LIVENESS else Status.UNHEALTHY
     if state.status is None or state.result is None:
@@ -326,4 +369,6 @@ def _report_check(
     else:
         status, output = state.status, state.result.message
     output = "" if status is Status.HEALTHY else output
-    return CheckReport(check.name, status, output, check.critical, state, check, contributed, expiry)
+    return CheckReport(
+        check.name, status, output, check.critical, state, check, contributed, expiry, maintenance=maintenance
+    )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-MAX_ACCEPT = 2000
+MAX_ACCEPT = 500
 """Characters of an Accept header that are read; those of browsers have less than 200."""
 
 _JSON = ("application/json", "application/health+json")

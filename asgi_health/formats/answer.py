@@ -44,7 +44,7 @@ MINIMAL = {
 """The answers for clients that are not authorised: the status, and nothing else."""
 
 
-PHASE_NOTES: tuple[Reason, ...] = ("starting", "draining")
+PHASE_NOTES: tuple[Reason, ...] = ("starting", "draining", "maintenance")
 """The reasons that every client may read, as notes: the phase of the app, which is no secret to a client that it turns
 away. Load balancers and people read in it that nothing is broken."""
 

@@ -92,7 +92,7 @@ def test_a_probe_has_a_page_on_request(app: HealthMiddleware, path: str) -> None
 def test_a_single_check_has_no_page(app: HealthMiddleware) -> None:
     reply = read(app, "/readyz/database", b"format=html")
     assert (reply.status, reply.headers["content-type"]) == (400, TEXT)
-    assert reply.text == "format: html is not there for a single check; expected json or text\n"
+    assert reply.text == "format: html is not there for a single check; expected json, text, atom or badge\n"
 
 
 @pytest.mark.parametrize("query", [b"", b"format=html", b"format=json", b"verbose&explain", b"verbos", b"exclude=x"])

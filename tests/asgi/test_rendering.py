@@ -22,7 +22,7 @@ class Renderings:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
-        for name in ("health_json", "text", "explain", "explain_in_parts"):
+        for name in ("health_json", "text", "explain", "explain_in_parts", "page", "feed", "feed_in_parts", "badge"):
             monkeypatch.setattr(details_cache, name, self._counting(getattr(details_cache, name)))
 
     def _counting(self, render: Callable[..., Any]) -> Callable[..., Any]:
@@ -51,7 +51,7 @@ def clock() -> Clock:
 def app(clock: Clock) -> HealthMiddleware:
     health = health_with(
         clock,
-        (make_check("database"), healthy()),
+        (make_check("database", group="shop"), healthy()),
         (make_check("cache", critical=False), unhealthy("down")),
         (make_check("loop", probes=(Probe.LIVENESS,)), healthy()),
     )
@@ -64,6 +64,10 @@ def app(clock: Clock) -> HealthMiddleware:
         ("/readyz", b"verbose"),
         ("/readyz", b"format=text"),
         ("/readyz", b"explain"),
+        ("/readyz", b"format=html"),
+        ("/health", b"format=atom&group=shop"),
+        ("/readyz/database", b"format=atom"),
+        ("/readyz", b"format=badge"),
         ("/readyz", b"verbose&exclude=database"),
         ("/health", b""),
         ("/health", b"exclude=cache&exclude=database"),

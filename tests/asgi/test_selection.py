@@ -84,6 +84,22 @@ def test_strict_answers_a_warning_with_503_in_each_format(app: HealthMiddleware,
         assert lenient.headers["content-type"] == strict.headers["content-type"]
 
 
+@pytest.mark.parametrize(
+    ("group", "query"),
+    [
+        ("Team Payments", b"group=Team%20Payments"),
+        ("Team Payments", b"group=Team+Payments"),
+        ("Zubehör", b"group=Zubeh%C3%B6r"),
+        ("支払い & co", b"group=%E6%94%AF%E6%89%95%E3%81%84%20%26%20co"),
+    ],
+)
+def test_a_group_may_have_any_readable_name(group: str, query: bytes) -> None:
+    health = health_with(Clock(), (make_check("a", group=group), healthy()), (make_check("b"), unhealthy("down")))
+    reply = get(HealthMiddleware(echo_nothing, health, details=True), "/health", query)
+    assert (reply.status, list(reply.json["checks"])) == (200, ["a"])
+    assert reply.json["checks"]["a"][0]["group"] == group
+
+
 def test_strict_holds_for_a_single_check(app: HealthMiddleware) -> None:
     assert (read(app, "/readyz/disk").status, read(app, "/readyz/disk", b"strict").status) == (200, 503)
     assert (read(app, "/readyz/orders").status, read(app, "/readyz/orders", b"strict").status) == (200, 200)
@@ -130,14 +146,15 @@ def test_strangers_get_what_they_get_without_options(app: HealthMiddleware, quer
         ("/health", b"exclude=cards,disk", "exclude: 1 of the names is not known; checks: orders, search, cards, "),
         ("/readyz", b"verbose&exclude=a&exclude=b&exclude=disk", "exclude: 2 of the names are not known; checks: "),
         ("/health", b"group=shops", "group: 1 of the names is not known; did you mean shop? groups: shop, payments, "),
+        ("/health", b"group=SHO", "group: 1 of the names is not known; did you mean shop? groups: shop, payments, "),
         ("/readyz", b"verbose&group=host", "group: 1 of the names is not known; groups: shop, payments\n"),
         ("/readyz", b"group=host", "group: 1 of the names is not known; groups: shop, payments\n"),
         ("/startupz", b"group=shop", "group: 1 of the names is not known; there is no group here\n"),
         ("/health", b"format=yaml", "format: not known; expected json, text"),
         ("/livez", b"format=tex", "format: not known; did you mean text? expected json, text"),
         ("/health", b"verbos", "option: not known; did you mean verbose? expected verbose, "),
-        ("/readyz", b"verbose&explian", "option: not known; did you mean explain? expected verbose, "),
-        ("/readyz/disk", b"formt=text", "option: not known; did you mean format? expected verbose, "),
+        ("/readyz", b"verbose&explan", "option: not known; did you mean explain? expected verbose, "),
+        ("/readyz/disk", b"formatt=text", "option: not known; did you mean format? expected verbose, "),
         ("/health", b"exclude=" + b"x" * 5000, "the query has more than 4096 bytes\n"),
     ],
 )

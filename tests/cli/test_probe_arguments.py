@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from asgi_health.cli.arguments import (
     ProbeRequest,
+    parse_count,
     parse_fast,
     parse_header,
     parse_seconds,
@@ -217,6 +218,7 @@ def test_a_header_that_would_break_the_request_is_refused_without_its_value() ->
     [
         (parse_seconds, ["", "0", "-1", "nan", "inf", "1e9", "2s", "1,5", "one"], "is not a number of seconds"),
         (parse_timeout, ["0", "300.1", "2000"], "is not a number of seconds"),
+        (parse_count, ["", "0", "-1", "101", "1.5", "٣", "three"], "is not a number from 1 to 100"),
         (
             parse_status,
             ["", "99", "100", "199", "600", "1000", "2xx", "-200", "+200", "２００", "200 "],

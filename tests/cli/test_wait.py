@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 from collections.abc import Callable, Sequence
 from threading import Thread
 
@@ -49,10 +50,15 @@ class Terminal(io.StringIO):
 
 
 def run_wait(
-    environment: SimulatedEnvironment, *urls: str, seconds: float = 60.0, stream: io.StringIO | None = None
+    environment: SimulatedEnvironment,
+    *urls: str,
+    seconds: float = 60.0,
+    stream: io.StringIO | None = None,
+    consecutive: int = 1,
 ) -> tuple[int, list[str]]:
     out = stream or io.StringIO()
-    code = wait_in(environment, [ProbeRequest(parse_url(url)) for url in urls], seconds, Progress(out))
+    requests = [ProbeRequest(parse_url(url)) for url in urls]
+    code = wait_in(environment, requests, seconds, Progress(out), consecutive)
     return code, [line.removeprefix("python -m asgi_health wait: ") for line in out.getvalue().splitlines()]
 
 
@@ -89,6 +95,21 @@ def test_a_target_that_becomes_unready_again_is_waited_for() -> None:
     assert code == 0
     assert environment.rounds[-1] > 12
     assert "http://a/: answered 503" in lines
+
+
+def test_consecutive_rounds_are_counted_from_the_last_failure() -> None:
+    """Behind one port with several workers a single good answer says that one of them is ready."""
+    answered = iter(["", "", "answered 503", "", "", ""])
+    environment = SimulatedEnvironment(lambda *_: next(answered))
+    assert run_wait(environment, A, consecutive=3)[0] == 0
+    assert len(environment.rounds) == 6
+
+
+def test_a_row_that_is_not_complete_in_time_is_named() -> None:
+    environment = SimulatedEnvironment(healthy_from({A: 8.0}))
+    code, lines = run_wait(environment, A, seconds=10.0, consecutive=50)
+    assert code == 1
+    assert re.fullmatch(r"not ready after 9.8 s: http://a/: ready \d of 50 times in a row", lines[-1])
 
 
 def test_each_target_that_is_not_ready_in_time_is_named_with_its_reason() -> None:

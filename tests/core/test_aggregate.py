@@ -26,7 +26,9 @@ class Counted:
 
 def count_anew(probe: Probe, entries: list[Counted], now: float) -> Status:
     """Return the worst status of all checks of a probe, counted one by one as a report does."""
-    counted = [(entry.check, entry.state) for entry in entries if probe is Probe.HEALTH or probe in entry.check.probes]
+    counted = [
+        (entry.check, entry.state, None) for entry in entries if probe is Probe.HEALTH or probe in entry.check.probes
+    ]
     return build_report(
         probe, counted, phase=None, app_started=True, startup_passed=True, exclude=frozenset(), now=now
     ).status

@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from asgi_health import Check, Probe, Status, Transition
 from asgi_health.core.lifecycle import Phase
+from asgi_health.core.maintenance import Maintenance
 from asgi_health.core.schedule import Run
 
 from ..support.core_cases import (
@@ -51,6 +52,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.in_lifespan = self.started = self.startup_passed = False
         self.engine = new_engine(random=lambda: self.jitter)
         self.stalled: frozenset[Probe] = frozenset()
+        self.maintenance: dict[str | None, Maintenance] = {}
         self.replay = replayed(self.engine)
         self.transitions: list[Transition] = []
         self.engine.on_transition(self.transitions.append)
@@ -76,6 +78,7 @@ class EngineMachine(RuleBasedStateMachine):
     def remove(self, data: st.DataObject) -> None:
         observed = self.observed.pop(data.draw(st.sampled_from(sorted(self.observed))))
         self.engine.remove(observed.check.name, self.now)
+        self.maintenance.pop(observed.check.name, None)
         if observed.run is not None:
             self.left_behind.append(observed.run)
             self.removed.add(observed.run)
@@ -119,6 +122,22 @@ class EngineMachine(RuleBasedStateMachine):
         self.stalled = stalled
         self.engine.set_stalled(stalled, self.now)
 
+    @rule(data=st.data(), quarters=st.integers(1, 120))
+    def begin_maintenance(self, data: st.DataObject, quarters: int) -> None:
+        name = data.draw(st.sampled_from([None, *sorted(self.observed)]))
+        self.maintenance[name] = self.engine.maintain(name, quarters / 4, "why", self.now)
+        self.update_startup()
+
+    @rule(data=st.data())
+    @precondition(lambda self: self.maintenance)
+    def end_maintenance(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(self.maintenance, key=str)))
+        self.engine.end_maintenance(self.maintenance.pop(name), self.now)
+
+    def in_maintenance(self, name: str | None) -> bool:
+        maintenance = self.maintenance.get(name)
+        return maintenance is not None and self.now < maintenance.until
+
     # -- what a runner does
 
     @rule(at_most=st.integers(1, 4))
@@ -142,6 +161,8 @@ class EngineMachine(RuleBasedStateMachine):
         for observed in self.observed.values():
             if observed.run is not None and observed.run.expired:
                 observed.expected.record_unseen_failures(self.now)
+            elif any(run.check.name == observed.check.name and run.deadline <= self.now for run in self.left_behind):
+                observed.expected.may_have_failed = True  # it waited for that run, which is late
 
     @rule(data=st.data(), status=statuses)
     @precondition(lambda self: any(observed.run for observed in self.observed.values()))
@@ -174,7 +195,11 @@ class EngineMachine(RuleBasedStateMachine):
         self.now = self.engine.next_wake()
 
     def update_startup(self) -> None:
-        needed = [each for each in self.counted_for(Probe.STARTUP) if each.check.critical]
+        needed = [
+            each
+            for each in self.counted_for(Probe.STARTUP)
+            if each.check.critical and not self.in_maintenance(each.check.name)
+        ]
         if self.started and all(each.expected.has_passed for each in needed):
             self.startup_passed = True
 
@@ -191,7 +216,12 @@ class EngineMachine(RuleBasedStateMachine):
             assert not self.stopped
             assert self.engine.phase is Phase.SERVING
             assert self.startup_passed
-            critical = [each for each in self.counted_for(Probe.READINESS) if each.check.critical]
+            assert not self.in_maintenance(None)
+            critical = [
+                each
+                for each in self.counted_for(Probe.READINESS)
+                if each.check.critical and not self.in_maintenance(each.check.name)
+            ]
             assert not any(each.expected.must_not_pass(self.now) for each in critical)
         if self.engine.report(Probe.STARTUP, self.now).status in PASSED:
             assert self.startup_passed
@@ -207,8 +237,15 @@ class EngineMachine(RuleBasedStateMachine):
         for probe in Probe:
             status = self.engine.probe_status(probe)
             for moment in (self.now, self.now + 0.25, self.now + 20.0, status.valid_until, self.now + 1e6):
-                if self.now <= moment < inf:
-                    assert status.at(moment) is self.engine.report(probe, moment).status
+                reported = self.engine.report(probe, moment).status
+                if moment == inf or moment < self.now:
+                    continue
+                if (
+                    self.engine.maintenance_of(None) is not None
+                ):  # its end makes a probe better, which the engine does in its own time
+                    assert status.at(moment) >= reported
+                else:
+                    assert status.at(moment) is reported
 
     @invariant()
     def the_transitions_replay_to_the_state(self) -> None:

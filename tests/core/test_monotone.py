@@ -41,7 +41,7 @@ def outcomes(subject: Check, history: History, now: float) -> dict[Probe, Status
     return {
         probe: build_report(
             probe,
-            [(subject, state)] if probe is Probe.HEALTH or probe in subject.probes else [],
+            [(subject, state, None)] if probe is Probe.HEALTH or probe in subject.probes else [],
             phase=None,
             app_started=True,
             startup_passed=True,
@@ -135,7 +135,7 @@ def test_one_more_failing_check_never_gives_a_better_status(
         state = UNKNOWN
         for moment, status in enumerate(row):
             state = advance(subject, state, RESULTS[status], float(moment), 0.0)
-        states.append((subject, state))
+        states.append((subject, state, None))
     probe = data.draw(st.sampled_from(Probe))
 
     def status_of(count: int) -> Status:

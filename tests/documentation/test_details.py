@@ -30,14 +30,19 @@ def text_of_readiness(demo: Demo) -> str:
     return demo.request("/readyz?format=text").text
 
 
+def problems(demo: Demo) -> str:
+    return demo.request("/health?exclude=databases&format=yaml").text
+
+
 @pytest.mark.parametrize(
     ("command", "answer"),
     [
+        ("curl -s 'http://127.0.0.1:8000/health?exclude=databases&format=yaml'", problems),
         ("curl -s http://127.0.0.1:8000/health | python3 -m json.tool", details),
         ("curl -s 'http://127.0.0.1:8000/readyz?format=text'", text_of_readiness),
         ("curl -s 'http://127.0.0.1:8000/readyz/recommendations?explain' | python3 -m json.tool", explanation),
     ],
-    ids=["json", "text", "explanation"],
+    ids=["problems", "json", "text", "explanation"],
 )
 def test_the_demo_answers_what_is_shown(command: str, answer: Callable[[Demo], str]) -> None:
     text = "".join(blocks("console", "endpoints.md"))

@@ -33,6 +33,6 @@ def test_the_page_lists_the_instruments_with_their_units_and_attributes() -> Non
         series.name: (series.unit, *series.attributes, *([series.state] if series.state else []))
         for series in SERIES.values()
     }
-    found["health.check.duration"] = ("s", "health.check.name", "health.check.status")
+    found["health.check.duration"] = ("s", "health.check.name", "health.check.group", "health.check.status")
     rows = re.findall(r"^\| `(health\.[\w.]+)` \| [\w -]+ \| `?([^`|]+?)`? \|([^|]*)\| [^|]*\|$", PAGE, re.MULTILINE)
     assert found == {name: (unit, *re.findall(r"`([\w.]+)`", attributes)) for name, unit, attributes in rows}

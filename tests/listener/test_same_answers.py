@@ -41,6 +41,8 @@ QUERIES = (
     "strict",
     "group=payments",
     "format=html&group=shop",
+    "format=atom",
+    "format=badge&t=1",
     "format=text",
     "exclude=cache",
     "verbose&exclude=cache&exclude=mail",

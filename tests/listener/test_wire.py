@@ -454,7 +454,8 @@ def test_hundreds_of_requests_leave_no_memory_allocated(address: str) -> None:
 
     def send_requests(times: int) -> None:
         for number in range(times):
-            assert ask(address, "GET", f"/readyz?verbose&exclude={number}").status == 200
+            assert ask(address, "GET", f"/readyz?verbose&t={number}").status == 200
+            assert ask(address, "GET", f"/readyz?verbose&exclude={number}").status == 400
             exchange(address, BROKEN["an invalid chunk"])
 
     tracemalloc.start()

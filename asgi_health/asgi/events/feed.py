@@ -9,6 +9,7 @@ from typing import Final
 from ...core.check import Check
 from ...core.engine import Engine
 from ...core.logger import logger
+from ...core.maintenance import Maintenance
 from ...core.report import CheckReport, Stall
 from ...core.state import CheckState
 from ...core.status import Probe
@@ -68,10 +69,15 @@ class _CheckEvent:
     changed: float
     event: bytes
 
-    def shows(self, check: Check, state: CheckState, now: float) -> bool:
+    def shows(self, check: Check, state: CheckState, maintenance: Maintenance | None, now: float) -> bool:
         """Return whether it shows the present state of the check."""
         report = self.report
-        return report.check is check and report.state is state and self.stale is (now >= report.stale_at)
+        return (
+            report.check is check
+            and report.state is state
+            and report.maintenance is maintenance
+            and self.stale is (now >= report.stale_at)
+        )
 
 
 class Feed:
@@ -204,7 +210,7 @@ class Feed:
         for slot in engine.slots:
             name, now = slot.check.name, self.now()
             known = self._checks.get(name)
-            if known is None or not known.shows(slot.check, slot.state, now):
+            if known is None or not known.shows(slot.check, slot.state, slot.maintenance, now):
                 known = self._render(name, now)
                 if known is None:
                     continue  # removed meanwhile

@@ -78,7 +78,7 @@ def page_in_parts(
         f'<ul class="rows" id="rows" role="list" data-filters="{int(view.filters or selection.pages > 1)}">'
         f"{''.join(rows)}</ul>{_pages(view, selection)}</section>{changes(facts, clock)}</main>"
     )
-    found = verdict(report, facts)
+    found = verdict(report, facts, clock)
     name = "Health" if service is None else service.name
     body = document(
         f"{found.title} – {plain(name)}",

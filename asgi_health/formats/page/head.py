@@ -26,6 +26,7 @@ _CAUSES = {
     "stale": "no new result",
     "stalled": "the event loop is blocked",
     "draining": "the app drains",
+    "maintenance": "maintenance",
     "stopped": "the checks have ended",
 }
 
@@ -43,7 +44,7 @@ def head_fragment(report: Report, facts: AppFacts, *, wall: float) -> str:
 
 def head(report: Report, facts: AppFacts, *, wall: float) -> str:
     """Return the verdict, the probes and the event loop as the element ``head``."""
-    clock, found = Clock(report.now, wall), verdict(report, facts)
+    clock, found = Clock(report.now, wall), verdict(report, facts, Clock(report.now, wall))
     since = "" if found.since is None else f' <span class="when">{clock.since(found.since)}</span>'
     because = f": {found.because}" if found.because else ""
     others = f' <span class="others">{", ".join(found.others)}.</span>' if found.others else ""

@@ -31,7 +31,7 @@ def check_fragment(check: CheckReport, *, now: float, wall: float) -> str:
     past = check.history
     results = past.results if past is not None else ()
     group = group_of(check)
-    tags = "".join(f' <span class="tag">{each}</span>' for each in _tags(check, group))
+    tags = "".join(f' <span class="tag">{each}</span>' for each in _tags(check, group, clock))
     output = f' <span class="output">{message(check.output)}</span>' if check.output else ""
     since = (
         f' <span class="soft">{clock.since(check.since)}</span>' if check.since is not None and tone != "pass" else ""
@@ -53,10 +53,12 @@ def _look(check: CheckReport, now: float) -> tuple[Tone, str]:
     return TONES[check.status], TONES[check.status]
 
 
-def _tags(check: CheckReport, group: str) -> list[str]:
+def _tags(check: CheckReport, group: str, clock: Clock) -> list[str]:
     found = [isolated(group)] if group else []
     if not check.critical:
         found.append("optional")
+    if check.maintenance is not None:
+        found.append(f"maintenance until {clock.time(check.maintenance.until)}")
     state, config = check.state, check.check
     if check.status is not Status.UNHEALTHY and state.failures:
         found.append(f"{state.failures} of {config.failure_threshold} failures")
@@ -104,6 +106,8 @@ def _present(check: CheckReport, clock: Clock) -> list[tuple[str, str]]:
     else:
         streak = f"{state.failures} of {config.failure_threshold} failures in a row"
     found.append(("Streak", streak))
+    if check.maintenance is not None and check.maintenance.reason:
+        found.append(("Maintenance", message(check.maintenance.reason)))
     effect = "fails its probes" if check.critical else "only warns: the check is not critical"
     found.append(("Its failure", effect))
     found.append(("Probes", ", ".join(each.value for each in config.probes)))

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from ...core.failure_category import Category, categorize
 from ...core.lifecycle import Phase
+from ...core.maintenance import Maintenance
 from ...core.report import CheckReport, Report
 from ...core.status import Probe, Status
 from .escape import isolated, message
 from .facts import AppFacts
-from .moments import elapsed
+from .moments import Clock, elapsed
 from .tones import TONES, Tone
 
 REASON_LIMIT = 160
@@ -35,12 +36,13 @@ class Verdict:
     others: tuple[str, ...] = ()
 
 
-def verdict(report: Report, facts: AppFacts) -> Verdict:
+def verdict(report: Report, facts: AppFacts, clock: Clock) -> Verdict:
     """Return the verdict on the app.
 
     Args:
         report: The report of all checks.
         facts: The probes and the event loop. Without them the report alone decides.
+        clock: The moment of the report.
     """
     checks = {each.name: each for each in report.checks}
     live, ready, startup = map(facts.of, (Probe.LIVENESS, Probe.READINESS, Probe.STARTUP))
@@ -55,6 +57,8 @@ def verdict(report: Report, facts: AppFacts) -> Verdict:
         return Verdict("warn", "Draining", report.since, "the app takes no new traffic and is about to stop", others)
     if startup is not None and startup.status is Status.UNHEALTHY:
         return _starting(report, startup.culprits, checks)
+    if report.maintenance is not None:
+        return _maintained(report, report.maintenance, clock)
     if ready is not None and ready.reason == "starting":
         return _starting(report, ready.culprits, checks)
     if ready is not None and ready.status is Status.UNHEALTHY:
@@ -75,6 +79,12 @@ def _blocked(report: Report, facts: AppFacts) -> Verdict:
     if last is not None and (since is None or last.at >= since):
         because = f"by {message(last.culprit)}; {because}"
     return Verdict("fail", "The event loop is blocked", since, because)
+
+
+def _maintained(report: Report, maintenance: Maintenance, clock: Clock) -> Verdict:
+    reason = f"{message(maintenance.reason, REASON_LIMIT)}; " if maintenance.reason else ""
+    because = f"{reason}the app takes no traffic until {clock.time(maintenance.until)}"
+    return Verdict("warn", "In maintenance", maintenance.since, because, _others(report.checks, described=()))
 
 
 def _starting(report: Report, names: Sequence[str], checks: dict[str, CheckReport]) -> Verdict:

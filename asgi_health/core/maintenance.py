@@ -1,0 +1,20 @@
+"""Maintenance: a planned interruption of one check or of the whole app, which always ends by itself."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """One maintenance. All times are monotonic seconds.
+
+    Attributes:
+        check: Name of the check whose failures count as degraded; None for the whole app, which is not ready.
+        reason: Why, in the words of the person who began it; may be empty.
+        since: When it began (monotonic seconds).
+        until: When it ends by itself (monotonic seconds).
+    """
+
+    check: str | None
+    reason: str
+    since: float
+    until: float
