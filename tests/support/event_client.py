@@ -89,7 +89,9 @@ class Watching:
 
     def checks(self, since: int = 0) -> set[str]:
         """Return the names of the checks that have come in the events from number `since`."""
-        return {each.data.partition("<b>")[2].partition("</b>")[0] for each in self.events[since:] if each.name == "check"}
+        return {
+            each.data.partition("<b>")[2].partition("</b>")[0] for each in self.events[since:] if each.name == "check"
+        }
 
     def states(self) -> int:
         """Return how many states have come completely."""
