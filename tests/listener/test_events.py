@@ -1,10 +1,8 @@
 """The events at the listener: also while the event loop of the app is blocked, and without a cost for probes."""
 
 import socket
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import pytest
 
@@ -16,8 +14,9 @@ from asgi_health.listener import open_connections
 
 from ..servers.wire import ask, request
 from ..support.app_thread import LOOPS, Blocked, running_app
-from ..support.event_client import PATH, Event, parse, retries
+from ..support.event_client import PATH, retries
 from ..support.lifespan_apps import lifespan_app
+from ..support.stream_reader import reading
 from ..support.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("silent")
@@ -30,76 +29,6 @@ def make_app(path: str, health: Health | None = None, **options: object) -> Heal
         health or Health([Check("db", lambda: True, interval=3600.0)]),
         **settings,  # type: ignore[arg-type]
     )
-
-
-class Reader:
-    """A watcher at the listener, which reads in a thread until the stream ends."""
-
-    def __init__(self, path: str, version: str = "1.1") -> None:
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(30.0)
-        self.socket.connect(path)
-        self.socket.sendall(request("GET", PATH, version=version))
-        self.received = b""
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    @property
-    def ended(self) -> bool:
-        return not self._thread.is_alive()
-
-    @property
-    def head(self) -> bytes:
-        return self.received.partition(b"\r\n\r\n")[0]
-
-    @property
-    def body(self) -> bytes:
-        """What has come of the body, whose framing must be complete when the stream has ended."""
-        head, _, rest = self.received.partition(b"\r\n\r\n")
-        if b"chunked" not in head.lower():
-            return rest
-        body = b""
-        while rest:
-            size, end, rest = rest.partition(b"\r\n")
-            if not end:
-                break
-            body += rest[: int(size, 16)]
-            rest = rest[int(size, 16) + 2 :]
-        return body
-
-    @property
-    def events(self) -> list[Event]:
-        return parse(self.body)
-
-    def wait_for(self, text: bytes) -> None:
-        wait_until(lambda: text in self.received, lambda: f"{text!r} comes: {self.received!r}")
-
-    def wait_for_end(self) -> None:
-        wait_until(lambda: self.ended, lambda: f"the stream ends: {self.received!r}")
-
-    def close(self) -> None:
-        try:
-            self.socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self._thread.join(10.0)
-        self.socket.close()
-
-    def _read(self) -> None:
-        try:
-            while data := self.socket.recv(65536):
-                self.received += data
-        except OSError:
-            pass
-
-
-@contextmanager
-def reading(path: str, version: str = "1.1") -> Iterator[Reader]:
-    reader = Reader(path, version)
-    try:
-        yield reader
-    finally:
-        reader.close()
 
 
 def test_a_watcher_gets_the_state_in_chunks(path: str) -> None:
@@ -115,7 +44,7 @@ def test_a_watcher_gets_the_state_in_chunks(path: str) -> None:
 
 
 def test_a_client_of_http_1_0_gets_no_chunks(path: str) -> None:
-    with running_app(make_app(path)), reading(path, "1.0") as reader:
+    with running_app(make_app(path)), reading(path, version="1.0") as reader:
         reader.wait_for(b"event: updated")
         assert b"transfer-encoding" not in reader.head.lower()
         assert reader.body.startswith(b"retry: 2000\n\n")
