@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from ..servers.wire import Address, request
@@ -65,6 +65,10 @@ class StreamReader:
 
     def wait_for(self, text: bytes) -> None:
         wait_until(lambda: text in self.received, lambda: f"{text!r} comes: {self.received!r}")
+
+    def wait_for_event(self, condition: Callable[[Event], bool], since: int = 0) -> None:
+        """Wait for an event that `condition` is true of, after the first `since`."""
+        wait_until(lambda: any(map(condition, self.events[since:])), lambda: f"the event comes: {self.events[since:]}")
 
     def wait_for_end(self) -> None:
         wait_until(lambda: self.ended, lambda: f"the stream ends: {self.received!r}")
