@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import pytest
+from starlette.middleware import gzip
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -27,14 +27,19 @@ def with_dispatch(app: App) -> App:
 
 
 def with_gzip(app: App) -> App:
-    return GZipMiddleware(app, minimum_size=1)
+    return gzip.GZipMiddleware(app, minimum_size=1)
 
 
 def with_cors(app: App) -> App:
     return CORSMiddleware(app, allow_origins=["https://example.org"])
 
 
-@pytest.mark.parametrize("outside", [with_dispatch, with_gzip, with_cors], ids=lambda outside: outside.__name__)
+# Before it had this name, Starlette compressed events too, and so collected them.
+PASSES_EVENTS = hasattr(gzip, "DEFAULT_EXCLUDED_CONTENT_TYPES")
+OUTSIDE = [with_dispatch, with_cors, *([with_gzip] if PASSES_EVENTS else [])]
+
+
+@pytest.mark.parametrize("outside", OUTSIDE, ids=lambda outside: outside.__name__)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_states_come_and_streams_end_under_a_middleware(backend: str, outside: Callable[[App], App]) -> None:
     async def run() -> None:
