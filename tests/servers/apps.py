@@ -10,7 +10,8 @@ from typing import Any
 
 import anyio
 
-from asgi_health import Check, HealthMiddleware, Listener, bearer_token, healthy
+from asgi_health import Check, Drain, HealthMiddleware, Listener, bearer_token, healthy
+from asgi_health.asgi.events import watcher
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -34,6 +35,8 @@ class Settings:
     slow_loop: float = 1.0
     quiet: bool = False
     logging: str | None = None  # a function of logging_setups, called after the app is made
+    drain: dict[str, Any] | None = None  # the options of Drain
+    stream_lifetime: float | None = None  # seconds after which a stream of events ends, in place of twenty
     waits: bool = False  # its startup takes until the file `go` exists
 
     def dump(self) -> str:
@@ -178,6 +181,7 @@ def middleware_options(settings: Settings) -> dict[str, Any]:
         "checks": make_checks(settings),
         "details": bearer_token(TOKEN),
         "listener": None if settings.listener is None else make_listener(settings, **settings.listener),
+        "drain": None if settings.drain is None else Drain(**settings.drain),
         "slow_loop": settings.slow_loop,
         "quiet": settings.quiet,
     }
@@ -189,6 +193,8 @@ def make_listener(settings: Settings, address: str, **options: Any) -> Listener:
 
 def with_health(app: Any, settings: Settings) -> Any:
     """Return the app in the middleware, or the app itself where a test compares the two."""
+    if settings.stream_lifetime is not None:
+        watcher.LIFETIME = settings.stream_lifetime
     return HealthMiddleware(app, **middleware_options(settings)) if settings.health else app
 
 
