@@ -158,12 +158,12 @@ class Details:
 
 
 def _page_request(probe: Probe, options: Options, names: set[str]) -> DetailsRequest:
-    # A group filters what the page shows, and the rest of the page goes on to describe the whole app.
     return DetailsRequest(
         probe,
         "html",
         strict=options.strict,
         exclude=options.exclude & names,
+        groups=options.groups,
         view=View(options.search, options.status, options.groups, options.page_number),
     )
 

@@ -11,7 +11,7 @@ from ..core.engine import Engine
 from ..core.lifecycle import Phase
 from ..core.report import CheckReport, Report, Stall
 from ..core.status import Probe
-from ..formats.answer import Answer, strictly
+from ..formats.answer import CODES, Answer, strictly
 from ..formats.badge import badge, label_of
 from ..formats.explain import explain, explain_in_parts
 from ..formats.feed import feed, feed_in_parts
@@ -193,8 +193,12 @@ class DetailsCache:
         self, request: DetailsRequest, now: float, stall: Stall | None, version: int | None = None
     ) -> Answer:
         engine, steps = self._engine, Steps()
-        report = engine.with_probe_past(self._report(request, now, stall))
+        judged = self._report(request, now, stall)
+        # A group filters what a page shows, and decides its status code; the rest of the page describes the whole app.
+        whole = self._report(request._replace(groups=frozenset()), now, stall) if request.view.groups else judged
+        report = engine.with_probe_past(whole)
         wall = time.time()
+        at_once = 1 if request.format == "html" else CHECKS_AT_ONCE  # a row of a page takes as long as a step
         if request.format != "html":
             checks: list[CheckReport] = []
             for number, check in enumerate(report.checks, 1):
@@ -205,10 +209,12 @@ class DetailsCache:
         answer: Answer | None = None
         for number, part in enumerate(self._parts(request, report, wall), 1):
             answer = part
-            if number % CHECKS_AT_ONCE == 0:
+            if number % at_once == 0:
                 await steps.may_end()
         assert answer is not None
-        answer = self._finish(request, report, answer)
+        if whole is not judged:
+            answer = replace(answer, status=CODES[judged.status])
+        answer = self._finish(request, judged, answer)
         if version is not None:
             self._keep(request, version, now, report, answer)
         return answer

@@ -9,9 +9,9 @@ import pytest
 
 from asgi_health import Check, Health, HealthMiddleware
 from asgi_health.asgi.events import feed as feed_module
+from asgi_health.asgi.events.page_fragments import PageFragments
 from asgi_health.asgi.types import Message, Receive, Scope, Send
 from asgi_health.core.report import CheckReport
-from asgi_health.formats.fragments import PlainFragments
 from asgi_health.runtime import services as services_module
 
 from ..support.asgi_caller import ask
@@ -52,13 +52,13 @@ class Checks:
 def rendered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the checks that were rendered, in order."""
     names: list[str] = []
-    original = PlainFragments.check
+    original = PageFragments.check
 
-    def check(self: PlainFragments, check: CheckReport, now: float) -> str:
+    def check(self: PageFragments, check: CheckReport, now: float) -> str:
         names.append(check.name)
         return original(self, check, now)
 
-    monkeypatch.setattr(PlainFragments, "check", check)
+    monkeypatch.setattr(PageFragments, "check", check)
     return names
 
 
@@ -87,7 +87,7 @@ def test_a_watcher_gets_the_whole_state_at_once(backend: str) -> None:
             assert watcher.body.startswith(b"retry: 2000\n\n")
             assert watcher.names() == ["head", "checks", "check", "check", "updated"]
             head, names, db, cache, updated = watcher.events
-            assert "2 pass" in head.data
+            assert "<b>2</b> pass" in head.data
             assert names.data == "check-db\ncheck-cache"
             assert 'id="check-db"' in db.data
             assert 'id="check-cache"' in cache.data
@@ -111,7 +111,7 @@ def test_a_change_comes_within_a_second_and_alone(backend: str) -> None:
             assert checks.clock() - began < 1.0 + 1.0  # the interval of the check, and a second
             await watcher.wait_for_state(watcher.states() + 1)
             assert watcher.checks(count) == {"db"}
-            assert any("1 fail" in each.data for each in watcher.events[count:] if each.name == "head")
+            assert any("<b>1</b> fail" in each.data for each in watcher.events[count:] if each.name == "head")
 
     run_virtual(backend, main)
 
@@ -402,10 +402,10 @@ def test_an_error_of_a_middleware_outside_is_raised_to_it(backend: str) -> None:
 def test_an_error_while_rendering_ends_the_streams_and_is_logged_once(
     backend: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(self: PlainFragments, check: CheckReport, now: float) -> str:
+    def fail(self: PageFragments, check: CheckReport, now: float) -> str:
         raise ValueError("cannot be rendered")
 
-    monkeypatch.setattr(PlainFragments, "check", fail)
+    monkeypatch.setattr(PageFragments, "check", fail)
     checks = Checks(backend, "db")
 
     async def main() -> None:
@@ -502,7 +502,7 @@ def test_without_lifespan_watching_runs_the_checks_that_are_due(backend: str) ->
     async def main() -> None:
         app = checks.app()
         async with watching(app) as (watcher,):
-            await watcher.wait_for(lambda each: b"<b>db</b> pass" in each.body, "it has run")
+            await watcher.wait_for(lambda each: b'id="check-db" class="check pass"' in each.body, "it has run")
             checks.failing["db"] = "refused"
             await watcher.wait_for(lambda each: b"refused" in each.body, "it has run again")
 
@@ -517,7 +517,7 @@ def test_a_drain_ends_no_stream_and_shows_itself(backend: str) -> None:
         async with serving(app), watching(app) as (watcher,):
             await watcher.wait_for_state()
             checks.health.drain()
-            await watcher.wait_for(lambda each: b"draining" in each.body, "the drain is shown")
+            await watcher.wait_for(lambda each: b"Draining" in each.body, "the drain is shown")
             assert not watcher.ended
             async with watching(app) as (late,):
                 await late.wait_for_state()

@@ -33,7 +33,7 @@ def make_app(path: str, health: Health | None = None, **options: object) -> Heal
 
 def test_a_watcher_gets_the_state_in_chunks(path: str) -> None:
     with running_app(make_app(path)), reading(path) as reader:
-        reader.wait_for(b"<b>db</b> pass")
+        reader.wait_for(b'id="check-db" class="check pass"')
         reader.wait_for(b"event: updated")
         assert reader.head.startswith(b"HTTP/1.1 200 OK\r\n")
         head = reader.head.lower()
@@ -62,7 +62,7 @@ def test_a_block_of_the_loop_is_shown_while_it_lasts(path: str, loop: str) -> No
             assert "fail" in head
             count = len(reader.events)
         wait_until(
-            lambda: any(each.name == "head" and "blocked" not in each.data for each in reader.events[count:]),
+            lambda: any(each.name == "head" and "is blocked" not in each.data for each in reader.events[count:]),
             lambda: f"the end is shown: {reader.events[count:]}",
         )
 

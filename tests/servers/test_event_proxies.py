@@ -145,10 +145,10 @@ def test_each_change_comes_at_once(proxy: Proxy, upstream: str) -> None:
             count = len(reader.events)
             proxy.app.folder.broken.touch()
             began = time.monotonic()
-            reader.wait_for_event(lambda each: "<b>dependency</b> fail" in each.data, count)
+            reader.wait_for_event(lambda each: 'id="check-dependency" class="check fail"' in each.data, count)
             count = len(reader.events)
             proxy.app.folder.broken.unlink()
-            reader.wait_for_event(lambda each: "<b>dependency</b> pass" in each.data, count)
+            reader.wait_for_event(lambda each: 'id="check-dependency" class="check pass"' in each.data, count)
             # Two runs of the check, and half a second between two states.
             assert time.monotonic() - began < 5.0
 

@@ -71,11 +71,11 @@ def test_a_watcher_gets_the_state_and_its_changes(server: Server, running: Runni
         running.folder.broken.touch()
         try:
             began = time.monotonic()
-            reader.wait_for(b"<b>dependency</b> fail")
+            reader.wait_for(b'id="check-dependency" class="check fail"')
             assert time.monotonic() - began < 5.0
         finally:
             running.folder.broken.unlink()
-        reader.wait_for(b"<b>dependency</b> pass")
+        reader.wait_for(b'id="check-dependency" class="check pass"')
         assert {"head", "check", "updated"} <= {each.name for each in parse(reader.body)}
 
 

@@ -89,9 +89,8 @@ class Watching:
 
     def checks(self, since: int = 0) -> set[str]:
         """Return the names of the checks that have come in the events from number `since`."""
-        return {
-            each.data.partition("<b>")[2].partition("</b>")[0] for each in self.events[since:] if each.name == "check"
-        }
+        elements = (each.data for each in self.events[since:] if each.name == "check")
+        return {each.partition('id="check-')[2].partition('"')[0] for each in elements}
 
     def states(self) -> int:
         """Return how many states have come completely."""

@@ -175,7 +175,8 @@ def _pages(view: View, selection: Selection) -> str:
 
 def _footer(clock: Clock) -> str:
     return (
-        f'<footer><p>As of <span id="as-of">{clock.time(clock.now)}</span>. <span id="by-hand">Without JavaScript this page does'
-        ' not update itself. </span><a href="" id="reload">Reload</a></p>'
+        f'<footer><p>As of <span id="as-of">{clock.time(clock.now)}</span>. '
+        '<span id="by-hand">Without JavaScript this page does not update itself. </span>'
+        '<a href="" id="reload">Reload</a></p>'
         '<p>As <a href="?format=json&amp;explain">JSON</a> or <a href="?format=text">text</a></p></footer>'
     )
