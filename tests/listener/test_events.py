@@ -56,13 +56,13 @@ def test_a_block_of_the_loop_is_shown_while_it_lasts(path: str, loop: str) -> No
     with running_app(app, loop) as portal, reading(path) as reader:
         reader.wait_for(b"event: updated")
         with Blocked(portal):
-            reader.wait_for(b"event loop blocked for 1 s")
-            reader.wait_for(b"event loop blocked for 2 s")
+            reader.wait_for(b"blocked for 1.")
+            reader.wait_for(b"blocked for 2.")
             head = [each.data for each in reader.events if each.name == "head"][-1]
             assert "fail" in head
             count = len(reader.events)
         wait_until(
-            lambda: any(each.name == "head" and "is blocked" not in each.data for each in reader.events[count:]),
+            lambda: any(each.name == "head" and "The event loop is blocked" not in each.data for each in reader.events[count:]),
             lambda: f"the end is shown: {reader.events[count:]}",
         )
 

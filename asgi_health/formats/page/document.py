@@ -63,10 +63,8 @@ def page_in_parts(
     """
     view = view or View()
     clock, selection = Clock(report.now, wall), view.select(report.checks)
-    yield None
     top = head(report, facts, wall=wall)
     middle = _controls(report, view, selection)
-    yield None
     rows: list[str] = []
     for check in selection.shown:
         rows.append(check_fragment(with_past(check), now=report.now, wall=wall))
