@@ -1,5 +1,6 @@
 """A real Chromium, driven by Playwright, whose pages record what must not happen."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,12 +15,14 @@ AXE = Path(axe_core_python.__file__).with_name("axe.min.js")
 
 
 @contextmanager
-def open_chromium() -> Iterator[Browser]:
-    """Open a browser; close it after the block."""
+def open_chromium(**environment: str) -> Iterator[Browser]:
+    """Open a browser with more variables of the environment; close it after the block."""
     with sync_playwright() as playwright:
         # Chromium refuses its sandbox to root, the user in many containers.
         browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-dev-shm-usage"]
+            executable_path=shutil.which("chromium"),
+            args=["--no-sandbox", "--disable-dev-shm-usage"],
+            env={**os.environ, **environment},
         )
         try:
             yield browser

@@ -1,8 +1,12 @@
-"""Make the pictures of the status page in docs/images: ``python -m tests.page.screenshots [folder]``."""
+"""Make the pictures of the status page in docs/images: ``python -m tests.page.screenshots [folder]``.
+
+On Debian it needs the packages chromium and fonts-inter: a font that looks like those of most systems.
+"""
 
 import sys
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from PIL import Image
@@ -48,11 +52,27 @@ def main(folder: Path) -> None:
     """Write each picture into `folder`."""
     folder.mkdir(exist_ok=True)
     pages = {"/calm": states.page_of(states.calm()), "/broken": states.page_of(states.broken())}
-    with served(static(pages)) as port, open_chromium() as browser:
+    with (
+        TemporaryDirectory() as fonts,
+        served(static(pages)) as port,
+        open_chromium(FONTCONFIG_FILE=_fonts(Path(fonts))) as browser,
+    ):
         for picture in PICTURES:
             path = folder / f"{picture.name}.png"
             path.write_bytes(compact(shot(browser, f"http://127.0.0.1:{port}/{picture.state}", picture)))
             print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+
+
+def _fonts(folder: Path) -> str:
+    """Return the path of a configuration that makes Inter the font of the system."""
+    families = "".join(
+        f'<match target="pattern"><test name="family"><string>{name}</string></test>'
+        '<edit name="family" mode="assign" binding="strong"><string>Inter</string></edit></match>'
+        for name in ("system-ui", "sans-serif", "sans")
+    )
+    path = folder / "fonts.conf"
+    path.write_text(f"<fontconfig><include>/etc/fonts/fonts.conf</include>{families}</fontconfig>")
+    return str(path)
 
 
 def shot(browser: Browser, url: str, picture: Picture) -> bytes:
@@ -61,6 +81,7 @@ def shot(browser: Browser, url: str, picture: Picture) -> bytes:
         page = window.page
         page.clock.install(time=states.WALL)
         page.goto(url)
+        page.clock.pause_at(states.WALL + 1)
         page.evaluate("document.querySelector('#live').dataset.state = 'live'")
         page.evaluate("document.querySelector('#live-text').textContent = 'live'")
         if picture.opened:

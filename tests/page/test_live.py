@@ -13,6 +13,8 @@ from ..support.waiting import wait_until
 from .chromium import Window, axe_violations
 from .site import Shop, below, served
 
+pytestmark = pytest.mark.xdist_group("page live")  # one browser
+
 OpenWindow = Callable[..., Window]
 
 BUSY = 5.0

@@ -10,6 +10,8 @@ from asgi_health import bearer_token, unhealthy
 from .chromium import Window, axe_violations
 from .site import Shop, served
 
+pytestmark = pytest.mark.xdist_group("page sign_in")  # one browser
+
 OpenWindow = Callable[..., Window]
 
 TOKEN = "a-secret-token-of-a-reader"

@@ -15,6 +15,8 @@ from ..support import page_states as states
 from .chromium import Window, axe_violations
 from .site import served, static
 
+pytestmark = pytest.mark.xdist_group("page states")  # one browser
+
 OpenWindow = Callable[..., Window]
 
 STATES = ("calm", "broken", "degraded", "starting", "draining", "blocked", "many", "found", "none", "nothing", "public")

@@ -24,8 +24,7 @@ CALM = 8
 
 
 _COLUMNS = (
-    f'<p class="columns"><span>Bars: the last {RUNS} runs, as high as they took;</span>'
-    " <span>the last 24 hours, an hour each</span></p>"
+    f'<p class="columns"><span class="sr">Bars: </span><span>last {RUNS} runs</span> <span>last 24 hours</span></p>'
 )
 
 

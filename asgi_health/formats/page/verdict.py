@@ -174,7 +174,7 @@ def _all_pass(count: int) -> str:
 
 def _count(number: int, one: str, many: str) -> str:
     """Return a number with its noun; empty for 0."""
-    return f"{number:,} {one if number == 1 else many}" if number else ""
+    return f"{number:,}\N{NO-BREAK SPACE}{one if number == 1 else many}" if number else ""
 
 
 def tone_of(status: Status, *, known: bool = True) -> Tone:
