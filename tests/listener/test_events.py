@@ -62,7 +62,9 @@ def test_a_block_of_the_loop_is_shown_while_it_lasts(path: str, loop: str) -> No
             assert "fail" in head
             count = len(reader.events)
         wait_until(
-            lambda: any(each.name == "head" and "The event loop is blocked" not in each.data for each in reader.events[count:]),
+            lambda: any(
+                each.name == "head" and "loop is blocked</strong>" not in each.data for each in reader.events[count:]
+            ),
             lambda: f"the end is shown: {reader.events[count:]}",
         )
 
