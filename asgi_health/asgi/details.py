@@ -12,7 +12,7 @@ from ..formats.badge import badge, label_of
 from ..formats.page import View, public_page
 from ..formats.service import ServiceInfo
 from .details_cache import DetailsCache, DetailsRequest
-from .query import PAGE_OPTIONS, Format, Options, accept_of, hint, parse_options, public_option
+from .query import NO_OPTIONS, PAGE_OPTIONS, Format, Options, accept_of, hint, parse_options, public_option
 from .response_headers import ResponseHeaders
 from .types import Scope
 
@@ -68,13 +68,16 @@ class Details:
             return await self._of_check(probe, check, options, now, stall)
         if probe is not Probe.HEALTH and not options.verbose:
             return self._status(probe, options, now, stall)
-        if problems := [*options.problems(), *self._unknown_checks(options), *self._unknown_groups(probe, options)]:
-            return bad_request(problems)
-        names = {each.name for each in self._engine.checks if probe is Probe.HEALTH or probe in each.probes}
+        exclude = options.exclude
+        if options is not NO_OPTIONS:
+            if problems := [*options.problems(), *self._unknown_checks(options), *self._unknown_groups(probe, options)]:
+                return bad_request(problems)
+            # Without those of other probes, so that equal answers are one.
+            exclude &= {each.name for each in self._engine.checks if probe is Probe.HEALTH or probe in each.probes}
         by_accept = probe is Probe.HEALTH and not options.explain and prefers_html(accept_of(scope))
         format_: Format = options.format or ("html" if by_accept else "json")
         if format_ == "html":
-            return await self._cache.answer(_page_request(probe, options, names), now, stall)
+            return await self._cache.answer(_page_request(probe, options, exclude), now, stall)
         if options.search or options.status or options.page:
             return bad_request([f"option: {_or(PAGE_OPTIONS)} is for the page alone; expected format=html"])
         request = DetailsRequest(
@@ -82,7 +85,7 @@ class Details:
             format_,
             explain=options.explain and options.format in (None, "json"),
             strict=options.strict,
-            exclude=options.exclude & names,  # without those of other probes, so that equal answers are one
+            exclude=exclude,
             groups=options.groups,
         )
         return await self._cache.answer(request, now, stall)
@@ -157,12 +160,12 @@ class Details:
                 yield _unknown("group", "group", unknown, list(groups))
 
 
-def _page_request(probe: Probe, options: Options, names: set[str]) -> DetailsRequest:
+def _page_request(probe: Probe, options: Options, exclude: frozenset[str]) -> DetailsRequest:
     return DetailsRequest(
         probe,
         "html",
         strict=options.strict,
-        exclude=options.exclude & names,
+        exclude=exclude,
         groups=options.groups,
         view=View(options.search, options.status, options.groups, options.page_number),
     )

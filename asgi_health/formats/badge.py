@@ -16,8 +16,11 @@ _PHASE, _LABEL = "#4a5560", "#32383f"
 MAX_LABEL = 60
 """Characters of a label."""
 
-_CHARACTER, _MARGIN, _HEIGHT = 7, 6, 20
-"""Pixels: width of a character, space at both sides of a text, height."""
+_MARGIN, _HEIGHT = 6, 20
+"""Pixels: space at both sides of a text, height."""
+
+_WIDTHS = dict.fromkeys("ijlI.,:;'|!", 3) | dict.fromkeys("frt()[]-/ ", 5) | dict.fromkeys("mwMWQ@%&", 10)
+"""Pixels of the characters that are not 7 wide in Verdana at 11 pixels. Those of East Asia are 12 wide."""
 
 
 def badge(label: str, status: Status, reason: Reason | None = None) -> Answer:
@@ -55,7 +58,7 @@ def label_of(probe: Probe, check: str | None = None, groups: tuple[str, ...] = (
 
 
 def _width(text: str) -> int:
-    return _CHARACTER * len(text) + 2 * _MARGIN
+    return sum(_WIDTHS.get(char, 7 if char < "\u2e80" else 12) for char in text) + 2 * _MARGIN
 
 
 def _text(text: str, x: int, width: int) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import escape
+from urllib.parse import urlencode
 from uuid import UUID, uuid5
 
 from ..core.history import MAX_FLIPS
@@ -22,8 +23,8 @@ MAX_INCIDENTS = 100
 FEEDS = UUID("8f0a4f0e-6d3c-5b0e-9d6b-3c1f4f9f2b7a")
 """Namespace of the identities of feeds, which are those of a service: they outlive a process."""
 
-_CAUSES = ("check", "stale", "stalled", "started")
-"""Causes of incidents. The others are phases: a deployment is none. What has "started" with a warning is one."""
+_CAUSES = ("check", "stale", "stalled")
+"""Causes of incidents. The others are phases: neither a deployment nor a maintenance is one."""
 
 _VERBS = {Status.DEGRADED: "degraded", Status.UNHEALTHY: "failed"}
 
@@ -42,6 +43,7 @@ class Incident:
         checks: Names of the checks behind the worst status.
         more: Number of further checks.
         output: What the check says at present; empty where the incident is over.
+        maintained_until: When the present maintenance of the check ends; None for none.
         group: Group of the check; empty for none, and for a probe.
     """
 
@@ -54,6 +56,7 @@ class Incident:
     checks: list[str] = field(default_factory=list[str])
     more: int = 0
     output: str = ""
+    maintained_until: float | None = None
     group: str = ""
 
 
@@ -98,6 +101,7 @@ def feed_in_parts(
         f"<id>{uuid5(FEEDS, f'{name} {about} {report.excluded}').urn}</id>\n"
         f"<title>{escape(f'{name}: {about}')}</title>\n"
         f"<updated>{timestamp(_updated(report, newest) + epoch)}</updated>\n"
+        f'<link rel="self" href="{escape(_address(report))}"/>\n'
         f"<author><name>{escape(name)}</name></author>\n"
         f"<generator>asgi-health</generator>\n"
         f"{''.join(rendered)}"
@@ -114,8 +118,8 @@ def incidents_of_probe(probe: str, flips: tuple[ProbeFlip, ...]) -> list[Inciden
     found: list[Incident] = []
     present: Incident | None = None
     truncated = len(flips) == MAX_FLIPS and flips[0].old is not Status.HEALTHY
-    for flip in flips:
-        goes_on = flip.new is not Status.HEALTHY and flip.cause in _CAUSES
+    for before, flip in zip((None, *flips), flips, strict=False):
+        goes_on = flip.new is not Status.HEALTHY and (flip.cause in _CAUSES or _ends_phase(before, flip))
         if not goes_on:
             truncated = False
         if truncated:
@@ -127,7 +131,8 @@ def incidents_of_probe(probe: str, flips: tuple[ProbeFlip, ...]) -> list[Inciden
             present = None
             continue
         if present is None:
-            present = Incident(probe, flip.at, flip.at, flip.new, cause=flip.cause)
+            cause = flip.cause if flip.cause in _CAUSES else "check"
+            present = Incident(probe, flip.at, flip.at, flip.new, cause=cause)
             found.append(present)
         if flip.new > present.worst:
             present.worst, present.checks, present.more = flip.new, [], 0
@@ -135,6 +140,12 @@ def incidents_of_probe(probe: str, flips: tuple[ProbeFlip, ...]) -> list[Inciden
             present.checks += (name for name in flip.checks if name not in present.checks)
             present.more = max(present.more, flip.more)
     return found
+
+
+def _ends_phase(before: ProbeFlip | None, flip: ProbeFlip) -> bool:
+    """Return whether a phase has ended, so that it is the checks that give the probe its status from now on."""
+    same = before is not None and before.cause == flip.cause and before.new is Status.UNHEALTHY
+    return flip.cause == "started" or (flip.new is Status.DEGRADED and same)
 
 
 def incidents_of_check(check: CheckReport) -> list[Incident]:
@@ -164,7 +175,14 @@ def incidents_of_check(check: CheckReport) -> list[Incident]:
         present.worst = max(present.worst, flip.new)
     if present is not None:
         present.output = check.output
+        present.maintained_until = None if check.maintenance is None else check.maintenance.until
     return found
+
+
+def _address(report: Report) -> str:
+    """Return the address of the feed, relative to that of the path."""
+    chosen = [("group", each) for each in report.groups] + [("exclude", each) for each in report.excluded]
+    return f"?{urlencode([('format', 'atom'), *chosen])}"
 
 
 def _updated(report: Report, newest: list[Incident]) -> float:
@@ -202,6 +220,8 @@ def _entry(incident: Incident, epoch: float, process: UUID) -> str:
         parts.append(f"From {since} to {timestamp(incident.changed + epoch)}: {lasted}.")
     else:
         parts.append(f"Since {since}; it goes on.")
+    if incident.maintained_until is not None:
+        parts.append(f"In maintenance until {timestamp(incident.maintained_until + epoch)}.")
     if incident.output:
         parts.append(f"Now: {redact(incident.output)}")
     terms = [WORDS[incident.worst], incident.group]

@@ -37,6 +37,8 @@ def picture(answer: Answer) -> ET.Element:
         (Status.UNHEALTHY, "stopped", "fail"),
         (Status.UNHEALTHY, "starting", "starting"),
         (Status.UNHEALTHY, "draining", "draining"),
+        (Status.UNHEALTHY, "maintenance", "maintenance"),
+        (Status.DEGRADED, "maintenance", "warn"),
     ],
 )
 def test_the_word_says_the_status_or_the_phase(status: Status, reason: Reason | None, word: str) -> None:

@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID, uuid4
 from xml.etree import ElementTree as ET
 
@@ -134,6 +134,18 @@ def test_an_independent_reader_sees_every_field() -> None:
     assert database.content[0].type == "text/plain"
 
 
+def test_a_feed_links_to_itself() -> None:
+    engine = serving_engine(make("a", group="the shop & co"), make("b"))
+    answer = feed_of(engine, 1.0, groups=frozenset({"the shop & co"}), exclude=("a",))
+    (link,) = valid(answer).findall(f"{ATOM}link")
+    assert link.get("rel") == "self"
+    assert parse_qsl(link.get("href", "").removeprefix("?")) == [
+        ("format", "atom"),
+        ("group", "the shop & co"),
+        ("exclude", "a"),
+    ]
+
+
 def test_the_newest_comes_first_and_each_failure_is_an_incident_of_its_own() -> None:
     engine = serving_engine(make("a"), make("b"))
     step(engine, 0.0)
@@ -195,7 +207,9 @@ def test_an_app_that_starts_with_a_warning_has_one() -> None:
     engine.start(LIFESPAN, 0.0)
     engine.serve(1.0)
     step(engine, 2.0, a=degraded("slow"))
-    assert [title for title, _ in entries(feed_of(engine, 3.0))] == ["health degraded: a", "a degraded"]
+    shown = entries(feed_of(engine, 3.0))
+    assert [title for title, _ in shown] == ["health degraded: a", "a degraded"]
+    assert "Cause: check." in shown[0][1]
 
 
 def test_an_incident_of_a_probe_ends_where_a_phase_takes_its_place() -> None:
@@ -206,6 +220,41 @@ def test_an_incident_of_a_probe_ends_where_a_phase_takes_its_place() -> None:
     contents = dict(entries(feed_of(engine, 40.0)))
     assert contents["health failed: a"].endswith("From 2027-01-15T08:00:20.000Z to 2027-01-15T08:00:30.000Z: 10 s.")
     assert "it goes on" in contents["a failed"]
+
+
+def test_a_maintenance_is_no_incident_of_the_probe() -> None:
+    engine = serving_engine(make("a"), make("b"))
+    step(engine, 0.0)
+    engine.maintain("a", 20.0, "upgrade", 10.0)
+    step(engine, 20.0, a=unhealthy("down"))
+    assert entries(feed_of(engine, 21.0)) == [
+        (
+            "a failed",
+            "Status: fail. Since 2027-01-15T08:00:20.000Z; it goes on."
+            " In maintenance until 2027-01-15T08:00:30.000Z. Now: down",
+        )
+    ]
+    engine.due(31.0)
+    assert [title for title, _ in entries(feed_of(engine, 31.0))] == ["health failed: a", "a failed"]
+
+
+@pytest.mark.parametrize("phase", ["draining", "maintenance"])
+def test_what_is_not_well_when_a_phase_ends_is_an_incident_from_then_on(phase: str) -> None:
+    engine = serving_engine(make("a"))
+    step(engine, 0.0)
+    if phase == "draining":
+        engine.set_temporary_drain(True, 10.0)
+    else:
+        engine.maintain(None, 15.0, "upgrade", 10.0)
+    step(engine, 20.0, a=degraded("slow"))
+    assert [title for title, _ in entries(feed_of(engine, 21.0))] == ["a degraded"]
+    if phase == "draining":
+        engine.set_temporary_drain(False, 25.0)
+    else:
+        engine.due(25.0)
+    found = dict(entries(feed_of(engine, 26.0)))
+    assert found.keys() == {"health degraded: a", "a degraded"}
+    assert "Since 2027-01-15T08:00:25.000Z" in found["health degraded: a"]
 
 
 def test_an_incident_of_a_check_ends_where_it_starts_again() -> None:
@@ -351,7 +400,7 @@ def test_hostile_text_is_text(text: str) -> None:
     answer = feed_of(engine, 1.0, service=ServiceInfo(name))
     root = valid(answer)
     assert {each.tag.removeprefix(ATOM) for each in root.iter()} == {
-        *("feed", "id", "title", "updated", "author", "name", "generator"),
+        *("feed", "id", "title", "updated", "link", "author", "name", "generator"),
         *("entry", "published", "category", "content"),
     }
     assert len(root.findall(f"{ATOM}entry")) == 2
