@@ -52,4 +52,4 @@ class PlainFragments:
         """See `Fragments.check`."""
         reason = f": {escape(redact(check.output))}" if check.output else ""
         text = f"<b>{check.name}</b> {WORDS[check.status]}{reason}"
-        return f'<p id="{element_id(check.name)}" class="check {WORDS[check.status]}">{text}</p>'
+        return f'<p id="{element_id(check.name)}">{text}</p>'
