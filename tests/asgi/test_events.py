@@ -220,6 +220,30 @@ def test_a_known_id_gets_what_has_changed_since(backend: str, form: str) -> None
     run_virtual(backend, main)
 
 
+def test_clients_with_different_last_states_each_get_what_they_miss(backend: str) -> None:
+    names = [f"c{number}" for number in range(20)]
+    checks = Checks(backend, interval=HOUR)
+
+    async def main() -> None:
+        app = checks.app()
+        ids: list[str] = []
+        async with serving(app):
+            async with watching(app) as (watcher,):
+                await watcher.wait_for_state()
+                ids.append(watcher.last_id)
+                for number, name in enumerate(names):
+                    checks.health.add(checks.make(name))
+                    await anyio.sleep(0.6)
+                    assert len(watcher.checks()) == number + 1
+                    ids.append(watcher.last_id)
+            for number, last_id in enumerate(ids[:-1]):
+                async with watching(app, headers=[(b"last-event-id", last_id.encode())]) as (again,):
+                    await again.wait_for_state()
+                assert again.checks() == set(names[number:])
+
+    run_virtual(backend, main)
+
+
 def test_the_id_of_the_present_state_gets_nothing_twice(backend: str) -> None:
     checks = Checks(backend, "db", interval=HOUR)
 
@@ -399,6 +423,27 @@ def test_an_error_of_a_middleware_outside_is_raised_to_it(backend: str) -> None:
     run_virtual(backend, main)
 
 
+def test_a_server_that_raises_because_the_client_has_gone_sees_no_error(backend: str) -> None:
+    checks = Checks(backend, "db")
+
+    async def main() -> None:
+        app = checks.app()
+
+        async def closed(scope: Scope, receive: Receive, send: Send) -> None:
+            async def fail(message: Message) -> None:
+                if message["type"] == "http.response.body":
+                    raise OSError("the client has gone")
+                await send(message)
+
+            await app(scope, receive, fail)
+
+        async with serving(app), watching(closed) as (watcher,):
+            await watcher.wait_for(lambda each: each.ended, "it has ended")
+            assert watcher.error is None
+
+    run_virtual(backend, main)
+
+
 def test_an_error_while_rendering_ends_the_streams_and_is_logged_once(
     backend: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -494,6 +539,19 @@ def test_a_slow_client_gets_fewer_and_newer_states(backend: str) -> None:
 
 
 # -- where there is no lifespan, and in a drain
+
+
+def test_the_events_go_on_in_another_loop(backend: str) -> None:
+    checks = Checks(backend, "db", interval=1.0)
+    app = checks.app()
+
+    async def main() -> None:
+        async with watching(app) as (watcher,):
+            await watcher.wait_for_state(2)
+            assert watcher.checks() == {"db"}
+
+    run_virtual(backend, main)
+    run_virtual(backend, main, start=checks.clock())
 
 
 def test_without_lifespan_watching_runs_the_checks_that_are_due(backend: str) -> None:

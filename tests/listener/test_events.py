@@ -4,6 +4,8 @@ import socket
 import time
 from contextlib import ExitStack
 
+import anyio
+import anyio.to_thread
 import pytest
 
 from asgi_health import Check, Health, HealthMiddleware, Listener, bearer_token, listen_early
@@ -86,6 +88,22 @@ def test_an_early_listener_has_no_events(path: str) -> None:
     assert ask(path, "GET", PATH).status == 404
     with running_app(make_app(path, listener=listener)), reading(path) as reader:
         reader.wait_for(b"event: updated")
+
+
+def test_a_program_without_a_server_has_events_at_its_listener(path: str) -> None:
+    health = Health([Check("db", lambda: True, interval=3600.0)])
+
+    async def main() -> None:
+        async with health.running(listener=Listener(path), details=True):
+            assert await anyio.to_thread.run_sync(watch) == {"head", "checks", "check", "updated"}
+
+    def watch() -> set[str]:
+        with reading(path) as reader:
+            reader.wait_for(b'id="check-db"')
+            reader.wait_for(b"event: updated")
+            return {each.name for each in reader.events}
+
+    anyio.run(main)
 
 
 def test_streams_end_with_the_app_and_keep_it_from_nothing(path: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from ..support.event_client import parse
+from ..support.event_client import parse, retries
 from ..support.stream_reader import StreamReader, reading
 from .apps import TOKEN
 from .process import Exit, Running, launched, wait_for_boot
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(120)
 AUTHORISED = (("authorization", f"Bearer {TOKEN}"),)
 LIFETIME = 6.0  # seconds of a stream in these tests, in place of twenty
 DELAY = 1.5  # seconds of the drain
-MARGIN = 2.5  # seconds that a server may take in addition: it is one of several on a busy machine
+MARGIN = 4.0  # seconds that a server may take in addition: it is one of several on a busy machine
 
 SHOWS_ITS_STOP = ("uvicorn", "gunicorn-uvicorn")
 """Servers whose stop the app can see."""
@@ -100,8 +100,8 @@ def test_no_server_waits_for_a_watcher_longer_than_a_stream_lasts(endings: dict[
     ending = endings["plain"]
     assert_ended(ending.exit, server)
     if server.name.startswith(SHOWS_ITS_STOP):
-        assert ending.seconds < MARGIN
         assert ending.watcher.complete
+        assert retries(ending.watcher.body) == [2000], "it has ended because of the stop, and not of its age"
     else:
         assert ending.seconds < LIFETIME + MARGIN
 
@@ -114,5 +114,6 @@ def test_a_stream_goes_on_until_the_delay_of_a_drain_is_over(endings: dict[str, 
         return
     assert DELAY - 0.5 < ending.seconds < DELAY + MARGIN
     assert b"draining" in ending.watcher.body
+    assert retries(ending.watcher.body) == [2000], "it has ended because of the signal, and not of its age"
     if not server.name.startswith("daphne"):  # it cuts off every request
         assert ending.watcher.complete

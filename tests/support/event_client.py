@@ -58,6 +58,7 @@ class Watching:
         self.stuck = False
         self.ended = False
         self.error: Exception | None = None
+        self._requested = False
         self._gone = anyio.Event()
 
     async def run(self, app: App) -> None:
@@ -108,6 +109,9 @@ class Watching:
         await self.wait_for(lambda each: each.states() >= number, f"state {number} has come")
 
     async def _receive(self) -> Message:
+        if not self._requested:  # a server gives the body first, also where there is none
+            self._requested = True
+            return {"type": "http.request", "body": b"", "more_body": False}
         await self._gone.wait()
         return {"type": "http.disconnect"}
 

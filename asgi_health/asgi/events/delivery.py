@@ -61,7 +61,8 @@ class _Delivery:
         except OSError:  # the client has gone (ASGI 2.4)
             pass
         except Exception as error:
-            self.error = error
+            if not self._disconnected:
+                self.error = error
 
     async def wait_for_disconnect(self) -> None:
         """End the stream at once when the client disconnects."""
