@@ -175,5 +175,5 @@ def _footer(clock: Clock) -> str:
         f'<footer><p>As of <span id="as-of">{clock.time(clock.now)}</span>. '
         '<span id="by-hand">Without JavaScript this page does not update itself. </span>'
         '<a href="" id="reload">Reload</a></p>'
-        '<p>As <a href="?format=json&amp;explain">JSON</a> or <a href="?format=text">text</a></p></footer>'
+        '<p id="formats">As <a href="?format=json&amp;explain">JSON</a> or <a href="?format=text">text</a></p></footer>'
     )

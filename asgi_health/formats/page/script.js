@@ -124,10 +124,11 @@
     put([...PARTS.map((id) => found.getElementById(id)), ...found.querySelectorAll(".check")]);
     showMoment(found.querySelector("#as-of time").dateTime);
   }
+  let asked = 0;
   async function showChecks(url) { // another filter or page
-    const found = await load(url);
-    const section = found.getElementById("checks");
-    if (!section) return;
+    const number = ++asked;
+    const section = (await load(url)).getElementById("checks");
+    if (!section || number !== asked) return; // the reader has typed on
     showTimes(section);
     const old = get("checks"), active = document.activeElement;
     const form = get("filter"), kept = form && form.contains(active) ? form : null;
@@ -231,7 +232,7 @@
     const {events, pages} = get("main").dataset;
     const here = location.pathname.replace(/\/$/, "");
     const found = pages.split(" ").filter((each) => here.endsWith(each)).sort((a, b) => b.length - a.length)[0];
-    return (found ? here.slice(0, -found.length) : "") + events;
+    return location.origin + (found ? here.slice(0, -found.length) : "") + events;
   }
   function readLine(line, event) {
     if (line === "") {
@@ -295,18 +296,22 @@
   async function signIn() {
     const error = get("sign-in-error"), entered = get("token").value.trim();
     error.textContent = "";
-    token = `Bearer ${entered}`;
+    token = /^[!-~]+$/.test(entered) ? `Bearer ${entered}` : ""; // what a header can carry
     try {
       const found = await load(location.href);
-      if (found.getElementById("main")?.dataset.page !== "details") throw new Error("The server does not accept this token.");
-      document.body.replaceChildren(...found.body.children);
-      document.title = found.title;
-      get("icon").href = found.getElementById("icon").href;
-      begin();
-    } catch (problem) {
-      token = "";
-      error.textContent = problem.message.startsWith("The server") ? problem.message : "The server does not answer.";
+      if (found.getElementById("main")?.dataset.page === "details") {
+        document.body.replaceChildren(...found.body.children);
+        document.title = found.title;
+        get("icon").href = found.getElementById("icon").href;
+        get("formats").hidden = true; // a browser would follow these links without the token
+        begin();
+        return;
+      }
+      error.textContent = "The server does not accept this token.";
+    } catch {
+      error.textContent = "The server does not answer.";
     }
+    token = "";
   }
 
   function begin() {
