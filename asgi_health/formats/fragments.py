@@ -14,7 +14,7 @@ class Fragments(Protocol):
     """Renders the parts of a page that change."""
 
     def head(self, report: Report) -> str:
-        """Return the element that describes the whole app.
+        """Return the elements that describe the whole app, each with an id.
 
         Args:
             report: The report of all checks, with the past of the probe and without that of the checks.

@@ -148,3 +148,20 @@ def test_a_blocked_event_loop_and_what_blocks_it() -> None:
     )
     past = LastStall(300.0, "other (/srv/shop/reports.py:1)")
     assert "by other" not in verdict(engine, 360.0, stall=stall, last_stall=past)
+
+
+def test_a_maintenance_of_the_app_and_its_end() -> None:
+    engine = app({once("database"): REFUSED})
+    engine.maintain(None, 600.0, "new disks <b>", 300.0)
+    assert verdict(engine, 360.0) == (
+        "In maintenance since 13:41:00 UTC, 1 min: new disks <b>; the app takes no traffic until 13:51:00 UTC."
+        " 1 other check is down."
+    )
+
+
+def test_a_check_in_maintenance_leaves_the_app_ready() -> None:
+    engine = app({once("database"): REFUSED})
+    engine.maintain("database", 600.0, "", 300.0)
+    found = verdict(engine, 360.0)
+    assert found.startswith("Ready, with a problem since ")
+    assert "database refuses connections" in found
