@@ -199,7 +199,7 @@ def test_a_known_id_gets_what_has_changed_since(backend: str, form: str) -> None
             checks.health.add(checks.make("queue"))
             await anyio.sleep(30.0)
             last_id = watcher.last_id.encode()
-            more = (
+            more: dict[str, Any] = (
                 {"headers": [(b"last-event-id", last_id)]}
                 if form == "header"
                 else {"query": b"last-event-id=" + last_id}
