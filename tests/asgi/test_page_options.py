@@ -65,7 +65,7 @@ def test_a_group_decides_the_status_code_and_leaves_the_rest_of_the_page(app: He
         (b"page=-1", "page: not a page; expected a number from 1"),
         (b"page=one", "page: not a page; expected a number from 1"),
         (b"page=" + b"9" * 5000, "the query has more than 4096 bytes"),
-        (b"serch=x", "option: not known; did you mean search?"),
+        (b"searches=x", "option: not known; did you mean search?"),
     ],
 )
 def test_values_that_do_not_exist_are_named(app: HealthMiddleware, query: bytes, problem: str) -> None:

@@ -7,7 +7,7 @@ from .charts import PARTS, day_chart, percent
 from .escape import isolated, message
 from .facts import AppFacts, LastStall
 from .moments import Clock, duration
-from .tones import TONES, favicon, icon
+from .tones import TONES, Tone, favicon, icon
 from .verdict import verdict
 
 MAX_CHANGES = 12
@@ -98,10 +98,12 @@ def _code(stall: LastStall) -> str:
 
 def counts(report: Report) -> str:
     """Return how many checks have which status, as the element ``counts``; each is a link that filters."""
-    numbers = {word: sum(each.status is status for each in report.checks) for status, word in TONES.items()}
+    numbers: dict[Tone, int] = {
+        tone: sum(each.status is status for each in report.checks) for status, tone in TONES.items()
+    }
     links = "".join(
         f'<a class="{word}" href="?format=html&amp;status={word}#checks">{icon(word)}<b>{number:,}</b> {word}</a> '
-        for word, number in reversed(numbers.items())
+        for word, number in reversed([*numbers.items()])
         if number
     )
     return f'<p id="counts" class="counts">{links}</p>'
