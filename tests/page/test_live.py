@@ -127,6 +127,14 @@ def test_a_server_that_stays_away_is_offline_since_a_moment(window: OpenWindow, 
     page.clock.run_for(12_000)
     expect_state(page, "offline")
     expect(page.locator("#live-text")).to_have_text(re.compile(r"offline since \d\d:\d\d:\d\d"))
+    expect(page.locator("#away")).to_have_text("The server does not answer. This is what was last seen.")
+    expect(page.locator("#verdict")).to_contain_text("Healthy")  # and not in green
+    assert page.evaluate("() => getComputedStyle(document.querySelector('#head')).filter") == "grayscale(1)"
+    assert axe_violations(page) == []
+    with served(shop.make(), port):
+        page.clock.run_for(20_000)
+        expect_state(page, "live")
+        expect(page.locator("#away")).to_be_hidden()
 
 
 def test_a_drain_is_shown_until_the_server_ends(window: OpenWindow, shop: Shop) -> None:

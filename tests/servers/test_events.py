@@ -113,7 +113,7 @@ def test_a_stream_goes_on_until_the_delay_of_a_drain_is_over(endings: dict[str, 
         assert ending.seconds < LIFETIME + MARGIN
         return
     assert DELAY - 0.5 < ending.seconds < DELAY + MARGIN
-    assert b"draining" in ending.watcher.body
+    assert b"Draining" in ending.watcher.body
     assert retries(ending.watcher.body) == [2000], "it has ended because of the signal, and not of its age"
     if not server.name.startswith("daphne"):  # it cuts off every request
         assert ending.watcher.complete

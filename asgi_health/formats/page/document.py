@@ -23,6 +23,8 @@ CALM = 8
 """Checks up to which a page has no search: a reader sees them all."""
 
 
+_AWAY = '<p id="away" class="away" role="alert" hidden>The server does not answer. This is what was last seen.</p>'
+
 _COLUMNS = (
     f'<p class="columns"><span class="sr">Bars: </span><span>last {RUNS} runs</span> <span>last 24 hours</span></p>'
 )
@@ -69,7 +71,7 @@ def page_in_parts(
         rows.append(check_fragment(with_past(check), now=report.now, wall=wall))
         yield None
     main = (
-        f'<main id="main" data-page="details"{_live(live)}>{top}'
+        f'<main id="main" data-page="details"{_live(live)}>{_AWAY}{top}'
         f'<section class="checks" id="checks" aria-labelledby="checks-title">{middle}'
         f"{_COLUMNS if selection.shown else ''}"
         f'<ul class="rows" id="rows" role="list" data-filters="{int(view.filters or selection.pages > 1)}">'

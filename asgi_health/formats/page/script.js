@@ -157,6 +157,7 @@
       [state, text] = away < 10000 ? ["reconnecting", "reconnecting"] : ["offline", `offline since ${clockOf(lostSince)}`];
     } else if (stopStream === null) [state, text] = polls ? ["live", `every ${POLL / 1000} s`] : ["reconnecting", "connecting"];
     live.dataset.state = state;
+    get("away").hidden = state !== "offline";
     if (get("live-text").textContent !== text) get("live-text").textContent = text;
     get("pause").textContent = paused ? "Resume" : "Pause";
   }
