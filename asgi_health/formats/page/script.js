@@ -249,6 +249,7 @@
     return event;
   }
   function receive(name, data) {
+    if (name === "check" && get("rows").dataset.filters !== "0" && !get(/^<li id="([^"]*)"/.exec(data)?.[1])) return;
     if (name === "head" || name === "check") put(parse(data).body.children);
     else if (name === "checks") keepChecks(new Set(data.split("\n")));
     else if (name === "removed" && data.startsWith("check-")) get(data)?.remove();
