@@ -14,10 +14,10 @@ MAX_CHANGES = 12
 """Changes of the app that are shown."""
 
 _PROBES = {
-    Probe.LIVENESS: ("Live", "fails: the platform restarts the process"),
-    Probe.READINESS: ("Ready", "fails: the balancer sends no traffic"),
-    Probe.STARTUP: ("Started", "fails: the platform waits for the start"),
-    Probe.HEALTH: ("All checks", "fails: monitoring raises an alarm"),
+    Probe.LIVENESS: ("Live", "Where it fails, the platform restarts the process"),
+    Probe.READINESS: ("Ready", "Where it fails, the balancer sends no traffic"),
+    Probe.STARTUP: ("Started", "While it fails, the platform waits"),
+    Probe.HEALTH: ("All checks", "Where it fails, monitoring raises an alarm"),
 }
 
 _CAUSES = {
@@ -59,13 +59,13 @@ def head(report: Report, facts: AppFacts, *, wall: float) -> str:
 
 
 def _probe(summary: ProbeSummary, clock: Clock) -> str:
-    name, _ = _PROBES[summary.probe]
+    name, meaning = _PROBES[summary.probe]
     tone = TONES[summary.status]
     code = "503" if summary.status is Status.UNHEALTHY else "200"
     past = summary.history
     since = "" if summary.since is None else f'<span class="soft">for {clock.elapsed(summary.since)}</span>'
     return (
-        f'<li class="probe {tone}"><span class="name">{name}</span> '
+        f'<li class="probe {tone}"><span class="name" title="{meaning}">{name}</span> '
         f'<span class="state">{icon(tone)}<b>{tone}</b> <span class="soft number">{code}</span></span> {since} '
         f'<span class="up"><span class="sr">Up in the last day: </span>{day_chart(past.day_in_parts(PARTS))}'
         f'<span class="number">{percent(past.day)}</span></span></li>'

@@ -11,7 +11,7 @@ from ...core.status import Probe, Status
 from .escape import isolated, message
 from .facts import AppFacts
 from .moments import Clock, elapsed
-from .tones import TONES, Tone
+from .tones import Tone
 
 REASON_LIMIT = 160
 """Characters of a message in the verdict. The row of the check shows all of it."""
@@ -175,8 +175,3 @@ def _all_pass(count: int) -> str:
 def _count(number: int, one: str, many: str) -> str:
     """Return a number with its noun; empty for 0."""
     return f"{number:,}\N{NO-BREAK SPACE}{one if number == 1 else many}" if number else ""
-
-
-def tone_of(status: Status, *, known: bool = True) -> Tone:
-    """Return how a status looks; `known` is False before the first result."""
-    return TONES[status] if known else "none"
