@@ -13,11 +13,13 @@ from .asgi.types import Scope
 from .core.check import Check, CheckFunction, is_async
 from .core.engine import Engine
 from .core.lifecycle import Phase
+from .core.logger import logger
 from .core.normalize_checks import CheckOptions, F, normalize_checks
 from .core.report import Report
 from .core.status import Probe
 from .core.transition import Transition
 from .core.validate import require_count, require_seconds, require_short, require_type
+from .formats.redact.clean import one_line
 from .formats.service import ServiceInfo
 from .listener.config import Listener
 from .runtime.drain.config import Drain
@@ -197,7 +199,16 @@ class Health:
             raise ValueError(f"health: maintain: reason has {len(reason)} characters, expected at most {MAX_REASON}")
         engine = self._engine
         maintenance = engine.maintain(name, seconds, reason, engine.clock())
-        return lambda: engine.end_maintenance(maintenance, engine.clock())
+        subject = "the app" if name is None else f"check {name!r}"
+        extra = {"check": name, "cause": "maintenance", "duration": seconds}
+        text = "maintenance of %s begins, for %g s at most%s"
+        logger.info(text, subject, seconds, f": {one_line(reason)}" if reason else "", extra=extra)
+
+        def end() -> None:
+            if engine.end_maintenance(maintenance, engine.clock()):
+                logger.info("maintenance of %s ends before its time", subject, extra={**extra, "duration": None})
+
+        return end
 
     def drain(self) -> None:
         """Make readiness unhealthy for the rest of the lifespan, because the process is about to stop.

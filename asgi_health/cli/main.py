@@ -62,6 +62,21 @@ def _check(arguments: argparse.Namespace) -> int:
     )
 
 
+def _alert(arguments: argparse.Namespace) -> int:
+    from .alert import send_tests
+
+    if (arguments.app is None) == (not arguments.urls):
+        return _fail("alert test", "expected either MODULE:APP or --url", 2)
+    return send_tests(
+        arguments.app,
+        arguments.urls,
+        text=arguments.message,
+        seconds=arguments.timeout,
+        as_json=arguments.json,
+        verbose=arguments.verbose,
+    )
+
+
 def _demo(arguments: argparse.Namespace) -> int:
     # SIGTERM ends the demo as Ctrl-C does: by an exception, so that everything that is open gets closed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -101,6 +116,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "probe": _probe,
     "wait": _wait,
     "check": _check,
+    "alert": _alert,
     "demo": _demo,
     "completion": _completion,
 }

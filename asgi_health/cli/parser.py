@@ -19,12 +19,16 @@ from .arguments import (
 from .target import parse_url
 
 T = TypeVar("T")
+AddParser = Callable[..., argparse.ArgumentParser]
 
 DEFAULT_WAIT_TIMEOUT = 60.0
 """Default of `--timeout` for `wait`, in seconds."""
 
 DEFAULT_CHECK_TIMEOUT = 30.0
 """Default of `--timeout` for `check`, in seconds."""
+
+DEFAULT_ALERT_TIMEOUT = 30.0
+"""Default of `--timeout` for `alert test`, in seconds."""
 
 SHELLS = ("bash", "zsh", "fish")
 """The shells that `completion` supports."""
@@ -73,6 +77,23 @@ examples:
   asgi-health check shop.main:app
   asgi-health check 'shop.main:create_app()' --json"""
 
+_ALERT = """\
+Test the alerts of an app."""
+
+_ALERT_TEST = """\
+Send a test message to each target of an app's alerts, or of URLs.
+
+The app is imported in a process of its own, and not started. One line per
+target says how long it took, or what failed. Exit code 0: every target has
+accepted the message; 1: one has not, or the app has no alerts or cannot be
+imported; 2: wrong arguments."""
+
+_ALERT_TEST_EXAMPLES = """\
+examples:
+  asgi-health alert test shop.main:app
+  asgi-health alert test shop.main:alerts --message 'Alerts of the shop work'
+  asgi-health alert test --url 'json://127.0.0.1:8080/hook'"""
+
 _DEMO = """\
 Run a small shop whose dependencies fail on request.
 
@@ -95,8 +116,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, help="print the version and exit")
     commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
 
-    def add_command(name: str, help: str, description: str, epilog: str = "") -> argparse.ArgumentParser:
-        return commands.add_parser(
+    def add_command(
+        name: str, help: str, description: str, epilog: str = "", *, add_parser: AddParser = commands.add_parser
+    ) -> argparse.ArgumentParser:
+        return add_parser(
             name,
             help=help,
             description=description,
@@ -139,6 +162,31 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("--allow-empty", action="store_true", help="accept an app without checks")
     _add_timeout(check, DEFAULT_CHECK_TIMEOUT, "seconds for import, startup, checks and shutdown together")
     check.add_argument("--verbose", action="store_true", help="print tracebacks and the log of failures on stderr")
+
+    alert = add_command("alert", "test the alerts of an app", _ALERT)
+    actions = alert.add_subparsers(metavar="ACTION", dest="action", required=True)
+    test = add_command(
+        "test", "send a test message to each target", _ALERT_TEST, _ALERT_TEST_EXAMPLES, add_parser=actions.add_parser
+    )
+    test.add_argument(
+        "app",
+        metavar="MODULE:APP",
+        type=_argument_type(_parse_app),
+        nargs="?",
+        help="the app, named as for a server, or its Alerts; MODULE:APP() calls a factory",
+    )
+    test.add_argument(
+        "--url",
+        dest="urls",
+        metavar="URL",
+        action="append",
+        default=[],
+        help="a URL of Apprise, in place of an app; may be repeated",
+    )
+    test.add_argument("--message", metavar="TEXT", default="", help="the text of the message")
+    test.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    _add_timeout(test, DEFAULT_ALERT_TIMEOUT, "seconds for the import and all messages together")
+    test.add_argument("--verbose", action="store_true", help="print tracebacks and the log of failures on stderr")
 
     demo = add_command("demo", "run a small shop whose dependencies fail on request", _DEMO)
     demo.add_argument("--port", type=_parse_port, default=8000, help="the port; 0 picks a free one (default: 8000)")

@@ -91,7 +91,7 @@ class Aggregate:
         self._decays = {Status.DEGRADED: Timers(), Status.UNHEALTHY: Timers()}
         self._maintained: set[str] = set()
         """Names of the checks in maintenance."""
-        self._spared: set[str] = set()
+        self._spared: dict[str, None] = {}
         """Names of those of them that would make the probe unhealthy otherwise."""
 
     def __len__(self) -> int:
@@ -114,7 +114,7 @@ class Aggregate:
             self._maintained.add(check.name)
             if new is Status.UNHEALTHY:
                 new = Status.DEGRADED
-                self._spared.add(check.name)
+                self._spared[check.name] = None
         old = self._contributions.get(check.name)
         if old is not new:
             if old is not None:
@@ -150,7 +150,7 @@ class Aggregate:
     def _end_maintenance(self, name: str) -> None:
         if name in self._maintained:
             self._maintained.remove(name)
-            self._spared.discard(name)
+            self._spared.pop(name, None)
             for timers in self._decays.values():
                 timers.set(name, inf)
 

@@ -296,6 +296,13 @@ class Engine:
         """Return the status that the last transition of `probe` left behind, the reason for it and its beginning."""
         return self._probe_transitions.known[probe]
 
+    def names_behind(self, probe: Probe, known: Known, now: float) -> tuple[str, ...]:
+        """Return the names of the checks that give `probe` the status in `known`; empty where no check does."""
+        if known.reason is None:
+            return ()
+        with self._lock:
+            return self._probe_statuses.names(probe, known.status, known.reason, now)
+
     def transition_count(self, probe: Probe) -> int:
         """Return the number of transitions of `probe` so far, in all lifespans."""
         return self._probe_transitions.counts[probe]
@@ -441,13 +448,15 @@ class Engine:
             self._pass_on(now)
             return maintenance
 
-    def end_maintenance(self, maintenance: Maintenance, now: float) -> None:
-        """End `maintenance` before its time. No effect when it is not the present one any more."""
+    def end_maintenance(self, maintenance: Maintenance, now: float) -> bool:
+        """End `maintenance` before its time, and return True; False when it is not the present one any more."""
         with self._lock:
             self._pass_on_decay(now)
-            if self.maintenance_of(maintenance.check) is maintenance:
+            present = self.maintenance_of(maintenance.check) is maintenance
+            if present:
                 self._set_maintenance(maintenance.check, None)
             self._pass_on(now)
+            return present
 
     def maintenance_of(self, name: str | None) -> Maintenance | None:
         """Return the present maintenance of the check `name`, or of the app for None."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from ..core.maintenance import Maintenance
 from ..core.report import CheckReport, Report
 from ..core.result import NAME_LIMIT, unique_name
 from ..core.status import Status
@@ -38,6 +39,8 @@ def document(report: Report, service: ServiceInfo | None, *, wall: float) -> dic
     all_notes = [*(service.notes if service is not None else ()), *notes(report)]
     if all_notes:
         fields["notes"] = all_notes
+    if report.maintenance is not None:
+        fields["maintenance"] = _maintenance(report.maintenance, wall - report.now)
     fields["checks"] = {
         key: [entry] for check in report.checks for key, entry in check_entries(check, wall - report.now).items()
     }
@@ -66,6 +69,8 @@ def check_entries(check: CheckReport, epoch: float) -> dict[str, dict[str, Any]]
         entry["responseTime"] = round(state.duration * 1000, 3)
     if check.output:
         entry["output"] = redact(check.output)
+    if check.maintenance is not None:
+        entry["maintenance"] = _maintenance(check.maintenance, epoch)
     entries = {check.name: entry}
     if state.result is not None:
         for name, (value, unit) in state.result.data.items():
@@ -74,6 +79,13 @@ def check_entries(check: CheckReport, epoch: float) -> dict[str, dict[str, Any]]
             if unit:
                 entry["observedUnit"] = redact(unit)
     return entries
+
+
+def _maintenance(maintenance: Maintenance, epoch: float) -> dict[str, str]:
+    fields = {"since": timestamp(maintenance.since + epoch), "until": timestamp(maintenance.until + epoch)}
+    if maintenance.reason:
+        fields["reason"] = redact(maintenance.reason)
+    return fields
 
 
 def _value(value: float | int | str | bool) -> float | int | str | bool:

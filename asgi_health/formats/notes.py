@@ -1,8 +1,10 @@
 """The notes of a report, for both formats."""
 
 from ..core.lifecycle import Phase
+from ..core.maintenance import Maintenance
 from ..core.report import Report
 from ..core.status import Probe
+from .redact import redact
 
 
 def notes(report: Report) -> list[str]:
@@ -14,6 +16,9 @@ def notes(report: Report) -> list[str]:
             found.append(f"the app is {phase}")
         else:
             found.append(f"the app has been {phase} for {max(0.0, report.now - report.since):.1f} s")
+    if report.maintenance is not None:
+        found.append(_maintained("the app", report.maintenance))
+    found += (_maintained(f"check {each.name}", each.maintenance) for each in report.checks if each.maintenance)
     if report.stall is not None:
         found.append(f"stalled {report.stall.seconds:.1f} s of {report.stall.limit:g} s")
     if report.stalls.count and report.probe in (Probe.LIVENESS, Probe.HEALTH):
@@ -24,3 +29,8 @@ def notes(report: Report) -> list[str]:
     if report.groups:
         found.append(f"only checks of the group{'s' if len(report.groups) > 1 else ''} {', '.join(report.groups)}")
     return found
+
+
+def _maintained(subject: str, maintenance: Maintenance) -> str:
+    reason = redact(maintenance.reason)
+    return f"{subject} is in maintenance{': ' if reason else ''}{reason}"

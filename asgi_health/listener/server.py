@@ -11,7 +11,7 @@ from ..formats.answer import MINIMAL, Answer
 from .connection import Connection
 from .interface import CannotListen, ConnectionCounts, Respond, StreamedAnswer
 from .open_connections import OpenConnections
-from .sockets import SocketFile, address_of, release
+from .sockets import SocketFile, address_of, path_of, release
 
 RETRY_PAUSE = 0.1
 """Seconds until the next attempt to accept a connection after the system had no descriptor for one."""
@@ -25,7 +25,7 @@ class ListenerThread:
 
     def __init__(self, listening: socket.socket, respond: Respond) -> None:
         self._listening = listening
-        self._file = SocketFile(listening)
+        self._file = SocketFile(path_of(listening))
         self.respond = respond
         """Answers each request. Any thread may replace it."""
         self.counts = ConnectionCounts()

@@ -1,5 +1,6 @@
 """Binds the sockets of listeners, and removes the files of unix sockets."""
 
+import errno
 import os
 import socket
 import stat
@@ -29,22 +30,47 @@ def bind(listener: Listener) -> socket.socket:
 
     Where the system has SO_REUSEPORT the workers of one host share a port, and each probe reaches one of them.
     """
-    try:
+    with reporting(listener, "listener"):
         listening = (
             _unix(listener.path, listener.mode) if listener.path is not None else _tcp(listener.host, listener.port)
         )
-    except (OSError, ValueError) as error:  # ValueError: a name that is not valid for a host or file
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise CannotListen(f"listener: cannot listen on {listener.address}: {reason}") from None
-    if listener.path is None and _is_bound(listening):
-        listening.close()
-        # The system would share the port, as it does among workers: each probe would reach one of the two at random.
-        raise CannotListen(
-            f"listener: cannot listen on {listener.address}: another listener of this process uses it;"
-            " expected an address of its own for each app"
-        )
+    if listener.path is None:
+        _record(listening, listener, "listener")
     _sockets.add(listening)
     return listening
+
+
+def reserve(listener: Listener, subject: str) -> socket.socket:
+    """Return a socket that is bound to the TCP address of `listener` and does not listen. Raises CannotListen.
+
+    For a server that binds by itself, and shares the port with this socket where the system has SO_REUSEPORT. The
+    reservation finds the reason why an address is not available, and keeps other listeners of this process away.
+    """
+    with reporting(listener, subject):
+        reserved = _tcp(listener.host, listener.port, listens=False)
+    _record(reserved, listener, subject)
+    _sockets.add(reserved)
+    return reserved
+
+
+@contextmanager
+def reporting(listener: Listener, subject: str) -> Generator[None]:
+    """Raise CannotListen, with the address and the reason, where the block cannot bind the address of `listener`."""
+    try:
+        yield
+    except (OSError, ValueError) as error:  # ValueError: a name that is not valid for a host or file
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise CannotListen(f"{subject}: cannot listen on {listener.address}: {reason}") from None
+
+
+def _record(bound: socket.socket, listener: Listener, subject: str) -> None:
+    if _is_bound(bound):
+        bound.close()
+        # The system would share the port, as it does among workers: each probe would reach one of the two at random.
+        raise CannotListen(
+            f"{subject}: cannot listen on {listener.address}: another listener of this process uses it;"
+            " expected an address of its own for each app"
+        )
 
 
 def _is_bound(listening: socket.socket) -> bool:
@@ -79,13 +105,18 @@ def address_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-class SocketFile:
-    """The file of a socket, if it has one."""
+def path_of(listening: socket.socket) -> str:
+    """Return the path of a unix socket, empty for a socket of TCP."""
+    name = listening.getsockname()
+    return name if isinstance(name, str) else ""
 
-    def __init__(self, listening: socket.socket) -> None:
-        name = listening.getsockname()
+
+class SocketFile:
+    """The file of a socket; the path is empty for a socket without one."""
+
+    def __init__(self, path: str) -> None:
         # An absolute path: the working directory may have changed when the file is removed.
-        self._path = os.path.abspath(name) if isinstance(name, str) else ""
+        self._path = os.path.abspath(path) if path else ""
         self._identity = _identity(self._path)
 
     def unlink(self) -> None:
@@ -112,7 +143,7 @@ def _identity(path: str) -> tuple[int, int, int] | None:
     return found.st_dev, found.st_ino, found.st_mtime_ns
 
 
-def _tcp(host: str, port: int) -> socket.socket:
+def _tcp(host: str, port: int, *, listens: bool = True) -> socket.socket:
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listening = socket.socket(family, kind, protocol)
     try:
@@ -121,7 +152,8 @@ def _tcp(host: str, port: int) -> socket.socket:
         if hasattr(socket, "SO_REUSEPORT"):
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listening.bind(address)
-        listening.listen(BACKLOG)
+        if listens:
+            listening.listen(BACKLOG)
     except BaseException:
         listening.close()
         raise
@@ -151,6 +183,17 @@ def _unix(path: str, mode: int) -> socket.socket:
         listening.close()
         raise
     return listening
+
+
+@contextmanager
+def vacant(path: str) -> Generator[None]:
+    """Exclude other processes while the block binds a unix socket at the path. Raises OSError where one listens."""
+    if not hasattr(socket, "AF_UNIX"):
+        raise OSError("this system has no unix sockets")
+    with _locked(path):
+        if os.path.lexists(path) and not _is_abandoned(path):
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+        yield
 
 
 @contextmanager

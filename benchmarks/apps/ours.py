@@ -1,6 +1,10 @@
 """asgi-health around the other apps."""
 
+import atexit
+import os
+import socket
 from contextlib import AbstractContextManager, nullcontext
+from uuid import uuid4
 
 from asgi_health import Check, Drain, Health, HealthMiddleware, Listener, Paths
 
@@ -36,7 +40,13 @@ def around_limit_with_everything(setup: Setup) -> App:
     """Return it around the app of constant messages, with every option that observes or shows something.
 
     The contexts around the runs and the subscribers do nothing: a tracer and an exporter have costs of their own.
+    Alerts go to a port that refuses them, and what systemd is sent waits in a socket that is never read.
     """
+    from asgi_health.integrations.alerts import Alerts, Webhook
+    from asgi_health.integrations.grpc import Grpc
+    from asgi_health.integrations.systemd import Systemd
+
+    _listen_as_systemd()
     health = Health(_checks(setup))
     health.around_runs(_no_context)
     health.subscribe(_discard)
@@ -51,7 +61,20 @@ def around_limit_with_everything(setup: Setup) -> App:
         slow_loop=setup.slow_loop,
         quiet=True,
         envoy_degraded=True,
+        integrations=[
+            Alerts([Webhook(f"http://{HOST}:{free_port()}/")]),
+            Systemd(),
+            Grpc(f"{HOST}:{free_port()}"),
+        ],
     )
+
+
+def _listen_as_systemd() -> None:
+    address = f"asgi-health-benchmark-{uuid4().hex}"
+    receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    receiver.bind(f"\0{address}")
+    atexit.register(receiver.close)
+    os.environ |= {"NOTIFY_SOCKET": f"@{address}", "WATCHDOG_USEC": "10000000", "WATCHDOG_PID": str(os.getpid())}
 
 
 def _no_context(run: object) -> AbstractContextManager[None]:

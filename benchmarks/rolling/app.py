@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from asgi_health import Check, Drain, HealthMiddleware, Paths
+from asgi_health import Check, Drain, HealthMiddleware, Integration, Paths
 from tests.servers.apps import VARIABLE, App, Folder, Receive, Send
 
 
@@ -26,6 +26,8 @@ class Settings:
     """Whether its lifespan raises as soon as the folder has a file `break`."""
     warns: bool = False
     """Whether a check that is not critical fails, and its answers show the warning to Envoy."""
+    grpc: str | None = None
+    """The address of the gRPC health service."""
     folder: str = ""
     """The folder through which the process and its parent exchange files."""
 
@@ -101,4 +103,11 @@ def make(settings: Settings) -> App:
         app = HealthMiddleware(app, drain=Drain(**settings.inner), paths=inner)
     drain = None if settings.drain is None else Drain(**settings.drain)
     checks = [Check("mail", lambda: False, critical=False)] if settings.warns else []
-    return HealthMiddleware(app, checks, drain=drain, envoy_degraded=settings.warns)
+    integrations = [] if settings.grpc is None else [grpc_at(settings.grpc)]
+    return HealthMiddleware(app, checks, drain=drain, envoy_degraded=settings.warns, integrations=integrations)
+
+
+def grpc_at(address: str) -> Integration:
+    from asgi_health.integrations.grpc import Grpc
+
+    return Grpc(address)

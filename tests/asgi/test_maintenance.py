@@ -1,6 +1,8 @@
 """Maintenance through the middleware: what probes are answered, and that it ends by itself."""
 
 import json
+import logging
+from datetime import datetime, timedelta
 
 import anyio
 import pytest
@@ -88,6 +90,42 @@ def test_it_ends_where_checks_run_on_demand(backend: str) -> None:
         assert await answers(app) == [BAD, GOOD]
 
     run_virtual(backend, main)
+
+
+def test_details_show_the_maintenance_its_end_and_the_reason() -> None:
+    health = Health([Check("a", passes)], clock=lambda: 1000.0)
+    app = HealthMiddleware(echo_nothing, health, details=True)
+    health.maintain("a", 600.0, "upgrade of the database, password=sesame")
+    health.maintain(None, 60.0)
+
+    async def main() -> None:
+        shown = json.loads((await ask(app, "/health")).body)
+        of_check, of_app = shown["checks"]["a"][0]["maintenance"], shown["maintenance"]
+        assert of_check["reason"] == "upgrade of the database, password=***"
+        lengths = [
+            datetime.fromisoformat(each["until"]) - datetime.fromisoformat(each["since"]) for each in (of_check, of_app)
+        ]
+        assert lengths == [timedelta(seconds=600), timedelta(seconds=60)]
+        assert "reason" not in of_app
+        assert "the app is in maintenance" in shown["notes"]
+        lines = (await ask(app, "/health", query=b"format=text")).body.decode().splitlines()
+        assert "note: check a is in maintenance: upgrade of the database, password=***" in lines
+
+    anyio.run(main)
+
+
+def test_the_log_says_when_one_begins_and_when_it_ends_before_its_time(caplog: pytest.LogCaptureFixture) -> None:
+    health = Health({"a": passes})
+    with caplog.at_level(logging.INFO, "asgi_health"):
+        end = health.maintain("a", 600.0, "up\ngrade")
+        end()
+        end()
+        health.maintain(None, 60.0)
+    assert [each.getMessage() for each in caplog.records] == [
+        "maintenance of check 'a' begins, for 600 s at most: up grade",
+        "maintenance of check 'a' ends before its time",
+        "maintenance of the app begins, for 60 s at most",
+    ]
 
 
 @pytest.mark.parametrize(

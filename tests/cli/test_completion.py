@@ -59,6 +59,7 @@ TYPED = {
     # Options after the positional argument: before it, zsh describes the argument at the first TAB.
     "asgi-health probe http://127.0.0.1/ --exp\t200\n": "probe http://127.0.0.1/ --expect-status 200",
     "asgi-health check app:app --allow\t--js\t\n": "check app:app --allow-empty --json",
+    "asgi-health aler\tte\tapp:app --mess\ttext --js\t\n": "alert test app:app --message text --json",
 }
 """What is typed, and the arguments that the command then gets."""
 

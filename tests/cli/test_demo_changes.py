@@ -1,12 +1,23 @@
 """The demo reports its faults and the transitions, and shows metrics, explanations and uptime."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from ..support.waiting import wait_until
-from .demo import Demo, broken_and_repaired
+from .demo import Demo, broken_and_repaired, running_demo
+
+ALERT = "alert arrived at the receiver: "
+
+
+@pytest.fixture
+def fresh_demo() -> Iterator[Demo]:
+    """A demo in which nothing has been broken yet: after many faults its alerts are rarer, and say "flapping"."""
+    with running_demo() as demo:
+        demo.wait_for_status_word("/readyz", "pass")
+        yield demo
 
 
 def changes(demo: Demo) -> list[dict[str, Any]]:
@@ -15,7 +26,18 @@ def changes(demo: Demo) -> list[dict[str, Any]]:
 
 
 def changes_after(demo: Demo, number: int) -> list[str]:
-    return [change["text"] for change in changes(demo) if change["number"] > number]
+    """Return the later changes, without the alerts, which arrive seconds after what they report."""
+    texts = [change["text"] for change in changes(demo) if change["number"] > number]
+    return [each for each in texts if not each.startswith(ALERT)]
+
+
+def alerts_after(demo: Demo, number: int) -> list[tuple[str, str]]:
+    """Return title and status of the alerts that have arrived later."""
+    return [
+        (change["text"].removeprefix(ALERT), change["status"])
+        for change in changes(demo)
+        if change["number"] > number and change["text"].startswith(ALERT)
+    ]
 
 
 def test_a_fault_and_its_repair_appear_with_their_transitions_in_order(demo: Demo) -> None:
@@ -35,6 +57,34 @@ def test_a_fault_and_its_repair_appear_with_their_transitions_in_order(demo: Dem
     ]
     wait_until(lambda: len(changes_after(demo, before)) >= len(expected), "all changes")
     assert changes_after(demo, before) == expected
+
+
+@pytest.mark.parametrize(
+    ("fault", "word", "status"), [("database", "FAIL", "fail"), ("recommendations", "WARN", "warn")]
+)
+def test_an_alert_arrives_at_the_receiver_and_so_does_the_recovery(
+    fresh_demo: Demo, fault: str, word: str, status: str
+) -> None:
+    demo = fresh_demo
+    before = changes(demo)[-1]["number"]
+    alert, recovery = (f"{word}: {fault} (shop 1)", status), (f"OK: {fault} (shop 1)", "pass")
+    with broken_and_repaired(demo, fault):
+        wait_until(lambda: alert in alerts_after(demo, before), lambda: f"{changes(demo)}\n{demo.err}")
+    wait_until(lambda: recovery in alerts_after(demo, before), lambda: f"{changes(demo)}\n{demo.err}")
+
+
+def test_an_alert_arrives_while_the_event_loop_is_blocked(fresh_demo: Demo) -> None:
+    demo = fresh_demo
+    before = changes(demo)[-1]["number"]
+    assert demo.status("/break/loop?seconds=12") == 200
+    wait_until(lambda: demo.silent, "it does not answer")
+    wait_until(lambda: not demo.silent, "it answers again")
+    recovery = ("OK: event loop (shop 1)", "pass")
+    wait_until(lambda: recovery in alerts_after(demo, before), lambda: f"{changes(demo)}\n{demo.err}")
+    texts = [change["text"] for change in changes(demo) if change["number"] > before]
+    recovered = max(at for at, text in enumerate(texts) if text.startswith("readiness: fail → pass"))
+    assert texts.index(f"{ALERT}FAIL: event loop (shop 1)") < recovered, texts
+    demo.wait_for_status_word("/readyz", "pass")
 
 
 def test_changes_have_the_wall_clock_and_rising_numbers(demo: Demo) -> None:

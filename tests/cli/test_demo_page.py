@@ -119,6 +119,8 @@ def test_the_buttons_break_and_repair_and_the_page_shows_the_answers(page: Brows
             "readiness: warn → pass (check)",
         )
     ), log
+    # Of what kind depends on what other tests have broken: test_demo_changes.py looks at that.
+    wait_until(lambda: "alert arrived at the receiver: " in text(page, "#log"), "an alert")
 
 
 def test_the_page_shows_that_nothing_answers_while_the_loop_is_blocked(page: Browser) -> None:

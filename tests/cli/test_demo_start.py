@@ -10,6 +10,9 @@ from .demo import Demo, running_demo, starting_demo
 # The startup does not end: each product takes an hour.
 SLOW = "import asgi_health.cli.demo.catalogue as catalogue; catalogue.LOAD_INTERVAL = 3600.0"
 
+# The webhook cannot be made.
+WITHOUT_HTTPCORE = "import sys; sys.modules['httpcore'] = None"
+
 # The startup fails.
 CRASHING = "from asgi_health.cli.demo.catalogue import Catalogue; Catalogue.load = None"
 
@@ -53,6 +56,12 @@ def test_a_busy_port_is_reported_in_one_line() -> None:
                 f"python -m asgi_health demo: cannot listen on 127.0.0.1:{port}: Address already in use"
             )
             assert "--port" in line
+
+
+def test_without_httpcore_the_demo_has_no_alerts_and_works() -> None:
+    with running_demo(WITHOUT_HTTPCORE) as demo:
+        demo.wait_for_status_word("/readyz", "pass")
+        assert demo.unexpected_errors == []
 
 
 def test_a_failed_startup_exits_with_3() -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from asgi_health.cli.main import main
 
+from ..integrations.alerts.raw_receiver import raw_receiver, status
 from ..servers.process import ROOT
 from .command import run, uvicorn, wait_for_socket
 from .demo import Demo
@@ -175,6 +176,24 @@ def test_checking_the_first_program_prints_what_is_shown(healthy: Place, tmp_pat
         assert milliseconds.sub(" MS", printed) == milliseconds.sub(" MS", shown)
 
 
+def test_a_test_of_alerts_prints_what_is_shown(tmp_path: Path) -> None:
+    (block,) = blocks("alert test")
+    (program,) = blocks("alert app")
+    with raw_receiver(status(204)) as receiver, raw_receiver(status(404)) as gone:
+        place = Place(f"127.0.0.1:{receiver.port}", tmp_path / "s")
+        # The hosts of the page do not exist: their addresses are those of the receivers.
+        moved = program.replace("https://alerts.example", receiver.url()).replace("https://old.example", gone.url())
+        (tmp_path / "app.py").write_text(moved)
+        ((shown, printed),) = place.outputs(block, tmp_path)
+    milliseconds = re.compile(r"\d+ ms")
+    hosts = {"webhook alerts.example": PORT, "webhook old.example": f"127.0.0.1:{gone.port}"}
+    for name, host in hosts.items():
+        printed = printed.replace(f"webhook {host}", name)
+    assert [each.split() for each in milliseconds.sub("N ms", printed).splitlines()] == [
+        each.split() for each in milliseconds.sub("N ms", shown).splitlines()
+    ]
+
+
 def test_the_deploy_gate_passes_a_healthy_app_and_stops_an_unhealthy_one(healthy: Place, tmp_path: Path) -> None:
     (line,) = re.findall(r"^\$ (.*)$", blocks("gate")[0], re.MULTILINE)
     (tmp_path / "deploy").write_text("#!/bin/sh\necho deployed\n")
@@ -200,10 +219,10 @@ def test_the_version_is_printed_as_shown(healthy: Place) -> None:
     assert version.fullmatch(printed)
 
 
-@pytest.mark.parametrize("command", ["probe", "check"])
+@pytest.mark.parametrize("command", ["probe", "check", "alert test"])
 def test_the_page_lists_each_option(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        main([command, "--help"])
+        main([*command.split(), "--help"])
     options = re.findall(r"^  (--[\w-]+)", capsys.readouterr().out, re.MULTILINE)
     (section,) = re.findall(rf"^## {command.capitalize()}\n(.*?)^## ", PAGE, re.MULTILINE | re.DOTALL)
     assert sorted(re.findall(r"^\| `(--[\w-]+)", section, re.MULTILINE)) == sorted(options)

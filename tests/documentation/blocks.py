@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 FENCED = re.compile(r"^(?:<!-- (?P<comment>[^\n]*) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
-ADDRESS = re.compile(r"\b(?:0\.0\.0\.0|127\.0\.0\.1):9000\b")
+ADDRESS = re.compile(r"\b(?:0\.0\.0\.0|127\.0\.0\.1):(?:9000|50051)\b")
 SOCKET = "/run/app/health.sock"
 
 

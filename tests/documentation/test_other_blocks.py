@@ -31,13 +31,16 @@ def is_yaml(text: str) -> None:
 
 
 def is_ini(text: str) -> None:
-    parser = configparser.ConfigParser(interpolation=None)
+    # Not strict: in a unit of systemd an empty ExecStart= precedes the one that replaces another file's.
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
     parser.read_string(text)
     assert parser.sections()
 
 
-def is_json_lines(text: str) -> None:
-    assert all(isinstance(json.loads(line), dict) for line in text.splitlines())
+def is_json(text: str) -> None:
+    """Check one object, over any number of lines, or one object in each line."""
+    documents = [text] if text.startswith("{\n") else text.splitlines()
+    assert all(isinstance(json.loads(each), dict) for each in documents)
 
 
 def is_toml(text: str) -> None:
@@ -58,7 +61,7 @@ FORMS: dict[str, Callable[[str], None]] = {
     "console": is_a_session,
     "dockerfile": is_a_dockerfile,
     "ini": is_ini,
-    "json": is_json_lines,
+    "json": is_json,
     "sh": is_shell,
     "text": is_shown,
     "toml": is_toml,

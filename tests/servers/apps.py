@@ -10,8 +10,9 @@ from typing import Any
 
 import anyio
 
-from asgi_health import Check, Drain, HealthMiddleware, Listener, bearer_token, healthy
+from asgi_health import Check, Drain, HealthMiddleware, Integration, Listener, bearer_token, healthy
 from asgi_health.asgi.events import watcher
+from asgi_health.integrations.systemd import Systemd
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -32,12 +33,14 @@ class Settings:
     health: bool = True
     checks: tuple[str, ...] = ()
     listener: dict[str, Any] | None = None  # the options of Listener; "{folder}" in its address is the folder
+    grpc: str | None = None  # the address of the gRPC health service
     slow_loop: float = 1.0
     quiet: bool = False
     logging: str | None = None  # a function of logging_setups, called after the app is made
-    drain: dict[str, Any] | None = None  # the options of Drain
+    drain: float | None = None  # the delay of its Drain, which has the file `draining`
     stream_lifetime: float | None = None  # seconds after which a stream of events ends, in place of twenty
     waits: bool = False  # its startup takes until the file `go` exists
+    systemd: bool = False  # whether it notifies systemd
 
     def dump(self) -> str:
         return json.dumps(asdict(self))
@@ -63,6 +66,11 @@ class Folder:
     def go(self) -> Path:
         """Once this file exists an app that waits has started."""
         return self.path / "go"
+
+    @property
+    def draining(self) -> Path:
+        """While this file exists an app with a drain drains."""
+        return self.path / "draining"
 
     @property
     def fifo(self) -> Path:
@@ -181,14 +189,28 @@ def middleware_options(settings: Settings) -> dict[str, Any]:
         "checks": make_checks(settings),
         "details": bearer_token(TOKEN),
         "listener": None if settings.listener is None else make_listener(settings, **settings.listener),
-        "drain": None if settings.drain is None else Drain(**settings.drain),
         "slow_loop": settings.slow_loop,
         "quiet": settings.quiet,
+        "drain": None if settings.drain is None else make_drain(settings, settings.drain),
+        "integrations": make_integrations(settings),
     }
 
 
 def make_listener(settings: Settings, address: str, **options: Any) -> Listener:
     return Listener(address.format(folder=settings.folder), **options)
+
+
+def make_drain(settings: Settings, delay: float) -> Drain:
+    return Drain(delay=delay, file=Folder(Path(settings.folder)).draining)
+
+
+def make_integrations(settings: Settings) -> list[Integration]:
+    integrations: list[Integration] = [Systemd()] if settings.systemd else []
+    if settings.grpc is not None:
+        from asgi_health.integrations.grpc import Grpc
+
+        integrations.append(Grpc(settings.grpc, stall_ready=0.6, stall_live=1.2))
+    return integrations
 
 
 def with_health(app: Any, settings: Settings) -> Any:

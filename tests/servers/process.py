@@ -114,15 +114,24 @@ class Running:
 
 @contextmanager
 def launched(
-    server: Server, *, app: str = "bare", health: bool = True, checks: tuple[str, ...] = (), **more: Any
+    server: Server,
+    *,
+    app: str = "bare",
+    health: bool = True,
+    checks: tuple[str, ...] = (),
+    prefix: tuple[str, ...] = (),
+    **more: Any,
 ) -> Iterator[Running]:
-    """Start a server, which may not answer yet, and kill all its processes at the end of the block."""
+    """Start a server, which may not answer yet, and kill all its processes at the end of the block.
+
+    `prefix` is a command that executes the one that follows it.
+    """
     with tempfile.TemporaryDirectory(prefix="asgi-health-") as name:
         folder = Path(name)
         settings = Settings(name, app, health, checks, **more)
         with _address(server, folder) as (address, inherited), (folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                _command(server, address, inherited),
+                [*prefix, *_command(server, address, inherited)],
                 cwd=ROOT,
                 env=os.environ | {VARIABLE: settings.dump(), "PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "0"},
                 stdin=subprocess.DEVNULL,

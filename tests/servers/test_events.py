@@ -45,7 +45,7 @@ def endings(server: Server) -> dict[str, Ending]:
     with ExitStack() as stack:
         cases: dict[str, Running] = {
             name: stack.enter_context(launched(server, checks=("regular",), drain=drain, stream_lifetime=LIFETIME))
-            for name, drain in (("plain", None), ("drain", {"delay": DELAY}))
+            for name, drain in (("plain", None), ("drain", DELAY))
         }
         for running in cases.values():
             wait_for_boot(running)

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from asgi_health import Check, HealthMiddleware, Listener
 from asgi_health.asgi.types import App, Receive, Scope, Send
@@ -30,11 +31,11 @@ BLOCKS: dict[str, Callable[[], None]] = {"computes": _compute, "sleeps": _sleep}
 """Ways to block the loop forever, by the name of the file that starts them."""
 
 
-def shop(folder: Path) -> HealthMiddleware:
-    """Return the app with its health layer and its listener."""
+def shop(folder: Path, **options: Any) -> HealthMiddleware:
+    """Return the app with its health layer, its listener, and `options`, which may replace the listener."""
     database = Check("database", _ping(folder), interval=0.2, retry_interval=0.2, failure_threshold=1)
-    listener = Listener(str(folder / LISTENER), stall_ready=STALL_READY, stall_live=STALL_LIVE)
-    return HealthMiddleware(_app(folder), [database], listener=listener)
+    options = {"listener": Listener(str(folder / LISTENER), stall_ready=STALL_READY, stall_live=STALL_LIVE)} | options
+    return HealthMiddleware(_app(folder), [database], **options)
 
 
 def _ping(folder: Path) -> Callable[[], None]:
@@ -49,9 +50,11 @@ def _app(folder: Path) -> App:
     async def watch_files() -> None:
         while True:
             for name, block in BLOCKS.items():
-                if (folder / name).exists():
+                try:
                     (folder / name).unlink()  # the process that is started next does not block
-                    block()
+                except FileNotFoundError:  # of several workers one has been faster
+                    continue
+                block()
             await asyncio.sleep(0.02)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

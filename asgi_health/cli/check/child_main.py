@@ -1,22 +1,17 @@
 """The main program of the child process: import the app, start it, run its checks, shut it down.
 
-It reports each step to the parent in a message: ``doing`` (the step that begins), ``rows`` (the results of the checks),
-and as the last one ``done``, ``timed_out``, ``interrupted`` or ``error``.
+Its own message is ``rows``, the results of the checks; `child_frame` sends the others.
 """
 
 import asyncio
-import json
-import logging
-import os
-import sys
 import time
 from dataclasses import asdict
-from threading import Thread
 from typing import Any
 
 from asgi_health import Health
 
 from .check_error import CheckError
+from .child_frame import run_in_frame
 from .find_health import bypass_middleware, find_healths, require_app, suggest_health
 from .lifespan_client import LifespanClient
 from .load_app import load_app
@@ -26,43 +21,15 @@ from .run_checks import run_checks
 MIN_SHUTDOWN_TIME = 0.5
 """Seconds for the shutdown of the app, even if its checks have used up the timeout."""
 
-PARENT_POLL_INTERVAL = 0.5
-"""Seconds between two looks at whether the parent process is still there."""
-
 
 def start(arguments: str) -> None:
     """Run in the child process that has just been started; `arguments` is JSON from the parent."""
-    options = json.loads(arguments)
-    sys.argv[:] = options["argv"]  # for an app that reads it while it is imported
-    main(options["module"], options["attribute"], options["seconds"], verbose=options["verbose"])
+    run_in_frame(arguments, main)
 
 
-def main(module: str, attribute: str, seconds: float, *, verbose: bool) -> None:
-    """Run the checks of the app and report the outcome. Never raises."""
-    messages = MessageWriter()
-    Thread(target=_exit_with_parent, args=(os.getppid(),), name="asgi-health exit with parent", daemon=True).start()
-    if not verbose:
-        # The table shows what a check reports; the log would repeat it with a traceback. A filter on the logger,
-        # because the app may configure logging at any moment.
-        logging.getLogger("asgi_health").addFilter(lambda record: False)
-    try:
-        _Run(messages, seconds).run(module, attribute)
-    except CheckError as error:
-        messages.write(error=str(error), details=error.details)
-    except TimeoutError:
-        messages.write(timed_out=True)
-    except KeyboardInterrupt:
-        messages.write(interrupted=True)
-    except BaseException as cause:  # the app has stopped the loop, cancelled our task, or called sys.exit in a callback
-        failure = CheckError(f"failed while {messages.doing}", cause)
-        messages.write(error=str(failure), details=failure.details)
-
-
-def _exit_with_parent(parent: int) -> None:
-    """End this process when its parent has ended, even by SIGKILL: the system does not do that."""
-    while os.getppid() == parent:
-        time.sleep(PARENT_POLL_INTERVAL)
-    os._exit(1)
+def main(messages: MessageWriter, options: dict[str, Any]) -> None:
+    """Run the checks of the app and report their results."""
+    _Run(messages, options["seconds"]).run(options["module"], options["attribute"])
 
 
 class _Run:

@@ -18,9 +18,7 @@ INTERRUPT_TIMEOUT = 0.5
 """Seconds for the child to exit by itself after Ctrl-C, which reaches both processes, before it is killed."""
 
 # Not -m: it would put the folder of the module in front of the standard library. sys.path is that of this process.
-_PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1])['path']; " + (
-    "from asgi_health.cli.check.child_main import start; start(sys.argv[1])"
-)
+_PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1])['path']; from {} import start; start(sys.argv[1])"
 
 
 class ChildProcess:
@@ -30,7 +28,7 @@ class ChildProcess:
         messages: The lines that the child writes, and None after the last one.
     """
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
+    def __init__(self, main: str, options: Mapping[str, Any]) -> None:
         self.messages: Queue[bytes | None] = Queue()
         arguments = {**options, "path": [os.fspath(entry) for entry in sys.path], "argv": sys.argv}
         # Private, but the only way to pass on -W, -X and other flags of the interpreter. multiprocessing does so too.
@@ -38,7 +36,7 @@ class ChildProcess:
         reader, writer = os.pipe()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, *flags, "-P", "-c", _PROGRAM, json.dumps(arguments)],
+                [sys.executable, *flags, "-P", "-c", _PROGRAM.format(main), json.dumps(arguments)],
                 # If a standard stream is closed here, the pipe could get its number, and the child would use the pipe.
                 stdin=subprocess.DEVNULL if sys.stdin is None else None,
                 stdout=writer,
@@ -84,9 +82,14 @@ class ChildProcess:
 
 
 @contextmanager
-def child_process(options: Mapping[str, Any]) -> Generator[ChildProcess]:
-    """Start a child with `options`, and make sure that it has ended after the block."""
-    process = ChildProcess(options)
+def child_process(main: str, options: Mapping[str, Any]) -> Generator[ChildProcess]:
+    """Start a child, and make sure that it has ended after the block.
+
+    Args:
+        main: Name of the module whose function `start` runs in the child.
+        options: What `start` gets, as JSON.
+    """
+    process = ChildProcess(main, options)
     try:
         yield process
         process.wait_or_kill(EXIT_TIMEOUT)

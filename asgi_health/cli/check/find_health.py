@@ -1,4 +1,4 @@
-"""Find the Health objects of an app, wherever in it their middleware is."""
+"""Find the HealthMiddleware of an app, and its Health, wherever in the app it is."""
 
 import gc
 import sys
@@ -39,11 +39,20 @@ def require_app(value: Any, name: str) -> None:
 
 
 def find_healths(app: Any, name: str) -> list[Health]:
-    """Return each Health whose middleware is around `app` or reachable from it: added, wrapped or mounted.
+    """Return each Health whose middleware `find_middlewares` finds, once. Raises CheckError as it does."""
+    healths: list[Health] = []
+    for middleware in find_middlewares(app, name):
+        if middleware.health not in healths:
+            healths.append(middleware.health)
+    return healths
+
+
+def find_middlewares(app: Any, name: str) -> list[HealthMiddleware]:
+    """Return each HealthMiddleware around `app` or reachable from it, the nearest first: added, wrapped or mounted.
 
     Raises CheckError if the middleware of the app cannot be created.
     """
-    healths: list[Health] = []
+    middlewares: list[HealthMiddleware] = []
     seen = {id(app)}
     queue = deque([app])
     for _ in range(MAX_OBJECTS):
@@ -51,8 +60,7 @@ def find_healths(app: Any, name: str) -> list[Health]:
             break
         value = queue.popleft()
         if _is_instance(value, HealthMiddleware):
-            if value.health not in healths:
-                healths.append(value.health)
+            middlewares.append(value)
             references: Iterable[Any] = [value.app]
         else:
             _build_middleware(value, name)
@@ -61,7 +69,7 @@ def find_healths(app: Any, name: str) -> list[Health]:
             if not _is_instance(reference, *NOT_SEARCHED) and id(reference) not in seen:
                 seen.add(id(reference))
                 queue.append(reference)
-    return healths
+    return middlewares
 
 
 def suggest_health(app: object) -> str:

@@ -1,4 +1,4 @@
-"""What has changed in the shop: its faults, and the transitions of its checks and probes, in order."""
+"""What has changed in the shop: its faults, the transitions of its checks and probes, and its alerts, in order."""
 
 import time
 from collections import deque
@@ -27,7 +27,8 @@ class _Change:
 class Changes:
     """Keeps the last changes.
 
-    The faults come from the event loop, and the transitions from the thread of the subscriber.
+    The faults come from the event loop, the transitions from the thread of the subscriber, and the alerts from that of
+    their receiver.
     """
 
     def __init__(self) -> None:
@@ -51,6 +52,10 @@ class Changes:
             subject = transition.probe.value
         text = f"{subject}: {_word(transition.old)} → {new}"
         self._add(transition.at, f"{text} ({reason})" if reason else text, new)
+
+    def add_alert(self, title: str, status: str) -> None:
+        """Add an alert, which has arrived now."""
+        self._add(time.monotonic(), f"alert arrived at the receiver: {title}", status)
 
     def shown(self) -> list[dict[str, Any]]:
         """Return the changes as JSON, the oldest first."""

@@ -10,8 +10,13 @@ from types import FrameType
 
 import uvicorn
 
+from asgi_health import Integration, Status
+from asgi_health.integrations.alerts import Alerts, Webhook
+
+from .changes import Changes
 from .dependencies import Database, Payments, Recommendations
 from .faults import Fault, LoopBlocker, make_faults
+from .receiver import receiving
 from .shop import create_shop
 
 HOST = "127.0.0.1"
@@ -27,13 +32,18 @@ def serve(port: int) -> int:
 
     Raises CannotListen.
     """
-    with _listener(port) as listener, TemporaryDirectory(prefix="asgi-health-demo-") as folder:
+    changes = Changes()
+    with (
+        _listener(port) as listener,
+        TemporaryDirectory(prefix="asgi-health-demo-") as folder,
+        receiving(HOST, changes.add_alert) as alerts_url,
+    ):
         database = Database(Path(folder) / "shop.db")
         payments = Payments()
         recommendations = Recommendations()
         blocker = LoopBlocker()
         faults = make_faults(database, payments, recommendations, blocker)
-        app = create_shop(database, payments, recommendations, faults)
+        app = create_shop(database, payments, recommendations, faults, changes, _alerts(alerts_url))
         url = f"http://{HOST}:{listener.getsockname()[1]}"
         _log_to_the_terminal()
         config = uvicorn.Config(
@@ -48,6 +58,17 @@ def serve(port: int) -> int:
         server = _Server(config, lambda: print(_welcome(url, faults), flush=True), blocker.release)
         server.run(sockets=[listener])
     return 0 if server.started else STARTUP_FAILED
+
+
+def _alerts(url: str) -> list[Integration]:
+    """Return the alerts of the shop, none where httpcore is not installed."""
+    try:
+        webhook = Webhook(url)
+    except ModuleNotFoundError as error:
+        if error.name != "httpcore":
+            raise
+        return []
+    return [Alerts([webhook], minimum=Status.DEGRADED, service="shop 1")]
 
 
 def _listener(port: int) -> socket.socket:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from asgi_health import Check, Health, HealthMiddleware, Paths, Probe, ServiceInfo
+from asgi_health import Check, Health, HealthMiddleware, Integration, Paths, Probe, ServiceInfo
 
 from .catalogue import Catalogue
 from .changes import Changes
@@ -20,7 +20,12 @@ from .faults import Fault
 
 
 def create_shop(
-    database: Database, payments: Payments, recommendations: Recommendations, faults: list[Fault]
+    database: Database,
+    payments: Payments,
+    recommendations: Recommendations,
+    faults: list[Fault],
+    changes: Changes,
+    integrations: Sequence[Integration],
 ) -> HealthMiddleware:
     """Return the ASGI app."""
     catalogue = Catalogue(database)
@@ -50,7 +55,6 @@ def create_shop(
             Check("catalogue", catalogue.loaded, probes=(Probe.STARTUP,), interval=0.5, retry_interval=0.25),
         ]
     )
-    changes = Changes()
     health.subscribe(changes.add_transition)
 
     def products(request: Request) -> JSONResponse:
@@ -76,4 +80,5 @@ def create_shop(
         details=True,
         paths=Paths(metrics="/health/metrics"),
         service=ServiceInfo("shop", version="1", description="A shop whose dependencies break on request"),
+        integrations=integrations,
     )

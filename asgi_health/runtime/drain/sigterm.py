@@ -38,7 +38,8 @@ class SigtermHandler:
         self._installed = False
         self._lets_through = False
         """Whether the next signal goes through: the first was passed on, or another Drain let it through."""
-        self._pid = os.getpid()
+        self.pid = os.getpid()
+        """The process that gets the signal; a forked child does not."""
         self._original: Any = None
         """What handled the signal before the first installation."""
         self._loop_fileno = -1
@@ -103,7 +104,7 @@ class SigtermHandler:
 
         Once for each signal, and from any thread. No effect when none is delayed, or when it has gone through.
         """
-        if os.getpid() != self._pid:  # a forked child, whose parent got the signal
+        if os.getpid() != self.pid:  # a forked child, whose parent got the signal
             return
         with _passing_on:
             if self not in _delaying:
@@ -132,7 +133,7 @@ class SigtermHandler:
         if self._installed:
             # A forked child is not the process that drains. All handlers are asked, so that their delays run in
             # parallel; each counts as delaying before it is asked, because a short delay may end before the next call.
-            asked = [each for each in _installed_handlers if not each._lets_through] if os.getpid() == self._pid else []
+            asked = [each for each in _installed_handlers if not each._lets_through] if os.getpid() == self.pid else []
             _delaying.clear()
             _delaying.update(asked)
             for each in asked:
@@ -169,6 +170,12 @@ class SigtermHandler:
             signal.set_wakeup_fd(current, warn_on_full_buffer=False)
         elif current != self._fileno:
             self._loop_fileno = current
+
+
+def is_delayed() -> bool:
+    """Return whether a SIGTERM has come to this process and has not been passed on yet. May be called in any thread."""
+    pid = os.getpid()
+    return any(each.pid == pid for each in tuple(_delaying))
 
 
 class _Installation:

@@ -1,0 +1,57 @@
+"""docs/alerts.md: its program prints what the page shows, and its tables and limits are those of the code."""
+
+import re
+import subprocess
+import sys
+from dataclasses import fields
+from inspect import signature
+from math import inf
+from typing import get_args
+
+import pytest
+
+from asgi_health.core.report import StallTimes
+from asgi_health.integrations.alerts import Alerts
+from asgi_health.integrations.alerts.delivery import TIMEOUT, TargetStatistics
+from asgi_health.integrations.alerts.incidents import Limits
+from asgi_health.integrations.alerts.message import Kind
+from asgi_health.integrations.alerts.observer import LAST_SECONDS
+from asgi_health.integrations.alerts.outbox import MAX_AGE, MAX_PAUSE
+
+from ..integrations.alerts.playing import most_news
+from .blocks import ROOT, blocks
+
+PAGE = (ROOT / "docs" / "alerts.md").read_text()
+
+
+def first_column(heading: str) -> list[str]:
+    """Return the names in the first column of the table whose first heading is this one."""
+    table = re.search(rf"^\| {heading} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
+    assert table is not None
+    return re.findall(r"`(\w+)`", "\n".join(row.split("|")[1] for row in table[1].splitlines()))
+
+
+@pytest.mark.processes
+def test_the_program_prints_what_the_page_shows() -> None:
+    (program,) = (text for text in blocks("python", "alerts.md") if "asyncio.run(" in text)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60.0, check=True)
+    assert done.stdout in blocks("text", "alerts.md")
+
+
+def test_the_tables_name_what_there_is() -> None:
+    assert first_column("kind") == [kind for kind in get_args(Kind) if kind != "test"]
+    assert first_column("option") == list(signature(Alerts).parameters)
+    assert first_column("attribute") == [field.name for field in fields(TargetStatistics)]
+
+
+def test_the_page_names_the_limits() -> None:
+    limits = Limits()
+    assert (limits.flap_changes, limits.flap_window, limits.flap_quiet) == (6, 600, 300)
+    assert "six times within ten minutes" in PAGE
+    assert "for five minutes" in PAGE
+    assert limits.max_gap == MAX_PAUSE == 60
+    assert most_news(Limits(repeat=inf), 3600) <= 70
+    assert f"{LAST_SECONDS} seconds in all" in PAGE
+    assert f"their {TIMEOUT:g} seconds" in PAGE
+    assert f"or for {StallTimes().ready:g} seconds" in PAGE
+    assert MAX_AGE == 3600
