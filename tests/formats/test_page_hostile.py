@@ -88,6 +88,7 @@ def test_any_text_is_text(text: str, url: str) -> None:
     check_harmless(render(text, url, search="")[1])
 
 
+@no_deadline
 @given(st.text(max_size=20))
 def test_the_text_is_there_as_it_is(text: str) -> None:
     visible = " ".join("".join(char for char in text if char.isalnum() or char in "<>&\"'").split())
