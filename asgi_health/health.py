@@ -279,7 +279,7 @@ class Health:
             listener=listener,
             slow_loop=slow_loop,
             integrations=bind_integrations(normalize_integrations(integrations), self),
-            paths=paths.all + paths.of_metrics,
+            paths=paths.all + paths.of_metrics + router.events_paths,
         )
         try:
             lifespan = services.start()

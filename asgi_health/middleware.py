@@ -136,7 +136,7 @@ class HealthMiddleware:
             listener=listener,
             slow_loop=slow_loop,
             integrations=bind_integrations(self.integrations, self.health),
-            paths=paths.all + paths.of_metrics,
+            paths=paths.all + paths.of_metrics + self._router.events_paths,
             inspect_app=partial(_inspect_app, app, self.health, paths),  # no method, which would make a cycle
         )
         headers = self._router.headers
@@ -205,6 +205,9 @@ class HealthMiddleware:
             await self._next(scope, receive, send)
             return
         self._cover(scope)
+        if route.events:
+            await self._send_events(scope, route, receive, send)
+            return
         before_answer = partial(self._before_answer, _root_path(scope))
         await _send_answer(await self._router.answer_route(scope, route, before_answer), scope, send)
 
@@ -222,6 +225,19 @@ class HealthMiddleware:
         if self._engine.phase in (Phase.SERVING, Phase.DRAINING) and self._engine.depends_on_runs(route.probe):
             await runner.run_due()
         self._prepared.prepare(self._engine.statuses)
+
+    async def _send_events(self, scope: Scope, route: Route, receive: Receive, send: Send) -> None:
+        if not self._services.runner.alive:
+            self._services.start_without_lifespan(_root_path(scope))
+        answer = self._router.answer_events(
+            scope, route, is_over=self._services.about_to_stop, run_due=self._services.runner.run_due
+        )
+        if isinstance(answer, Answer):
+            await _send_answer(answer, scope, send)
+            return
+        from .asgi.events.delivery import deliver  # not at the top: only an app with details has events
+
+        await deliver(answer, receive, send)
 
     def _choose_next(self, _: Statuses | None = None) -> None:
         """Choose what requests for other paths are passed on to, when something changes that it depends on.
@@ -259,7 +275,7 @@ def _quiet_paths(paths: Paths, router: HealthRouter, drain: Drain | None) -> "Qu
     from .asgi.access_log import QuietPaths
 
     drain_path = None if drain is None or drain.path is None else drain.path.rstrip("/")
-    return QuietPaths(paths.all + paths.of_metrics, router.check_parents, drain_path)
+    return QuietPaths(paths.all + paths.of_metrics + router.events_paths, router.check_parents, drain_path)
 
 
 def _root_path(scope: Scope) -> str:

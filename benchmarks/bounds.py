@@ -79,6 +79,11 @@ BOUNDS = (
                 "1,000 checks at 10 s, scraped and explained each second, 16 connections",
                 ALL_ON,
             ),
+            (
+                "while 50 clients watch the events of 1,000 checks, everything on",
+                "1,000 checks at 10 s, watched by 50, 16 connections",
+                ALL_ON,
+            ),
         )
     ),
     Bound(

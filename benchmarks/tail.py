@@ -15,6 +15,7 @@ from .plan import Plan, Progress
 from .servers import HOST, Server, missing, start
 from .setup import METRICS, WORK
 from .stats import percentile, ratios, spread
+from .watchers import watching
 
 FULL = "asgi-health+fastapi"
 """The contender of asgi-health that is closest to the peers: around a real framework."""
@@ -22,6 +23,8 @@ SIZES = (1, 100, 1000)
 BURST = 50
 SCRAPED = "1,000 checks at 10 s, scraped each second"
 EXPLAINED = "1,000 checks at 10 s, scraped and explained each second"
+WATCHERS = 50
+WATCHED = f"1,000 checks at 10 s, watched by {WATCHERS}"
 READ_PAUSE = 1.0
 """Seconds between two scrapes, or between two reads of everything. Prometheus scrapes each 15 s or 60 s."""
 ALL_ON = "asgi-health, all on"
@@ -198,6 +201,7 @@ def _during(progress: Progress, results: Results) -> None:
         "1,000 checks at 10 s": Server(contender, checks=1000),
         SCRAPED: Server(contender, checks=1000, metrics=True),
         EXPLAINED: Server(all_on, checks=1000),
+        WATCHED: Server(all_on, checks=1000),
     }
     samples: dict[tuple[str, int], list[float]] = {}
     with ExitStack() as stack:
@@ -206,6 +210,7 @@ def _during(progress: Progress, results: Results) -> None:
         cases["1 check that hangs"].state.mode = Mode.HANGS
         stack.enter_context(_read(cases[SCRAPED], METRICS))
         stack.enter_context(_read(cases[EXPLAINED], METRICS, EXPLAIN))
+        stack.enter_context(watching(cases[WATCHED].port, WATCHERS))
         for turn in range(6):
             order = list(cases.items())
             for case, server in reversed(order) if turn % 2 else order:

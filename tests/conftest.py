@@ -15,7 +15,7 @@ if os.environ.get("CI"):
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-STARTS_PROCESSES = {"benchmarks", "cli", "rolling", "servers", "supervisors"}
+STARTS_PROCESSES = {"benchmarks", "cli", "page", "rolling", "servers", "supervisors"}
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups

@@ -1,6 +1,6 @@
 """What readers get where an app has details: which format, of which checks, and what is wrong with their query."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..core.engine import Engine
 from ..core.report import Stall
@@ -9,10 +9,10 @@ from ..core.transition import Reason
 from ..formats.accept import prefers_html
 from ..formats.answer import NOT_FOUND, Answer, bad_request, minimal, strictly, unauthorized
 from ..formats.badge import badge, label_of
-from ..formats.page import public_page
+from ..formats.page import View, public_page
 from ..formats.service import ServiceInfo
 from .details_cache import DetailsCache, DetailsRequest
-from .query import NO_OPTIONS, Format, Options, accept_of, hint, parse_options, public_option
+from .query import NO_OPTIONS, PAGE_OPTIONS, Format, Options, accept_of, hint, parse_options, public_option
 from .response_headers import ResponseHeaders
 from .types import Scope
 
@@ -28,15 +28,24 @@ class Details:
         service: What the details say about the app itself.
         headers: The headers that answers get in addition to their own.
         challenge: What makes a browser ask for credentials; None where it cannot sign in.
+        pages: The paths at which a page may be.
+        events: A path of the events; None where there are none.
     """
 
     def __init__(
-        self, engine: Engine, service: ServiceInfo | None, headers: ResponseHeaders, challenge: bytes | None
+        self,
+        engine: Engine,
+        service: ServiceInfo | None,
+        headers: ResponseHeaders,
+        challenge: bytes | None,
+        *,
+        pages: tuple[str, ...],
+        events: str | None,
     ) -> None:
         self._engine = engine
         self._challenge = challenge
         self._headers = headers
-        self._cache = DetailsCache(engine, service, headers)
+        self._cache = DetailsCache(engine, service, headers, pages=pages, events=events)
 
     async def answer(
         self, scope: Scope, probe: Probe, check: str | None, now: float, stall: Stall | None
@@ -66,9 +75,14 @@ class Details:
             # Without those of other probes, so that equal answers are one.
             exclude &= {each.name for each in self._engine.checks if probe is Probe.HEALTH or probe in each.probes}
         by_accept = probe is Probe.HEALTH and not options.explain and prefers_html(accept_of(scope))
+        format_: Format = options.format or ("html" if by_accept else "json")
+        if format_ == "html":
+            return await self._cache.answer(_page_request(probe, options, exclude), now, stall)
+        if options.search or options.status or options.page:
+            return bad_request([f"option: {_or(PAGE_OPTIONS)} is for the page alone; expected format=html"])
         request = DetailsRequest(
             probe,
-            options.format or ("html" if by_accept else "json"),
+            format_,
             explain=options.explain and options.format in (None, "json"),
             strict=options.strict,
             exclude=exclude,
@@ -144,6 +158,21 @@ class Details:
             groups = {check.group: None for check in checks if check.group is not None}
             if unknown := options.groups - groups.keys():
                 yield _unknown("group", "group", unknown, list(groups))
+
+
+def _page_request(probe: Probe, options: Options, exclude: frozenset[str]) -> DetailsRequest:
+    return DetailsRequest(
+        probe,
+        "html",
+        strict=options.strict,
+        exclude=exclude,
+        groups=options.groups,
+        view=View(options.search, options.status, options.groups, options.page_number),
+    )
+
+
+def _or(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def _unknown(option: str, kind: str, unknown: frozenset[str], known: list[str]) -> str:

@@ -11,16 +11,18 @@ from ..core.engine import Engine
 from ..core.lifecycle import Phase
 from ..core.report import CheckReport, Report, Stall
 from ..core.status import Probe
-from ..formats.answer import Answer, strictly
+from ..formats.answer import CODES, Answer, strictly
 from ..formats.badge import badge, label_of
 from ..formats.explain import explain, explain_in_parts
 from ..formats.feed import feed, feed_in_parts
 from ..formats.health_json import health_json
-from ..formats.page import page
+from ..formats.page import LiveSource, View, page_in_parts
 from ..formats.service import ServiceInfo
 from ..formats.text import text
 from ..runtime.backends.detection import current_backend
 from ..runtime.backends.interface import Flag
+from .app_facts import app_facts
+from .events.event_id import event_id
 from .query import Format
 from .response_headers import ResponseHeaders
 from .steps import Steps
@@ -30,6 +32,9 @@ MAX_ENTRIES = 64
 
 CHECKS_AT_ONCE = 16
 """Checks that are explained without a look at the clock: a third of a millisecond."""
+
+ROWS_AT_ONCE = 4
+"""Checks that are rendered as rows of a page without a look at the clock: a millisecond."""
 
 MAX_WAIT = 1.0
 """Seconds for which a request waits for the explanation that another one renders; then it renders its own."""
@@ -52,6 +57,7 @@ class DetailsRequest(NamedTuple):
         strict: Whether a warning is answered with 503.
         exclude: Names of the checks to leave out.
         groups: Groups whose checks alone are wanted; empty for all checks.
+        view: Which checks a page shows.
     """
 
     probe: Probe
@@ -61,6 +67,7 @@ class DetailsRequest(NamedTuple):
     strict: bool = False
     exclude: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
+    view: View = View()
 
     @property
     def has_past(self) -> bool:
@@ -81,12 +88,29 @@ class DetailsCache:
     """Answer readers of details, and keep each answer until something changes that it shows.
 
     Several threads may use it at the same time.
+
+    Args:
+        engine: The engine whose reports are answered.
+        service: What the details say about the app itself.
+        headers: The headers that answers get in addition to their own.
+        pages: The paths at which a page may be.
+        events: The path of the events, at which a page asks for what follows; None where there are none.
     """
 
-    def __init__(self, engine: Engine, service: ServiceInfo | None, headers: ResponseHeaders) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        service: ServiceInfo | None,
+        headers: ResponseHeaders,
+        *,
+        pages: tuple[str, ...] = (),
+        events: str | None = None,
+    ) -> None:
         self._engine = engine
         self._headers = headers
         self._service = service
+        self._pages = pages
+        self._events = events
         self._entries: dict[DetailsRequest, tuple[int, float, Answer]] = {}
         self._namespace = uuid4()
         self._last_epoch: float | None = None
@@ -172,21 +196,28 @@ class DetailsCache:
         self, request: DetailsRequest, now: float, stall: Stall | None, version: int | None = None
     ) -> Answer:
         engine, steps = self._engine, Steps()
-        report = engine.with_probe_past(self._report(request, now, stall))
+        judged = self._report(request, now, stall)
+        # A group filters what a page shows, and decides its status code; the rest of the page describes the whole app.
+        whole = self._report(request._replace(groups=frozenset()), now, stall) if request.view.groups else judged
+        report = engine.with_probe_past(whole)
         wall = time.time()
-        checks: list[CheckReport] = []
-        for number, check in enumerate(report.checks, 1):
-            checks.append(engine.with_past(check, now))
-            if number % CHECKS_AT_ONCE == 0:
-                await steps.may_end()
-        report = replace(report, checks=tuple(checks))
+        at_once = ROWS_AT_ONCE if request.format == "html" else CHECKS_AT_ONCE
+        if request.format != "html":
+            checks: list[CheckReport] = []
+            for number, check in enumerate(report.checks, 1):
+                checks.append(engine.with_past(check, now))
+                if number % CHECKS_AT_ONCE == 0:
+                    await steps.may_end()
+            report = replace(report, checks=tuple(checks))
         answer: Answer | None = None
         for number, part in enumerate(self._parts(request, report, wall), 1):
             answer = part
-            if number % CHECKS_AT_ONCE == 0:
+            if part is None and number % at_once == 0:
                 await steps.may_end()
         assert answer is not None
-        answer = self._finish(request, report, answer)
+        if whole is not judged:
+            answer = replace(answer, status=CODES[judged.status])
+        answer = self._finish(request, judged, answer)
         if version is not None:
             self._keep(request, version, now, report, answer)
         return answer
@@ -194,7 +225,15 @@ class DetailsCache:
     def _parts(self, request: DetailsRequest, report: Report, wall: float) -> Iterator[Answer | None]:
         """Yield None after each part of the work, and the answer in the end."""
         if request.format == "html":
-            yield page(report, self._service, wall=wall)
+            yield from page_in_parts(
+                report,
+                self._service,
+                wall=wall,
+                facts=app_facts(self._engine, report.now),
+                view=request.view,
+                live=None if self._events is None else LiveSource(self._events, event_id(report.now), self._pages),
+                with_past=lambda check: self._engine.with_past(check, report.now),  # for those on the page alone
+            )
         elif request.format == "atom":
             yield from feed_in_parts(report, self._service, epoch=self._epoch(report, wall), process=self._process())
         else:

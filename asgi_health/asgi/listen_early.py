@@ -7,7 +7,7 @@ from ..core.engine import Engine
 from ..core.validate import require_type
 from ..formats.answer import Answer
 from ..listener.config import Listener
-from ..listener.interface import require_h11
+from ..listener.interface import StreamedAnswer, require_h11
 from ..runtime.last_resort import install_last_resort
 from .paths import Paths
 from .router import HealthRouter, no_stall
@@ -41,7 +41,7 @@ def listen_early(listener: Listener, *, paths: Paths = Paths()) -> Listener:  # 
     engine.start(None, monotonic())
     router = HealthRouter(engine, replace(paths, metrics=None))  # the policy of their readers is not known yet
 
-    async def respond(scope: Scope) -> Answer:
+    async def respond(scope: Scope) -> Answer | StreamedAnswer:
         return await router.answer_listener(scope, stall_of=no_stall, drain=_nothing)
 
     listen_now(listener, respond)

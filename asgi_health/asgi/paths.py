@@ -1,4 +1,4 @@
-"""The paths of the probes, and of the metrics."""
+"""The paths of the probes, of the metrics and of the events."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -8,7 +8,9 @@ from ..core.status import Probe
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """The paths of each probe and of the metrics: a string, a tuple of strings, or None to leave them to the app.
+    """The paths of each probe, of the metrics and of the events.
+
+    Each is a string, a tuple of strings, or None to leave them to the app.
 
     A trailing slash makes no difference. Raises ValueError for a path without a leading slash, for the bare ``/`` and
     for a path that is given twice, TypeError for anything that is not a string.
@@ -20,6 +22,8 @@ class Paths:
         ready: Paths of readiness.
         startup: Paths of startup.
         metrics: Paths of the metrics, in the formats of Prometheus. They need readers: `details` or `allow_metrics`.
+        events: Paths of the events, by which a page shows each change when it happens. They exist where `details` admit
+            readers, and for these.
     """
 
     health: str | tuple[str, ...] | None = ("/health", "/healthz")
@@ -27,10 +31,11 @@ class Paths:
     ready: str | tuple[str, ...] | None = ("/health/ready", "/readyz")
     startup: str | tuple[str, ...] | None = ("/health/startup", "/startupz")
     metrics: str | tuple[str, ...] | None = None
+    events: str | tuple[str, ...] | None = "/health/events"
 
     def __post_init__(self) -> None:
         seen: dict[str, str] = {}
-        for option in ("health", "live", "ready", "startup", "metrics"):
+        for option in ("health", "live", "ready", "startup", "metrics", "events"):
             paths = _normalised(option, getattr(self, option))
             for path in paths:
                 if path in seen:
@@ -50,6 +55,11 @@ class Paths:
     def of_metrics(self) -> tuple[str, ...]:
         """The paths of the metrics, without trailing slashes."""
         return cast("tuple[str, ...]", self.metrics)
+
+    @property
+    def of_events(self) -> tuple[str, ...]:
+        """The paths of the events, without trailing slashes."""
+        return cast("tuple[str, ...]", self.events)
 
     @property
     def all(self) -> tuple[str, ...]:

@@ -5,14 +5,20 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 from urllib.parse import parse_qsl
 
+from ..formats.answer import WORDS
 from .types import Scope
 
 Format = Literal["json", "text", "html", "atom", "badge"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 _BY_NAME: dict[str, Format] = {each: each for each in FORMATS}
 
-KNOWN = ("verbose", "format", "explain", "exclude", "group", "strict")
+PAGE_OPTIONS = ("search", "status", "page")
+"""The options of the status page alone: which of the checks it shows."""
+
+KNOWN = ("verbose", "format", "explain", "exclude", "group", "strict", *PAGE_OPTIONS)
 """The options of authorised readers."""
+
+STATUSES = tuple(WORDS.values())[::-1]
 
 MAX_QUERY = 4096
 """Bytes of a query that are parsed; a longer one is ignored."""
@@ -39,6 +45,9 @@ class Options:
         strict: Whether a warning is answered with 503.
         exclude: Names of the checks to leave out.
         groups: Groups whose checks alone are wanted; empty for all checks.
+        search: Part of a name or a message of the checks that a page shows; empty for all.
+        status: Status of the checks that a page shows, one of `STATUSES`; empty for all.
+        page: Number of the page; empty for the first.
         unknown: Keys that are no option.
         unknown_format: The format that is not known; None where it is, or none is named.
         too_long: Whether the query is longer than `MAX_QUERY`: then nothing of it counts.
@@ -50,9 +59,19 @@ class Options:
     strict: bool = False
     exclude: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
+    search: str = ""
+    status: str = ""
+    page: str = ""
     unknown: tuple[str, ...] = ()
     unknown_format: str | None = None
     too_long: bool = False
+
+    @property
+    def page_number(self) -> int:
+        """The number of the page, from 1; 0 where `page` is no number."""
+        if not self.page:
+            return 1
+        return int(self.page) if self.page.isascii() and self.page.isdecimal() and len(self.page) < 10 else 0
 
     def problems(self) -> list[str]:
         """Return what is wrong, a line for each problem, for authorised readers who ask for details.
@@ -65,6 +84,10 @@ class Options:
         found += (f"option: not known; did you mean {each}? expected {_listed(KNOWN)}" for each in meant if each)
         if self.unknown_format is not None:
             found.append(f"format: not known{hint(self.unknown_format, FORMATS)}expected {_listed(FORMATS)}")
+        if self.status and self.status not in STATUSES:
+            found.append(f"status: not known{hint(self.status, STATUSES)}expected {_listed(STATUSES)}")
+        if not self.page_number:
+            found.append("page: not a page; expected a number from 1")
         return found
 
 
@@ -84,6 +107,7 @@ def parse_options(query: object) -> Options:
         given.setdefault(key, []).append(value)
     named = given["format"][-1] if "format" in given else ""
     format_ = _BY_NAME.get(named)
+    search, status, page = (given[key][-1] if key in given else "" for key in PAGE_OPTIONS)
     return Options(
         verbose=not given.keys().isdisjoint(("format", "verbose", "explain")),
         format=format_,
@@ -91,6 +115,9 @@ def parse_options(query: object) -> Options:
         strict="strict" in given,
         exclude=frozenset(given.get("exclude", ())) - {""},
         groups=frozenset(given.get("group", ())) - {""},
+        search=search[:MAX_LENGTH],
+        status=status,
+        page=page,
         unknown=tuple(key for key in given if key not in KNOWN),
         unknown_format=named if named and format_ is None else None,
     )

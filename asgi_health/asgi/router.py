@@ -1,7 +1,7 @@
 """Finds what a request asks for, and answers it: for requests to the app's server and to the listener."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..core.engine import Engine
@@ -10,7 +10,7 @@ from ..core.status import Probe, Status
 from ..core.validate import require_type
 from ..formats.answer import ALLOWED, DRAINED, METHOD_NOT_ALLOWED, NOT_FOUND, POST_ONLY, Answer, minimal, with_allow
 from ..formats.service import ServiceInfo
-from ..listener.interface import StallOf
+from ..listener.interface import StallOf, StreamedAnswer
 from ..runtime.drain.config import Drain
 from .auth import challenge_of, normalize_policy
 from .paths import Paths
@@ -19,6 +19,7 @@ from .types import Scope
 
 if TYPE_CHECKING:
     from .details import Details
+    from .events.streams import EventStreams
     from .metrics import Metrics
 
 
@@ -31,12 +32,14 @@ class Route:
         check: Name of the one check of the probe that the request asks for; None for the whole probe.
         drain: Whether the request asks to drain.
         metrics: Whether the request asks for the metrics.
+        events: Whether the request asks for the events.
     """
 
     probe: Probe = Probe.HEALTH
     check: str | None = None
     drain: bool = False
     metrics: bool = False
+    events: bool = False
 
 
 BeforeAnswer = Callable[[Route], Awaitable[None]]
@@ -46,6 +49,11 @@ BeforeAnswer = Callable[[Route], Awaitable[None]]
 def no_stall(_: Probe) -> Stall | None:
     """Return None: a request that the app's event loop answers shows that the loop is not blocked."""
     return None
+
+
+def never_over() -> bool:
+    """Return False: the listener ends its streams itself, and never waits for them."""
+    return False
 
 
 class HealthRouter:
@@ -71,6 +79,8 @@ class HealthRouter:
         "_details",
         "_drain_path",
         "_engine",
+        "_events",
+        "_events_paths",
         "_may_drain",
         "_may_read_details",
         "_may_read_metrics",
@@ -101,7 +111,12 @@ class HealthRouter:
         self.headers = ResponseHeaders(engine, envoy=drain is not None and drain.envoy, envoy_degraded=envoy_degraded)
         self._may_read_details = normalize_policy(details)
         challenge = challenge_of(self._may_read_details)
-        self._details = None if self._may_read_details is None else _details(engine, service, self.headers, challenge)
+        self._events_paths = () if self._may_read_details is None else paths.of_events
+        self._details = (
+            None
+            if self._may_read_details is None
+            else _details(engine, service, self.headers, challenge, paths.all, next(iter(self._events_paths), None))
+        )
         self._routes = {path: Route(probe) for probe in Probe for path in paths.of(probe)}
         # Single checks are found below a probe, and not below `health`, because apps have pages of their own there.
         self._check_prefixes = (
@@ -135,6 +150,10 @@ class HealthRouter:
             raise ValueError("allow_metrics: there is no path of the metrics; expected paths=Paths(metrics='/metrics')")
         self._metrics = _metrics(engine) if self._metrics_paths else None
         self._routes |= dict.fromkeys(self._metrics_paths, Route(metrics=True))
+        if self._drain_path in self._events_paths:
+            raise ValueError(f"drain: path {self._drain_path!r} is a path of the events already")
+        self._events = _event_streams(engine) if self._events_paths else None
+        self._routes |= dict.fromkeys(self._events_paths, Route(events=True))
 
     @property
     def has_details(self) -> bool:
@@ -150,7 +169,12 @@ class HealthRouter:
     def other_prefixes(self) -> tuple[str, ...]:
         """The prefixes of the paths that it answers in addition to those of the probes."""
         drain = () if self._drain_path is None else (self._drain_path,)
-        return (*self._check_prefixes, *drain, *self._metrics_paths)
+        return (*self._check_prefixes, *drain, *self._metrics_paths, *self._events_paths)
+
+    @property
+    def events_paths(self) -> tuple[str, ...]:
+        """The paths of the events; none where no reader is admitted to the details."""
+        return self._events_paths
 
     def find(self, scope: Scope) -> Route | None:
         """Return what the request asks for, None when the app must answer it."""
@@ -170,7 +194,9 @@ class HealthRouter:
                     return Route(probe, check)
         return None
 
-    async def answer_listener(self, scope: Scope, *, stall_of: StallOf, drain: Callable[[], Awaitable[None]]) -> Answer:
+    async def answer_listener(
+        self, scope: Scope, *, stall_of: StallOf, drain: Callable[[], Awaitable[None]]
+    ) -> Answer | StreamedAnswer:
         """Return the answer to a request that has come to the listener.
 
         Args:
@@ -181,6 +207,8 @@ class HealthRouter:
         route = self.find(scope)
         if route is None:
             return self.headers.add_phase(NOT_FOUND, scope)
+        if route.events:
+            return self.answer_events(scope, route, stall_of=stall_of)
 
         async def before_answer(route: Route) -> None:
             if route.drain:
@@ -203,13 +231,30 @@ class HealthRouter:
                 answered = with_allow(answered)
         return self.headers.add_phase(answered, scope)
 
+    def answer_events(
+        self,
+        scope: Scope,
+        route: Route,
+        *,
+        stall_of: StallOf = no_stall,
+        is_over: Callable[[], bool] = never_over,
+        run_due: Callable[[], Awaitable[None]] | None = None,
+    ) -> Answer | StreamedAnswer:
+        """Return the answer to a request for the events; `FeedHooks` explains the last three arguments."""
+        refused = self._refuse(scope, route)
+        if refused is not None or self._events is None:
+            return self.headers.add_phase(refused or NOT_FOUND, scope)
+        answer = self._events.answer(scope, stall_of, is_over, run_due)
+        head = with_allow(answer.head) if scope.get("method") == "OPTIONS" else answer.head
+        return replace(answer, head=self.headers.add_phase(head, scope))
+
     def _refuse(self, scope: Scope, route: Route) -> Answer | None:
         method = scope.get("method")
         if route.drain:
             if self._may_drain is None or not self._may_drain(scope):
                 return NOT_FOUND
             return None if method in ("GET", "POST") else POST_ONLY
-        if route.check is not None and not self._allows_details(scope):
+        if (route.check is not None or route.events) and not self._allows_details(scope):
             return NOT_FOUND
         if route.metrics and (self._may_read_metrics is None or not self._may_read_metrics(scope)):
             return NOT_FOUND
@@ -239,12 +284,17 @@ class HealthRouter:
 
 
 def _details(
-    engine: Engine, service: ServiceInfo | None, headers: ResponseHeaders, challenge: bytes | None
+    engine: Engine,
+    service: ServiceInfo | None,
+    headers: ResponseHeaders,
+    challenge: bytes | None,
+    pages: tuple[str, ...],
+    events: str | None,
 ) -> "Details":
     # Not at the top: most of its imports are needed for details only.
     from .details import Details
 
-    return Details(engine, service, headers, challenge)
+    return Details(engine, service, headers, challenge, pages=pages, events=events)
 
 
 def _metrics(engine: Engine) -> "Metrics":
@@ -252,3 +302,11 @@ def _metrics(engine: Engine) -> "Metrics":
     from .metrics import Metrics
 
     return Metrics(engine)
+
+
+def _event_streams(engine: Engine) -> "EventStreams":
+    # Not at the top: only an app with details has events.
+    from .events.page_fragments import PageFragments
+    from .events.streams import EventStreams
+
+    return EventStreams(engine, PageFragments(engine))

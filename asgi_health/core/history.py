@@ -8,13 +8,14 @@ All times are monotonic seconds.
 """
 
 from array import array
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 from .status import Status
 
 if TYPE_CHECKING:
-    from .past import CheckPast, ProbePast, Uptime
+    from .past import CheckPast, DayInParts, ProbePast, Uptime
 
 _RawFlip = tuple[float, Status | None, Status, str, tuple[str, ...], int]
 """A ProbeFlip, without its import: a change may come when the process has no file descriptor left to import with."""
@@ -101,6 +102,7 @@ class CheckHistory:
         return CheckPast(
             self._uptime.of(now, HOUR),
             self._uptime.of(now, DAY),
+            self._uptime.parts(now),
             self._copy_of_results(),
             self._copy_of_flips(),
         )
@@ -184,7 +186,8 @@ class ProbeHistory:
 
         status, since = self._present or (None, None)
         flips = tuple(map(ProbeFlip._make, self._flips))
-        return ProbePast(status, since, flips, self._uptime.of(now, HOUR), self._uptime.of(now, DAY))
+        uptime = self._uptime
+        return ProbePast(status, since, flips, uptime.of(now, HOUR), uptime.of(now, DAY), uptime.parts(now))
 
 
 class _Period:
@@ -260,6 +263,10 @@ class _Uptime:
             up += max(0.0, min(now, period.up_until) - began)
         return Uptime(known, up)
 
+    def parts(self, now: float) -> "DayInParts":
+        """Return a function that divides the last day before `now` into parts. It reads what is known by now."""
+        return partial(_day_in_parts, self._period, now)
+
     def _begin(self, now: float, began: float | None, up_until: float) -> None:
         """Add the period that has ended to the sums, and begin another."""
         old = self._period
@@ -276,6 +283,30 @@ class _Uptime:
             _add(known, begin, end)
             _add(up, begin, min(end, old.up_until))
         self._period = _Period(None if began is None else end, up_until, oldest, last, known, up)
+
+
+def _day_in_parts(period: _Period, now: float, count: int) -> "tuple[Uptime, ...]":
+    """Return the uptime of the last `DAY` sums, the one that has begun included, in `count` parts, oldest first."""
+    from .past import Uptime
+
+    first = int(now // BUCKET) - DAY + 1
+    known, up = array("d", bytes(8 * DAY)), array("d", bytes(8 * DAY))
+    if period.oldest is not None:
+        for bucket in range(
+            max(first, period.newest - _SUMS + 1, period.oldest), min(first + DAY - 1, period.newest) + 1
+        ):
+            known[bucket - first] = period.known[bucket % _SUMS]
+            up[bucket - first] = period.up[bucket % _SUMS]
+    if period.began is not None:
+        begin = max(period.began, float(first * BUCKET))
+        for sums, end in ((known, now), (up, min(now, period.up_until))):
+            # `_add` finds the place of a bucket by its number modulo the length of a ring: here the day begins at 0.
+            _add(sums, begin - first * BUCKET, end - first * BUCKET)
+    size = DAY // count
+    return tuple(
+        Uptime(sum(known[begin : begin + size]), sum(up[begin : begin + size]))
+        for begin in range(0, size * count, size)
+    )
 
 
 def _in_order(ring: "array[float]", first: int, end: int) -> "array[float]":

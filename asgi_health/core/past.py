@@ -1,6 +1,7 @@
 """Copies of histories, as reports hold them. Immutable. All times are monotonic seconds."""
 
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import floor
 from typing import NamedTuple
@@ -77,6 +78,11 @@ class ProbeFlip(NamedTuple):
     more: int
 
 
+DayInParts = Callable[[int], tuple[Uptime, ...]]
+"""Returns the uptime of the last day in a number of equal parts, oldest first. The last part has just begun or goes on.
+The number divides 288, the number of five minutes in a day."""
+
+
 @dataclass(frozen=True, slots=True)
 class CheckPast:
     """The history of a check at one moment.
@@ -84,10 +90,12 @@ class CheckPast:
     Attributes:
         hour: Uptime of the last hour: of twelve complete spans of five minutes, and of the one that has begun.
         day: Uptime of the last day, in the same way.
+        day_in_parts: Returns the uptime of the last day in a number of equal parts; made when it is called.
     """
 
     hour: Uptime
     day: Uptime
+    day_in_parts: DayInParts = field(repr=False, compare=False)
     _results: "array[float]" = field(repr=False)
     _flips: "array[float]" = field(repr=False)
 
@@ -125,6 +133,7 @@ class ProbePast:
         flips: The last 50 changes of status, oldest first.
         hour: Uptime of the last hour: of twelve complete spans of five minutes, and of the one that has begun.
         day: Uptime of the last day, in the same way.
+        day_in_parts: Returns the uptime of the last day in a number of equal parts; made when it is called.
     """
 
     status: Status | None
@@ -132,3 +141,4 @@ class ProbePast:
     flips: tuple[ProbeFlip, ...]
     hour: Uptime
     day: Uptime
+    day_in_parts: DayInParts = field(repr=False, compare=False)

@@ -108,6 +108,34 @@ class CheckReport:
     run_started: float | None = None
     maintenance: Maintenance | None = None
 
+    @property
+    def since(self) -> float | None:
+        """When the check got `status` (monotonic seconds); None without a result."""
+        if self.state.status is None:
+            return None
+        return self.state.since if self.status is self.state.status else self.stale_at
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeSummary:
+    """The status of a probe, without the checks that it covers. Immutable.
+
+    Attributes:
+        probe: The probe.
+        status: Status of the probe.
+        reason: Why it is not healthy; None when it is.
+        culprits: Names of the checks that make it so; empty where the phase alone or a stall makes it so.
+        since: When it got this status (monotonic seconds); None where that is not known.
+        history: Last changes and uptime of the probe.
+    """
+
+    probe: Probe
+    status: Status
+    reason: Reason | None
+    culprits: tuple[str, ...]
+    since: float | None
+    history: "ProbePast"
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -177,28 +205,61 @@ def build_report(
     reports: list[CheckReport] = []
     excluded: list[str] = []
     spared: set[str] = set()  # names of the checks that would make the probe unhealthy without their maintenance
-    until = inf
     for check, state, check_maintenance in checks:
         if check.name in exclude:
             excluded.append(check.name)
             continue
         expiry = stale_at(check, state)
         stale = now >= expiry
-        until = until if stale else min(until, expiry)
         contributed = contribution(probe, check, state)
         if stale and probe is not Probe.STARTUP:
             contributed = max(contributed, worst_when_unknown(probe, check))
         present = _present(check_maintenance, now)
-        if present is not None:
-            until = min(until, present.until)
-            if contributed is Status.UNHEALTHY:
-                contributed = Status.DEGRADED
-                spared.add(check.name)
+        if present is not None and contributed is Status.UNHEALTHY:
+            contributed = Status.DEGRADED
+            spared.add(check.name)
         reports.append(_report_check(probe, check, state, contributed, expiry, present, stale=stale))
+    return sum_up(
+        probe,
+        tuple(reports),
+        phase=phase,
+        since=since,
+        stalls=stalls,
+        maintenance=maintenance,
+        spared=spared,
+        app_started=app_started,
+        startup_passed=startup_passed,
+        startup_failures=startup_failures,
+        excluded=tuple(excluded),
+        now=now,
+    )
+
+
+def sum_up(
+    probe: Probe,
+    checks: tuple[CheckReport, ...],
+    *,
+    phase: Phase | None,
+    since: float | None,
+    stalls: PastStalls,
+    maintenance: Maintenance | None,
+    spared: Collection[str],
+    app_started: bool,
+    startup_passed: bool,
+    startup_failures: tuple[str, ...],
+    excluded: tuple[str, ...] = (),
+    now: float,
+) -> Report:
+    """Return the report of `probe` from those of its checks; `build_report` explains the other arguments.
+
+    `spared` names the checks that would make the probe unhealthy without their maintenance.
+    """
+    until = min((each.stale_at for each in checks if each.stale_at > now), default=inf)
+    until = min([until, *(each.maintenance.until for each in checks if each.maintenance is not None)])
     maintenance = None if phase is None else _present(maintenance, now)
     if maintenance is not None:
         until = min(until, maintenance.until)
-    worst_of_checks = worst(each.contribution for each in reports)
+    worst_of_checks = worst(each.contribution for each in checks)
     status = apply_phase(probe, worst_of_checks, phase, app_started=app_started, startup_passed=startup_passed)
     if maintenance is not None and probe not in (Probe.LIVENESS, Probe.STARTUP):
         status = Status.UNHEALTHY
@@ -207,17 +268,17 @@ def build_report(
     if startup_failures and not startup_passed and phase is Phase.SERVING and probe is not Probe.LIVENESS:
         reason, culprits = "check", startup_failures
     else:
-        reason = _reason(probe, status, reports, phase, maintenance, spared, startup_passed=startup_passed, now=now)
+        reason = _reason(probe, status, checks, phase, maintenance, spared, startup_passed=startup_passed, now=now)
     if not culprits and (reason in ("starting", "check", "stale") or (reason == "maintenance" and maintenance is None)):
-        culprits = tuple(each.name for each in reports if each.contribution is status)
+        culprits = tuple(each.name for each in checks if each.contribution is status)
     if phase is None:
         since, stalls = None, NO_STALLS
     return Report(
         probe,
         status,
         phase,
-        tuple(reports),
-        tuple(excluded),
+        checks,
+        excluded,
         now,
         until,
         since,

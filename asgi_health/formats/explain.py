@@ -62,7 +62,7 @@ def _report(report: Report, epoch: float) -> dict[str, Any]:
 def _since(report: Report) -> float | None:
     """Return when the probe got its status; None when that is not known."""
     if report.phase is None:
-        return next(map(_status_since, report.checks), None)
+        return next((check.since for check in report.checks), None)
     history = report.history
     if (
         report.excluded
@@ -78,7 +78,7 @@ def _since(report: Report) -> float | None:
 def _check(check: CheckReport, now: float, epoch: float) -> dict[str, Any]:
     config, state = check.check, check.state
     fields: dict[str, Any] = {
-        **_moment("since", _status_since(check), now, epoch),
+        **_moment("since", check.since, now, epoch),
         "contribution": WORDS[check.contribution],
         "critical": check.critical,
         "probes": [probe.value for probe in config.probes],
@@ -99,13 +99,6 @@ def _check(check: CheckReport, now: float, epoch: float) -> dict[str, Any]:
         fields["flips"] = [_flip(flip, epoch) for flip in reversed(check.history.last_flips(MAX_FLIPS))]
         fields["uptime"] = _uptime(check.history.hour, check.history.day)
     return fields
-
-
-def _status_since(check: CheckReport) -> float | None:
-    """Return when the check got the status that the report shows; None without a result."""
-    if check.state.status is None:
-        return None
-    return check.state.since if check.status is check.state.status else check.stale_at
 
 
 def _moment(name: str, moment: float | None, now: float, epoch: float) -> dict[str, Any]:

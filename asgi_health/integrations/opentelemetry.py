@@ -125,7 +125,7 @@ def instrument(
 
 
 def excluded_urls(paths: Paths = Paths(), *, root_path: str = "") -> str:  # noqa: B008  frozen
-    """Return the regular expression of the URLs of probes and metrics, for ``excluded_urls=`` of the instrumentations.
+    """Return the regular expression of the URLs of probes, metrics and events, for ``excluded_urls=``.
 
     OTEL_PYTHON_EXCLUDED_URLS takes it too.
 
@@ -137,7 +137,7 @@ def excluded_urls(paths: Paths = Paths(), *, root_path: str = "") -> str:  # noq
     require_type("excluded_urls: root_path", root_path, str)
     single = set(paths.all) - set(paths.of(Probe.HEALTH))
     escaped = [re.escape(path) + ("(/[^/]+)?" if path in single else "") for path in paths.all]
-    escaped += map(re.escape, paths.of_metrics)
+    escaped += map(re.escape, paths.of_metrics + paths.of_events)
     pattern = rf"^https?://[^/]*{re.escape(root_path.rstrip('/'))}({'|'.join(escaped)})/?$"
     # OpenTelemetry splits the text at commas.
     return pattern.replace(",", r"\x2c") if escaped else ""

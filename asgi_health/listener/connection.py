@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import h11
 
 from ..formats.answer import REFUSALS, Answer
+from .interface import Stream, StreamedAnswer
 
 CLIENT_TIMEOUT = 10.0
 """Seconds that a client has to send a request, and to read the answer. Idle connections are kept as long."""
@@ -59,7 +60,10 @@ class Connection:
     """One connection of a client: request after request, until one side closes it."""
 
     def __init__(
-        self, client: socket.socket, respond: Callable[[dict[str, Any]], Awaitable[Answer]], turns: Turns
+        self,
+        client: socket.socket,
+        respond: Callable[[dict[str, Any]], Awaitable[Answer | StreamedAnswer]],
+        turns: Turns,
     ) -> None:
         self._client = client
         self._respond = respond
@@ -84,6 +88,11 @@ class Connection:
                 return
             with self._turns.answering():
                 answer = await self._respond(self._scope(request))
+                if isinstance(answer, StreamedAnswer):
+                    if answer.open is not None:
+                        await self._stream(answer.head, answer.open)
+                        return
+                    answer = answer.head
             close = number == MAX_REQUESTS or not self._clean
             # While the app drains the answer has the header itself.
             await self._send(answer, *([CLOSE] if close and CLOSE not in answer.headers else []))
@@ -145,15 +154,43 @@ class Connection:
 
     async def _send(self, answer: Answer, *more: tuple[bytes, bytes]) -> None:
         http = self._http
-        reason = HTTPStatus(answer.status).phrase.encode()
-        # An origin server must send a date (RFC 9110, 6.6.1); the servers of apps add it themselves.
-        headers = [*answer.headers, (b"date", formatdate(usegmt=True).encode()), *more]
-        data = [http.send(h11.Response(status_code=answer.status, headers=headers, reason=reason))]
+        data = [http.send(self._response(answer, *more))]
         if self._method != b"HEAD":
             data.append(http.send(h11.Data(data=answer.body)))
         data.append(http.send(h11.EndOfMessage()))
         async with asyncio.timeout(CLIENT_TIMEOUT):
             await self._out(b"".join(each for each in data if each))
+
+    @staticmethod
+    def _response(answer: Answer, *more: tuple[bytes, bytes]) -> h11.Response:
+        reason = HTTPStatus(answer.status).phrase.encode()
+        # An origin server must send a date (RFC 9110, 6.6.1); the servers of apps add it themselves.
+        headers = [*answer.headers, (b"date", formatdate(usegmt=True).encode()), *more]
+        return h11.Response(status_code=answer.status, headers=headers, reason=reason)
+
+    async def _stream(self, head: Answer, begin: Callable[[Callable[[], None]], Stream]) -> None:
+        """Send an answer whose body goes on. Then the connection ends, because its client has got no answer since."""
+        await self._out(self._http.send(self._response(head, CLOSE)))
+        stream = begin(_nothing)  # a client that does not read is given up by the timeout here
+        gone = self._loop.create_task(self._client_leaves())
+        gone.add_done_callback(lambda _: stream.leave())
+        try:
+            while (piece := await stream.next()) is not None:
+                async with asyncio.timeout(CLIENT_TIMEOUT):
+                    await self._out(self._http.send(h11.Data(data=piece)))
+            await self._out(self._http.send(h11.EndOfMessage()))
+        finally:
+            gone.cancel()
+            stream.close()
+
+    async def _client_leaves(self) -> None:
+        """Return when the client has closed the connection, or has sent more than a body: it waits for no stream."""
+        size = 0
+        try:
+            while size <= MAX_BODY and (data := await self._loop.sock_recv(self._client, BUFFER_SIZE)):
+                size += len(data)
+        except OSError:
+            return
 
     async def _out(self, data: bytes | None) -> None:
         await self._loop.sock_sendall(self._client, data or b"")
@@ -175,6 +212,10 @@ class Connection:
             "client": _pair(self._client.getpeername()),
             "server": _pair(name) or (name, None),
         }
+
+
+def _nothing() -> None:
+    pass
 
 
 def _check_head(received: bytes) -> None:

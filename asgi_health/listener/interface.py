@@ -11,7 +11,36 @@ from ..formats.answer import Answer
 StallOf = Callable[[Probe], Stall | None]
 """Returns the present stall of the app's event loop as a probe sees it, None while the loop is not blocked."""
 
-Respond = Callable[[MutableMapping[str, Any]], Awaitable[Answer]]
+
+class Stream(Protocol):
+    """The body of an answer that goes on. Used in one event loop."""
+
+    async def next(self) -> bytes | None:
+        """Return the next piece once there is one, None at the end."""
+        ...
+
+    def leave(self) -> None:
+        """The client has gone: `next` returns None, at once where it waits."""
+
+    def close(self) -> None:
+        """The last call: no further piece is wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedAnswer:
+    """An answer whose body goes on.
+
+    Attributes:
+        head: Its status and headers.
+        open: Begins the body; None for an answer without one. Its argument is called when the client has not read a
+            piece in time: then the connection must be closed.
+    """
+
+    head: Answer
+    open: Callable[[Callable[[], None]], Stream] | None
+
+
+Respond = Callable[[MutableMapping[str, Any]], Awaitable[Answer | StreamedAnswer]]
 """Answers a request, given as an ASGI scope."""
 
 

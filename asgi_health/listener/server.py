@@ -9,7 +9,7 @@ from ..core.logger import logger
 from ..core.status import Status
 from ..formats.answer import MINIMAL, Answer
 from .connection import Connection
-from .interface import CannotListen, ConnectionCounts, Respond
+from .interface import CannotListen, ConnectionCounts, Respond, StreamedAnswer
 from .open_connections import OpenConnections
 from .sockets import SocketFile, address_of, path_of, release
 
@@ -134,7 +134,7 @@ class ListenerThread:
         except OSError:  # the client has gone; TimeoutError, which is one too: it is slow
             pass
 
-    async def _answer(self, scope: dict[str, object]) -> Answer:
+    async def _answer(self, scope: dict[str, object]) -> Answer | StreamedAnswer:
         try:
             return await self.respond(scope)
         except Exception:

@@ -1,11 +1,23 @@
-"""What the services of an app's event loop measure, for metrics: they come and go with each lifespan."""
+"""What the services of an app's event loop measure, for metrics and the page: they come and go with each lifespan."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..listener.interface import ConnectionCounts, RunningListener
 
 if TYPE_CHECKING:
     from .watchdog.loop_heartbeat import LoopHeartbeat
+
+
+class SeenStall(NamedTuple):
+    """A stall of the event loop whose code was seen.
+
+    Attributes:
+        at: When it was seen (seconds of `time.monotonic`).
+        culprit: The function that most likely blocked, with its file and line.
+    """
+
+    at: float
+    culprit: str
 
 
 class LoopFigures:
@@ -14,9 +26,11 @@ class LoopFigures:
     Any thread may read it. Each attribute is replaced as a whole, so that a reader never finds a count that shrinks.
     """
 
-    __slots__ = ("_heartbeats", "_listeners")
+    __slots__ = ("_heartbeats", "_listeners", "seen_stall")
 
     def __init__(self) -> None:
+        self.seen_stall: SeenStall | None = None
+        """The last stall of the loop whose code was seen."""
         self._heartbeats: tuple[LoopHeartbeat, ...] = ()
         self._listeners: tuple[tuple[RunningListener, ...], ConnectionCounts] | None = None
 
@@ -37,6 +51,10 @@ class LoopFigures:
         """Keep what `listener` has counted, without the listener."""
         running, ended = self._listeners or ((), ConnectionCounts())
         self._listeners = tuple(each for each in running if each is not listener), ended.plus(listener.counts)
+
+    def stall_seen(self, at: float, culprit: str) -> None:
+        """Remember what blocks the loop at `at` (seconds of `time.monotonic`)."""
+        self.seen_stall = SeenStall(at, culprit)
 
     def loop_lag(self, now: float) -> float | None:
         """Return by how many seconds the event loop is late at `now`, None while nothing measures it.

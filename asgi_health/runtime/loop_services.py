@@ -10,7 +10,7 @@ from ..core.report import Stall, StallTimes
 from ..core.status import Probe
 from ..formats.answer import Answer
 from ..listener.config import Listener
-from ..listener.interface import RunningListener, StallOf
+from ..listener.interface import RunningListener, StallOf, StreamedAnswer
 from .drain.config import Drain
 from .loop_figures import LoopFigures
 
@@ -37,7 +37,7 @@ class Router(Protocol):
 
     async def answer_listener(
         self, scope: MutableMapping[str, Any], *, stall_of: StallOf, drain: Callable[[], Awaitable[None]]
-    ) -> Answer:
+    ) -> Answer | StreamedAnswer:
         """Return the answer to one request."""
         ...
 
@@ -113,6 +113,11 @@ class LoopServices:
     def delays_signal(self) -> bool:
         """Whether a SIGTERM has come and is not passed on yet."""
         return self._controller is not None and self._controller.delays_signal
+
+    @property
+    def signal_passed(self) -> bool:
+        """Whether a drain has delayed a SIGTERM, or could have, and the server has got it."""
+        return self._controller is not None and self._controller.signal_passed
 
     def listen(self) -> None:
         """Bind the listener's address. Raises CannotListen."""
@@ -205,7 +210,9 @@ class LoopServices:
         detector: StallDetector | None = None
         controller: DrainController | None = None
         if slow < inf:
-            detector = self._detector = StallDetector(heartbeat, slow, self._engine.record_stall)
+            detector = self._detector = StallDetector(
+                heartbeat, slow, self._engine.record_stall, self._figures.stall_seen
+            )
         if self._drain is not None:
             controller = self._controller = DrainController(self._engine, self._drain, heartbeat, monitor)
         # An integration that reports the status of a probe from another thread is a listener of another protocol.
@@ -228,7 +235,7 @@ class LoopServices:
             self._stalled_probes.clear()
         self._on_beat()
 
-    async def _respond(self, scope: MutableMapping[str, Any]) -> Answer:
+    async def _respond(self, scope: MutableMapping[str, Any]) -> Answer | StreamedAnswer:
         return await self._router.answer_listener(scope, stall_of=self._stall_of, drain=self.drain)
 
     def _stall_of(self, probe: Probe) -> Stall | None:

@@ -18,6 +18,7 @@ from .lifespan import InUse, LifespanIdentity
 from .loop_services import LoopServices, Router
 from .publisher.publisher import publisher_of
 from .scheduler.runner import runner_of
+from .server_exit import server_stops
 
 if TYPE_CHECKING:
     from .integrations import BoundIntegration
@@ -213,6 +214,10 @@ class Services:
             self._logged_on_demand = True
             logger.info("checks run on demand, when a probe asks: %s", self._summary(root))
         self._prepare(may_import=False)
+
+    def about_to_stop(self) -> bool:
+        """Return whether the server has begun to stop, as far as the app can see: it may wait for open requests."""
+        return self._engine.phase is Phase.STOPPED or self._loop_services.signal_passed or server_stops()
 
     async def drain(self) -> None:
         """Drain, and return when a signal would no longer be delayed."""

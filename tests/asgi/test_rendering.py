@@ -22,7 +22,16 @@ class Renderings:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
-        for name in ("health_json", "text", "explain", "explain_in_parts", "page", "feed", "feed_in_parts", "badge"):
+        for name in (
+            "health_json",
+            "text",
+            "explain",
+            "explain_in_parts",
+            "page_in_parts",
+            "feed",
+            "feed_in_parts",
+            "badge",
+        ):
             monkeypatch.setattr(details_cache, name, self._counting(getattr(details_cache, name)))
 
     def _counting(self, render: Callable[..., Any]) -> Callable[..., Any]:

@@ -185,7 +185,11 @@ def test_the_page_shows_the_uptime_of_each_probe_and_check(page: Browser, demo: 
     assert percent("[data-probe='/livez']") == 100
     assert text(page, "[data-probe='/products'] .uptime") == ""
     links = page.run("return [...document.querySelectorAll('h2 a')].map((link) => link.getAttribute('href'))")
-    assert {link: demo.status(link) for link in links} == {"/health?explain": 200, "/health/metrics": 200}
+    assert {link: demo.status(link) for link in links} == {
+        "/health": 200,
+        "/health?explain": 200,
+        "/health/metrics": 200,
+    }
 
 
 # The cards of the probes and the buttons that break which are partly off the screen or covered.

@@ -44,6 +44,13 @@ def window(now: float, sums: int) -> float:
     return (now // FIVE_MINUTES - sums) * FIVE_MINUTES
 
 
+def half_hours(intervals: Iterable[Interval], now: float) -> list[object]:
+    """Return the seconds known and up in each of the last 48 half hours."""
+    kept, first = list(intervals), window(now, 287)
+    parts = (first + 1800.0 * number for number in range(48))
+    return [pytest.approx(integrate(kept, begin, min(now, begin + 1800.0)), abs=1e-6) for begin in parts]
+
+
 class Model:
     """Everything that happened to a check."""
 
@@ -70,9 +77,15 @@ class Model:
             self.intervals.append(Interval(begin, now, up_until))
             self.running = None
 
+    def all_intervals(self, now: float) -> list[Interval]:
+        return (
+            self.intervals
+            if self.running is None
+            else [*self.intervals, Interval(self.running[0], now, self.running[1])]
+        )
+
     def uptime(self, now: float, sums: int) -> tuple[float, float]:
-        running = [] if self.running is None else [Interval(self.running[0], now, self.running[1])]
-        return integrate([*self.intervals, *running], window(now, sums), now)
+        return integrate(self.all_intervals(now), window(now, sums), now)
 
 
 @dataclass(frozen=True)
@@ -128,6 +141,7 @@ def test_a_history_shows_what_a_list_of_everything_would(story: list[Step], now:
     past = history.past(now)
     assert as_seconds(past.hour) == pytest.approx(model.uptime(now, 12), abs=1e-6)
     assert as_seconds(past.day) == pytest.approx(model.uptime(now, 288), abs=1e-6)
+    assert [as_seconds(each) for each in past.day_in_parts(48)] == half_hours(model.all_intervals(now), now)
 
 
 def run(history: CheckHistory, now: float, old: Status | None, new: Status, fresh_for: float = 32.0) -> None:
@@ -312,6 +326,7 @@ def test_the_history_of_a_probe_shows_what_a_list_of_everything_would(
     assert [(each.at, each.old, each.new) for each in past.flips] == [(e.at, e.old, e.new) for e in seen[-50:]]
     for uptime, sums in ((past.hour, HOUR), (past.day, DAY)):
         assert as_seconds(uptime) == pytest.approx(integrate(intervals, window(end, sums), end), abs=1e-6)
+    assert [as_seconds(each) for each in past.day_in_parts(48)] == half_hours(intervals, end)
 
 
 def test_a_full_history_of_a_probe_is_bounded() -> None:

@@ -78,6 +78,8 @@ def test_sentry_traces_no_probe_with_the_sampler(lifecycle: str, sampler: str) -
         ("https://shop.example:8443/health/ready/", True),
         ("http://[::1]:8000/readyz/database", True),
         ("http://shop.example/health", True),
+        ("http://shop.example/health/events", True),
+        ("http://shop.example/health/events/more", False),
         ("http://shop.example/health/orders", False),
         ("http://shop.example/healthcare", False),
         ("http://shop.example/livez/a/b", False),
@@ -108,7 +110,7 @@ def test_scrapes_are_excluded_as_probes_are() -> None:
 
 
 def test_without_paths_no_url_is_excluded() -> None:
-    assert excluded_urls(Paths(health=None, live=None, ready=None, startup=None)) == ""
+    assert excluded_urls(Paths(health=None, live=None, ready=None, startup=None, events=None)) == ""
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 
 from asgi_health import Check, Drain, HealthMiddleware, Integration, Listener, bearer_token, healthy
+from asgi_health.asgi.events import watcher
 from asgi_health.integrations.systemd import Systemd
 
 Message = MutableMapping[str, Any]
@@ -36,8 +37,9 @@ class Settings:
     slow_loop: float = 1.0
     quiet: bool = False
     logging: str | None = None  # a function of logging_setups, called after the app is made
-    waits: bool = False  # its startup takes until the file `go` exists
     drain: float | None = None  # the delay of its Drain, which has the file `draining`
+    stream_lifetime: float | None = None  # seconds after which a stream of events ends, in place of twenty
+    waits: bool = False  # its startup takes until the file `go` exists
     systemd: bool = False  # whether it notifies systemd
 
     def dump(self) -> str:
@@ -213,6 +215,8 @@ def make_integrations(settings: Settings) -> list[Integration]:
 
 def with_health(app: Any, settings: Settings) -> Any:
     """Return the app in the middleware, or the app itself where a test compares the two."""
+    if settings.stream_lifetime is not None:
+        watcher.LIFETIME = settings.stream_lifetime
     return HealthMiddleware(app, **middleware_options(settings)) if settings.health else app
 
 

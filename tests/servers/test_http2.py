@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from .apps import TOKEN
 from .process import Running
 from .servers import SERVERS
 
@@ -54,3 +55,17 @@ def test_a_failure_is_answered_in_full(client: httpx.Client, running: Running) -
     finally:
         running.folder.broken.unlink()
     running.wait_for_status("/readyz", 200)
+
+
+def test_events_share_the_connection_with_probes(client: httpx.Client) -> None:
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    with client.stream("GET", "/health/events", headers=headers) as answer:
+        assert (answer.http_version, answer.status_code) == ("HTTP/2", 200)
+        pieces = answer.iter_bytes()
+        received = b""
+        while b"event: updated" not in received:
+            received += next(pieces)
+        assert client.get("/readyz").content == PASS
+        while received.count(b"event: updated") < 2:
+            received += next(pieces)
+    assert client.get("/readyz").content == PASS

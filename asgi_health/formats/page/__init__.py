@@ -1,37 +1,24 @@
-"""The details as a page for browsers, and the small page for readers without leave."""
+"""The status page: a report as HTML. One page without a request to anything else, also without JavaScript.
 
-from html import escape
+`script.js` renders nothing: it replaces elements by the fragments that `head_fragment` and `check_fragment` return.
+"""
 
-from ...core.report import Report
-from ...core.status import Status
-from ...core.transition import Reason
-from ..answer import CODES, PHASE_NOTES, WORDS, Answer, answer
-from ..service import ServiceInfo
+from .document import page, page_in_parts
+from .facts import AppFacts, LastStall, LiveSource
+from .head import head_fragment
+from .public import public_page
+from .row import check_fragment
+from .view import STATUSES, View
 
-HTML = b"text/html; charset=utf-8"
-
-
-def page(report: Report, service: ServiceInfo | None, *, wall: float) -> Answer:
-    """Return the page about `report`, which has its history.
-
-    Args:
-        report: The report.
-        service: What the page says about the app itself; None for nothing.
-        wall: The moment of the report (seconds since the epoch). It dates what happened and decides nothing.
-    """
-    checks = "".join(f"<li>{escape(each.name)}: {WORDS[each.status]}" for each in report.checks)
-    return answer(CODES[report.status], HTML, f"<!doctype html><title>health</title><ul>{checks}</ul>".encode())
-
-
-def public_page(status: Status, reason: Reason | None = None, *, sign_in: bool = False) -> Answer:
-    """Return the page for readers without leave: the status and, where it is the reason, the phase.
-
-    Args:
-        status: The status of the probe.
-        reason: Why the probe has this status.
-        sign_in: Whether ``?signin`` makes a browser ask for credentials: the page then has a link to it.
-    """
-    phase = f" ({reason})" if status is Status.UNHEALTHY and reason in PHASE_NOTES else ""
-    link = '<p><a href="?signin">Sign in</a>' if sign_in else ""
-    text = f"<!doctype html><title>health</title><p>{WORDS[status]}{phase}{link}"
-    return answer(CODES[status], HTML, text.encode())
+__all__ = [
+    "STATUSES",
+    "AppFacts",
+    "LastStall",
+    "LiveSource",
+    "View",
+    "check_fragment",
+    "head_fragment",
+    "page",
+    "page_in_parts",
+    "public_page",
+]

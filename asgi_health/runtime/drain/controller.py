@@ -47,6 +47,12 @@ class DrainController:
         handler = self._handler
         return handler is not None and handler.installed
 
+    @property
+    def signal_passed(self) -> bool:
+        """Whether the server has got a SIGTERM: its delay is over, or there was none."""
+        handler = self._handler
+        return handler is not None and not handler.installed
+
     # -- in the thread of the event loop
 
     def arm(self) -> None:

@@ -27,12 +27,20 @@ class StallDetector:
         heartbeat: The heartbeat of the loop.
         slow: Lateness (seconds) that counts as a stall.
         on_stall: Called with the duration (seconds) of each stall that is over.
+        on_culprit: Called during each stall whose code is seen, with the moment and the culprit.
     """
 
-    def __init__(self, heartbeat: LoopHeartbeat, slow: float, on_stall: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        heartbeat: LoopHeartbeat,
+        slow: float,
+        on_stall: Callable[[float], None],
+        on_culprit: Callable[[float, str], None] = lambda at, culprit: None,
+    ) -> None:
         self._heartbeat = heartbeat
         self._slow = slow
         self._on_stall = on_stall
+        self._on_culprit = on_culprit
         self._started_at = inf
         self._stacks: dict[float, StackSummary] = {}
         self._logged_stall = -inf
@@ -55,6 +63,8 @@ class StallDetector:
                 stack = stack_of(self._heartbeat.thread_id, self._heartbeat.base_frames)
                 if self._heartbeat.last_beat == began:
                     self._stacks = {began: stack}
+                    if stack:
+                        self._on_culprit(now, culprit(stack))
             if late >= max(LOGGED_WHILE_BLOCKED_AFTER, self._slow) and self._logged_stall != began:
                 self._logged_stall = began
                 self._log(now, began, late, "has been blocked for %.1f s and still is")

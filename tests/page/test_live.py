@@ -1,0 +1,188 @@
+"""The page of an app that runs: what changes is shown without a reload, also after the app has restarted."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from asgi_health import ServiceInfo, degraded, healthy, unhealthy
+
+from ..support.waiting import wait_until
+from .chromium import Window, axe_violations
+from .site import Shop, below, served
+
+pytestmark = pytest.mark.xdist_group("page live")  # one browser
+
+OpenWindow = Callable[..., Window]
+
+BUSY = 5.0
+"""Seconds within which a change must be shown on a busy machine; on a quiet one it takes a third of a second."""
+
+DOWN = unhealthy("ConnectionRefusedError: Connection refused")
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop("cache", "database", "optional-search")
+
+
+@pytest.fixture
+def url(shop: Shop) -> Iterator[str]:
+    with served(shop.make()) as port:
+        yield f"http://127.0.0.1:{port}/health"
+
+
+def open_page(window: OpenWindow, url: str) -> Page:
+    page = window().page
+    page.goto(url)
+    expect_state(page, "live")
+    expect(page.locator("#verdict")).to_contain_text("Healthy")
+    return page
+
+
+def expect_state(page: Page, state: str) -> None:
+    expect(page.locator("#live")).to_have_attribute("data-state", state, timeout=20_000)
+
+
+def test_a_change_is_shown_at_once(shop: Shop, url: str, window: OpenWindow) -> None:
+    page = open_page(window, url)
+    page.evaluate("""() => {
+      new MutationObserver(() => {
+        if (document.getElementById("verdict")?.textContent.includes("Not ready")) window.shown ??= Date.now();
+      }).observe(document.body, {childList: true, subtree: true});
+    }""")
+    shop.results["database"] = DOWN
+    begin = time.time()
+    expect(page.locator("#verdict")).to_contain_text("Not ready")
+    assert page.evaluate("() => window.shown") / 1000 - begin < BUSY
+    expect(page.locator("#verdict")).to_contain_text("database refuses connections")
+    expect(page.locator("#check-database .output")).to_have_text("ConnectionRefusedError: Connection refused")
+    expect(page.locator(".check").first).to_have_id("check-database")
+    expect(page).to_have_title("Not ready – Health")
+    assert "cd3a34" in (page.locator("#icon").get_attribute("href") or "")
+    expect(page.locator("#announcement")).to_contain_text("Not ready")
+    expect(page.locator("#counts")).to_have_text(re.compile(r"1 fail\s+2 pass"))
+    expect(page.locator("#changes li").first).to_contain_text("Ready pass → fail")
+
+    shop.results["database"] = healthy()
+    expect(page.locator("#verdict")).to_contain_text("Healthy")
+    expect(page.locator(".check")).to_have_text([re.compile(f"pass {name}") for name in sorted(shop.results)])
+    assert axe_violations(page) == []
+
+
+def test_an_opened_check_and_the_focus_stay_when_it_changes(shop: Shop, url: str, window: OpenWindow) -> None:
+    page = open_page(window, url)
+    summary = page.locator("#check-optional-search summary")
+    summary.focus()
+    page.keyboard.press("Enter")
+    shop.results["optional-search"] = DOWN
+    expect(page.locator("#check-optional-search .output")).to_be_visible()
+    expect(page.locator("#check-optional-search .more")).to_be_visible()
+    expect(summary).to_be_focused()
+    expect(page.locator(".check").last).to_have_id("check-optional-search")  # it does not move below the reader
+
+
+def test_a_paused_page_changes_when_the_reader_resumes(shop: Shop, url: str, window: OpenWindow) -> None:
+    page = open_page(window, url)
+    page.get_by_role("button", name="Pause").click()
+    expect_state(page, "paused")
+    shop.results["database"] = DOWN
+    wait_until(lambda: page.request.get(url.replace("/health", "/readyz")).status == 503, "it is not ready")
+    page.wait_for_timeout(1200)  # more than a state of the events takes: nothing must come
+    expect(page.locator("#verdict")).to_contain_text("Healthy")
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("#verdict")).to_contain_text("Not ready")
+    expect_state(page, "live")
+
+
+def test_the_page_goes_on_when_the_app_has_restarted(window: OpenWindow, shop: Shop) -> None:
+    shop.service = ServiceInfo("shop", "1.0")
+    with served(shop.make()) as port:
+        page = open_page(window, f"http://127.0.0.1:{port}/health")
+    expect_state(page, "reconnecting")
+    expect(page.locator("#verdict")).to_be_visible()  # what was last seen stays
+    shop.service = ServiceInfo("shop", "2.0")
+    shop.results["new"] = degraded("nearly full")
+    del shop.results["cache"]
+    with served(shop.make(), port):
+        expect_state(page, "live")
+        expect(page.locator("#service")).to_contain_text("2.0")
+        expect(page.locator("#verdict")).to_contain_text("Ready, with a problem")
+        expect(page.locator("#check-new .output")).to_have_text("nearly full")
+        expect(page.locator("#check-cache")).to_have_count(0)
+        shop.results["database"] = DOWN
+        expect(page.locator("#verdict")).to_contain_text("Not ready")
+
+
+def test_a_server_that_stays_away_is_offline_since_a_moment(window: OpenWindow, shop: Shop) -> None:
+    opened = window()
+    page = opened.page
+    page.clock.install()
+    with served(shop.make()) as port:
+        page.goto(f"http://127.0.0.1:{port}/health")
+        expect_state(page, "live")
+    expect_state(page, "reconnecting")
+    page.clock.run_for(12_000)
+    expect_state(page, "offline")
+    expect(page.locator("#live-text")).to_have_text(re.compile(r"offline since \d\d:\d\d:\d\d"))
+    expect(page.locator("#away")).to_have_text("The server does not answer. This is what was last seen.")
+    expect(page.locator("#verdict")).to_contain_text("Healthy")  # and not in green
+    assert page.evaluate("() => getComputedStyle(document.querySelector('#head')).filter") == "grayscale(1)"
+    assert axe_violations(page) == []
+    with served(shop.make(), port):
+        page.clock.run_for(20_000)
+        expect_state(page, "live")
+        expect(page.locator("#away")).to_be_hidden()
+
+
+def test_a_drain_is_shown_until_the_server_ends(window: OpenWindow, shop: Shop) -> None:
+    app = shop.make()
+    with served(app) as port:
+        page = open_page(window, f"http://127.0.0.1:{port}/health")
+        app.health.drain()
+        expect(page.locator("#verdict")).to_contain_text("Draining")
+
+
+def test_a_filtered_page_stays_filtered(window: OpenWindow, shop: Shop) -> None:
+    shop.results.update({f"check-{number:02}": healthy() for number in range(30)})
+    with served(shop.make()) as port:
+        page = window().page
+        page.goto(f"http://127.0.0.1:{port}/health")
+        expect_state(page, "live")
+        page.get_by_label("Search").press_sequentially("check-1")
+        expect(page.locator(".check")).to_have_count(10)
+        expect(page.get_by_label("Search")).to_be_focused()
+        expect(page.locator("#found")).to_have_text("10 of 33 checks")
+        assert page.url.endswith("/health?format=html&search=check-1")
+        shop.results["database"] = DOWN
+        shop.results["check-15"] = DOWN
+        expect(page.locator(".check").first).to_have_id("check-check-15")
+        expect(page.locator(".check")).to_have_count(10)
+        page.get_by_label("Status").select_option("fail")
+        expect(page.locator(".check")).to_have_count(1)
+        page.reload()
+        expect(page.locator(".check")).to_have_count(1)
+        page.get_by_role("link", name="Show all").click()
+        expect(page.locator(".check")).to_have_count(33)
+
+
+def test_behind_a_prefix_the_page_finds_its_events(window: OpenWindow, shop: Shop) -> None:
+    with served(below("/api/v1", shop.make())) as port:
+        page = open_page(window, f"http://127.0.0.1:{port}/api/v1/healthz")
+        shop.results["database"] = DOWN
+        expect(page.locator("#verdict")).to_contain_text("Not ready")
+
+
+def test_where_there_are_no_events_the_page_is_loaded_again(window: OpenWindow, shop: Shop) -> None:
+    shop.events = None
+    with served(shop.make()) as port:
+        page = window().page
+        page.clock.install()
+        page.goto(f"http://127.0.0.1:{port}/health")
+        expect(page.locator("#live-text")).to_have_text("every 5 s")
+        shop.results["database"] = DOWN
+        wait_until(lambda: page.request.get(f"http://127.0.0.1:{port}/readyz").status == 503, "it is not ready")
+        page.clock.run_for(6000)
+        expect(page.locator("#verdict")).to_contain_text("Not ready")
