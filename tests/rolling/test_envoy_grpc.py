@@ -29,7 +29,7 @@ def test_an_instance_that_drains_gets_no_request_and_none_is_lost(tmp_path: Path
     with held_port() as (host, first), held_port() as (_, second):
         settings = [Settings(drain={"delay": DELAY}, grpc=f"{host}:{port}") for port in (first, second)]
         with two_behind_envoy(tmp_path, *settings) as (balancer, drained, other):
-            assert balancer.health(drained) == balancer.health(other) == {}
+            wait_until(lambda: balancer.health(drained) == balancer.health(other) == {}, "Envoy has checked both")
             assert len(balancer.requests(40)) == 2
             drained.terminate()
             wait_until(
@@ -45,4 +45,4 @@ def test_an_instance_that_warns_is_healthy(tmp_path: Path) -> None:
     with held_port() as (host, first), held_port() as (_, second):
         settings = [Settings(warns=True, grpc=f"{host}:{first}"), Settings(grpc=f"{host}:{second}")]
         with two_behind_envoy(tmp_path, *settings) as (balancer, warning, other):
-            assert balancer.health(warning) == balancer.health(other) == {}
+            wait_until(lambda: balancer.health(warning) == balancer.health(other) == {}, "Envoy has checked both")
