@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,21 @@ START_TIMEOUT = 30.0  # seconds in which it must print where it is
 EXIT_TIMEOUT = 10.0  # seconds in which it must exit after a signal
 LAST_LINE = "Press Ctrl-C to stop it.\n"
 
+CHANGE = re.compile(r'<li class="(\w+)" id="change-(\d+)"><time datetime="([^"]+)".*?<span>(.*?)</span></li>')
+BROKEN = re.compile(r'<li class="fault fail" id="fault-([^"]+)">')
+FAULT = re.compile(r'<li class="fault[^"]*" id="fault-([^"]+)">')
+
 PROGRAM = "from asgi_health.cli.main import main; raise SystemExit(main())"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A line of the page about what has happened."""
+
+    number: int
+    time: datetime
+    text: str
+    tone: str
 
 
 @dataclass(frozen=True)
@@ -82,6 +98,22 @@ class Demo:
         (entry,) = self.request("/health").json()["checks"][name]
         found: dict[str, Any] = entry
         return found
+
+    def changes(self) -> list[Change]:
+        """Return what has happened, the oldest first."""
+        found = CHANGE.findall(self.request("/panel").text)[::-1]
+        return [
+            Change(int(number), datetime.fromisoformat(time), unescape(text), tone)
+            for tone, number, time, text in found
+        ]
+
+    def faults(self) -> list[str]:
+        """Return the names of the faults."""
+        return FAULT.findall(self.request("/panel").text)
+
+    def broken(self) -> list[str]:
+        """Return the names of the faults that last."""
+        return BROKEN.findall(self.request("/panel").text)
 
     def wait_for_status_word(self, target: str, word: str) -> None:
         wait_until(lambda: self.status_word(target) == word, f"{target} answers {word}\n{self.err}")

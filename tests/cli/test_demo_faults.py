@@ -30,10 +30,6 @@ EXPECTED = (
 )
 
 
-def broken_faults(demo: Demo) -> list[str]:
-    return [fault["name"] for fault in demo.request("/state").json()["faults"] if fault["broken"]]
-
-
 @pytest.mark.parametrize("expected", EXPECTED, ids=str)
 def test_a_fault_changes_the_answers_until_it_is_repaired(demo: Demo, expected: Expected) -> None:
     with broken_and_repaired(demo, expected.fault):
@@ -46,10 +42,10 @@ def test_a_fault_changes_the_answers_until_it_is_repaired(demo: Demo, expected: 
         assert demo.status("/products") == expected.products
         wait_until(lambda: expected.output in demo.check(expected.check).get("output", ""), expected.output)
         assert demo.check(expected.check)["status"] == "fail"
-        assert broken_faults(demo) == [expected.fault]
+        assert demo.broken() == [expected.fault]
     assert demo.status("/readyz") == 200
     assert demo.status("/products") == 200
-    assert broken_faults(demo) == []
+    assert demo.broken() == []
 
 
 def test_the_shop_works_without_recommendations(demo: Demo) -> None:
@@ -65,7 +61,7 @@ def test_the_shop_works_without_recommendations(demo: Demo) -> None:
 def test_breaking_and_repairing_are_idempotent(demo: Demo, fault: str, method: str) -> None:
     for verb, state in (("break", [fault]), ("repair", [])):
         assert [demo.request(f"/{verb}/{fault}", method).status_code for _ in range(2)] == [200, 200]
-        assert broken_faults(demo) == state
+        assert demo.broken() == state
     demo.wait_for_status_word("/readyz", "pass")
 
 
@@ -88,20 +84,3 @@ def test_a_blocked_loop_does_not_answer_and_recovers_by_itself(demo: Demo) -> No
 def test_the_seconds_of_a_blocked_loop_must_be_positive(demo: Demo, seconds: str) -> None:
     answer = demo.request(f"/break/loop?seconds={seconds}")
     assert (answer.status_code, answer.text) == (400, "seconds must be a number above 0\n")
-
-
-def test_the_state_contains_the_options_of_the_checks(demo: Demo) -> None:
-    shown = {check["name"]: check for check in demo.request("/state").json()["checks"]}
-    assert list(shown) == ["database", "payments", "recommendations", "catalogue"]
-    assert shown["database"] == {
-        "name": "database",
-        "probes": ["readiness"],
-        "critical": True,
-        "interval": 0.5,
-        "retry_interval": 0.5,
-        "timeout": 1.0,
-        "failure_threshold": 2,
-        "success_threshold": 2,
-        "stale_after": 2.5,
-    }
-    assert (shown["recommendations"]["critical"], shown["catalogue"]["probes"]) == (False, ["startup"])

@@ -1,4 +1,4 @@
-"""What has changed in the shop: its faults, the transitions of its checks and probes, and its alerts, in order."""
+"""What has happened in the shop: its faults, its alerts, and other answers than before, in order."""
 
 import time
 from collections import deque
@@ -6,72 +6,61 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from threading import Lock
-from typing import Any
 
-from asgi_health import CheckTransition, Status, Transition
-from asgi_health.formats.answer import WORDS
-from asgi_health.formats.health_json import timestamp
+from asgi_health.formats.page.tones import Tone
 
 LIMIT = 100
 """Changes kept; of more, the oldest are dropped."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Change:
+class Change:
+    """Something that has happened.
+
+    Attributes:
+        number: Its number, above those of earlier changes.
+        at: When it happened (monotonic seconds).
+        text: What happened.
+        tone: How it looks.
+    """
+
     number: int
     at: float
     text: str
-    status: str | None
+    tone: Tone
 
 
 class Changes:
-    """Keeps the last changes.
-
-    The faults come from the event loop, the transitions from the thread of the subscriber, and the alerts from that of
-    their receiver.
-    """
+    """Keeps the last changes. They come from the event loop, from threads of the shop, and from that of its alerts."""
 
     def __init__(self) -> None:
         # A page that stays open while the demo starts again sees higher numbers: they begin with the present time.
         self._numbers: Iterator[int] = count(time.time_ns() // 1_000_000)
-        self._kept: deque[_Change] = deque(maxlen=LIMIT)
+        self._kept: deque[Change] = deque(maxlen=LIMIT)
+        self._last_code = 200
         self._lock = Lock()
 
     def add_fault(self, message: str) -> None:
         """Add the begin or the end of a fault, now."""
-        self._add(time.monotonic(), message, None)
+        with self._lock:
+            self._add(message, "none")
 
-    def add_transition(self, transition: Transition) -> None:
-        """Add a transition. A subscriber of the Health."""
-        new = _word(transition.new)
-        if isinstance(transition, CheckTransition):
-            reason = transition.result.message if transition.result else ""
-            subject = f"check {transition.name}"
-        else:
-            reason = ": ".join(filter(None, (transition.cause, ", ".join(transition.checks))))
-            subject = transition.probe.value
-        text = f"{subject}: {_word(transition.old)} → {new}"
-        self._add(transition.at, f"{text} ({reason})" if reason else text, new)
-
-    def add_alert(self, title: str, status: str) -> None:
+    def add_alert(self, title: str, tone: Tone) -> None:
         """Add an alert, which has arrived now."""
-        self._add(time.monotonic(), f"alert arrived at the receiver: {title}", status)
-
-    def shown(self) -> list[dict[str, Any]]:
-        """Return the changes as JSON, the oldest first."""
         with self._lock:
-            kept = list(self._kept)
-        # Transitions have monotonic times. The present wall clock dates them, as it may have been set meanwhile.
-        epoch = time.time() - time.monotonic()
-        return [
-            {"number": each.number, "time": timestamp(each.at + epoch), "text": each.text, "status": each.status}
-            for each in kept
-        ]
+            self._add(f"alert arrived at the receiver: {title}", tone)
 
-    def _add(self, at: float, text: str, status: str | None) -> None:
+    def add_answer(self, code: int) -> None:
+        """Add an answer of the shop itself, if its status code is another one than before."""
         with self._lock:
-            self._kept.append(_Change(next(self._numbers), at, text, status))
+            if code != self._last_code:
+                self._add(f"/products: {self._last_code} → {code}", "pass" if code == 200 else "fail")
+                self._last_code = code
 
+    def kept(self) -> list[Change]:
+        """Return the changes, the oldest first."""
+        with self._lock:
+            return list(self._kept)
 
-def _word(status: Status | None) -> str:
-    return "none" if status is None else WORDS[status]
+    def _add(self, text: str, tone: Tone) -> None:
+        self._kept.append(Change(next(self._numbers), time.monotonic(), text, tone))

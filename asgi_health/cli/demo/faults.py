@@ -20,6 +20,7 @@ class Fault:
         begin: Break it, with the options of a query, and return what happened. Raises ValueError for a wrong option.
         end: Repair it and return what happened.
         broken: Return whether it lasts.
+        ends_by_itself: Whether nothing repairs it.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Fault:
     begin: Callable[[Mapping[str, str]], str]
     end: Callable[[], str]
     broken: Callable[[], bool]
+    ends_by_itself: bool = False
 
 
 class LoopBlocker:
@@ -143,5 +145,6 @@ def make_faults(
             blocker.block,
             lambda: "the event loop unblocks by itself",
             lambda: blocker.blocked,
+            ends_by_itself=True,
         ),
     ]

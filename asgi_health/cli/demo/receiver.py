@@ -10,12 +10,14 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import Any
 
+from asgi_health.formats.page.tones import Tone
+
 POLL_INTERVAL = 0.1
 """Seconds. The demo ends this much later than it could, at most."""
 
 
 @contextmanager
-def receiving(host: str, arrived: Callable[[str, str], None]) -> Generator[str]:
+def receiving(host: str, arrived: Callable[[str, Tone], None]) -> Generator[str]:
     """Receive alerts during the block, and yield the URL for them.
 
     Args:
@@ -44,7 +46,7 @@ def receiving(host: str, arrived: Callable[[str, str], None]) -> Generator[str]:
             thread.join()
 
 
-def _status(alert: dict[str, Any]) -> str:
+def _status(alert: dict[str, Any]) -> Tone:
     if alert["kind"] == "recovery":
         return "pass"
     present = [each["status"] for each in alert["incidents"] if each["state"] != "recovered"]

@@ -55,14 +55,18 @@ def create_shop(
             Check("catalogue", catalogue.loaded, probes=(Probe.STARTUP,), interval=0.5, retry_interval=0.25),
         ]
     )
-    health.subscribe(changes.add_transition)
+    service = ServiceInfo("shop", version="1", description="A shop whose dependencies break on request")
+    paths = Paths(metrics="/health/metrics")
 
     def products(request: Request) -> JSONResponse:
         try:
             found = database.products()
         except sqlite3.OperationalError as error:
-            return JSONResponse({"error": f"cannot read the products: {error}"}, status_code=503)
-        return JSONResponse({"products": found, "recommended": recommendations.pick(found)})
+            answer = JSONResponse({"error": f"cannot read the products: {error}"}, status_code=503)
+        else:
+            answer = JSONResponse({"products": found, "recommended": recommendations.pick(found)})
+        changes.add_answer(answer.status_code)
+        return answer
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:
@@ -70,7 +74,8 @@ def create_shop(
         yield
         loading.cancel()
 
-    shop = Starlette(routes=[Route("/products", products), *controls(faults, health, changes)], lifespan=lifespan)
+    routes = [Route("/products", products), *controls(faults, health, service, paths.of_events[0], changes)]
+    shop = Starlette(routes=routes, lifespan=lifespan)
 
     # details=True shows names, errors and metrics to every client. Outside of a demo use bearer_token or client_in: the
     # texts may help an attacker, and a scrape costs much more than a probe.
@@ -78,7 +83,7 @@ def create_shop(
         shop,
         checks=health,
         details=True,
-        paths=Paths(metrics="/health/metrics"),
-        service=ServiceInfo("shop", version="1", description="A shop whose dependencies break on request"),
+        paths=paths,
+        service=service,
         integrations=integrations,
     )

@@ -4,7 +4,7 @@
 """
 
 from .document import page, page_in_parts
-from .facts import AppFacts, LastStall, LiveSource
+from .facts import AppFacts, LastStall, LiveSource, Panel
 from .head import head_fragment
 from .public import public_page
 from .row import check_fragment
@@ -15,6 +15,7 @@ __all__ = [
     "AppFacts",
     "LastStall",
     "LiveSource",
+    "Panel",
     "View",
     "check_fragment",
     "head_fragment",

@@ -22,9 +22,9 @@ class Assets(NamedTuple):
 
 
 @cache
-def assets() -> Assets:
-    """Return the style sheet, the script and the headers; read once."""
-    style, script = (_read(name) for name in ("style.css", "script.js"))
+def assets(more_style: str = "", more_script: str = "") -> Assets:
+    """Return the style sheet, the script and the headers; read once. Each is followed by what a panel adds to it."""
+    style, script = _read("style.css") + more_style, _read("script.js") + more_script
     allowed = (
         "default-src 'none'",
         f"style-src '{_hash(style)}'",

@@ -9,7 +9,7 @@ from ..service import ServiceInfo
 from .assets import assets
 from .charts import RUNS
 from .escape import field, link, plain
-from .facts import AppFacts, LiveSource
+from .facts import AppFacts, LiveSource, Panel
 from .head import changes, counts, head
 from .moments import Clock
 from .row import check_fragment
@@ -22,6 +22,8 @@ HTML = b"text/html; charset=utf-8"
 CALM = 8
 """Checks up to which a page has no search: a reader sees them all."""
 
+
+_NO_PANEL = Panel("", "", "")
 
 _AWAY = '<p id="away" class="away" role="alert" hidden>The server does not answer. This is what was last seen.</p>'
 
@@ -56,11 +58,12 @@ def page_in_parts(
     view: View | None = None,
     with_past: Callable[[CheckReport], CheckReport] = lambda check: check,
     live: LiveSource | None = None,
+    panel: Panel | None = None,
 ) -> Iterator[Answer | None]:
     """Yield None after each check, and the answer of `page` in the end: the caller may do other work in between.
 
     `with_past` adds the history to a check; it is called for those on the page alone. `live` says where the page finds
-    what changes after it; None for a page that is loaded again and again.
+    what changes after it; None for a page that is loaded again and again. `panel` follows what is said about the app.
     """
     view = view or View()
     clock, selection = Clock(report.now, wall), view.select(report.checks)
@@ -70,8 +73,9 @@ def page_in_parts(
     for check in selection.shown:
         rows.append(check_fragment(with_past(check), now=report.now, wall=wall))
         yield None
+    panel = panel or _NO_PANEL
     main = (
-        f'<main id="main" data-page="details"{_live(live)}>{_AWAY}{top}'
+        f'<main id="main" data-page="details"{_live(live)}>{_AWAY}{top}{panel.html}'
         f'<section class="checks" id="checks" aria-labelledby="checks-title">{middle}'
         f"{_COLUMNS if selection.shown else ''}"
         f'<ul class="rows" id="rows" role="list" data-filters="{int(view.filters or selection.pages > 1)}">'
@@ -83,8 +87,9 @@ def page_in_parts(
         f"{found.title} – {plain(name)}",
         favicon(found.tone),
         f"{_banner(service)}{main}{_footer(clock)}",
+        panel,
     )
-    yield answer(CODES[report.status], HTML, body, *assets().headers)
+    yield answer(CODES[report.status], HTML, body, *assets(panel.style, panel.script).headers)
 
 
 def _live(live: LiveSource | None) -> str:
@@ -94,9 +99,9 @@ def _live(live: LiveSource | None) -> str:
     return f' data-events="{escape(live.path)}" data-event-id="{escape(live.event_id)}" data-pages="{pages}"'
 
 
-def document(title: str, icon: str, body: str) -> bytes:
-    """Return a whole document. Its title and its body are HTML."""
-    style, script, _ = assets()
+def document(title: str, icon: str, body: str, panel: Panel = _NO_PANEL) -> bytes:
+    """Return a whole document. Its title and its body are HTML, and the body has the section of `panel` already."""
+    style, script, _ = assets(panel.style, panel.script)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

@@ -35,6 +35,21 @@ class LiveSource:
 
 
 @dataclass(frozen=True, slots=True)
+class Panel:
+    """A section of its own that a program of this package adds to the page.
+
+    Attributes:
+        html: The section.
+        style: Its style sheet, which follows that of the page.
+        script: Its script, which follows that of the page: a block, so that its names are its own.
+    """
+
+    html: str
+    style: str
+    script: str
+
+
+@dataclass(frozen=True, slots=True)
 class AppFacts:
     """What the page shows of the app in addition to the report of its checks.
 
