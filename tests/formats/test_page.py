@@ -125,6 +125,12 @@ def test_the_last_changes_have_their_cause(broken: Answer) -> None:
     assert "Started fail → pass, the app has started" in text
 
 
+def test_a_change_of_the_reason_alone_is_no_change_of_the_status() -> None:
+    engine = states.broken()
+    engine.drain(states.NOW)
+    assert "Ready still fail, " in read_html(states.page_of(engine, None).body).text("changes")
+
+
 # -- the checks
 
 

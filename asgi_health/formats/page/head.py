@@ -123,7 +123,8 @@ def changes(facts: AppFacts, clock: Clock) -> str:
 
 def _change(flip: ProbeFlip, probe: Probe, clock: Clock) -> str:
     name, tone = _PROBES[probe][0], TONES[flip.new]
-    old = "" if flip.old is None else f"{TONES[flip.old]} → "
+    # Where only the reason has changed: an app whose check has failed begins to drain.
+    old = "" if flip.old is None else "still " if flip.old is flip.new else f"{TONES[flip.old]} → "
     names = ", ".join(f"<b>{isolated(each)}</b>" for each in flip.checks) + (
         f" and {flip.more} more" if flip.more else ""
     )
