@@ -168,6 +168,45 @@ def test_one_that_fails_harms_neither_the_app_nor_another(
     ]
 
 
+def test_another_app_cannot_take_one_away_that_is_in_use(
+    run: Callable[..., object], caplog: pytest.LogCaptureFixture
+) -> None:
+    log: list[str] = []
+    it = Recorder(log)
+
+    async def main() -> None:
+        first, second = Health(), Health()
+        async with first.running(integrations=[it]):
+            async with second.running(integrations=[it]):
+                assert second.report().phase == first.report().phase
+            assert it.health is first
+            assert log.count("it starts") == 1
+            assert "it stops" not in log
+        async with second.running(integrations=[it]):
+            assert it.health is second
+
+    run(main)
+    assert log.count("it stops") == 2
+    assert caplog.text.count("RuntimeError: another app uses it at the moment; make one for each app") == 1
+
+
+def test_one_whose_app_has_ended_without_a_shutdown_is_free_for_another(run: Callable[..., object]) -> None:
+    it = Recorder([])
+    former = HealthMiddleware(echo_nothing, integrations=[it])
+    second = Health()
+
+    async def serve() -> None:
+        assert (await ask(former, "/ordinary")).from_app
+        assert it.health is former.health
+
+    async def main() -> None:
+        async with second.running(integrations=[it]):
+            assert it.health is second
+
+    run(serve)
+    run(main)
+
+
 def test_it_receives_a_stall_without_a_listener(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop_services, "StallTimes", partial(StallTimes, 0.2, 60.0))  # in place of five seconds
     log: list[str] = []
