@@ -267,6 +267,6 @@ def _retry_after(headers: list[tuple[bytes, bytes]]) -> float | None:
                 return float(text[:9])
             try:
                 return max(0.0, parsedate_to_datetime(text).timestamp() - time())
-            except ValueError:
+            except (ValueError, OverflowError, OSError):  # no date, or one out of the range of the platform
                 return None
     return None

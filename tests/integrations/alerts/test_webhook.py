@@ -263,7 +263,13 @@ def test_retry_after_is_passed_on_in_seconds(value: str, at_least: float, at_mos
     assert at_least <= error.retry_after <= at_most
 
 
-@pytest.mark.parametrize("value", ["", "soon", "-1", "1.5", "Sat, 99 Foo"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", "soon", "-1", "1.5", "Sat, 99 Foo", "Sat, 28 Nov 2020 99999999999999999999:00:00 GMT"),
+        *("Sat, 28 Nov 2020 09:00:00 +99999999999999999999", "28 Nov 99999999999999999999 09:00:00 GMT"),
+    ],
+)
 def test_a_retry_after_that_is_none_is_ignored(value: str) -> None:
     with raw_receiver(status(503, f"Retry-After: {value}")) as receiver:
         assert failure(receiver).retry_after is None
