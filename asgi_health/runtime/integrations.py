@@ -47,13 +47,17 @@ class BoundIntegration:
         self.on_start()
 
     def stop(self) -> None:
-        """Stop it. No effect without a start, and after one that was refused."""
+        """Stop it. No effect without a start, after one that was refused, and in a process forked since the start.
+
+        Such a process would remove files and sockets that its parent goes on to use.
+        """
         with _lock:
             if self not in _started:
                 return
             _started.discard(self)
             self._backend = None
-        self.on_stop()
+        if self._pid == os.getpid():
+            self.on_stop()
 
     def is_for_another_app_than(self, other: "BoundIntegration") -> bool:
         """Return whether it is the same integration with another Health, in a loop that runs, in this process."""

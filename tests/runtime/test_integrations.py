@@ -1,10 +1,13 @@
 """When the integrations of an app start and stop, and that none of them harms the app or another one."""
 
 import logging
+import multiprocessing
 from collections.abc import Callable
 from functools import partial
+from multiprocessing.connection import Connection
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from asgi_health import CannotListen, Health, HealthMiddleware, Integration, ProbeTransition, Subscription, Transition
@@ -205,6 +208,30 @@ def test_one_whose_app_has_ended_without_a_shutdown_is_free_for_another(run: Cal
 
     run(serve)
     run(main)
+
+
+@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
+def test_the_end_of_a_forked_child_stops_nothing_of_its_parent() -> None:
+    log: list[str] = []
+    app = HealthMiddleware(echo_nothing, integrations=[Recorder(log)])
+
+    def child(up: Connection) -> None:
+        stop_services(app)
+        up.send("it stops" in log)
+
+    async def main() -> bool:
+        assert (await ask(app, "/ordinary")).from_app
+        fork = multiprocessing.get_context("fork")
+        here, there = fork.Pipe()
+        process = fork.Process(target=child, args=(there,))
+        process.start()
+        stopped = bool(await anyio.to_thread.run_sync(here.recv))
+        process.join()
+        stop_services(app)
+        return stopped
+
+    assert not anyio.run(main)
+    assert "it stops" in log
 
 
 def test_it_receives_a_stall_without_a_listener(monkeypatch: pytest.MonkeyPatch) -> None:
