@@ -311,6 +311,12 @@ def test_a_body_of_any_length_is_cut_off_and_its_status_counts() -> None:
         assert str(failure(receiver, timeout=60)) == "answered 410"
 
 
+def test_interim_answers_without_an_end_are_cut_off() -> None:
+    """To parse all that arrive until the deadline would take the processor from the app for so long."""
+    with raw_receiver(trickle(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 20_000)) as receiver:
+        assert str(failure(receiver, timeout=60)) == "OSError: the answer has more than 262144 bytes"
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 2000 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 100_000]
 )
