@@ -302,7 +302,8 @@ class Integration(Protocol):
     """Connects a Health to another system, from the start of each lifespan to its end.
 
     Started before the app's own startup, in the thread of the event loop, and stopped when the last transitions have
-    been delivered. Without lifespan it is started with the first request. After a stop it may be started again.
+    been delivered. Without lifespan it is started with the first request. After a stop it may be started again. While
+    the app of one Health uses it, that of another starts without it, and an error in the log says so.
     """
 
     def start(self, health: Health, /) -> None:
@@ -345,7 +346,10 @@ def bind_integrations(integrations: tuple[Integration, ...], health: Health) -> 
         return ()
     from .runtime.integrations import BoundIntegration
 
-    return tuple(BoundIntegration(type(each).__name__, partial(each.start, health), each.stop) for each in integrations)
+    return tuple(
+        BoundIntegration(type(each).__name__, each, health, partial(each.start, health), each.stop)
+        for each in integrations
+    )
 
 
 def engine_of(health: Health) -> Engine:

@@ -5,13 +5,19 @@ app = HealthMiddleware(app, checks, integrations=[Files("/run/app")])
 
 import os
 import stat
+from contextlib import suppress
 from threading import Event, Thread
+from time import monotonic
 from typing import TYPE_CHECKING
+from weakref import ref
 
 from ..core.logger import logger
+from ..core.result import describe
 from ..core.status import Probe, Status
 from ..core.validate import require_seconds, require_short
+from ..formats.redact import redact
 from ..health import Health, engine_of
+from ..runtime.scheduler.runner import runner_of
 
 if TYPE_CHECKING:
     from ..runtime.publisher.subscription import Subscription
@@ -23,9 +29,9 @@ NAMES = {Probe.LIVENESS: "live", Probe.READINESS: "ready", Probe.STARTUP: "start
 class Files:
     """Touch the files ``live``, ``ready`` and ``started`` in a directory while these probes pass.
 
-    A file is removed at once when its probe fails. A blocked event loop fails readiness after 5 seconds and liveness
-    after 30, or as a Listener says. A process that was killed leaves its files, so a reader has to look at
-    their age: ``asgi-health probe file:/run/app/ready``.
+    A file is removed at once when its probe fails. A blocked event loop fails readiness after 5 seconds and liveness after
+    30, or as a Listener says. All are removed when the loop has ended without a shutdown of the app. A process that was
+    killed leaves its files, so a reader has to look at their age: ``asgi-health probe file:/run/app/ready``.
 
     The files belong to one process: several workers need directories of their own.
 
@@ -48,6 +54,7 @@ class Files:
         self._directory = path
         self._interval = interval
         self._writer: _Writer | None = None
+        self._thread: Thread | None = None
         self._subscription: Subscription | None = None
 
     def start(self, health: Health, /) -> None:
@@ -58,8 +65,10 @@ class Files:
         """
         self.stop()
         writer = self._writer = _Writer(health, self._directory, self._interval)
+        thread = Thread(target=writer.run, args=(self._thread,), name="asgi-health files", daemon=True)
+        thread.start()
+        self._thread = thread
         self._subscription = health.subscribe(writer.on_transition)
-        Thread(target=writer.run, name="asgi-health files", daemon=True).start()
 
     def stop(self) -> None:
         """Remove the files, without waiting for that."""
@@ -72,10 +81,10 @@ class Files:
 
 
 class _Writer:
-    """Writes the files of one lifespan, in a thread."""
+    """Writes the files of one lifespan, in a thread. It does not keep the Health alive."""
 
     def __init__(self, health: Health, directory: str, interval: float) -> None:
-        self._engine = engine_of(health)
+        self._health = ref(health)
         self._directory = directory
         self._interval = interval
         self._wakeup = Event()
@@ -89,41 +98,65 @@ class _Writer:
         self._ended = True
         self._wakeup.set()
 
-    def run(self) -> None:
-        while not self._ended:
+    def run(self, former: Thread | None) -> None:
+        if former is not None:
+            former.join()  # the last thing that it does is to remove the files
+        while not self._ended and self._health() is not None:
             self._wakeup.clear()
             self._try_to_write()
             self._wakeup.wait(self._interval)
+        self._ended = True
         self._try_to_write()
 
     def _try_to_write(self) -> None:
         try:
-            os.makedirs(self._directory, exist_ok=True)
-            for probe, name in NAMES.items():
-                self._write(probe, os.path.join(self._directory, name))
-        except OSError as error:
+            self._write_all(self._passing())
+        except Exception as error:  # the clock may be code of the app
             if not self._failing:
                 self._failing = True
-                logger.error("files: %s: the files in %s are not written", error, self._directory)
+                text = redact(describe(error))
+                logger.error("files: %s: the files in %s are not written", text, self._directory)
         else:
             if self._failing:
                 self._failing = False
                 logger.info("files: the files in %s are written again", self._directory)
 
-    def _write(self, probe: Probe, path: str) -> None:
-        status, _ = self._engine.effective_status(probe, self._engine.clock())
-        if status is Status.UNHEALTHY or self._ended:
+    def _passing(self) -> frozenset[Probe]:
+        """Return the probes that pass; none where the loop has ended, perhaps without a shutdown of the app."""
+        health = self._health()
+        if health is None:
+            return frozenset()
+        engine = engine_of(health)
+        if runner_of(engine).figures.loop_lag(monotonic()) is None:
+            return frozenset()
+        now = engine.clock()
+        return frozenset(probe for probe in NAMES if engine.effective_status(probe, now)[0] is not Status.UNHEALTHY)
+
+    def _write_all(self, passing: frozenset[Probe]) -> None:
+        """Touch or remove each file. The failure of one does not keep the others as they are."""
+        os.makedirs(self._directory, exist_ok=True)
+        failure: OSError | None = None
+        for probe, name in NAMES.items():
+            path = os.path.join(self._directory, name)
             try:
-                os.unlink(path)
-            except FileNotFoundError:
-                pass
-            return
-        # O_NOFOLLOW: in a directory that others may write to, the name could lead to a file of this process's user.
-        # O_NONBLOCK: and it could be a FIFO.
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise OSError(f"{path} is not a regular file")
-            os.utime(descriptor)
-        finally:
-            os.close(descriptor)
+                if probe in passing and not self._ended:
+                    _touch(path)
+                else:
+                    with suppress(FileNotFoundError):
+                        os.unlink(path)
+            except OSError as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+
+
+def _touch(path: str) -> None:
+    # O_NOFOLLOW: in a directory that others may write to, the name could lead to a file of this process's user.
+    # O_NONBLOCK: and it could be a FIFO.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(f"{path} is not a regular file")
+        os.utime(descriptor)
+    finally:
+        os.close(descriptor)

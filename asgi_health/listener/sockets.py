@@ -118,14 +118,16 @@ class SocketFile:
         # An absolute path: the working directory may have changed when the file is removed.
         self._path = os.path.abspath(path) if path else ""
         self._identity = _identity(self._path)
+        self._process = os.getpid()
 
     def unlink(self) -> None:
-        """Remove it, unless another process has replaced it by its own.
+        """Remove it, unless another process has replaced it by its own, or this one was forked from its process.
 
         Where that is not allowed, because the process has dropped its privileges, the log says so. The next process
         that listens there removes it.
         """
-        if self._identity is not None and _identity(self._path) == self._identity:
+        is_ours = self._process == os.getpid() and self._identity is not None
+        if is_ours and _identity(self._path) == self._identity:
             try:
                 os.unlink(self._path)
             except OSError as error:

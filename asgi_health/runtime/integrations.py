@@ -1,26 +1,76 @@
 """Starts and stops the integrations of one app, each isolated from the others."""
 
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from logging import ERROR
+from threading import Lock
+from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from ..listener.interface import CannotListen
+from .backends.detection import current_backend
 from .log_failure import log_failure
 
+if TYPE_CHECKING:
+    from .backends.interface import Backend
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(eq=False)
 class BoundIntegration:
     """An integration, and the Health that it is started with.
 
     Attributes:
         name: Name of its class, for the log.
-        start: Starts it. Raises CannotListen for an address that cannot be bound.
-        stop: Stops it, without waiting.
+        integration: The integration.
+        health: The Health.
+        on_start: Starts it with the Health. Raises CannotListen for an address that cannot be bound.
+        on_stop: Stops it, without waiting.
     """
 
     name: str
-    start: Callable[[], None]
-    stop: Callable[[], None]
+    integration: object
+    health: object
+    on_start: Callable[[], None]
+    on_stop: Callable[[], None]
+    _pid: int = field(default=0, init=False)
+    _backend: "Backend | None" = field(default=None, init=False)
+
+    def start(self) -> None:
+        """Start it. Raises RuntimeError while another app uses it, which its start and stop would take it from."""
+        with _lock:
+            if any(each.is_for_another_app_than(self) for each in _started):
+                raise RuntimeError("another app uses it at the moment; make one for each app")
+            self._pid = os.getpid()
+            self._backend = current_backend()
+            _started.add(self)
+        self.on_start()
+
+    def stop(self) -> None:
+        """Stop it. No effect without a start, after one that was refused, and in a process forked since the start.
+
+        Such a process would remove files and sockets that its parent goes on to use.
+        """
+        with _lock:
+            if self not in _started:
+                return
+            _started.discard(self)
+            self._backend = None
+        if self._pid == os.getpid():
+            self.on_stop()
+
+    def is_for_another_app_than(self, other: "BoundIntegration") -> bool:
+        """Return whether it is the same integration with another Health, in a loop that runs, in this process."""
+        backend = self._backend
+        differs = self.integration is other.integration and self.health is not other.health
+        return differs and backend is not None and self._pid == os.getpid() and backend.running()
+
+
+_started: WeakSet[BoundIntegration] = WeakSet()
+"""What has been started and not stopped. Weak: an app may end without a shutdown."""
+
+_lock = Lock()
+"""Held for a look at `_started`: apps may start in several threads."""
 
 
 def start_integrations(integrations: Sequence[BoundIntegration]) -> None:

@@ -1,22 +1,27 @@
 """Files for exec probes: fresh while the probes pass, gone when they fail, old when the process has died."""
 
+import gc
 import logging
 import os
 import threading
+import weakref
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from asgi_health import Check, HealthMiddleware, Probe
+from asgi_health import Check, Health, HealthMiddleware, Probe
 from asgi_health.cli.main import main
 from asgi_health.core.report import StallTimes
 from asgi_health.integrations.files import Files
 from asgi_health.runtime import loop_services
 
-from ..support.app_thread import Blocked, loop_of, running_app, starting_app
+from ..apps import plain_app
+from ..support.app_thread import LOOPS, Blocked, loop_of, our_threads, running_app, starting_app
+from ..support.asgi_caller import ask
 from ..support.lifespan_apps import ReceiveEvent, SendEvent, lifespan_app, make_app
+from ..support.services import stop_services
 from ..support.waiting import wait_until
 
 
@@ -101,6 +106,68 @@ def test_a_blocked_loop_is_neither_ready_nor_in_the_end_alive(folder: Path, monk
         with Blocked(portal):
             shows(folder, "started")
         shows(folder, "live", "ready", "started")
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_the_files_go_when_the_loop_has_ended_without_a_shutdown_of_the_app(folder: Path, loop: str) -> None:
+    app = HealthMiddleware(plain_app, integrations=[Files(folder, interval=0.05)])  # without a check to grow stale
+
+    async def serve() -> None:
+        assert (await ask(app, "/ordinary")).status == 200
+
+    with loop_of(loop) as portal:
+        portal.call(serve)
+        shows(folder, "live", "ready", "started")
+    shows(folder)
+    stop_services(app)
+
+
+def test_an_app_that_is_collected_ends_its_files(folder: Path) -> None:
+    health = Health()
+    files = Files(folder, interval=0.05)
+    files.start(health)
+    reference = weakref.ref(health)
+    del health
+    wait_until(lambda: gc.collect() >= 0 and reference() is None, "the Health is collected")
+    wait_until(lambda: not any("files" in each.name for each in our_threads()), "the thread ends")
+    shows(folder)
+
+
+def test_a_writer_that_hangs_at_the_end_does_not_remove_the_files_of_the_next_lifespan(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released = threading.Event()
+    hangs = threading.Event()
+    unlink = os.unlink
+
+    def hang(path: str) -> None:
+        hangs.set()
+        released.wait(20.0)
+        unlink(path)
+
+    app = HealthMiddleware(lifespan_app, integrations=[Files(folder, interval=60.0)])  # so none is written twice
+    with running_app(app):
+        shows(folder, "live", "ready", "started")
+        monkeypatch.setattr(os, "unlink", hang)
+    assert hangs.wait(20.0)
+    monkeypatch.undo()
+    with running_app(app):
+        wait_until(lambda: app.health.report(Probe.READINESS).status.name == "HEALTHY", "the app is ready")
+        shows(folder, "live", "ready", "started")
+        released.set()
+        wait_until(lambda: len([each for each in our_threads() if "files" in each.name]) == 1, "the former one ends")
+        shows(folder, "live", "ready", "started")
+
+
+def test_a_file_that_cannot_be_written_does_not_keep_another_whose_probe_fails(folder: Path) -> None:
+    up = threading.Event()
+    up.set()
+    with running_app(app_with(folder, up.is_set)):
+        shows(folder, "live", "ready", "started")
+        (folder / "live").unlink()
+        os.mkfifo(folder / "live")
+        up.clear()
+        shows(folder, "live", "started")
 
 
 def test_a_link_or_a_fifo_in_place_of_a_file_is_not_followed(folder: Path, caplog: pytest.LogCaptureFixture) -> None:

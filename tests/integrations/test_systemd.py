@@ -17,7 +17,7 @@ import pytest
 
 from asgi_health import Check, Health, HealthMiddleware, Listener, Probe, Result, Status, unhealthy
 from asgi_health.core.engine import Engine
-from asgi_health.integrations.systemd import Systemd
+from asgi_health.integrations.systemd import Systemd, notifier
 from asgi_health.integrations.systemd.status_line import status_line
 from asgi_health.testing import settled
 
@@ -489,6 +489,29 @@ def test_a_second_start_replaces_the_first(run: Run, watched: Receiver) -> None:
 
 
 # -- sockets and values that do not work
+
+
+def test_a_clock_that_raises_ends_neither_the_beats_nor_the_status(
+    run: Run, watched: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object, **__: object) -> str:
+        raise OSError("no clock")
+
+    async def main() -> None:
+        app = application(Check("database", Switch()))
+        async with serving(app):
+            await watched.wait_for_async("READY=1")
+            with monkeypatch.context() as patch:
+                patch.setattr(notifier, "status_line", fail)
+                app.health.drain()
+                text = "systemd: no message can be made"
+                await wait_until_async(lambda: text in caplog.text, "it is logged")
+                await anyio.sleep(2 * WATCHDOG)
+            assert caplog.text.count(text) == 1
+            await watched.wait_for_async("WATCHDOG=1", len(watched.times("WATCHDOG=1")) + 2)
+            await watched.wait_for_status("not ready: draining")
+
+    run(main)
 
 
 def test_what_the_socket_did_not_take_comes_when_it_does(

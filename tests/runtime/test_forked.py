@@ -5,10 +5,14 @@ import multiprocessing
 import signal
 import time
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import pytest
 
-from asgi_health import Drain, Health, ProbeTransition, Transition
+from asgi_health import Drain, Health, HealthMiddleware, Listener, ProbeTransition, Transition
+
+from ..support.asgi_caller import ask, echo_nothing
+from ..support.services import stop_services
 
 
 def sleep(up: Connection) -> None:
@@ -67,3 +71,28 @@ def test_a_forked_child_that_runs_the_health_delivers_to_its_subscribers(kind: s
 
     health.subscribe(receive if kind == "async" else received.append)
     assert asyncio.run(main()) == "stopped"
+
+
+@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
+def test_the_end_of_a_forked_child_leaves_the_socket_of_its_parent(tmp_path: Path) -> None:
+    """A child that leaves by `sys.exit` ends the services in its copy of the event loop."""
+    path = tmp_path / "listener"
+    app = HealthMiddleware(echo_nothing, listener=Listener(str(path)))
+
+    def child(up: Connection) -> None:
+        stop_services(app)
+        up.send(path.exists())
+
+    async def main() -> bool:
+        await ask(app)
+        fork = multiprocessing.get_context("fork")
+        here, there = fork.Pipe()
+        process = fork.Process(target=child, args=(there,))
+        process.start()
+        exists = bool(await asyncio.to_thread(here.recv))
+        await asyncio.to_thread(process.join)
+        stop_services(app)
+        return exists
+
+    assert asyncio.run(main())
+    assert not path.exists()

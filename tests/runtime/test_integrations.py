@@ -1,10 +1,13 @@
 """When the integrations of an app start and stop, and that none of them harms the app or another one."""
 
 import logging
+import multiprocessing
 from collections.abc import Callable
 from functools import partial
+from multiprocessing.connection import Connection
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from asgi_health import CannotListen, Health, HealthMiddleware, Integration, ProbeTransition, Subscription, Transition
@@ -166,6 +169,69 @@ def test_one_that_fails_harms_neither_the_app_nor_another(
         "integration Recorder cannot start, and the app starts without it",
         "integration Recorder failed to stop",
     ]
+
+
+def test_another_app_cannot_take_one_away_that_is_in_use(
+    run: Callable[..., object], caplog: pytest.LogCaptureFixture
+) -> None:
+    log: list[str] = []
+    it = Recorder(log)
+
+    async def main() -> None:
+        first, second = Health(), Health()
+        async with first.running(integrations=[it]):
+            async with second.running(integrations=[it]):
+                assert second.report().phase == first.report().phase
+            assert it.health is first
+            assert log.count("it starts") == 1
+            assert "it stops" not in log
+        async with second.running(integrations=[it]):
+            assert it.health is second
+
+    run(main)
+    assert log.count("it stops") == 2
+    assert caplog.text.count("RuntimeError: another app uses it at the moment; make one for each app") == 1
+
+
+def test_one_whose_app_has_ended_without_a_shutdown_is_free_for_another(run: Callable[..., object]) -> None:
+    it = Recorder([])
+    former = HealthMiddleware(echo_nothing, integrations=[it])
+    second = Health()
+
+    async def serve() -> None:
+        assert (await ask(former, "/ordinary")).from_app
+        assert it.health is former.health
+
+    async def main() -> None:
+        async with second.running(integrations=[it]):
+            assert it.health is second
+
+    run(serve)
+    run(main)
+
+
+@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
+def test_the_end_of_a_forked_child_stops_nothing_of_its_parent() -> None:
+    log: list[str] = []
+    app = HealthMiddleware(echo_nothing, integrations=[Recorder(log)])
+
+    def child(up: Connection) -> None:
+        stop_services(app)
+        up.send("it stops" in log)
+
+    async def main() -> bool:
+        assert (await ask(app, "/ordinary")).from_app
+        fork = multiprocessing.get_context("fork")
+        here, there = fork.Pipe()
+        process = fork.Process(target=child, args=(there,))
+        process.start()
+        stopped = bool(await anyio.to_thread.run_sync(here.recv))
+        process.join()
+        stop_services(app)
+        return stopped
+
+    assert not anyio.run(main)
+    assert "it stops" in log
 
 
 def test_it_receives_a_stall_without_a_listener(monkeypatch: pytest.MonkeyPatch) -> None:

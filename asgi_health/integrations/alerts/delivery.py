@@ -1,9 +1,11 @@
 """Delivers the news to one target in a thread of its own: a receiver that hangs delays nothing else."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from random import random
 from threading import Condition, Thread
 from time import monotonic, time
+from typing import cast
 
 from ...core.logger import logger
 from ...formats.redact import redact
@@ -206,7 +208,7 @@ class Delivery:
     def _note_failure(self, error: BaseException) -> None:
         self._failed += 1
         self._last_error = reason_of(error)
-        self._outbox.failed(monotonic(), random(), getattr(error, "retry_after", None))
+        self._outbox.failed(monotonic(), random(), _retry_after(error))
         if self._outbox.failures == 1:
             what = "refused a message, which is lost" if isinstance(error, Rejected) else "not accepted a message"
             logger.warning(
@@ -216,4 +218,18 @@ class Delivery:
 
 def reason_of(error: BaseException) -> str:
     """Return why a message was not delivered. Of an unknown exception the type alone: its text may hold a URL."""
-    return redact(str(error), 200) if isinstance(error, DeliveryError) else type(error).__name__
+    if isinstance(error, DeliveryError):
+        with suppress(Exception):  # the class may be code of the app
+            return redact(str(error), 200)
+    return type(error).__name__
+
+
+def _retry_after(error: BaseException) -> float | None:
+    """Return the seconds for which the receiver asks to wait; None where it does not say so.
+
+    Exceptions of client libraries have an attribute of that name too, which may be a string or a timedelta.
+    """
+    if isinstance(error, DeliveryError):
+        with suppress(Exception):
+            return float(cast("float", error.retry_after))
+    return None

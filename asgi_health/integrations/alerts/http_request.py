@@ -30,6 +30,10 @@ from .receiver_url import ReceiverUrl
 BODY_LIMIT = 16_384
 """Bytes of the answer's body that are read, so that the receiver sees no broken connection, and thrown away."""
 
+ANSWER_LIMIT = 262_144
+"""Bytes of the whole answer. Of informational answers (RFC 9110, 15.2) there may be any number, and to parse as many as
+arrive until the deadline would keep the interpreter from other threads."""
+
 Headers = list[tuple[str, str]]
 
 
@@ -149,12 +153,16 @@ class _Stream(httpcore.NetworkStream):
     def __init__(self, connection: socket.socket, deadline: _Deadline) -> None:
         self._connection = connection
         self._deadline = deadline
+        self._received = 0
         deadline.progress = "without an answer"
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         self._connection.settimeout(self._deadline.remaining())
         received = self._connection.recv(max_bytes)
         self._deadline.progress = "in the middle of the answer"
+        self._received += len(received)
+        if self._received > ANSWER_LIMIT:
+            raise OSError(f"the answer has more than {ANSWER_LIMIT} bytes")
         return received
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -267,6 +275,6 @@ def _retry_after(headers: list[tuple[bytes, bytes]]) -> float | None:
                 return float(text[:9])
             try:
                 return max(0.0, parsedate_to_datetime(text).timestamp() - time())
-            except ValueError:
+            except (ValueError, OverflowError, OSError):  # no date, or one out of the range of the platform
                 return None
     return None

@@ -1,6 +1,7 @@
 """Ping: one request per interval while a probe is healthy, to a service that raises the alarm when they stop."""
 
 from dataclasses import dataclass
+from logging import ERROR
 from threading import Event, Thread
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from ...core.logger import logger
 from ...core.status import Probe, Status
 from ...core.validate import require_seconds, require_type
 from ...health import Health, engine_of
+from ...runtime.log_failure import log_failure
 from ...runtime.scheduler.runner import runner_of
 from .receiver_url import parse_receiver_url
 
@@ -86,6 +88,7 @@ class Ping:
         self._interval = float(interval)
         self._probe = probe
         self._ended = Event()
+        self._logged_failure = False
         # Imported now, so that a missing package is an error of the configuration and not of the first ping.
         from . import http_request  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
@@ -116,10 +119,26 @@ class Ping:
             found = health()
             if found is None:
                 return
-            healthy = is_healthy(engine_of(found), self._probe)
+            healthy = self._is_healthy(found)
             del found
             if schedule.step(monotonic(), healthy):
                 failing = self._send(failing)
+
+    def _is_healthy(self, health: Health) -> bool:
+        try:
+            healthy = is_healthy(engine_of(health), self._probe)
+        except Exception as error:  # the clock may be code of the app
+            if not self._logged_failure:
+                self._logged_failure = True
+                log_failure(
+                    ERROR,
+                    "ping %s: the probe has no status, which counts as a failure",
+                    self._url.authority,
+                    error=error,
+                )
+            return False
+        self._logged_failure = False
+        return healthy
 
     def _send(self, failing: bool) -> bool:
         """Send one ping, log where it fails for the first time or works again, and return whether it failed."""

@@ -1,6 +1,7 @@
 """Sends the messages of one lifespan: a task of the event loop and the thread of a subscriber."""
 
 import os
+from logging import ERROR
 from math import inf
 from threading import Lock
 from time import monotonic
@@ -13,6 +14,7 @@ from ...core.transition import ProbeTransition, Transition
 from ...health import Health, engine_of
 from ...runtime.backends.detection import current_backend
 from ...runtime.drain.sigterm import is_delayed
+from ...runtime.log_failure import log_failure
 from .blocked_worker import BlockedWorker
 from .environment import Environment
 from .notify_socket import NotifySocket
@@ -67,7 +69,7 @@ class Notifier:
         self._blocked_worker: BlockedWorker | None = None
         self._rounds = 0
         """Number of rounds of the task."""
-        self._ready = self._stopping = self._terminating = False
+        self._ready = self._stopping = self._terminating = self._failing = False
         self._status: str = ""
         self._status_changed = True
         self._status_due = self._beat_due = self._extension_due = -inf
@@ -122,7 +124,14 @@ class Notifier:
         # Compared after each wait: a cancellation at the very moment at which the wait ends does not end the task.
         while self._flag is flag:
             self._rounds += 1
-            pause = self._round(monotonic())
+            try:
+                pause = self._round(monotonic())
+                self._failing = False
+            except Exception as error:  # the clock may be code of the app
+                pause = self._retry_pause
+                if not self._failing:
+                    self._failing = True
+                    log_failure(ERROR, "systemd: no message can be made; this is tried again", error=error)
             await flag.wait(min(max(pause, MIN_PAUSE), MAX_PAUSE))
 
     def _round(self, now: float) -> float:
@@ -138,13 +147,17 @@ class Notifier:
             extends = True
             fields.append(f"EXTEND_TIMEOUT_USEC={EXTENSION * 1_000_000:.0f}")
         if (fields or (self._status_changed and now >= self._status_due)) and not self._send(fields, now):
-            return RETRY if self._watchdog is None else min(RETRY, self._watchdog / 2)
+            return self._retry_pause
         self._ready = self._ready or is_ready
         if beats and self._watchdog is not None:
             self._beat_due = now + self._watchdog / 2
         if extends:
             self._extension_due = now + EXTENSION_PAUSE
         return min(self._due_times(now)) - now
+
+    @property
+    def _retry_pause(self) -> float:
+        return RETRY if self._watchdog is None else min(RETRY, self._watchdog / 2)
 
     def _ready_is_due(self, now: float) -> bool:
         if self._ready or self._stopping or not self._startup_has_passed():
@@ -202,7 +215,11 @@ class Notifier:
             stops = terminates and self._role == "main" and not self._stopping
             if stops:
                 fields = [*fields, "STOPPING=1"]
-            status = status_line(self._engine, self._engine.clock(), terminating=terminates)
+            try:
+                status = status_line(self._engine, self._engine.clock(), terminating=terminates)
+            except Exception:
+                self._status_changed = True
+                raise
             if self._role == "worker":
                 status = f"worker {os.getpid()}: {status}"
             if status != self._status:

@@ -6,6 +6,7 @@ import threading
 import weakref
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from itertools import pairwise
 from time import monotonic
 from typing import Any, NoReturn, cast
@@ -398,6 +399,29 @@ def test_a_target_that_raises_anything_is_tried_again_and_its_text_is_not_shown(
         receiver.fails = lambda: None
         receiver.wait_for("alert")
     assert "s3cret" not in caplog.text
+
+
+class RetryAfterElsewhere(Exception):
+    """What client libraries raise: an attribute of the same name, of another type."""
+
+    retry_after = timedelta(hours=1)
+
+
+class Unreadable(DeliveryError):
+    def __init__(self) -> None:
+        super().__init__("unreadable")
+        self.retry_after = cast("float", "soon")
+
+    def __str__(self) -> str:
+        raise LookupError("no text")
+
+
+@pytest.mark.parametrize("error", [RetryAfterElsewhere(), Unreadable(), DeliveryError("x", retry_after=float("nan"))])
+def test_no_attribute_of_an_exception_ends_the_delivery(quick_retries: None, error: Exception) -> None:
+    receiver = Receiver()
+    receiver.fails = lambda: error if receiver.tries < 3 else None
+    with serving(Health([Check("database", fail, **QUICK)]), alerts_to(receiver)):
+        receiver.wait_for("alert")
 
 
 @pytest.mark.parametrize("loop", LOOPS)

@@ -167,6 +167,25 @@ async def test_a_blocked_event_loop_silences_it_until_it_runs_again(by: str) -> 
 
 
 @pytest.mark.anyio
+async def test_a_clock_that_raises_silences_it_until_it_works_again(caplog: pytest.LogCaptureFixture) -> None:
+    broken = threading.Event()
+
+    def clock() -> float:
+        if broken.is_set() and threading.current_thread().name.startswith("asgi-health ping"):
+            raise OSError("no clock")
+        return monotonic()
+
+    with raw_receiver(status(200)) as receiver:
+        async with pinging(receiver, Health({"a": pass_}, clock=clock)):
+            await wait_for_more(receiver)
+            broken.set()
+            assert await is_silent(receiver)
+            broken.clear()
+            await wait_for_more(receiver)
+    assert caplog.text.count("the probe has no status") == 1
+
+
+@pytest.mark.anyio
 async def test_a_maintenance_of_the_app_silences_it() -> None:
     with raw_receiver(status(200)) as receiver:
         async with pinging(receiver, Health({"database": pass_})) as health:

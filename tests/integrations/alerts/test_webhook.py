@@ -263,7 +263,13 @@ def test_retry_after_is_passed_on_in_seconds(value: str, at_least: float, at_mos
     assert at_least <= error.retry_after <= at_most
 
 
-@pytest.mark.parametrize("value", ["", "soon", "-1", "1.5", "Sat, 99 Foo"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", "soon", "-1", "1.5", "Sat, 99 Foo", "Sat, 28 Nov 2020 99999999999999999999:00:00 GMT"),
+        *("Sat, 28 Nov 2020 09:00:00 +99999999999999999999", "28 Nov 99999999999999999999 09:00:00 GMT"),
+    ],
+)
 def test_a_retry_after_that_is_none_is_ignored(value: str) -> None:
     with raw_receiver(status(503, f"Retry-After: {value}")) as receiver:
         assert failure(receiver).retry_after is None
@@ -303,6 +309,12 @@ def test_a_body_that_trickles_ends_at_the_deadline_and_its_status_counts(length:
 def test_a_body_of_any_length_is_cut_off_and_its_status_counts() -> None:
     with raw_receiver(trickle(b"HTTP/1.1 410 Gone\r\n\r\n", bytes(1_000_000))) as receiver:
         assert str(failure(receiver, timeout=60)) == "answered 410"
+
+
+def test_interim_answers_without_an_end_are_cut_off() -> None:
+    """To parse all that arrive until the deadline would take the processor from the app for so long."""
+    with raw_receiver(trickle(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 20_000)) as receiver:
+        assert str(failure(receiver, timeout=60)) == "OSError: the answer has more than 262144 bytes"
 
 
 @pytest.mark.parametrize(
