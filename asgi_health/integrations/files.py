@@ -29,9 +29,9 @@ NAMES = {Probe.LIVENESS: "live", Probe.READINESS: "ready", Probe.STARTUP: "start
 class Files:
     """Touch the files ``live``, ``ready`` and ``started`` in a directory while these probes pass.
 
-    A file is removed at once when its probe fails. A blocked event loop fails readiness after 5 seconds and liveness after
-    30, or as a Listener says. All are removed when the loop has ended without a shutdown of the app. A process that was
-    killed leaves its files, so a reader has to look at their age: ``asgi-health probe file:/run/app/ready``.
+    A file is removed at once when its probe fails. A blocked event loop fails readiness after 5 seconds and liveness
+    after 30, or as a Listener says. All are removed when the loop has ended without a shutdown of the app. A process
+    that was killed leaves its files, so a reader has to look at their age: ``asgi-health probe file:/run/app/ready``.
 
     The files belong to one process: several workers need directories of their own.
 
