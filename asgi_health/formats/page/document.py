@@ -57,13 +57,20 @@ def page_in_parts(
     with_past: Callable[[CheckReport], CheckReport] = lambda check: check,
     live: LiveSource | None = None,
 ) -> Iterator[Answer | None]:
-    """Yield None after each check, and the answer of `page` in the end: the caller may do other work in between.
+    """Yield None after each check that is searched or shown, and the answer of `page` in the end.
+
+    The caller may do other work in between.
 
     `with_past` adds the history to a check; it is called for those on the page alone. `live` says where the page finds
     what changes after it; None for a page that is loaded again and again.
     """
     view = view or View()
-    clock, selection = Clock(report.now, wall), view.select(report.checks)
+    clock = Clock(report.now, wall)
+    selection = None
+    for selection in view.select_in_parts(report.checks):
+        if selection is None:
+            yield None
+    assert selection is not None
     top = head(report, facts, wall=wall)
     middle = _controls(report, view, selection)
     rows: list[str] = []
