@@ -173,7 +173,11 @@ class Connection:
         await self._out(self._http.send(self._response(head, CLOSE)))
         task = asyncio.current_task()
         assert task is not None
-        stream = begin(task.cancel)
+
+        def give_up() -> None:
+            task.cancel()
+
+        stream = begin(give_up)
         gone = self._loop.create_task(self._client_leaves())
         gone.add_done_callback(lambda _: stream.leave())
         try:

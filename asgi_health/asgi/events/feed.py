@@ -26,8 +26,8 @@ from .watcher import RETRY_LATER, Watcher
 
 MAX_WATCHERS: Final = 100
 """Watchers of one event loop. One more takes the place of the one that has been there longest. As many again may have
-been replaced and not have read their end yet. The listener has 256 connections, and those of watchers are not closed for
-others: enough remain for probes."""
+been replaced and not have read their end yet. The listener has 256 connections, and those of watchers are not closed
+for others: enough remain for probes."""
 
 POLL_PAUSE = 0.1
 """Seconds between two looks at the engine while there are watchers. Nothing runs while there are none."""
