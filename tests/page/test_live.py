@@ -242,3 +242,35 @@ def test_a_page_whose_stream_another_one_replaces_is_loaded_again_meanwhile(
     shop.results["database"] = DOWN
     expect(first.locator("#verdict")).to_contain_text("Not ready", timeout=20_000)
     expect_state(first, "live")
+
+
+def test_a_stream_that_is_renewed_loads_no_page_and_is_live_all_the_time(
+    shop: Shop, url: str, window: OpenWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asgi_health.asgi.events.watcher.LIFETIME", 1.0)
+    opened = window()
+    page = opened.page
+    page.goto(url)
+    expect_state(page, "live")
+    page.evaluate("""() => {
+      window.states = new Set();
+      new MutationObserver(() => window.states.add(document.getElementById("live").dataset.state))
+        .observe(document.getElementById("live"), {attributes: true, childList: true, subtree: true});
+    }""")
+    streams = f"{url}/events"
+    wait_until(lambda: page.wait_for_timeout(100) or opened.requested.count(streams) > 5, "the stream is renewed")
+    assert opened.requested.count(url) == 1
+    assert page.evaluate("() => [...window.states]") in ([], ["live"])
+    shop.results["database"] = DOWN
+    expect(page.locator("#verdict")).to_contain_text("Not ready")
+
+
+def test_another_process_behind_the_same_address_shows_its_service(
+    shop: Shop, url: str, window: OpenWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asgi_health.asgi.events.watcher.LIFETIME", 1.0)
+    opened = window()
+    opened.page.goto(url)
+    expect_state(opened.page, "live")
+    monkeypatch.setattr("asgi_health.asgi.events.event_id._token", lambda: "another")
+    wait_until(lambda: opened.page.wait_for_timeout(100) or opened.requested.count(url) > 1, "the page is loaded again")

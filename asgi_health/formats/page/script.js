@@ -14,6 +14,7 @@
   let retry = 1000;
   let stopStream = null;
   let polls = false; // there is no stream here
+  let renews = false; // the stream has ended because it has lasted long enough, and the next one begins at once
   let session = 0; // number of the last time that the reader was admitted, or no longer
   let skew = 0; // milliseconds by which the clock of the server is ahead
 
@@ -158,7 +159,7 @@
     else if (lostSince !== null) {
       const away = Date.now() - lostSince;
       [state, text] = away < 10000 ? ["reconnecting", "reconnecting"] : ["offline", `offline since ${clockOf(lostSince)}`];
-    } else if (stopStream === null) [state, text] = polls ? ["live", `every ${POLL / 1000} s`] : ["reconnecting", "connecting"];
+    } else if (stopStream === null && !renews) [state, text] = polls ? ["live", `every ${POLL / 1000} s`] : ["reconnecting", "connecting"];
     live.dataset.state = state;
     get("away").hidden = state !== "offline";
     if (get("live-text").textContent !== text) get("live-text").textContent = text;
@@ -187,6 +188,11 @@
       if (streamed && retry > LONGEST_WAIT) { // another reader has taken the place of this one
         laterThan = Date.now() + retry;
         streamed = null;
+      }
+      renews = streamed && retry < 1000;
+      if (renews) {
+        await pause(retry);
+        continue;
       }
       polls = streamed === null;
       if (polls) {
@@ -223,7 +229,7 @@
       }
       stopStream = () => controller.abort();
       onOpen();
-      if (lostSince !== null && !paused) await refresh(); // the app may have another version now
+      if (lostSince !== null && !paused) await refresh();
       if (get("main").dataset.page !== "details") return false;
       lostSince = null;
       showState();
@@ -252,7 +258,11 @@
   function readLine(line, event) {
     if (line === "") {
       if (event.name && !paused) receive(event.name, event.data.join("\n"));
-      if (event.id !== undefined) lastEventId = event.id;
+      if (event.id !== undefined) {
+        // The app may have another version now, whose fields of the service come with no event.
+        if (lastEventId && processOf(event.id) !== processOf(lastEventId) && !paused) refresh().catch(() => {});
+        lastEventId = event.id;
+      }
       return {data: []};
     }
     const [, name, value] = /^([^:]*):? ?(.*)$/.exec(line);
@@ -262,6 +272,7 @@
     else if (name === "retry" && /^\d+$/.test(value)) retry = Number(value);
     return event;
   }
+  const processOf = (id) => id.split("-")[0];
   function receive(name, data) {
     if (name === "check" && get("rows").dataset.filters !== "0" && !get(/^<li id="([^"]*)"/.exec(data)?.[1])) return;
     if (name === "head" || name === "check") put(parse(data).body.children);
