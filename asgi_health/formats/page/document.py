@@ -119,7 +119,7 @@ def _banner(service: ServiceInfo | None) -> str:
     details = ""
     if service is not None:
         versions = [field(each) for each in (service.version, service.release) if each]
-        details += f' <span class="soft number">{" · ".join(versions)}</span> ' if versions else ""
+        details += f' <span class="soft">{" · ".join(versions)}</span> ' if versions else ""
         details += f'<p class="soft about">{field(service.description, 500)}</p>' if service.description else ""
         details += "".join(f'<p class="soft about">{field(each, 500)}</p>' for each in service.notes)
     links = (
