@@ -47,6 +47,14 @@ def expect_state(page: Page, state: str) -> None:
     expect(page.locator("#live")).to_have_attribute("data-state", state, timeout=20_000)
 
 
+def wait_for_requests(opened: Window, address: str, count: int) -> None:
+    for _ in range(200):
+        if opened.requested.count(address) >= count:
+            return
+        opened.page.wait_for_timeout(100)  # in which Playwright passes requests on
+    pytest.fail(f"fewer than {count} requests for {address}: {opened.requested}")
+
+
 def test_a_change_is_shown_at_once(shop: Shop, url: str, window: OpenWindow) -> None:
     page = open_page(window, url)
     page.evaluate("""() => {
@@ -257,8 +265,7 @@ def test_a_stream_that_is_renewed_loads_no_page_and_is_live_all_the_time(
       new MutationObserver(() => window.states.add(document.getElementById("live").dataset.state))
         .observe(document.getElementById("live"), {attributes: true, childList: true, subtree: true});
     }""")
-    streams = f"{url}/events"
-    wait_until(lambda: page.wait_for_timeout(100) or opened.requested.count(streams) > 5, "the stream is renewed")
+    wait_for_requests(opened, f"{url}/events", 6)
     assert opened.requested.count(url) == 1
     assert page.evaluate("() => [...window.states]") in ([], ["live"])
     shop.results["database"] = DOWN
@@ -273,4 +280,4 @@ def test_another_process_behind_the_same_address_shows_its_service(
     opened.page.goto(url)
     expect_state(opened.page, "live")
     monkeypatch.setattr("asgi_health.asgi.events.event_id._token", lambda: "another")
-    wait_until(lambda: opened.page.wait_for_timeout(100) or opened.requested.count(url) > 1, "the page is loaded again")
+    wait_for_requests(opened, url, 2)  # the page is loaded again
