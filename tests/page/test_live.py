@@ -232,7 +232,9 @@ def test_a_page_of_a_proxy_is_no_answer_of_the_app(window: OpenWindow, shop: Sho
         expect_state(page, "live")
     refusal = Answer(status, html, b"<title>no such backend</title><h1>no such backend</h1>")
     with served(static({"/health": refusal, "/health/events": refusal}), port):
-        page.clock.run_for(30_000)
+        for _ in range(5):
+            page.clock.run_for(6000)
+            page.wait_for_timeout(300)  # in which the proxy answers
         expect_state(page, "offline")
         expect(page.locator("#verdict")).to_contain_text("Healthy")  # what was last seen
     with served(shop.make(), port):
