@@ -225,13 +225,16 @@ class DetailsCache:
     def _parts(self, request: DetailsRequest, report: Report, wall: float) -> Iterator[Answer | None]:
         """Yield None after each part of the work, and the answer in the end."""
         if request.format == "html":
+            # The events are those of all checks: a page of a part of them is loaded again instead.
+            whole = request.probe is Probe.HEALTH and not request.exclude
+            live = LiveSource(self._events, event_id(report.now), self._pages) if whole and self._events else None
             yield from page_in_parts(
                 report,
                 self._service,
                 wall=wall,
                 facts=app_facts(self._engine, report.now),
                 view=request.view,
-                live=None if self._events is None else LiveSource(self._events, event_id(report.now), self._pages),
+                live=live,
                 with_past=lambda check: self._engine.with_past(check, report.now),  # for those on the page alone
             )
         elif request.format == "atom":

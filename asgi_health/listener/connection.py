@@ -171,7 +171,13 @@ class Connection:
     async def _stream(self, head: Answer, begin: Callable[[Callable[[], None]], Stream]) -> None:
         """Send an answer whose body goes on. Then the connection ends, because its client has got no answer since."""
         await self._out(self._http.send(self._response(head, CLOSE)))
-        stream = begin(_nothing)  # a client that does not read is given up by the timeout here
+        task = asyncio.current_task()
+        assert task is not None
+
+        def give_up() -> None:
+            task.cancel()
+
+        stream = begin(give_up)
         gone = self._loop.create_task(self._client_leaves())
         gone.add_done_callback(lambda _: stream.leave())
         try:
@@ -212,10 +218,6 @@ class Connection:
             "client": _pair(self._client.getpeername()),
             "server": _pair(name) or (name, None),
         }
-
-
-def _nothing() -> None:
-    pass
 
 
 def _check_head(received: bytes) -> None:

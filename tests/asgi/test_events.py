@@ -397,6 +397,30 @@ def test_a_client_that_does_not_read_is_given_up_and_delays_no_other(backend: st
     run_virtual(backend, main)
 
 
+def test_replaced_clients_that_do_not_read_are_given_up_and_never_pile_up(
+    backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_module, "MAX_WATCHERS", 3)
+    checks = Checks(backend, "db")
+
+    async def main() -> None:
+        app = checks.app()
+        async with serving(app):
+            await anyio.sleep(0.25)  # no run of the check is in progress
+            before = tasks_and_threads()
+            async with watching(app, 20) as watchers:
+                for each in watchers:
+                    each.stuck = True
+                await anyio.sleep(1.0)
+                assert sum(not each.ended for each in watchers) == 3 + 3
+                await anyio.sleep(22.0)
+                assert all(each.ended for each in watchers)
+                assert tasks_and_threads() == before
+            assert [each.error for each in watchers] == [None] * 20
+
+    run_virtual(backend, main)
+
+
 def test_an_error_of_a_middleware_outside_is_raised_to_it(backend: str) -> None:
     checks = Checks(backend, "db", interval=HOUR)
 

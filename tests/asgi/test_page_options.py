@@ -91,3 +91,11 @@ def test_a_page_says_where_its_events_are_and_which_state_it_shows(app: HealthMi
     assert main.attributes["data-events"] == "/health/events"
     assert {"/health", "/healthz", "/readyz"} <= set(main.attributes["data-pages"].split())
     assert main.attributes["data-event-id"]
+
+
+@pytest.mark.parametrize(("path", "query"), [("/readyz", b""), ("/health", b"exclude=cards")])
+def test_a_page_without_some_of_the_checks_has_no_events_which_are_those_of_all(
+    app: HealthMiddleware, path: str, query: bytes
+) -> None:
+    (main,) = read(app, query, path)[1].all("main")
+    assert "data-events" not in main.attributes

@@ -8,7 +8,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from asgi_health import HealthMiddleware, Probe, healthy, unhealthy
+from asgi_health import HealthMiddleware, Probe, degraded, healthy, unhealthy
 from asgi_health.asgi import details_cache
 
 from ..support.asgi_caller import ask, echo_nothing, get
@@ -217,6 +217,18 @@ def test_the_loop_serves_others_while_an_explanation_is_rendered(backend: str) -
         assert len((await ask(app_with_many_checks(), "/health", query=b"explain")).json["checks"]) == 200
 
     assert anyio.run(turns_during, explain, backend=backend) > 200 // details_cache.CHECKS_AT_ONCE
+
+
+@pytest.mark.usefixtures("short_steps")
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_loop_serves_others_while_messages_are_searched(backend: str) -> None:
+    checks = [(make_check(f"check-{number}"), degraded("slow")) for number in range(200)]
+    app = HealthMiddleware(echo_nothing, health_with(Clock(), *checks), details=True)
+
+    async def search() -> None:
+        assert b"No check matches." in (await ask(app, "/health", query=b"format=html&search=redis")).body
+
+    assert anyio.run(turns_during, search, backend=backend) >= 200 // details_cache.ROWS_AT_ONCE
 
 
 @pytest.mark.usefixtures("short_steps")

@@ -191,6 +191,28 @@ def test_a_client_that_does_not_read_is_closed(path: str, monkeypatch: pytest.Mo
         assert ask(path, "GET", "/livez").status == 200
 
 
+def test_replaced_clients_that_do_not_read_leave_connections_for_probes(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_connections, "MAX_CONNECTIONS", 8)
+    monkeypatch.setattr(feed_module, "MAX_WATCHERS", 3)
+
+    def fail() -> None:
+        raise RuntimeError("x" * 900)
+
+    health = Health([Check(f"c{number}", fail, interval=0.5, timeout=0.2, retry_interval=0.5) for number in range(300)])
+    with running_app(make_app(path, health)), ExitStack() as stack:
+        for _ in range(20):
+            client = stack.enter_context(socket.socket(socket.AF_UNIX))
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(path)
+            client.sendall(request("GET", PATH))
+            received = b""
+            while b"event: head" not in received:  # the rest of a state does not fit into the buffer of the socket
+                received += client.recv(1000)
+            assert ask(path, "GET", "/livez").status == 200
+
+
 def test_a_client_that_leaves_is_forgotten(path: str, left: list[object]) -> None:
     with running_app(make_app(path)):
         with reading(path) as reader:

@@ -59,10 +59,11 @@ class Shop:
             for name in self.results
         ]
         paths = Paths(events=self.events)
-        return HealthMiddleware(_nothing, checks, details=self._details, service=self.service, paths=paths)
+        return HealthMiddleware(nothing, checks, details=self._details, service=self.service, paths=paths)
 
 
-async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """Run a lifespan, and answer every request with 404."""
     if scope["type"] == "lifespan":
         while True:
             kind = (await receive())["type"]
@@ -91,6 +92,6 @@ def static(pages: Mapping[str, Answer]) -> App:
             await send({"type": "http.response.start", "status": found.status, "headers": list(found.headers)})
             await send({"type": "http.response.body", "body": found.body})
         else:
-            await _nothing(scope, receive, send)
+            await nothing(scope, receive, send)
 
     return app

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from asgi_health import ServiceInfo, degraded, healthy, unhealthy
+from asgi_health import Check, HealthMiddleware, Probe, ServiceInfo, degraded, healthy, unhealthy
+from asgi_health.formats.answer import Answer
 
 from ..support.waiting import wait_until
 from .chromium import Window, axe_violations
-from .site import Shop, below, served
+from .site import Shop, below, nothing, served, static
 
 pytestmark = pytest.mark.xdist_group("page live")  # one browser
 
@@ -44,6 +45,14 @@ def open_page(window: OpenWindow, url: str) -> Page:
 
 def expect_state(page: Page, state: str) -> None:
     expect(page.locator("#live")).to_have_attribute("data-state", state, timeout=20_000)
+
+
+def wait_for_requests(opened: Window, address: str, count: int) -> None:
+    for _ in range(200):
+        if opened.requested.count(address) >= count:
+            return
+        opened.page.wait_for_timeout(100)  # in which Playwright passes requests on
+    pytest.fail(f"fewer than {count} requests for {address}: {opened.requested}")
 
 
 def test_a_change_is_shown_at_once(shop: Shop, url: str, window: OpenWindow) -> None:
@@ -186,3 +195,91 @@ def test_where_there_are_no_events_the_page_is_loaded_again(window: OpenWindow, 
         wait_until(lambda: page.request.get(f"http://127.0.0.1:{port}/readyz").status == 503, "it is not ready")
         page.clock.run_for(6000)
         expect(page.locator("#verdict")).to_contain_text("Not ready")
+
+
+@pytest.mark.parametrize("path", ["/readyz?format=html", "/health?exclude=thread-pool"])
+def test_a_page_of_some_of_the_checks_never_shows_the_others(window: OpenWindow, path: str) -> None:
+    result = {"database": healthy(), "thread-pool": healthy()}
+    app = HealthMiddleware(
+        nothing,
+        [
+            Check("database", lambda: result["database"], interval=0.1, failure_threshold=1),
+            Check("thread-pool", lambda: result["thread-pool"], probes=(Probe.LIVENESS,), interval=0.1),
+        ],
+        details=True,
+    )
+    with served(app) as port:
+        opened = window()
+        page = opened.page
+        page.clock.install()
+        page.goto(f"http://127.0.0.1:{port}{path}")
+        expect(page.locator("#live-text")).to_have_text("every 5 s")
+        result["database"] = DOWN
+        wait_until(lambda: page.request.get(f"http://127.0.0.1:{port}/readyz").status == 503, "it is not ready")
+        page.clock.run_for(6000)
+        expect(page.locator("#verdict")).to_contain_text("Not ready")
+        expect(page.locator(".check")).to_have_count(1)
+        assert not [address for address in opened.requested if address.endswith("/events")]
+
+
+@pytest.mark.parametrize("status", [200, 404, 502])
+def test_a_page_of_a_proxy_is_no_answer_of_the_app(window: OpenWindow, shop: Shop, status: int) -> None:
+    html = ((b"content-type", b"text/html"),)
+    page = window().page
+    page.clock.install()
+    with served(shop.make()) as port:
+        page.goto(f"http://127.0.0.1:{port}/health")
+        expect_state(page, "live")
+    refusal = Answer(status, html, b"<title>no such backend</title><h1>no such backend</h1>")
+    with served(static({"/health": refusal, "/health/events": refusal}), port):
+        for _ in range(5):
+            page.clock.run_for(6000)
+            page.wait_for_timeout(300)  # in which the proxy answers
+        expect_state(page, "offline")
+        expect(page.locator("#verdict")).to_contain_text("Healthy")  # what was last seen
+    with served(shop.make(), port):
+        page.clock.run_for(20_000)
+        expect_state(page, "live")
+
+
+def test_a_page_whose_stream_another_one_replaces_is_loaded_again_meanwhile(
+    shop: Shop, url: str, window: OpenWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asgi_health.asgi.events.feed.MAX_WATCHERS", 1)
+    first = open_page(window, url)
+    open_page(window, url)
+    expect(first.locator("#live-text")).to_have_text("every 5 s")
+    shop.results["database"] = DOWN
+    expect(first.locator("#verdict")).to_contain_text("Not ready", timeout=20_000)
+    expect_state(first, "live")
+
+
+def test_a_stream_that_is_renewed_loads_no_page_and_is_live_all_the_time(
+    shop: Shop, url: str, window: OpenWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asgi_health.asgi.events.watcher.LIFETIME", 1.0)
+    opened = window()
+    page = opened.page
+    page.goto(url)
+    expect_state(page, "live")
+    page.evaluate("""() => {
+      window.states = new Set();
+      new MutationObserver(() => window.states.add(document.getElementById("live").dataset.state))
+        .observe(document.getElementById("live"), {attributes: true, childList: true, subtree: true});
+    }""")
+    wait_for_requests(opened, f"{url}/events", 6)
+    assert opened.requested.count(url) == 1
+    assert page.evaluate("() => [...window.states]") in ([], ["live"])
+    shop.results["database"] = DOWN
+    expect(page.locator("#verdict")).to_contain_text("Not ready")
+
+
+def test_another_process_behind_the_same_address_shows_its_service(
+    shop: Shop, url: str, window: OpenWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asgi_health.asgi.events.watcher.LIFETIME", 1.0)
+    opened = window()
+    opened.page.goto(url)
+    expect_state(opened.page, "live")
+    monkeypatch.setattr("asgi_health.asgi.events.event_id._token", lambda: "another")
+    wait_for_requests(opened, url, 2)  # the page is loaded again

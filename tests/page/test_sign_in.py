@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from asgi_health import bearer_token, unhealthy
+from asgi_health.asgi.types import Scope
 
 from .chromium import Window, axe_violations
 from .site import Shop, served
@@ -59,3 +60,27 @@ def test_a_reader_signs_in_and_the_token_is_nowhere_but_in_memory(shop: Shop, ur
     page.goto(url)
     expect(page.locator("#sign-in")).to_be_visible()
     assert "check-000" not in page.content()
+
+
+def test_a_reader_that_the_policy_no_longer_admits_sees_no_details_any_more(
+    window: OpenWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asgi_health.asgi.events.watcher.LIFETIME", 2.0)
+    admitted = [b"Bearer first"]
+
+    def policy(scope: Scope) -> bool:
+        return (b"authorization", admitted[0]) in scope["headers"]
+
+    with served(Shop("database", details=policy).make()) as port:
+        page = window().page
+        page.goto(f"http://127.0.0.1:{port}/health")
+        for token in ("first", "second"):
+            admitted[0] = f"Bearer {token}".encode()
+            page.get_by_label("Token for details").fill(token)
+            page.keyboard.press("Enter")
+            expect(page.locator("#live")).to_have_attribute("data-state", "live")
+            expect(page.locator("#check-database")).to_be_visible()
+            admitted[0] = b"Bearer another"
+            expect(page.locator("#sign-in")).to_be_visible(timeout=40_000)  # a stream lasts 20 s
+            expect(page.locator("h1")).to_have_text("Healthy")
+            assert "database" not in page.content()

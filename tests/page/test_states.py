@@ -19,7 +19,10 @@ pytestmark = pytest.mark.xdist_group("page states")  # one browser
 
 OpenWindow = Callable[..., Window]
 
-STATES = ("calm", "broken", "degraded", "starting", "draining", "blocked", "many", "found", "none", "nothing", "public")
+STATES = (
+    *("calm", "broken", "degraded", "starting", "draining", "blocked", "many", "found", "none", "nothing", "public"),
+    "long",
+)
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +32,11 @@ def url() -> Iterator[str]:
     blocked.set_stalled(frozenset({Probe.READINESS, Probe.HEALTH}), states.NOW - 7.0)
     last = LastStall(states.NOW - 11.0, "load (/srv/shop/reports.py:41)")
     blocked_facts = states.facts_of(blocked, loop_lag=12.0, last_stall=last)
+    long, culprit = (
+        states.with_long_words(),
+        LastStall(states.NOW - 11.0, f"{states.LONG_WORD} (/{states.LONG_WORD}.py:1)"),
+    )
+    long.record_stall(7.0)
     pages = {
         "/calm": states.page_of(calm),
         "/broken": states.page_of(states.broken()),
@@ -40,6 +48,7 @@ def url() -> Iterator[str]:
         "/found": states.page_of(many, view=View(search="shop", status="fail")),
         "/none": states.page_of(many, view=View(search="nothing has this name")),
         "/nothing": states.page_of(states.play(), None),
+        "/long": states.page_of(long, states.LONG_SERVICE, facts=states.facts_of(long, last_stall=culprit)),
         "/public": public_page(Status.UNHEALTHY, "draining", sign_in=True),
     }
     with served(static(pages)) as port:

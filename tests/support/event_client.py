@@ -47,7 +47,7 @@ class Watching:
 
     Attributes:
         messages: The messages of the answer.
-        stuck: Whether the client has stopped reading: then `send` does not return.
+        stuck: Whether the client reads no body: then `send` of it does not return.
         ended: Whether the app has returned.
         error: What the app has raised.
     """
@@ -116,7 +116,7 @@ class Watching:
         return {"type": "http.disconnect"}
 
     async def _send(self, message: Message) -> None:
-        if self.stuck:
+        if self.stuck and message["type"] == "http.response.body":
             await anyio.sleep_forever()
         self.messages.append(message)
         await anyio.lowlevel.checkpoint()

@@ -158,6 +158,24 @@ def draining() -> Engine:
     return engine
 
 
+LONG_WORD = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen"
+
+LONG_SERVICE = ServiceInfo(
+    3 * LONG_WORD, 2 * LONG_WORD, 2 * LONG_WORD, 5 * LONG_WORD, links={2 * LONG_WORD: "https://example.com/"}
+)
+
+
+def with_long_words() -> Engine:
+    """Return an app with words at each place that are longer than a phone is wide."""
+    name, text = f"{'anticonstitutionnellement-' * 2}nuage", 5 * LONG_WORD
+    down = unhealthy(text, data={LONG_WORD: (text, LONG_WORD)})
+    return play(
+        Dependency(check(f"{name}-1", group=LONG_WORD), 0.002, {(191.0, -1.0): down}),
+        *(Dependency(check(f"{name}-{each}", group=LONG_WORD + str(each)), 0.002) for each in range(2, 12)),
+        begin=10_000.0,
+    )
+
+
 def many(count: int = 1000) -> Engine:
     """Return an app with many checks, of which some fail."""
     names = ("Bestellbestätigungsversandwarteschlange", "anticonstitutionnellement", "shop")

@@ -25,8 +25,9 @@ from .event_id import event_id
 from .watcher import RETRY_LATER, Watcher
 
 MAX_WATCHERS: Final = 100
-"""Watchers of one event loop. One more takes the place of the one that has been there longest. The listener has 256
-connections, and those of watchers are not closed for others: enough remain for probes."""
+"""Watchers of one event loop. One more takes the place of the one that has been there longest. As many again may have
+been replaced and not have read their end yet. The listener has 256 connections, and those of watchers are not closed
+for others: enough remain for probes."""
 
 POLL_PAUSE = 0.1
 """Seconds between two looks at the engine while there are watchers. Nothing runs while there are none."""
@@ -108,6 +109,7 @@ class Feed:
         self._seen: tuple[int, tuple[int, bool] | None] | None = None
         self._valid_until = -inf
         self._watchers: dict[Watcher, None] = {}
+        self._replaced: dict[Watcher, None] = {}
         self._task: Task | None = None
         self._wake: Flag | None = None
         self._runs: Task | None = None
@@ -120,7 +122,10 @@ class Feed:
         while len(self._watchers) >= MAX_WATCHERS:
             oldest = next(iter(self._watchers))
             del self._watchers[oldest]
+            self._replaced[oldest] = None  # until its client has read what is on its way
             oldest.end(RETRY_LATER)
+        if len(self._replaced) > MAX_WATCHERS:
+            next(iter(self._replaced)).abandon()
         self._watchers[watcher] = None
         if self._task is None or not self._task.alive():
             wake = self._wake = backend.flag()
@@ -144,7 +149,8 @@ class Feed:
     def remove(self, watcher: Watcher) -> None:
         """See `Source.remove`."""
         self._watchers.pop(watcher, None)
-        if not self._watchers and self._wake is not None:
+        self._replaced.pop(watcher, None)
+        if not self._watchers and not self._replaced and self._wake is not None:
             self._wake.set()
 
     def _events_since(self, moment: float) -> list[bytes]:
@@ -175,12 +181,12 @@ class Feed:
 
     async def _follow(self, wake: Flag) -> None:
         next_state = -inf
-        while self._watchers:
+        while self._watchers or self._replaced:
             if self._hooks.is_over():
                 for each in tuple(self._watchers):
                     each.end()
             now = self.now()
-            for each in tuple(self._watchers):
+            for each in (*self._watchers, *self._replaced):
                 each.check_reading(now)
             self._run_due()
             if now >= next_state and await self._refresh():

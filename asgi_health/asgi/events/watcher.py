@@ -125,9 +125,14 @@ class Watcher:
     def check_reading(self, now: float) -> None:
         """Give the client up if it takes no piece."""
         if now - self._sent_at >= READ_TIMEOUT:
-            self._sent_at = inf
-            self.leave()
-            self._give_up()
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Give the client up."""
+        self._sent_at = inf
+        self.close()
+        self.leave()
+        self._give_up()
 
     async def _next(self) -> bytes | None:
         silent_until = self._source.now() + HEARTBEAT_PAUSE

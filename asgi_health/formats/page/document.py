@@ -60,13 +60,20 @@ def page_in_parts(
     live: LiveSource | None = None,
     panel: Panel | None = None,
 ) -> Iterator[Answer | None]:
-    """Yield None after each check, and the answer of `page` in the end: the caller may do other work in between.
+    """Yield None after each check that is searched or shown, and the answer of `page` in the end.
+
+    The caller may do other work in between.
 
     `with_past` adds the history to a check; it is called for those on the page alone. `live` says where the page finds
     what changes after it; None for a page that is loaded again and again. `panel` follows what is said about the app.
     """
     view = view or View()
-    clock, selection = Clock(report.now, wall), view.select(report.checks)
+    clock = Clock(report.now, wall)
+    selection = None
+    for selection in view.select_in_parts(report.checks):
+        if selection is None:
+            yield None
+    assert selection is not None
     top = head(report, facts, wall=wall)
     middle = _controls(report, view, selection)
     rows: list[str] = []
@@ -117,7 +124,7 @@ def _banner(service: ServiceInfo | None) -> str:
     details = ""
     if service is not None:
         versions = [field(each) for each in (service.version, service.release) if each]
-        details += f' <span class="soft number">{" · ".join(versions)}</span> ' if versions else ""
+        details += f' <span class="soft">{" · ".join(versions)}</span> ' if versions else ""
         details += f'<p class="soft about">{field(service.description, 500)}</p>' if service.description else ""
         details += "".join(f'<p class="soft about">{field(each, 500)}</p>' for each in service.notes)
     links = (

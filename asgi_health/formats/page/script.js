@@ -14,6 +14,8 @@
   let retry = 1000;
   let stopStream = null;
   let polls = false; // there is no stream here
+  let renews = false; // the stream has ended because it has lasted long enough, and the next one begins at once
+  let session = 0; // number of the last time that the reader was admitted, or no longer
   let skew = 0; // milliseconds by which the clock of the server is ahead
 
   // -- times
@@ -116,7 +118,9 @@
   }
   async function refresh() { // everything: changes may have been missed
     const found = await load(location.href);
-    if (found.getElementById("main")?.dataset.page !== "details") return;
+    const kind = found.getElementById("main")?.dataset.page;
+    if (kind === "public") return signOut(found);
+    if (kind !== "details") throw new Error("a page of a proxy");
     const checks = [...found.querySelectorAll(".check")];
     keepChecks(new Set(checks.map((each) => each.id)));
     get("rows").dataset.filters = found.getElementById("rows").dataset.filters;
@@ -155,7 +159,7 @@
     else if (lostSince !== null) {
       const away = Date.now() - lostSince;
       [state, text] = away < 10000 ? ["reconnecting", "reconnecting"] : ["offline", `offline since ${clockOf(lostSince)}`];
-    } else if (stopStream === null) [state, text] = polls ? ["live", `every ${POLL / 1000} s`] : ["reconnecting", "connecting"];
+    } else if (stopStream === null && !renews) [state, text] = polls ? ["live", `every ${POLL / 1000} s`] : ["reconnecting", "connecting"];
     live.dataset.state = state;
     get("away").hidden = state !== "offline";
     if (get("live-text").textContent !== text) get("live-text").textContent = text;
@@ -167,14 +171,29 @@
   const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
   async function follow() {
-    let failures = 0;
-    for (;;) {
-      let streamed = false;
-      try {
-        streamed = get("main").dataset.events === undefined ? null : await stream(() => {
-          failures = 0;
-        });
-      } catch { /* the server restarts, or the network is away */ }
+    const mine = ++session;
+    let failures = 0, laterThan = 0; // when a stream may be asked for
+    while (mine === session) {
+      let streamed = null;
+      if (get("main").dataset.events !== undefined && Date.now() >= laterThan) {
+        try {
+          streamed = await stream(() => {
+            failures = 0;
+          });
+        } catch { // the server restarts, or the network is away
+          streamed = false;
+        }
+      }
+      if (mine !== session) return;
+      if (streamed && retry > LONGEST_WAIT) { // another reader has taken the place of this one
+        laterThan = Date.now() + retry;
+        streamed = null;
+      }
+      renews = streamed && retry < 1000;
+      if (renews) {
+        await pause(retry);
+        continue;
+      }
       polls = streamed === null;
       if (polls) {
         try {
@@ -210,7 +229,8 @@
       }
       stopStream = () => controller.abort();
       onOpen();
-      if (lostSince !== null && !paused) await refresh(); // the app may have another version now
+      if (lostSince !== null && !paused) await refresh();
+      if (get("main").dataset.page !== "details") return false;
       lostSince = null;
       showState();
       let rest = "", event = {data: []}; // of the event that has begun
@@ -238,7 +258,11 @@
   function readLine(line, event) {
     if (line === "") {
       if (event.name && !paused) receive(event.name, event.data.join("\n"));
-      if (event.id !== undefined) lastEventId = event.id;
+      if (event.id !== undefined) {
+        // The app may have another version now, whose fields of the service come with no event.
+        if (lastEventId && processOf(event.id) !== processOf(lastEventId) && !paused) refresh().catch(() => {});
+        lastEventId = event.id;
+      }
       return {data: []};
     }
     const [, name, value] = /^([^:]*):? ?(.*)$/.exec(line);
@@ -248,6 +272,7 @@
     else if (name === "retry" && /^\d+$/.test(value)) retry = Number(value);
     return event;
   }
+  const processOf = (id) => id.split("-")[0];
   function receive(name, data) {
     if (name === "check" && get("rows").dataset.filters !== "0" && !get(/^<li id="([^"]*)"/.exec(data)?.[1])) return;
     if (name === "head" || name === "check") put(parse(data).body.children);
@@ -302,9 +327,7 @@
     try {
       const found = await load(location.href);
       if (found.getElementById("main")?.dataset.page === "details") {
-        document.body.replaceChildren(...found.body.children);
-        document.title = found.title;
-        get("icon").href = found.getElementById("icon").href;
+        replaceBy(found);
         get("formats").hidden = true; // a browser would follow these links without the token
         begin();
         return;
@@ -314,6 +337,19 @@
       error.textContent = "The server does not answer.";
     }
     token = "";
+  }
+
+  function signOut(found) { // the policy no longer admits the reader, who must not go on reading what is no longer true
+    session += 1;
+    token = "";
+    lostSince = null;
+    replaceBy(found);
+    begin();
+  }
+  function replaceBy(found) {
+    document.body.replaceChildren(...found.body.children);
+    document.title = found.title;
+    get("icon").href = found.getElementById("icon").href;
   }
 
   function begin() {
@@ -326,8 +362,8 @@
     lastEventId = main.dataset.eventId ?? "";
     showMoment(get("as-of").firstElementChild.dateTime);
     showTimes(document);
-    setInterval(tick, 1000);
     follow();
   }
   begin();
+  setInterval(tick, 1000);
 }

@@ -1,6 +1,6 @@
 """Which checks of a page are shown, and in which order."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -46,21 +46,32 @@ class View:
 
     def select(self, checks: Iterable[CheckReport]) -> "Selection":
         """Return the checks of this view, trouble first."""
+        *_, selection = self.select_in_parts(checks)
+        assert selection is not None
+        return selection
+
+    def select_in_parts(self, checks: Iterable[CheckReport]) -> "Iterator[Selection | None]":
+        """Yield None after each message that is searched, which takes 0.2 ms, and the result of `select` in the end."""
         every = tuple(checks)
         groups = sorted({group for each in every if (group := group_of(each))})
         wanted = STATUSES.get(self.status)
         search = self.search[:MAX_SEARCH].lower()
-        found = [
-            each
-            for each in every
-            if (wanted is None or each.status is wanted)
-            and (not self.groups or group_of(each) in self.groups)
-            and (not search or search in each.name or (each.output and search in redact(each.output).lower()))
-        ]
+        found: list[CheckReport] = []
+        for each in every:
+            if (wanted is not None and each.status is not wanted) or (
+                self.groups and group_of(each) not in self.groups
+            ):
+                continue
+            if search in each.name:  # also where there is no search
+                found.append(each)
+            elif each.output:
+                if search in redact(each.output).lower():
+                    found.append(each)
+                yield None
         found.sort(key=lambda each: (rank(each), each.name))
         pages = max(1, -(-len(found) // PER_PAGE))
         page = min(max(1, self.page), pages)
-        return Selection(
+        yield Selection(
             tuple(found[(page - 1) * PER_PAGE : page * PER_PAGE]), len(found), len(every), page, pages, groups
         )
 
