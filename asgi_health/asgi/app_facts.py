@@ -14,4 +14,7 @@ def app_facts(engine: Engine, now: float) -> AppFacts:
     present, seen = monotonic(), figures.seen_stall
     # The clock of the checks may be another one than that of the loop: a test replaces it.
     last = None if seen is None else LastStall(now - (present - seen.at), seen.culprit)
-    return AppFacts(tuple(engine.summarize(probe, now) for probe in Probe), figures.loop_lag(present), last)
+    drain = figures.drain
+    signal_at = None if drain is None else drain.passes_signal_on_at
+    probes = tuple(engine.summarize(probe, now) for probe in Probe)
+    return AppFacts(probes, figures.loop_lag(present), last, signal_at)

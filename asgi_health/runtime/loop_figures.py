@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..listener.interface import ConnectionCounts, RunningListener
 
 if TYPE_CHECKING:
+    from .drain.controller import DrainController
     from .watchdog.loop_heartbeat import LoopHeartbeat
 
 
@@ -26,11 +27,13 @@ class LoopFigures:
     Any thread may read it. Each attribute is replaced as a whole, so that a reader never finds a count that shrinks.
     """
 
-    __slots__ = ("_heartbeats", "_listeners", "seen_stall")
+    __slots__ = ("_heartbeats", "_listeners", "drain", "seen_stall")
 
     def __init__(self) -> None:
         self.seen_stall: SeenStall | None = None
         """The last stall of the loop whose code was seen."""
+        self.drain: DrainController | None = None
+        """What delays SIGTERM; None where nothing does."""
         self._heartbeats: tuple[LoopHeartbeat, ...] = ()
         self._listeners: tuple[tuple[RunningListener, ...], ConnectionCounts] | None = None
 

@@ -215,6 +215,7 @@ class LoopServices:
             )
         if self._drain is not None:
             controller = self._controller = DrainController(self._engine, self._drain, heartbeat, monitor)
+            self._figures.drain = controller
         # An integration that reports the status of a probe from another thread is a listener of another protocol.
         times = StallTimes() if self._integrations else None
         if self._listener is not None:

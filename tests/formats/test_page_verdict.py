@@ -15,12 +15,19 @@ WALL = 1_795_873_320.0  # 2026-11-28T13:42:00Z
 REFUSED = unhealthy("ConnectionRefusedError: [Errno 111] Connect call failed ('10.0.3.12', 5432)")
 
 
-def verdict(engine: Engine, now: float, *, stall: Stall | None = None, last_stall: LastStall | None = None) -> str:
+def verdict(
+    engine: Engine,
+    now: float,
+    *,
+    stall: Stall | None = None,
+    last_stall: LastStall | None = None,
+    signal_at: float | None = None,
+) -> str:
     """Return the verdict at `now`, which is 13:42:00."""
     report = engine.report(Probe.HEALTH, now, history=True)
     if stall is not None:
         report = report.with_stall(stall)
-    facts = AppFacts(tuple(engine.summarize(probe, now) for probe in Probe), 0.0, last_stall)
+    facts = AppFacts(tuple(engine.summarize(probe, now) for probe in Probe), 0.0, last_stall, signal_at)
     return read_html(head_fragment(report, facts, wall=WALL)).text("verdict")
 
 
@@ -134,6 +141,9 @@ def test_a_drain_and_the_end() -> None:
     engine.drain(357.0)
     assert verdict(engine, 360.0) == (
         "Draining since 13:41:57 UTC, 3 s: the app takes no new traffic and is about to stop."
+    )
+    assert verdict(engine, 360.0, signal_at=365.0) == (
+        "Draining since 13:41:57 UTC, 3 s: the app takes no new traffic and stops at 13:42:05 UTC."
     )
     engine.stop(359.0)
     assert verdict(engine, 360.0) == "Stopped since 13:41:59 UTC, 1 s: the checks have ended."

@@ -14,6 +14,7 @@ import pytest
 import trio
 
 from asgi_health import Check, Drain, Health, HealthMiddleware, Listener, Paths, Probe, Status
+from asgi_health.asgi.app_facts import app_facts
 from asgi_health.asgi.router import HealthRouter
 from asgi_health.asgi.types import Receive, Scope, Send
 from asgi_health.core.engine import Engine
@@ -65,6 +66,22 @@ def test_a_running_block_without_a_signal_raises_none(received: list[int]) -> No
 
     asyncio.run(main())
     assert received == []
+
+
+def test_the_status_page_knows_when_a_delayed_signal_is_passed_on(received: list[int]) -> None:
+    async def main() -> None:
+        async with Health().running(drain=Drain(delay=300.0)) as health:
+            engine = engine_of(health)
+            assert app_facts(engine, engine.clock()).signal_at is None
+            began = engine.clock()
+            signal.raise_signal(signal.SIGTERM)
+            signal_at = app_facts(engine, engine.clock()).signal_at
+            assert signal_at is not None
+            assert began + 300.0 <= signal_at <= engine.clock() + 300.0
+        assert app_facts(engine, engine.clock()).signal_at is None
+
+    asyncio.run(main())
+    assert received == [signal.SIGTERM]
 
 
 # -- a delayed signal is passed on, however the lifespan ends or begins again

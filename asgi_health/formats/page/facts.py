@@ -57,11 +57,13 @@ class AppFacts:
         probes: The status of each of the four probes.
         loop_lag: By how many seconds the event loop is late; None while nothing measures it.
         last_stall: The last stall of the event loop whose code was seen; None for none.
+        signal_at: When the server gets the SIGTERM that a drain delays (monotonic seconds); None for none.
     """
 
     probes: tuple[ProbeSummary, ...] = ()
     loop_lag: float | None = None
     last_stall: LastStall | None = None
+    signal_at: float | None = None
 
     def of(self, probe: Probe) -> ProbeSummary | None:
         """Return the summary of `probe`, None where there is none."""

@@ -53,8 +53,9 @@ def verdict(report: Report, facts: AppFacts, clock: Clock) -> Verdict:
     if live is not None and live.status is Status.UNHEALTHY:
         return _failed("Not live", live.since, live.culprits, checks, report)
     if report.phase is Phase.DRAINING:
+        end = "is about to stop" if facts.signal_at is None else f"stops at {clock.time(facts.signal_at)}"
         others = _others(report.checks, described=())
-        return Verdict("warn", "Draining", report.since, "the app takes no new traffic and is about to stop", others)
+        return Verdict("warn", "Draining", report.since, f"the app takes no new traffic and {end}", others)
     if startup is not None and startup.status is Status.UNHEALTHY:
         return _starting(report, startup.culprits, checks)
     if report.maintenance is not None:

@@ -42,6 +42,12 @@ class DrainController:
         return -inf < self._pass_on_at < inf
 
     @property
+    def passes_signal_on_at(self) -> float | None:
+        """When a signal that has come is passed on (seconds of the engine's clock); None for none."""
+        at = self._pass_on_at  # read once: a second signal may change it
+        return at if -inf < at < inf else None
+
+    @property
     def handles_signals(self) -> bool:
         """Whether the handler of SIGTERM is installed."""
         handler = self._handler
