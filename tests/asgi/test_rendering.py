@@ -228,7 +228,8 @@ def test_the_loop_serves_others_while_messages_are_searched(backend: str) -> Non
     async def search() -> None:
         assert b"No check matches." in (await ask(app, "/health", query=b"format=html&search=redis")).body
 
-    assert anyio.run(turns_during, search, backend=backend) >= 200 // details_cache.ROWS_AT_ONCE
+    # One less where the other task begins last, as trio decides by chance.
+    assert anyio.run(turns_during, search, backend=backend) >= 200 // details_cache.ROWS_AT_ONCE - 1
 
 
 @pytest.mark.usefixtures("short_steps")

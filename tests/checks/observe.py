@@ -96,6 +96,7 @@ async def observe(run: CheckFunction, timeout: float = TIMEOUT) -> Outcome:
     that it ends at last is seen when threads are counted.
     """
     ended = threading.Event()
+    ended.set()  # until it begins: a machine that is busy may begin it only after its deadline, and so never
     check = Check("subject", run, timeout=timeout)
     health = Health([replace(check, run=_announced(run, ended, check.is_async))])
     lag_meter = LagMeter()
@@ -127,6 +128,7 @@ async def run_due(health: Health) -> None:
 
 def _announced(run: CheckFunction, ended: threading.Event, is_async: bool) -> CheckFunction:
     async def announce() -> object:
+        ended.clear()
         try:
             return await cast("Awaitable[object]", run())
         finally:

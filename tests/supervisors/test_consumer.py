@@ -27,7 +27,7 @@ def driven(backend: str, delay: str) -> AbstractContextManager[Program]:
 
 
 def test_the_lines_that_the_page_shows_are_those_of_the_example() -> None:
-    (shown,) = blocks("python", "programs.md")
+    shown, *_ = blocks("python", "programs.md")
     options = 'listener=Listener("127.0.0.1:9000"), drain=Drain(delay=2.0)'
     assert options in shown
     lines = textwrap.indent(shown.replace(options, "listener=listener, drain=drain"), "    ")
