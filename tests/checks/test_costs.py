@@ -75,11 +75,10 @@ async def test_a_run_is_as_many_statements_of_postgresql_as_the_docs_say(row: Ro
 @rows("mariadb")
 async def test_a_run_is_as_many_commands_of_mariadb_as_the_docs_say(row: Row, server: MariaDB) -> None:
     async with running(row, server.port) as (check, proxy):
-        first, second = counted(server), counted(server)
-        own = second - first  # the round trips of the counting itself
-        trips = proxy.trips
-        await run(check)
-        assert counted(server) - second - own == Counter({name: n * RUNS for name, n in COUNTED[row.name].items()})
+        with server.counting(*COUNTERS) as count:
+            before, trips = count(), proxy.trips
+            await run(check)
+            assert count() - before == Counter({name: n * RUNS for name, n in COUNTED[row.name].items()})
         of_both = COUNTED[row.name].get("Questions", 0) + COUNTED[row.name].get("Com_admin_commands", 0)
         assert proxy.trips - trips == of_both * RUNS
 
@@ -119,7 +118,3 @@ async def running(row: Row, port: int) -> AsyncGenerator[tuple[CheckFunction, Pr
 async def run(check: CheckFunction, times: int = RUNS) -> None:
     for _ in range(times):
         assert (await observe(check)).result.status is Status.HEALTHY
-
-
-def counted(server: MariaDB) -> Counter[str]:
-    return Counter({name: server.status(name) for name in COUNTERS})

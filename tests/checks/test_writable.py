@@ -29,7 +29,7 @@ from .servers.mariadb import MariaDB
 from .servers.postgres import Postgres, PostgresStandby
 from .servers.redis import BUS, Redis, RedisSentinel, Valkey, reserved_cluster_port
 from .servers.server import PASSWORD, UNPRIVILEGED, USER
-from .test_costs import COUNTED, QUERY, RUNS, STATEMENTS, counted, run, running
+from .test_costs import COUNTED, COUNTERS, QUERY, RUNS, STATEMENTS, run, running
 
 pytestmark = pytest.mark.anyio
 
@@ -146,11 +146,10 @@ def create_table(server: MariaDB) -> None:
 async def test_to_ask_mariadb_for_writes_is_one_query(row: Row, server: MariaDB) -> None:
     expected = COUNTED[row.name] if "Com_select" in COUNTED[row.name] else QUERY
     async with running(writable(row), server.port) as (check, proxy):
-        first, second = counted(server), counted(server)
-        own = second - first
-        trips = proxy.trips
-        await run(check)
-        assert counted(server) - second - own == {name: n * RUNS for name, n in expected.items()}
+        with server.counting(*COUNTERS) as count:
+            before, trips = count(), proxy.trips
+            await run(check)
+            assert count() - before == {name: n * RUNS for name, n in expected.items()}
         assert proxy.trips - trips == expected["Questions"] * RUNS
 
 

@@ -2,7 +2,8 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,34 @@ class MariaDB(Server):
         return self._ask(
             f"SELECT variable_value FROM information_schema.global_status WHERE variable_name = '{variable}'"
         )
+
+    @contextmanager
+    def counting(self, *variables: str) -> Iterator[Callable[[], Counter[str]]]:
+        """Return what reads its own counters, less what the reading adds.
+
+        By one connection: the end of one is a question too, which the server counts a moment later.
+        """
+        connection = pymysql.connect(host=HOST, port=self.port, user="observer", connect_timeout=5, read_timeout=5)
+        with connection, connection.cursor() as cursor:
+            names = {name.lower(): name for name in variables}
+            readings = 0
+
+            def count() -> Counter[str]:
+                nonlocal readings
+                cursor.execute(
+                    "SELECT lower(variable_name), variable_value FROM information_schema.global_status"
+                    " WHERE variable_name IN %s",
+                    (variables,),
+                )
+                readings += 1
+                found = Counter({names[name]: int(value) for name, value in cursor.fetchall()})
+                found.subtract(dict.fromkeys(("Com_select", "Questions"), readings))
+                return found
+
+            before = count()
+            while (now := count()) != before:  # earlier connections end
+                before = now
+            yield count
 
     @contextmanager
     def read_only(self) -> Iterator[None]:
