@@ -6,6 +6,8 @@ import signal
 import pytest
 from hypothesis import settings
 
+from .support.app_thread import forget_threads
+
 # In the gate Hypothesis draws the same examples each time, so that a failure is due to the change.
 settings.register_profile("gate", derandomize=True)
 if os.environ.get("CI"):
@@ -27,6 +29,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         group = group_of(item)
         if group and item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.hookimpl(tryfirst=True)  # before the fixtures of the test
+def pytest_runtest_setup() -> None:
+    forget_threads()
 
 
 def group_of(item: pytest.Item) -> str:

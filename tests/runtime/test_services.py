@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +24,7 @@ from asgi_health.runtime.services import Services
 
 from ..servers.wire import ask as ask_at
 from ..support import lifespan_apps
+from ..support.app_thread import our_threads
 from ..support.asgi_caller import ask
 from ..support.lifespan_apps import ERROR, ReceiveEvent, SendEvent, make_app
 from ..support.lifespan_driver import LifespanDriver, serving
@@ -290,9 +290,7 @@ def test_of_two_drains_the_longer_one_passes_the_signal_on_once(
 
 def wait_for_threads() -> None:
     """Wait until the threads of a test have ended: a signal that they delay would reach the next test."""
-    wait_until(
-        lambda: not any(each.name.startswith("asgi-health") for each in threading.enumerate()), "they have ended"
-    )
+    wait_until(lambda: not our_threads(), lambda: f"{our_threads()} have ended")
 
 
 @pytest.mark.usefixtures("received")

@@ -106,6 +106,15 @@ def starts_when(step: Step) -> Any:
     return script
 
 
+_former: set[threading.Thread] = set()
+
+
+def forget_threads() -> None:
+    """Leave the present threads out of `our_threads`: a test begins, and a former one may have left some that hang."""
+    _former.clear()
+    _former.update(threading.enumerate())
+
+
 def our_threads() -> set[threading.Thread]:
-    """Return the threads of asgi_health in this process."""
-    return {thread for thread in threading.enumerate() if thread.name.startswith("asgi-health")}
+    """Return the threads of asgi_health that the present test has started."""
+    return {each for each in threading.enumerate() if each.name.startswith("asgi-health")} - _former
