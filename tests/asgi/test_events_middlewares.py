@@ -39,6 +39,10 @@ PASSES_EVENTS = hasattr(gzip, "DEFAULT_EXCLUDED_CONTENT_TYPES")
 OUTSIDE = [with_dispatch, with_cors, *([with_gzip] if PASSES_EVENTS else [])]
 
 
+# Of a generator of Starlette's BaseHTTPMiddleware, which trio sees collected.
+@pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <async_generator object Request.stream:pytest.PytestUnraisableExceptionWarning"
+)
 @pytest.mark.parametrize("outside", OUTSIDE, ids=lambda outside: outside.__name__)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_states_come_and_streams_end_under_a_middleware(backend: str, outside: Callable[[App], App]) -> None:
