@@ -6,11 +6,12 @@ from typing import Literal
 from .result import Result
 from .status import Probe, Status
 
-Reason = Literal["starting", "check", "stale", "stalled", "draining", "maintenance", "stopped"]
+Reason = Literal["starting", "check", "stale", "stalled", "draining", "maintenance", "stopped", "worker"]
 """Why a probe is not healthy: the app starts or a check has had no result yet, a check's result, a result that grew
-stale, the blocked event loop, a drain, a maintenance of the app or of the checks that fail, the end of the checks."""
+stale, the blocked event loop, a drain, a maintenance of the app or of the checks that fail, the end of the checks,
+another worker of the host."""
 
-Cause = Literal["starting", "started", "check", "stale", "stalled", "draining", "maintenance", "stopped"]
+Cause = Literal["starting", "started", "check", "stale", "stalled", "draining", "maintenance", "stopped", "worker"]
 """Why a probe has changed: the reason that began or, where the status got better, the one that ended. The end of
 "starting" is "started"."""
 
@@ -52,8 +53,8 @@ class ProbeTransition:
         old: Status before the change.
         new: Status after the change.
         cause: What began or, where the status got better, what ended: ``starting``, ``started``, ``check``, ``stale``,
-            ``stalled``, ``draining``, ``maintenance`` or ``stopped``. Where a maintenance makes a failure count as
-            degraded, it is ``maintenance``.
+            ``stalled``, ``draining``, ``maintenance``, ``stopped`` or ``worker``: another worker of the host. Where a
+            maintenance makes a failure count as degraded, it is ``maintenance``.
         checks: Names of the checks that make the new status; empty where no check does.
         since: When the old status began (monotonic seconds).
         at: When the new status began (monotonic seconds).

@@ -28,6 +28,7 @@ _CAUSES = {
     "draining": "the app drains",
     "maintenance": "maintenance",
     "stopped": "the checks have ended",
+    "worker": "because of another worker of the host",
 }
 
 

@@ -38,6 +38,8 @@ def status_line(engine: Engine, now: float, *, terminating: bool) -> str:
             return f"{ready}: maintenance of {names}" if names else f"{ready}: maintenance"
         case "stopped":
             return "stopping"
+        case "worker":
+            return f"{ready}: another worker of the host"
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -1,0 +1,1 @@
+"""One truth for the workers of a host, in a file of SQLite."""

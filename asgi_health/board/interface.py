@@ -1,0 +1,66 @@
+"""What a worker reads from the board and writes to it, in one transaction."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from ..core.lease import Lease
+from ..core.maintenance import Maintenance
+from ..core.workers import Worker
+
+
+class CannotUse(Exception):
+    """The board cannot be used at the moment; the message says why."""
+
+
+class Transaction(Protocol):
+    """The board from the moment in which this worker alone may write to it. Each method may raise CannotUse."""
+
+    def put_worker(self, worker: Worker) -> None:
+        """Write the slot of this worker."""
+        ...
+
+    def delete_worker(self, key: str) -> None:
+        """Delete a slot."""
+        ...
+
+    def living_workers(self) -> Sequence[Worker]:
+        """Return the workers whose process exists; the slots of others are deleted."""
+        ...
+
+    def lease(self) -> Lease | None:
+        """Return the lease of the host."""
+        ...
+
+    def put_lease(self, lease: Lease) -> None:
+        """Write the lease of the host."""
+        ...
+
+    def maintenances(self) -> Sequence[Maintenance]:
+        """Return the maintenances, those that are over too."""
+        ...
+
+    def put_maintenance(self, maintenance: Maintenance) -> None:
+        """Write a maintenance, in place of the present one of the same check, or of the app."""
+        ...
+
+    def delete_maintenance(self, check: str | None) -> None:
+        """Delete the maintenance of a check, or of the app for None."""
+        ...
+
+
+class Store(Protocol):
+    """A board that is open. One thread uses it."""
+
+    @property
+    def identity(self) -> str:
+        """A text that differs for each file: one that was made again has lost what was in it."""
+        ...
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Begin a transaction that writes; it is committed at the end of the block. Raises CannotUse."""
+        ...
+
+    def close(self) -> None:
+        """Close the board."""
+        ...
