@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from ..core.engine import Engine
-from ..core.report import Stall
+from ..core.stalls import Stall
 from ..core.status import Probe, Status
 from ..core.transition import Reason
 from ..formats.accept import prefers_html

@@ -9,7 +9,8 @@ from uuid import UUID, uuid4, uuid5
 
 from ..core.engine import Engine
 from ..core.lifecycle import Phase
-from ..core.report import CheckReport, Report, Stall
+from ..core.report import CheckReport, Report
+from ..core.stalls import Stall
 from ..core.status import Probe
 from ..formats.answer import CODES, Answer, strictly
 from ..formats.badge import badge, label_of

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..core.engine import Engine
-from ..core.report import Stall
+from ..core.stalls import Stall
 from ..core.status import Probe, Status
 from ..core.validate import require_type
 from ..formats.answer import ALLOWED, DRAINED, METHOD_NOT_ALLOWED, NOT_FOUND, POST_ONLY, Answer, minimal, with_allow

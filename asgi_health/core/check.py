@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial, wraps
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from .status import CHECK_PROBES, Probe
 from .validate import in_milliseconds, require_count, require_seconds, require_short, require_type
@@ -54,6 +54,8 @@ class Check:
         max_age: Seconds after which a result is stale; None: ``3 * interval + timeout``.
         group: A word to sort and filter by, such as the team that is called, of at most 100 characters; None for no
             group. Details, the status page and metrics show it, and ``?group=`` filters by it.
+        scope: ``"host"``: of the workers that share a Board one runs it, and the others use its result with its age.
+            ``"process"``: each worker runs it. Without a Board both are the same.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Check:
     success_threshold: int = 1
     max_age: float | None = None
     group: str | None = None
+    scope: Literal["process", "host"] = "process"
 
     def __post_init__(self) -> None:
         require_type(f"check {self.name!r}: name", self.name, str)
@@ -98,6 +101,8 @@ class Check:
                 )
         if self.group is not None:
             object.__setattr__(self, "group", _group(subject, self.group))
+        if self.scope not in ("process", "host"):  # pyright: ignore[reportUnnecessaryContains]  callers without types
+            raise ValueError(f"{subject}: scope must be 'process' or 'host', not {self.scope!r}")
 
     @property
     def stale_after(self) -> float:

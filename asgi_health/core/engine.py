@@ -18,13 +18,15 @@ from .lifecycle import Lifecycle, Phase
 from .maintenance import Maintenance
 from .probe_statuses import OnChange, ProbeStatuses, Statuses
 from .probe_transitions import Known, ProbeTransitions, effective_status
-from .report import NO_STALLS, CheckReport, PastStalls, ProbeSummary, Report, build_report, sum_up
+from .report import CheckReport, ProbeSummary, Report, build_report, sum_up
 from .result import Result
 from .run_counts import RunCounts
 from .schedule import DueRuns, Run, Timers, pause
+from .stalls import NO_STALLS, PastStalls, StallTimes
 from .state import UNKNOWN, CheckState, advance
 from .status import Probe, Status
 from .transition import CheckTransition, Reason, Transition
+from .workers import NAMES_OF_CHECKS, NO_OTHERS, Host, OtherWorkers, Worker, WorkerProbe
 
 MAX_RUNS_LEFT_BEHIND = 2
 """Unfinished runs of removed checks of one name. From then on a new check of that name waits for the latest of them."""
@@ -37,7 +39,7 @@ APP = ""
 class CheckSlot:
     """A check, its state, its present run, its history, its maintenance, and the counts of its runs."""
 
-    __slots__ = ("check", "counts", "history", "maintenance", "run", "state")
+    __slots__ = ("check", "counts", "delegated", "history", "maintenance", "run", "state")
 
     def __init__(self, check: Check) -> None:
         self.check = check
@@ -46,6 +48,8 @@ class CheckSlot:
         self.history = CheckHistory()
         self.run: Run | None = None
         self.maintenance: Maintenance | None = None
+        self.delegated = False
+        """Whether another worker of the host runs it."""
 
     @property
     def maintained_until(self) -> float:
@@ -82,6 +86,9 @@ class Engine:
         self._app_maintenance: Maintenance | None = None
         self._maintenance_ends = Timers()
         self._next_maintenance_end = inf
+        self._host: Host | None = None
+        self._host_until = inf
+        self._leads_until = inf
         self._stalls = self._all_stalls = NO_STALLS
         self._probe_histories = {probe: ProbeHistory() for probe in Probe}
         self.runner: object | None = None
@@ -103,8 +110,9 @@ class Engine:
                 self._pass_on_decay(now)
             slot = CheckSlot(check)
             slot.run = self._take_run_to_wait_for(check)
+            slot.delegated = self._is_delegated(check)
             self._slots[check.name] = slot
-            self._start_times.set(check.name, -inf if slot.run is None else slot.run.deadline)
+            self._set_start(slot, -inf if slot.run is None else slot.run.deadline)
             self._probe_statuses.update(check, slot.state)
             self._probe_statuses.notify()
             if now is not None:
@@ -171,7 +179,9 @@ class Engine:
         slots = tuple(self._slots.values())
         if groups:
             slots = tuple(slot for slot in slots if slot.check.group in groups)
-        report = self._report(probe, slots, self.phase, frozenset(exclude), now)
+        excluded = frozenset(exclude)
+        left_out = excluded if not groups else excluded.union(self._slots) - {slot.check.name for slot in slots}
+        report = self._report(probe, slots, self.phase, excluded, now, self._others(probe, left_out, now))
         if groups:
             report = replace(report, groups=tuple(sorted(groups)))
         if not history:
@@ -183,7 +193,7 @@ class Engine:
         slot = self._slots.get(name)
         if slot is None:
             raise KeyError(f"check {name!r}: there is no check of that name")
-        report = self._report(probe, (slot,), None, frozenset(), now)
+        report = self._report(probe, (slot,), None, frozenset(), now, NO_OTHERS)
         return self._with_history(report, (slot,)) if history else report
 
     def report_of(self, checks: tuple[CheckReport, ...], now: float) -> Report:
@@ -207,6 +217,8 @@ class Engine:
             app_started=lifecycle.app_started,
             startup_passed=lifecycle.startup_passed,
             startup_failures=self._probe_statuses.startup_failures(now),
+            host=self._host,
+            others=self._others(Probe.HEALTH, frozenset(), now),
             now=now,
         )
         return self.with_probe_past(report)
@@ -283,8 +295,9 @@ class Engine:
 
     def pass_on_decay(self, now: float) -> None:
         """Pass on the transitions of the probes whose results have grown stale, or whose maintenance has ended."""
-        if now >= min(self._probe_transitions.next_decay, self._next_maintenance_end):
+        if now >= min(self._probe_transitions.next_decay, self._next_maintenance_end, self._host_until):
             with self._lock:
+                self._expire_host(now)
                 self._pass_on_decay(now)
 
     @property
@@ -360,12 +373,15 @@ class Engine:
             self._probe_transitions.restart(now)
             self._stalls = NO_STALLS
             self._stalled = frozenset()
+            self._host, self._host_until, self._leads_until = None, inf, inf
+            self._probe_statuses.forget_others()
             for probe_history in self._probe_histories.values():
                 probe_history.pause(now)
             for slot in self._slots.values():
                 self._forget(slot, now)
                 slot.history.start(now)
-                self._start_times.set(slot.check.name, -inf if slot.run is None else slot.run.deadline)
+                slot.delegated = False
+                self._set_start(slot, -inf if slot.run is None else slot.run.deadline)
                 if slot.run is not None:
                     slot.run.expired = True  # its result belongs to the former lifespan
                     self._deadlines.set(slot.check.name, inf)
@@ -407,9 +423,14 @@ class Engine:
         with self._lock:
             return self._lifecycle.finish(lifespan)
 
-    def drain(self, now: float) -> None:
-        """Make readiness unhealthy until a lifespan that follows a shutdown. May be called from a signal handler."""
-        self._lifecycle.drain(now)
+    def drain(self, now: float, *, ordered: bool = True) -> None:
+        """Make readiness unhealthy until a lifespan that follows a shutdown. May be called from a signal handler.
+
+        Args:
+            now: The present moment (monotonic seconds).
+            ordered: Whether all workers of the host drain. A signal may be meant for this worker alone.
+        """
+        self._lifecycle.drain(now, ordered=ordered)
         with self._lock:
             self._pass_on_decay(now)
             self._probe_statuses.refresh_readiness()
@@ -465,6 +486,77 @@ class Engine:
         slot = self._slots.get(name)
         return None if slot is None else slot.maintenance
 
+    # -- the host
+
+    @property
+    def host(self) -> Host | None:
+        """The workers of the host, this one too; None without a board, and while it cannot be used."""
+        return self._host
+
+    @property
+    def leads(self) -> bool:
+        """Whether this worker speaks for the host: it sends alerts. True where no other worker is known."""
+        host = self._host
+        return host is None or host.leader == host.own
+
+    def await_host(self, now: float, until: float) -> None:
+        """Leave the checks of the host to other workers until `set_host`, or until `until` (monotonic seconds)."""
+        with self._lock:
+            self._host, self._host_until = None, until
+            self._delegate(now)
+
+    def set_host(self, host: Host | None, now: float, until: float = inf, leads_until: float = -inf) -> None:
+        """Count the other workers of the host, and use the results of the one that runs the checks of the host.
+
+        Args:
+            host: The workers; None for this one alone, which then runs the checks of the host itself.
+            now: The present moment (monotonic seconds).
+            until: When `host` is too old to count (monotonic seconds).
+            leads_until: Until when this worker runs the checks of the host (monotonic seconds).
+        """
+        with self._lock:
+            self._pass_on_decay(now)
+            self._set_host(host, until, leads_until, now)
+            self._pass_on(now)
+
+    def own_worker(
+        self,
+        key: str,
+        pid: int,
+        now: float,
+        *,
+        started: float,
+        beat: float | None,
+        stall_times: StallTimes,
+        leads: bool,
+    ) -> Worker:
+        """Return what this worker publishes: its own statuses, without those of the others.
+
+        Args:
+            key: Its key.
+            pid: Number of its process.
+            now: The present moment (monotonic seconds).
+            started: When its lifespan began (monotonic seconds).
+            beat: When its event loop last ran (monotonic seconds); None where nothing measures that.
+            stall_times: How long its event loop may be blocked.
+            leads: Whether it runs the checks of the host.
+        """
+        with self._lock:
+            lifecycle = self._lifecycle
+            return Worker(
+                key,
+                pid,
+                started,
+                now,
+                beat,
+                lifecycle.phase,
+                lifecycle.startup_passed,
+                lifecycle.drain_ordered_at,
+                stall_times,
+                {probe: self._own_probe(probe, now) for probe in Probe},
+                {slot.check.name: slot.state for slot in self._host_slots()} if leads else {},
+            )
+
     @property
     def stalls(self) -> PastStalls:
         """The stalls of the app's event loop in all lifespans; a report has those of the present one."""
@@ -488,6 +580,7 @@ class Engine:
         """
         start: list[Run] = []
         with self._lock:
+            self._expire_host(now)
             self._pass_on_decay(now)
             cancel, self._to_cancel = self._to_cancel, []
             for name in self._deadlines.pop(now):
@@ -495,9 +588,13 @@ class Engine:
                 if slot.run is not None:
                     slot.run.expired = True
                     cancel.append(slot.run)
-                    self._fail(slot, slot.run, "timeout", timed_out(slot.check), now)
+                    if self._runs_here(slot, now):
+                        self._fail(slot, slot.run, "timeout", timed_out(slot.check), now)
             while len(start) < at_most and (first := self._start_times.pop_first(now)) is not None:
                 slot = self._slots[first]
+                if not self._runs_here(slot, now):
+                    slot.delegated = True  # until this worker has renewed its lease
+                    continue
                 if slot.run is None:
                     run = slot.run = Run(slot.check, now)
                     self._deadlines.set(first, run.deadline)
@@ -523,9 +620,12 @@ class Engine:
             self._deadlines.set(run.check.name, inf)
             if run.expired:
                 if slot.state.time is None:  # a run of another lifespan, or of a check that has been removed
-                    self._start_times.set(slot.check.name, -inf)
+                    self._set_start(slot, -inf)
                 else:
                     self._schedule_next(slot, now)
+                return
+            if not self._runs_here(slot, now):  # the lease of this worker has ended during the run
+                slot.delegated = True
                 return
             if now >= run.deadline:
                 result, error, failure = Result(Status.UNHEALTHY, timed_out(run.check)), None, "timeout"
@@ -539,7 +639,7 @@ class Engine:
             slot = self._finish_run(run)
             if slot is not None:
                 self._deadlines.set(run.check.name, inf)
-                self._start_times.set(run.check.name, inf if is_finished(run.check, slot.state) else -inf)
+                self._set_start(slot, inf if is_finished(run.check, slot.state) else -inf)
 
     def next_start(self) -> float:
         """Return when the next run has to start (monotonic seconds), infinity for never."""
@@ -560,6 +660,7 @@ class Engine:
                 self._start_times.next(),
                 self._deadlines.next(),
                 self._next_maintenance_end,
+                self._host_until,
                 self._probe_transitions.next_decay,
             )
 
@@ -598,8 +699,96 @@ class Engine:
 
     def _schedule_next(self, slot: CheckSlot, now: float) -> None:
         finished = is_finished(slot.check, slot.state)
-        start = inf if finished else now + pause(slot.check, slot.state, self._random())
-        self._start_times.set(slot.check.name, start)
+        self._set_start(slot, inf if finished else now + pause(slot.check, slot.state, self._random()))
+
+    def _set_start(self, slot: CheckSlot, when: float) -> None:
+        self._start_times.set(slot.check.name, inf if slot.delegated else when)
+
+    def _host_slots(self) -> list[CheckSlot]:
+        return [slot for slot in self._slots.values() if slot.check.scope == "host"]
+
+    def _runs_here(self, slot: CheckSlot, now: float) -> bool:
+        """Return whether this worker may run the check: also a lease that it could not renew has an end."""
+        return not slot.delegated and (slot.check.scope == "process" or now < self._leads_until)
+
+    def _is_delegated(self, check: Check) -> bool:
+        """Return whether another worker runs `check`: the leader, if it has a check of that name."""
+        if check.scope == "process":
+            return False
+        host = self._host
+        if host is None:
+            return self._host_until < inf  # it is not known yet
+        leader = host.leading_worker
+        return leader is None or (leader.key != host.own and check.name in leader.results)
+
+    def _delegate(self, now: float) -> None:
+        """Leave the checks of the host to the worker that runs them, or run them here from now on."""
+        for slot in self._host_slots():
+            delegated = self._is_delegated(slot.check)
+            if delegated and not slot.delegated:
+                slot.delegated = True
+                self._set_start(slot, inf)
+                if slot.run is not None and not slot.run.expired:
+                    slot.run.expired = True
+                    self._to_cancel.append(slot.run)
+            elif slot.delegated and not delegated:
+                slot.delegated = False
+                if slot.run is None:
+                    self._set_start(slot, self._start_after_others(slot, now))
+
+    def _start_after_others(self, slot: CheckSlot, now: float) -> float:
+        """Return when to run a check whose last result came from another worker: as if that one still ran it."""
+        if slot.state.time is None:
+            return -inf
+        if is_finished(slot.check, slot.state):
+            return inf
+        return max(now, slot.state.time + pause(slot.check, slot.state, self._random()))
+
+    def _set_host(self, host: Host | None, until: float, leads_until: float, now: float) -> None:
+        former, self._host = self._host, host
+        self._host_until = until
+        leads = host is None or host.leader == host.own
+        self._leads_until = inf if host is None else leads_until
+        leader = None if host is None or leads else host.leading_worker
+        if leader is not None:
+            for slot in self._host_slots():
+                state = leader.results.get(slot.check.name)
+                if state is not None and state.time is not None and state != slot.state:
+                    self._adopt(slot, state, now)
+        self._delegate(now)
+        self._probe_statuses.set_others({} if host is None else host.probes)
+        if (None if former is None else former.shown) != (None if host is None else host.shown):
+            self._probe_statuses.bump_version()
+            self._probe_statuses.notify()
+
+    def _expire_host(self, now: float) -> None:
+        """Count this worker alone when what it knows of the others is too old."""
+        if now >= self._host_until:
+            self._set_host(None, inf, -inf, now)
+            self._pass_on(now)
+
+    def _adopt(self, slot: CheckSlot, state: CheckState, now: float) -> None:
+        """Use the state of a check that another worker runs; its times are those of that worker's runs."""
+        old, slot.state = slot.state, state
+        assert state.status is not None
+        assert state.result is not None
+        if state.status is not old.status:
+            at = max(old.since, state.since)
+            failures = max(old.failures, state.failures)
+            self._transitions.append(
+                CheckTransition(slot.check.name, old.status, state.status, state.result, old.since, at, failures)
+            )
+        self._probe_statuses.update(slot.check, state, slot.maintained_until)
+        if state.time != old.time:
+            stale, duration = stale_at(slot.check, state), state.duration or 0.0
+            slot.history.record(now, state.result.status, duration, old.status, state.status, stale)
+
+    def _own_probe(self, probe: Probe, now: float) -> WorkerProbe:
+        status, reason, began = effective_status(self._probe_statuses.own[probe], probe in self._stalled, now)
+        if reason is None:
+            return WorkerProbe(status)
+        names = self._probe_statuses.names(probe, status, reason, now)
+        return WorkerProbe(status, reason, names[:NAMES_OF_CHECKS], now if began is None else began)
 
     def _finish_run(self, run: Run) -> CheckSlot | None:
         """Return the slot whose present run `run` was, None when there is none any more."""
@@ -673,7 +862,13 @@ class Engine:
     # -- private, called without the lock
 
     def _report(
-        self, probe: Probe, slots: Iterable[CheckSlot], phase: Phase | None, exclude: frozenset[str], now: float
+        self,
+        probe: Probe,
+        slots: Iterable[CheckSlot],
+        phase: Phase | None,
+        exclude: frozenset[str],
+        now: float,
+        others: OtherWorkers,
     ) -> Report:
         return build_report(
             probe,
@@ -689,9 +884,18 @@ class Engine:
             app_started=self._lifecycle.app_started,
             startup_passed=self._lifecycle.startup_passed,
             startup_failures=self._probe_statuses.startup_failures(now),
+            host=self._host,
+            others=others,
             exclude=exclude,
             now=now,
         )
+
+    def _others(self, probe: Probe, left_out: frozenset[str], now: float) -> OtherWorkers:
+        """Return what the other workers make of `probe` without the checks that are left out."""
+        host = self._host
+        if host is None or (probe is Probe.STARTUP and self._probe_statuses.host_started):
+            return NO_OTHERS
+        return host.without(left_out, probe, now)
 
     def _with_history(self, report: Report, slots: Iterable[CheckSlot]) -> Report:
         by_name = {slot.check.name: slot for slot in slots}

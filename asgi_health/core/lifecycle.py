@@ -26,6 +26,7 @@ class Lifecycle:
         "_phase_began_at",
         "_temporarily_draining",
         "app_started",
+        "drain_ordered_at",
         "in_lifespan",
         "lifespan",
         "lifespan_count",
@@ -38,6 +39,8 @@ class Lifecycle:
         self._draining = False
         self._temporarily_draining = False
         self._drain_began_at: float | None = None
+        self.drain_ordered_at: float | None = None
+        """When the drain began (monotonic seconds) where it is meant for all workers of the host; None otherwise."""
         self.lifespan: object = None
         """The identity of the present lifespan, or of the last one when it is over."""
         self.in_lifespan = False
@@ -78,6 +81,7 @@ class Lifecycle:
         self.app_started = self.startup_passed = False
         if self._phase is Phase.STOPPED:
             self._draining = False
+            self.drain_ordered_at = None
         self._phase = Phase.STARTING
         self._phase_began_at = now
         return True
@@ -88,8 +92,10 @@ class Lifecycle:
             self._phase_began_at = now
             self._phase = phase
 
-    def drain(self, now: float) -> None:
-        """Drain until a lifespan that follows a shutdown."""
+    def drain(self, now: float, *, ordered: bool) -> None:
+        """Drain until a lifespan that follows a shutdown; `ordered`: so do all workers of the host."""
+        if ordered and self.drain_ordered_at is None:
+            self.drain_ordered_at = now
         if not (self._draining or self._temporarily_draining):
             self._drain_began_at = now
         self._draining = True

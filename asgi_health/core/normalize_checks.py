@@ -1,7 +1,7 @@
 """The forms in which an app passes its checks."""
 
 from collections.abc import Iterable, Mapping
-from typing import TypedDict, TypeVar, cast
+from typing import Literal, TypedDict, TypeVar, cast
 
 from .check import Check, CheckFunction
 from .status import Probe
@@ -21,6 +21,7 @@ class CheckOptions(TypedDict, total=False):
     success_threshold: int
     max_age: float | None
     group: str | None
+    scope: Literal["process", "host"]
 
 
 def normalize_checks(checks: object) -> list[Check]:

@@ -12,6 +12,7 @@ from .lifecycle import Lifecycle, Phase
 from .state import CheckState
 from .status import Probe, Status
 from .transition import Reason
+from .workers import OtherWorkers
 
 Statuses = Mapping[Probe, ProbeStatus]
 """The status of each probe at one moment. Never changed: each update makes a new mapping."""
@@ -38,7 +39,12 @@ class ProbeStatuses:
         """A number that differs after every change that a report could show."""
         self.current: Statuses = {}
         """The present status of each probe. Replaced as a whole."""
+        self.own: Statuses = {}
+        """The present status of each probe without the other workers of the host. Replaced as a whole."""
         self._app_in_maintenance = False
+        self._others: Mapping[Probe, OtherWorkers] = {}
+        self.host_started = False
+        """Whether the workers of the host have started; stays true for the rest of the lifespan."""
         self._publish(Probe)
 
     def update(self, check: Check, state: CheckState, maintained_until: float = -inf) -> None:
@@ -69,6 +75,19 @@ class ProbeStatuses:
         """Make readiness, and all checks together, unhealthy while `active` is the last value set."""
         self._app_in_maintenance = active
         self.refresh_readiness()
+
+    def set_others(self, others: Mapping[Probe, OtherWorkers]) -> None:
+        """Make each probe as bad as the other workers of the host make it; an empty mapping: there are none."""
+        startup = others.get(Probe.STARTUP)
+        if startup is not None and startup.status is Status.HEALTHY:
+            self.host_started = True  # a worker that is started later does not take the others back to their start
+        if others != self._others:
+            self._others = others
+            self.refresh()
+
+    def forget_others(self) -> None:
+        """Count this worker alone: a lifespan begins, and with it the startup of its host."""
+        self._others, self.host_started = {}, False
 
     def bump_version(self) -> None:
         """Change `version`, after a change that a report shows and that no probe depends on."""
@@ -140,8 +159,13 @@ class ProbeStatuses:
             # A signal handler may start a drain in the middle of this, in this very thread: what was computed with the
             # former phase must not overwrite what the handler has published.
             phase = self._lifecycle.phase
-            statuses = {**self.current, **{probe: self._status_of(probe, phase) for probe in probes}}
+            own = {**self.own, **{probe: self._status_of(probe, phase) for probe in probes}}
+            statuses = (
+                {probe: self._with_others(probe, status) for probe, status in own.items()} if self._others else own
+            )
             changed = statuses != self.current
+            if own != self.own:
+                self.own = own
             if changed:  # otherwise the same object: what depends on it compares by identity
                 self.current = statuses
             # After the change: a reader that has read half of it under the old number finds a new number. From a
@@ -168,6 +192,14 @@ class ProbeStatuses:
             if self._app_in_maintenance:
                 return ProbeStatus(Status.UNHEALTHY, reason="maintenance")
         return self._aggregates[probe].status()
+
+    def _with_others(self, probe: Probe, own: ProbeStatus) -> ProbeStatus:
+        others = self._others.get(probe)
+        if others is None or others.status <= own.status or (probe is Probe.STARTUP and self.host_started):
+            return own
+        if others.status is Status.UNHEALTHY:
+            return ProbeStatus(Status.UNHEALTHY, reason=others.reason)
+        return ProbeStatus(Status.DEGRADED, unhealthy_at=own.unhealthy_at, reason=others.reason)
 
     def _startup_reason(self) -> Reason:
         return self._aggregates[Probe.STARTUP].reason(Status.UNHEALTHY) if self._lifecycle.app_started else "starting"

@@ -9,71 +9,14 @@ from .aggregate import contribution, stale_at, worst_when_unknown
 from .check import Check
 from .lifecycle import Phase
 from .maintenance import Maintenance
+from .stalls import NO_STALLS, PastStalls, Stall
 from .state import CheckState
 from .status import Probe, Status, worst
 from .transition import Reason
+from .workers import NO_OTHERS, Host, OtherWorkers
 
 if TYPE_CHECKING:
     from .past import CheckPast, ProbePast
-
-
-@dataclass(frozen=True, slots=True)
-class PastStalls:
-    """The stalls of the app's event loop so far: those longer than `slow_loop`.
-
-    Attributes:
-        count: Number of stalls.
-        longest: Duration of the longest one (seconds).
-        total: Sum of their durations (seconds).
-    """
-
-    count: int = 0
-    longest: float = 0.0
-    total: float = 0.0
-
-    def plus(self, seconds: float) -> "PastStalls":
-        """Return these stalls and one more of `seconds`."""
-        return PastStalls(self.count + 1, max(self.longest, seconds), self.total + seconds)
-
-
-NO_STALLS = PastStalls()
-
-
-@dataclass(frozen=True, slots=True)
-class Stall:
-    """The stall of the app's event loop at this moment, as a probe sees it.
-
-    Attributes:
-        seconds: Time since the loop should have run (seconds).
-        limit: Time after which the probe is unhealthy (seconds).
-    """
-
-    seconds: float
-    limit: float
-
-    @property
-    def too_long(self) -> bool:
-        """Whether the probe is unhealthy because of it."""
-        return self.seconds >= self.limit
-
-
-@dataclass(frozen=True, slots=True)
-class StallTimes:
-    """How long the app's event loop may be blocked before probes are unhealthy.
-
-    Attributes:
-        ready: Seconds for readiness, and for all checks together.
-        live: Seconds for liveness.
-    """
-
-    ready: float = 5.0
-    live: float = 30.0
-
-    def stall(self, probe: Probe, seconds: float) -> Stall | None:
-        """Return the stall of a loop that is late by `seconds`, as `probe` sees it; None for startup."""
-        if probe is Probe.STARTUP:
-            return None
-        return Stall(seconds, self.live if probe is Probe.LIVENESS else self.ready)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +102,8 @@ class Report:
         history: Last changes and uptime of the probe; None in the report of a single check, and in one that was not
             asked for it.
         maintenance: The maintenance of the app; None for none, and in the report of a single check.
+        host: The workers of the host, this one too; None without a board, while it cannot be used, and in the report of
+            a single check.
     """
 
     probe: Probe
@@ -176,6 +121,7 @@ class Report:
     groups: tuple[str, ...] = ()
     history: "ProbePast | None" = None
     maintenance: Maintenance | None = None
+    host: Host | None = None
 
     def with_stall(self, stall: Stall) -> "Report":
         """Return this report with `stall`, the present one of the loop: unhealthy when it is too long."""
@@ -195,6 +141,8 @@ def build_report(
     app_started: bool,
     startup_passed: bool,
     startup_failures: tuple[str, ...] = (),
+    host: Host | None = None,
+    others: OtherWorkers = NO_OTHERS,
     exclude: frozenset[str],
     now: float,
 ) -> Report:
@@ -231,6 +179,8 @@ def build_report(
         startup_passed=startup_passed,
         startup_failures=startup_failures,
         excluded=tuple(excluded),
+        host=host,
+        others=others,
         now=now,
     )
 
@@ -248,11 +198,14 @@ def sum_up(
     startup_passed: bool,
     startup_failures: tuple[str, ...],
     excluded: tuple[str, ...] = (),
+    host: Host | None = None,
+    others: OtherWorkers = NO_OTHERS,
     now: float,
 ) -> Report:
     """Return the report of `probe` from those of its checks; `build_report` explains the other arguments.
 
-    `spared` names the checks that would make the probe unhealthy without their maintenance.
+    `spared` names the checks that would make the probe unhealthy without their maintenance, `others` is what the other
+    workers of `host` make of it.
     """
     until = min((each.stale_at for each in checks if each.stale_at > now), default=inf)
     until = min([until, *(each.maintenance.until for each in checks if each.maintenance is not None)])
@@ -273,6 +226,8 @@ def sum_up(
         culprits = tuple(each.name for each in checks if each.contribution is status)
     if phase is None:
         since, stalls = None, NO_STALLS
+    elif others.status > status:
+        status, reason, culprits = others.status, others.reason, ()
     return Report(
         probe,
         status,
@@ -286,6 +241,7 @@ def sum_up(
         reason=reason,
         culprits=culprits,
         maintenance=maintenance,
+        host=None if phase is None else host,
     )
 
 

@@ -6,11 +6,11 @@ one boot share.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 
 from .lifecycle import Phase
-from .report import StallTimes
+from .stalls import StallTimes
 from .state import CheckState
 from .status import Probe, Status
 from .transition import Reason
@@ -78,6 +78,17 @@ class Worker:
         stall = self.stall_times.stall(probe, now - self.beat)
         return WorkerProbe(Status.UNHEALTHY, "stalled", (), self.beat) if stall is not None and stall.too_long else own
 
+    def without(self, names: frozenset[str], probe: Probe) -> "Worker":
+        """Return this worker as if its checks of these names did not count for `probe`.
+
+        A status that other checks may have made too stays.
+        """
+        own = self.probes[probe]
+        complete = 0 < len(own.checks) < NAMES_OF_CHECKS
+        if own.reason not in ("check", "stale") or not complete or not names.issuperset(own.checks):
+            return self
+        return replace(self, probes={**self.probes, probe: WorkerProbe(Status.HEALTHY)})
+
     def counts_for(self, probe: Probe) -> bool:
         """Return whether the status of this worker counts for the other workers.
 
@@ -106,7 +117,7 @@ class OtherWorkers:
     pids: tuple[int, ...] = ()
 
 
-HEALTHY = OtherWorkers(Status.HEALTHY)
+NO_OTHERS = OtherWorkers(Status.HEALTHY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +129,31 @@ class Host:
         workers: All living workers, this one too.
         probes: What the others make of each probe.
         leader: Key of the worker that runs the checks of the host and sends its alerts; None for none at the moment.
+        quorum: How many workers must be ready, as a number or a share; None for all.
     """
 
     own: str
     workers: tuple[Worker, ...]
     probes: Mapping[Probe, OtherWorkers]
     leader: str | None = None
+    quorum: int | float | None = None
+
+    def without(self, names: frozenset[str], probe: Probe, now: float) -> OtherWorkers:
+        """Return what the others make of `probe` if the checks of these names do not count."""
+        if not names:
+            return self.probes[probe]
+        own, *others = (each.without(names, probe) for each in self.workers)
+        return combine(own, others, now, quorum=self.quorum).probes[probe]
+
+    @property
+    def leading_worker(self) -> Worker | None:
+        """The worker that runs the checks of the host."""
+        return next((each for each in self.workers if each.key == self.leader), None)
+
+    @property
+    def shown(self) -> object:
+        """What reports show of it: all but the moments at which the workers last published."""
+        return self.leader, [(each.key, each.phase, each.probes) for each in self.workers], self.probes
 
 
 def combine(
@@ -152,14 +182,14 @@ def combine(
     }
     for probe in (Probe.READINESS, Probe.HEALTH):
         probes[probe] = _worst(others, probe, now) if quorum is None else _quorum(own, others, probe, now, quorum)
-    return Host(own.key, (own, *others), probes, leader)
+    return Host(own.key, (own, *others), probes, leader, quorum)
 
 
 def _worst(others: Sequence[Worker], probe: Probe, now: float) -> OtherWorkers:
     found = [(each.probe_at(probe, now).status, each.pid) for each in others if each.counts_for(probe)]
     status = max((each for each, _ in found), default=Status.HEALTHY)
     if status is Status.HEALTHY:
-        return HEALTHY
+        return NO_OTHERS
     return OtherWorkers(status, "worker", tuple(pid for each, pid in found if each is status))
 
 
@@ -178,5 +208,5 @@ def _startup(workers: Sequence[Worker], expected: int | None) -> OtherWorkers:
     present = [each for each in workers if each.phase is not Phase.STOPPED]
     passed = sum(each.startup_passed for each in present)
     if passed >= (len(present) if expected is None else expected):
-        return HEALTHY
+        return NO_OTHERS
     return OtherWorkers(Status.UNHEALTHY, "starting", tuple(each.pid for each in present if not each.startup_passed))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from ..core.report import Stall
+from ..core.stalls import Stall
 from ..core.status import Status
 from ..core.transition import Reason
 

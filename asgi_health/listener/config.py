@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from ..core.report import StallTimes
+from ..core.stalls import StallTimes
 from ..core.validate import require_seconds, require_short, require_type
 
 MAX_STALL = 3600

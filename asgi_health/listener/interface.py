@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..core.report import Stall
+from ..core.stalls import Stall
 from ..core.status import Probe
 from ..formats.answer import Answer
 

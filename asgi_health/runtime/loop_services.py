@@ -6,7 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.engine import Engine
-from ..core.report import Stall, StallTimes
+from ..core.stalls import Stall, StallTimes
 from ..core.status import Probe
 from ..formats.answer import Answer
 from ..listener.config import Listener

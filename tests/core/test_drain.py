@@ -8,7 +8,7 @@ import pytest
 from asgi_health import Probe, Status, healthy
 from asgi_health.core.engine import Engine
 from asgi_health.core.lifecycle import Phase
-from asgi_health.core.report import NO_STALLS
+from asgi_health.core.stalls import NO_STALLS
 
 from ..support.core_cases import LIFESPAN, check, new_engine, run_check, serving_engine
 

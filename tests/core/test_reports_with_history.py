@@ -19,7 +19,8 @@ from asgi_health import (
 )
 from asgi_health.core.engine import Engine
 from asgi_health.core.past import CheckPast
-from asgi_health.core.report import CheckReport, Report, Stall
+from asgi_health.core.report import CheckReport, Report
+from asgi_health.core.stalls import Stall
 from asgi_health.health import engine_of
 
 from ..support.core_cases import LIFESPAN, check, new_engine, run_check, serving_engine, start_run

@@ -10,7 +10,7 @@ from typing import get_args
 
 import pytest
 
-from asgi_health.core.report import StallTimes
+from asgi_health.core.stalls import StallTimes
 from asgi_health.integrations.alerts import Alerts
 from asgi_health.integrations.alerts.delivery import TIMEOUT, TargetStatistics
 from asgi_health.integrations.alerts.incidents import Limits

@@ -6,7 +6,8 @@ import pytest
 
 from asgi_health import Probe, degraded, healthy, unhealthy
 from asgi_health.core.engine import Engine
-from asgi_health.core.report import Report, Stall
+from asgi_health.core.report import Report
+from asgi_health.core.stalls import Stall
 from asgi_health.formats.explain import explain
 from asgi_health.formats.health_json import health_json
 

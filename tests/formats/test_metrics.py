@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from asgi_health import Probe, Result, degraded, healthy, unhealthy
 from asgi_health.core.engine import Engine
-from asgi_health.core.report import Stall
+from asgi_health.core.stalls import Stall
 from asgi_health.formats.metrics import (
     OPENMETRICS,
     PROMETHEUS,

@@ -4,7 +4,7 @@ import pytest
 
 from asgi_health import Check, Probe, Result, degraded, healthy, unhealthy
 from asgi_health.core.engine import Engine
-from asgi_health.core.report import Stall
+from asgi_health.core.stalls import Stall
 from asgi_health.formats.page import AppFacts, LastStall, head_fragment
 
 from ..support.core_cases import check, new_engine, serving_engine

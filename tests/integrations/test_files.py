@@ -13,7 +13,7 @@ import pytest
 
 from asgi_health import Check, Health, HealthMiddleware, Probe
 from asgi_health.cli.main import main
-from asgi_health.core.report import StallTimes
+from asgi_health.core.stalls import StallTimes
 from asgi_health.integrations.files import Files
 from asgi_health.runtime import loop_services
 

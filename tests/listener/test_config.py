@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from asgi_health import Listener, Probe
-from asgi_health.core.report import Stall
+from asgi_health.core.stalls import Stall
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from asgi_health import Probe, Status
-from asgi_health.core.report import Stall
+from asgi_health.core.stalls import Stall
 from asgi_health.formats.page import LastStall, View, public_page
 from asgi_health.formats.page.moments import elapsed
 

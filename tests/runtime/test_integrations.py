@@ -12,7 +12,7 @@ import pytest
 
 from asgi_health import CannotListen, Health, HealthMiddleware, Integration, ProbeTransition, Subscription, Transition
 from asgi_health.asgi.types import App
-from asgi_health.core.report import StallTimes
+from asgi_health.core.stalls import StallTimes
 from asgi_health.runtime import loop_services
 
 from ..support.app_thread import LOOPS, Blocked, running_app

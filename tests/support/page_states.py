@@ -6,7 +6,8 @@ from random import Random
 
 from asgi_health import Check, Probe, Result, ServiceInfo, degraded, healthy, unhealthy
 from asgi_health.core.engine import Engine
-from asgi_health.core.report import Report, Stall
+from asgi_health.core.report import Report
+from asgi_health.core.stalls import Stall
 from asgi_health.formats.answer import Answer
 from asgi_health.formats.page import AppFacts, LastStall, View, page
 

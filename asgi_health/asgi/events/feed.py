@@ -10,7 +10,8 @@ from ...core.check import Check
 from ...core.engine import Engine
 from ...core.logger import logger
 from ...core.maintenance import Maintenance
-from ...core.report import CheckReport, Stall
+from ...core.report import CheckReport
+from ...core.stalls import Stall
 from ...core.state import CheckState
 from ...core.status import Probe
 from ...formats.events import event

@@ -10,8 +10,8 @@ from ...core.aggregate import stale_at
 from ...core.engine import CheckSlot, Engine
 from ...core.failure_category import CATEGORIES, Category
 from ...core.lifecycle import Phase
-from ...core.report import NO_STALLS, PastStalls, Stall
 from ...core.run_counts import BUCKET_BOUNDS
+from ...core.stalls import NO_STALLS, PastStalls, Stall
 from ...core.status import Probe, Status
 from .model import Distribution, Family, Metric, Point
 

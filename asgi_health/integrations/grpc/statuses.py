@@ -7,7 +7,7 @@ from grpc_health.v1 import health_pb2
 
 from ...core.engine import Engine
 from ...core.logger import logger
-from ...core.report import StallTimes
+from ...core.stalls import StallTimes
 from ...core.status import Probe, Status
 from ...runtime.loop_figures import LoopFigures
 

@@ -5,7 +5,7 @@ from threading import Lock
 from time import monotonic
 
 from ...core.engine import Engine
-from ...core.report import StallTimes
+from ...core.stalls import StallTimes
 from ...core.status import Probe
 from .loop_heartbeat import PERIOD, LoopHeartbeat
 

@@ -15,7 +15,7 @@ import pytest
 from anyio.from_thread import BlockingPortal
 
 from asgi_health import Check, Drain, Health, HealthMiddleware, Listener, Status, degraded
-from asgi_health.core.report import StallTimes
+from asgi_health.core.stalls import StallTimes
 from asgi_health.integrations.alerts import Alerts, DeliveryError, Message, Rejected, Target
 from asgi_health.integrations.alerts import observer as observing
 from asgi_health.integrations.alerts import outbox as waiting_news
