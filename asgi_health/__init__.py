@@ -7,6 +7,7 @@ A map of the package, from the bottom. Each layer imports only from those below 
 - `listener`: the probes from a thread of its own
 - `runtime`: runs the checks, drains, and detects a blocked event loop
 - `asgi`: routing, authorisation, prepared answers, lifespan
+- `board`: one truth for the workers of a host
 - `health`, `middleware`: the public classes Health and HealthMiddleware
 - `integrations`: one module per technology (Prometheus, OpenTelemetry, Sentry), imported by applications alone
 - `cli`: the command; `testing`: helpers for tests of your own checks and apps
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from .asgi.auth import any_of, basic_auth, bearer_token, client_in
     from .asgi.listen_early import listen_early
     from .asgi.paths import Paths
+    from .board.config import Board
     from .core.check import Check
     from .core.report import Report
     from .core.result import Result, degraded, healthy, unhealthy
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Board",
     "CannotListen",
     "Check",
     "CheckTransition",
@@ -69,6 +72,7 @@ _MODULES = {
     "Check": ".core.check",
     "CheckTransition": ".core.transition",
     "Drain": ".runtime.drain.config",
+    "Board": ".board.config",
     "Health": ".health",
     "HealthMiddleware": ".middleware",
     "Integration": ".health",

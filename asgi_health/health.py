@@ -16,6 +16,7 @@ from .core.lifecycle import Phase
 from .core.logger import logger
 from .core.normalize_checks import CheckOptions, F, normalize_checks
 from .core.report import Report
+from .core.stalls import StallTimes
 from .core.status import Probe
 from .core.transition import Transition
 from .core.validate import require_count, require_seconds, require_short, require_type
@@ -29,6 +30,7 @@ from .runtime.scheduler.runner import runner_of
 from .runtime.services import Services
 
 if TYPE_CHECKING:
+    from .board.config import Board
     from .runtime.integrations import BoundIntegration
     from .runtime.publisher.subscription import Subscription
     from .runtime.scheduler.run_hooks import RunInfo
@@ -235,6 +237,7 @@ class Health:
         details: bool | Callable[[Scope], bool] = False,
         service: ServiceInfo | None = None,
         integrations: "Iterable[Integration]" = (),
+        board: "Board | None" = None,
     ) -> AsyncGenerator[Self, None]:
         """Run the checks of a program without an ASGI server, from here to the end of the block.
 
@@ -251,6 +254,7 @@ class Health:
             details: Who may read more than the status; see HealthMiddleware.
             service: What the details say about the program itself.
             integrations: What is started and stopped with the block; see HealthMiddleware.
+            board: What this process shares with the other workers of its host; see HealthMiddleware.
 
         Raises:
             TypeError, ValueError: for a configuration that could not work.
@@ -278,7 +282,10 @@ class Health:
             drain=drain,
             listener=listener,
             slow_loop=slow_loop,
-            integrations=bind_integrations(normalize_integrations(integrations), self),
+            integrations=(
+                *bind_board(board, self, listener),
+                *bind_integrations(normalize_integrations(integrations), self),
+            ),
             paths=paths.all + paths.of_metrics + router.events_paths,
         )
         try:
@@ -350,6 +357,21 @@ def bind_integrations(integrations: tuple[Integration, ...], health: Health) -> 
         BoundIntegration(type(each).__name__, each, health, partial(each.start, health), each.stop)
         for each in integrations
     )
+
+
+def bind_board(board: "Board | None", health: Health, listener: Listener | None) -> "tuple[BoundIntegration, ...]":
+    """Return `board` as the services start it, empty for None. Raises TypeError or ValueError for a wrong argument."""
+    if board is None:
+        return ()
+    from .board.config import Board, require_monotonic
+
+    require_type("board", board, Board)
+    engine = engine_of(health)
+    require_monotonic(engine)
+    from .runtime.integrations import BoundIntegration
+
+    times = StallTimes() if listener is None else listener.stall_times
+    return (BoundIntegration("Board", board, health, partial(board.start, engine, times), board.stop),)
 
 
 def engine_of(health: Health) -> Engine:

@@ -17,13 +17,14 @@ from .core.probe_statuses import Statuses
 from .core.validate import require_type
 from .formats.answer import Answer
 from .formats.service import ServiceInfo
-from .health import Health, Integration, bind_integrations, engine_of, normalize_integrations
+from .health import Health, Integration, bind_board, bind_integrations, engine_of, normalize_integrations
 from .listener.config import Listener
 from .runtime.drain.config import Drain
 from .runtime.services import Services
 
 if TYPE_CHECKING:
     from .asgi.access_log import QuietPaths
+    from .board.config import Board
 
 
 class HealthMiddleware:
@@ -36,7 +37,7 @@ class HealthMiddleware:
     background. None waits for one, except for the first probe right after the start: adapters that run a lifespan
     around each event probe at once.
 
-    Without lifespan `drain`, `listener` and `integrations` begin with the first request.
+    Without lifespan `drain`, `listener`, `integrations` and `board` begin with the first request.
 
     Args:
         app: The ASGI app.
@@ -59,6 +60,8 @@ class HealthMiddleware:
             healthy. Where all are degraded it spreads the requests over all, as it does where all are healthy.
         integrations: What passes the health on to other systems, such as ``Alerts``, ``Systemd`` and ``Grpc`` of
             ``asgi_health.integrations``. Each is started before the app's startup and stopped after the checks.
+        board: What this process shares with the other workers of its host, so that each answers for all. None: each
+            answers for itself.
 
     Raises:
         TypeError, ValueError: when it is made, for a configuration that could not work.
@@ -69,6 +72,7 @@ class HealthMiddleware:
         health: The Health.
         paths: The paths of the probes.
         integrations: The integrations.
+        board: The board, if any.
     """
 
     __slots__ = (
@@ -86,6 +90,7 @@ class HealthMiddleware:
         "_services",
         "_starts_with_first_request",
         "app",
+        "board",
         "health",
         "integrations",
         "paths",
@@ -106,6 +111,7 @@ class HealthMiddleware:
         allow_metrics: bool | Callable[[Scope], bool] | None = None,
         envoy_degraded: bool = False,
         integrations: Iterable[Integration] = (),
+        board: "Board | None" = None,
     ) -> None:
         if not callable(app):
             raise TypeError(f"app must be an ASGI app, not {app!r}")
@@ -118,6 +124,7 @@ class HealthMiddleware:
         self.paths: Paths = paths
         self.health: Health = checks if isinstance(checks, Health) else Health(() if checks is None else checks)
         self.integrations: tuple[Integration, ...] = normalize_integrations(integrations)
+        self.board: Board | None = board
         engine = self._engine = engine_of(self.health)
         self._clock = engine.clock
         self._router = HealthRouter(
@@ -135,7 +142,10 @@ class HealthMiddleware:
             drain=drain,
             listener=listener,
             slow_loop=slow_loop,
-            integrations=bind_integrations(self.integrations, self.health),
+            integrations=(
+                *bind_board(board, self.health, listener),
+                *bind_integrations(self.integrations, self.health),
+            ),
             paths=paths.all + paths.of_metrics + self._router.events_paths,
             inspect_app=partial(_inspect_app, app, self.health, paths),  # no method, which would make a cycle
         )
@@ -145,7 +155,7 @@ class HealthMiddleware:
         )
         self._ready_answers = self._prepared.by_path
         self._other_prefixes = self._router.other_prefixes
-        self._starts_with_first_request = drain is not None or listener is not None or bool(self.integrations)
+        self._starts_with_first_request = any((drain, listener, board, self.integrations))
         self._awaits_first_request = self._starts_with_first_request
         self._draining_app = DrainingApp(app, headers)
         self._next: App = app

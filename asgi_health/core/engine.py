@@ -479,6 +479,22 @@ class Engine:
             self._pass_on(now)
             return present
 
+    def adopt_maintenance(self, name: str | None, maintenance: Maintenance | None, now: float) -> None:
+        """Use the maintenance that another worker of the host has begun, or end the present one for None.
+
+        No effect where there is no check of that name.
+        """
+        with self._lock:
+            if name is None or name in self._slots:
+                self._pass_on_decay(now)
+                self._set_maintenance(name, maintenance)
+                self._pass_on(now)
+
+    def maintenances(self) -> dict[str | None, Maintenance | None]:
+        """Return the present maintenance of each check, and of the app under None."""
+        with self._lock:
+            return {None: self._app_maintenance, **{name: slot.maintenance for name, slot in self._slots.items()}}
+
     def maintenance_of(self, name: str | None) -> Maintenance | None:
         """Return the present maintenance of the check `name`, or of the app for None."""
         if name is None:
@@ -492,6 +508,16 @@ class Engine:
     def host(self) -> Host | None:
         """The workers of the host, this one too; None without a board, and while it cannot be used."""
         return self._host
+
+    @property
+    def own_statuses(self) -> Statuses:
+        """The status of each probe without the other workers of the host. Another object after each change."""
+        return self._probe_statuses.own
+
+    @property
+    def drain_ordered(self) -> bool:
+        """Whether it drains by an order, which is one for all workers of the host."""
+        return self._lifecycle.drain_ordered_at is not None
 
     @property
     def leads(self) -> bool:

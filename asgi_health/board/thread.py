@@ -1,0 +1,132 @@
+"""The thread in which a worker takes its turns at the board: no request, no event loop and no signal handler waits."""
+
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from random import uniform
+from threading import Thread
+from time import monotonic, sleep
+from weakref import ref
+
+from ..core.engine import Engine
+from ..core.logger import logger
+from ..core.probe_statuses import Statuses
+from ..core.result import describe
+from ..formats.redact import redact
+from ..runtime.scheduler.runner import runner_of
+from .interface import CannotUse, Store
+from .turn import MIN_VIEW, Turns
+
+MIN_PAUSE = 0.02
+"""Seconds between two turns at least: a status that changes all the time must not make them follow each other."""
+
+MAX_RETRY = 2.0
+"""Seconds between two attempts, at most, while the board cannot be used."""
+
+
+class BoardThread:
+    """Takes turns from `start` to `stop`. It does not keep the engine alive.
+
+    Args:
+        path: Path of the board's file.
+        engine: The engine of this worker.
+        turns: What a turn does.
+    """
+
+    def __init__(self, path: str, engine: Engine, turns: Turns) -> None:
+        self._path = path
+        self._engine = ref(engine)
+        self._turns = turns
+        self._thread: Thread | None = None
+        self._store: Store | None = None
+        # Of the queues and events only this one may be used in a signal handler, which may begin a drain.
+        self._wakeups: SimpleQueue[None] = SimpleQueue()
+        self._published: object = None
+        self._ended = False
+        self._logged = False
+        self._retry = 0.0
+        engine.on_change(self._on_change)
+
+    def start(self, former: "BoardThread | None" = None) -> None:
+        """Start the thread. It begins when that of `former` has left the board."""
+        before = None if former is None else former._thread
+        self._thread = Thread(target=self._run, args=(before,), name="asgi-health board", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End it, without waiting: the last thing that it does is to delete the slot of this worker."""
+        self._ended = True
+        self._wakeups.put(None)
+
+    def _on_change(self, _: Statuses) -> None:
+        engine = self._engine()
+        if engine is not None and (engine.own_statuses, engine.phase) != self._published:
+            self._wakeups.put(None)
+
+    def _run(self, before: Thread | None) -> None:
+        if before is not None:
+            before.join()
+        while self._take_turn():
+            self._wait()
+        self._leave()
+
+    def _take_turn(self) -> bool:
+        """Take one turn, and return whether there is a next one."""
+        engine = self._engine()
+        if self._ended or engine is None:
+            return False
+        began = monotonic()
+        lag = runner_of(engine).figures.loop_lag(began)
+        if lag is None:  # the event loop has ended without a shutdown of the app
+            return False
+        self._published = engine.own_statuses, engine.phase
+        try:
+            if self._store is None:
+                from .database import open_store
+
+                self._store = open_store(self._path)
+            self._turns.take(engine, self._store, monotonic, lag)
+        except Exception as error:  # whatever it is, the worker answers for itself
+            self._failed(error, engine)
+        else:
+            self._succeeded(monotonic() - began)
+        return True
+
+    def _wait(self) -> None:
+        pause = self._retry or self._turns.seconds * uniform(0.9, 1.1)
+        sleep(MIN_PAUSE)
+        with suppress(Empty):
+            self._wakeups.get(timeout=pause)
+            while True:
+                self._wakeups.get_nowait()
+
+    def _failed(self, error: Exception, engine: Engine) -> None:
+        self._close()
+        self._retry = min(max(2 * self._retry, self._turns.seconds), MAX_RETRY)
+        # What it has read before counts for some seconds, so that a file that is locked for a moment is no event.
+        if not self._logged and engine.host is None:
+            self._logged = True
+            reason = str(error) if isinstance(error, CannotUse) else redact(describe(error))
+            logger.error("board %s: %s: this worker answers for itself until it can be used", self._path, reason)
+
+    def _succeeded(self, seconds: float) -> None:
+        self._retry = 0.0
+        if seconds > MIN_VIEW and not self._logged:
+            logger.warning("board %s: it took %.1f s to read it: this worker answered for itself", self._path, seconds)
+        if self._logged:
+            self._logged = False
+            logger.info("board %s can be used again: this worker answers for its host", self._path)
+
+    def _leave(self) -> None:
+        if self._store is not None:
+            with suppress(Exception):  # a slot that is left behind does not count once its process is gone
+                self._turns.leave(self._store)
+        self._close()
+        engine = self._engine()
+        if engine is not None:
+            engine.set_host(None, monotonic())
+
+    def _close(self) -> None:
+        store, self._store = self._store, None
+        if store is not None:
+            with suppress(Exception):
+                store.close()
