@@ -8,7 +8,7 @@ from typing import cast, get_args
 
 from ..core.lifecycle import Phase
 from ..core.maintenance import Maintenance
-from ..core.report import StallTimes
+from ..core.stalls import StallTimes
 from ..core.result import Observed, Result
 from ..core.state import CheckState
 from ..core.status import Probe, Status
