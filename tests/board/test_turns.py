@@ -1,6 +1,7 @@
 """Workers that take turns at a board: what each answers follows from what all publish, in virtual time."""
 
 import logging
+from itertools import pairwise
 
 import pytest
 
@@ -237,7 +238,7 @@ def test_another_worker_takes_over_within_an_interval_when_the_one_that_runs_end
     later = [at for at in host.runs() if at > ended]
     # The lease lasts 1 s and ends at most so much after the end; a blocked loop gives it up after another second.
     assert min(later) - ended <= (1.0 + 1.0 + SEEN if end == "block" else 1.0 + SEEN)
-    assert max(b - a for a, b in zip(later, later[1:], strict=False)) <= 1.1 + SEEN
+    assert max(b - a for a, b in pairwise(later)) <= 1.1 + SEEN
     assert {worker.engine.slots[0].state.status for worker in host.workers if worker.moves} == {PASS}
 
 
