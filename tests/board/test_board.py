@@ -42,7 +42,7 @@ class Worker:
         wait_until(lambda: self.status(probe) is status, f"{probe} is {status.name}")
 
     def sees(self, number: int) -> None:
-        """Wait until it sees so many workers."""
+        """Wait until it sees that number of workers."""
         wait_until(lambda: len(workers_seen(self.health)) == number, f"{number} workers are seen")
 
 
