@@ -7,7 +7,7 @@ from typing import Any
 
 from asgi_health import Probe, Status
 from asgi_health.core.lifecycle import Phase
-from asgi_health.core.report import StallTimes
+from asgi_health.core.stalls import StallTimes
 from asgi_health.core.workers import Worker, WorkerProbe
 
 

@@ -12,7 +12,7 @@ from asgi_health import Probe, Result, Status
 from asgi_health.board.codec import decode, decode_maintenance, encode, encode_maintenance
 from asgi_health.core.lifecycle import Phase
 from asgi_health.core.maintenance import Maintenance
-from asgi_health.core.report import StallTimes
+from asgi_health.core.stalls import StallTimes
 from asgi_health.core.state import CheckState
 from asgi_health.core.transition import Reason
 from asgi_health.core.workers import Worker, WorkerProbe

@@ -19,7 +19,7 @@ from asgi_health.board.database import open_store
 from asgi_health.board.interface import CannotUse, Store
 from asgi_health.core.lease import Lease
 from asgi_health.core.maintenance import Maintenance
-from asgi_health.core.report import StallTimes
+from asgi_health.core.stalls import StallTimes
 
 from ..support.waiting import wait_until
 from .published import published
