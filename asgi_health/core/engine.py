@@ -465,6 +465,11 @@ class Engine:
         slot = self._slots.get(name)
         return None if slot is None else slot.maintenance
 
+    def maintenances(self, now: float) -> tuple[Maintenance, ...]:
+        """Return the maintenances that are present at `now`: that of the app first. Takes no lock."""
+        found = (self._app_maintenance, *(slot.maintenance for slot in self.slots))
+        return tuple(each for each in found if each is not None and now < each.until)
+
     @property
     def stalls(self) -> PastStalls:
         """The stalls of the app's event loop in all lifespans; a report has those of the present one."""

@@ -50,9 +50,11 @@ def _mapping(name: str, values: dict[str, object]) -> logging.LogRecord:
 SERVERS = pytest.mark.parametrize("server", [uvicorn, hypercorn, gunicorn, granian], ids=lambda each: each.__name__)
 
 
-def make(paths: tuple[str, ...] = PROBES, checks: tuple[str, ...] = (), drain: str | None = None) -> AccessLogFilter:
+def make(
+    paths: tuple[str, ...] = PROBES, checks: tuple[str, ...] = (), logged: tuple[str, ...] = ()
+) -> AccessLogFilter:
     made = AccessLogFilter()
-    made.cover(paths, checks, drain)
+    made.cover(paths, checks, logged)
     return made
 
 
@@ -101,7 +103,7 @@ def test_a_path_that_uvicorn_quotes_is_found() -> None:
 
 
 def test_hypercorns_record_of_a_closed_connection_goes_and_changes_nothing() -> None:
-    made = make(checks=("/readyz",), drain="/readyz/drain")
+    made = make(checks=("/readyz",), logged=("/readyz/drain",))
     statuses = (200, "-", 503, "-", 200, "-", 200)
     kept = [made.filter(hypercorn("/readyz", status)) for status in statuses]
     assert kept == [False, False, True, False, True, False, False]
@@ -113,7 +115,7 @@ def test_hypercorns_record_of_a_closed_connection_goes_and_changes_nothing() -> 
 
 @SERVERS
 def test_single_checks_are_quiet_and_a_drain_is_not(server: Callable[..., logging.LogRecord]) -> None:
-    made = make(checks=("/readyz",), drain="/readyz/drain")
+    made = make(checks=("/readyz",), logged=("/readyz/drain",))
     kept = [made.filter(server("/readyz/db", status)) for status in (200, 503, 200, 200)]
     assert kept == [False, True, True, False]
     assert made.filter(server("/readyz/drain", 200))
