@@ -1,0 +1,139 @@
+"""A connection to the file of the board: each failure of it is a `CannotUse`."""
+
+import os
+import sqlite3
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from .file import file_identity, make_file, set_aside
+from .interface import CannotUse
+
+LOCK_TIMEOUT = 0.5
+"""Seconds to wait while other processes write. A turn of a worker takes a millisecond."""
+
+APPLICATION_ID = 0x61736768
+"""Marks a file of SQLite as a board ("asgh"), so that the database of an app is never taken for one."""
+
+_SUFFIXES = ("", "-wal", "-shm")
+
+_of_parent: list[sqlite3.Connection] = []
+"""Connections that a fork has copied. They stay open: SQLite forbids to close them in the child."""
+
+
+class Damaged(CannotUse):
+    """The file was damaged, and has another name now; the board can be made again."""
+
+
+class Connection:
+    """One connection to the database at `path`, for one thread.
+
+    Raises CannotUse where there is none; so does each method but `close`.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._pid = os.getpid()
+        make_file(path)
+        self._files = [file_identity(path)]
+        try:
+            self._connection = sqlite3.connect(path, timeout=LOCK_TIMEOUT, isolation_level=None)
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
+        try:
+            self._connection.text_factory = bytes  # text that is not UTF-8 must not raise
+            self._check_application()
+            self._use_wal()
+            self.execute("PRAGMA synchronous=OFF")  # a crash of the system ends the boot, and with it all that is here
+            self.execute("SELECT count(*) FROM sqlite_master")  # from here on the other two files exist
+            self._files = [self._files[0], file_identity(path + "-wal"), file_identity(path + "-shm")]
+            self._check_files()
+        except BaseException:
+            self.close()
+            raise
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        """Run one statement, and return all rows. Texts are returned as bytes."""
+        try:
+            return self._connection.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
+
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        """Begin a transaction that writes, and commit it at the end of the block; an exception rolls it back."""
+        if os.getpid() != self._pid:
+            raise CannotUse(
+                f"board {self.path!r}: found that process {os.getpid()} uses what process {self._pid} opened,"
+                " expected each process to open the board itself"
+            )
+        self._check_files()
+        self.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:
+                with suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Close it. In a fork of the process that opened it, it stays open."""
+        if os.getpid() != self._pid:
+            _of_parent.append(self._connection)
+            return
+        with suppress(sqlite3.Error):
+            self._connection.close()
+
+    def _check_application(self) -> None:
+        # In this order: a board gets its mark and its first table at once.
+        [(tables,)] = self.execute("SELECT count(*) FROM sqlite_master")
+        [(application,)] = self.execute("PRAGMA application_id")
+        if tables and application != APPLICATION_ID:
+            raise CannotUse(f"board {self.path!r}: found the database of another application, expected a board")
+
+    def _use_wal(self) -> None:
+        end = time.monotonic() + LOCK_TIMEOUT
+        while True:
+            try:
+                [(mode,)] = self._connection.execute("PRAGMA journal_mode=WAL").fetchall()
+                break
+            except sqlite3.Error as error:
+                # SQLite itself does not wait here where several processes that make the file wait for each other.
+                if not _is_locked(error) or time.monotonic() > end:
+                    raise self._failure(error) from error
+                time.sleep(0.005)
+        if mode != b"wal":
+            raise CannotUse(f"board {self.path!r}: found the journal mode {mode.decode()!r}, expected 'wal'")
+
+    def _check_files(self) -> None:
+        # All three: processes that opened different ones would not see each other.
+        for suffix, opened in zip(_SUFFIXES, self._files, strict=True):
+            try:
+                present = file_identity(self.path + suffix)
+            except OSError as error:
+                raise CannotUse(f"board {self.path + suffix!r}: {error.strerror}") from error
+            if opened is None or present != opened:
+                found = "no file" if present is None else "another file"
+                raise CannotUse(f"board {self.path + suffix!r}: found {found}, expected the one that was opened")
+
+    def _failure(self, error: sqlite3.Error) -> CannotUse:
+        if _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            set_aside(self.path, self._files[0])
+            return Damaged(f"board {self.path!r}: found a damaged file ({error}), expected a database of SQLite")
+        if _is_locked(error):
+            return CannotUse(f"board {self.path!r}: found it locked for {LOCK_TIMEOUT} s, expected a few milliseconds")
+        name = getattr(error, "sqlite_errorname", type(error).__name__)
+        return CannotUse(f"board {self.path!r}: {error} ({name})")
+
+
+def _code(error: sqlite3.Error) -> int | None:
+    code: int | None = getattr(
+        error, "sqlite_errorcode", None
+    )  # the sqlite3 module raises errors of its own without it
+    return None if code is None else code & 0xFF
+
+
+def _is_locked(error: sqlite3.Error) -> bool:
+    return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
