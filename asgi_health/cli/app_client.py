@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from .arguments import ProbeRequest, program
 from .http_response import Response
+from .output import write
 from .place import BoardFile, with_path
 from .probe import NoAnswer, ask
 from .target import Target
@@ -82,7 +83,7 @@ def fail(command: str, place: AppClient | BoardFile, error: Exception) -> int:
     """Print one line that says why a command has failed, and return the exit code."""
     # The errors of a board name its file themselves.
     subject = f"{place.target.display_url}: " if isinstance(place, AppClient) else ""
-    print(f"{program()} {command}: {printable(f'{subject}{error}')}", file=sys.stderr)
+    write(2, sys.stderr, f"{program()} {command}: {printable(f'{subject}{error}')}\n")
     return 1
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 
-from ..board.database import open_store
 from ..board.interface import CannotUse, Transaction
 from .place import BoardFile
 
@@ -25,6 +24,8 @@ def transaction_on(board: BoardFile) -> Generator[Transaction]:
         raise CannotUse(f"board {board.path!r}: {_reason(error)}") from None
     if not is_board:
         raise CannotUse(f"board {board.path!r}: found a file that is no database of SQLite")
+    from ..board.database import open_store  # not at the top: a Python without SQLite still reaches an app
+
     with closing(open_store(board.path)) as store, store.transaction() as transaction:
         yield transaction
 

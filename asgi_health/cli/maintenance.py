@@ -1,5 +1,6 @@
 """Begin a maintenance, or end one before its time: through the endpoint of an app, or on the board of its workers."""
 
+import sys
 import time
 from datetime import datetime
 from urllib.parse import quote, urlencode
@@ -9,6 +10,7 @@ from ..core.maintenance import Maintenance
 from .app_client import AppClient, Refused, fail, fields_of, json_of, list_of, text_of
 from .board_file import transaction_on
 from .http_response import Response
+from .output import write
 from .place import BoardFile
 
 DEFAULT_PATH = "/health/maintenance"
@@ -24,7 +26,7 @@ def maintain(place: AppClient | BoardFile, check: str | None, seconds: float, re
             until = _begin_at_app(place, check, seconds, reason)
     except (CannotUse, Refused) as error:
         return fail("maintain", place, error)
-    print(f"{_subject(check)} is in maintenance until {until}")
+    write(1, sys.stdout, f"{_subject(check)} is in maintenance until {until}\n")
     return 0
 
 
@@ -37,7 +39,7 @@ def resume(place: AppClient | BoardFile, check: str | None) -> int:
             _end_at_app(place, check)
     except (CannotUse, Refused) as error:
         return fail("resume", place, error)
-    print(f"{_subject(check)} is in maintenance no more")
+    write(1, sys.stdout, f"{_subject(check)} is in maintenance no more\n")
     return 0
 
 

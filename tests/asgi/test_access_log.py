@@ -263,7 +263,10 @@ def test_any_number_of_mounts_is_bounded(loggers: list[logging.Logger]) -> None:
 @pytest.mark.parametrize("details", [False, bearer_token("secret")])
 def test_single_checks_are_quiet_where_they_are_answered(loggers: list[logging.Logger], details: Any) -> None:
     drain = Drain(path="/readyz/drain/", allow=True)
-    app = HealthMiddleware(plain_app, details=details, drain=drain, quiet=True)
+    paths = Paths(maintenance="/readyz/maintenance")
+    app = HealthMiddleware(
+        plain_app, details=details, drain=drain, paths=paths, allow_maintenance=bearer_token("secret"), quiet=True
+    )
 
     async def start() -> None:
         async with lifespan(app):
@@ -272,6 +275,7 @@ def test_single_checks_are_quiet_where_they_are_answered(loggers: list[logging.L
     asyncio.run(start())
     assert stays(uvicorn("/readyz/database", 200)) == (details is False)  # without details the app answers it
     assert stays(uvicorn("/readyz/drain", 200))
+    assert stays(uvicorn("/readyz/maintenance", 200))
 
 
 @pytest.mark.parametrize("configure", ["dictConfig", "fileConfig"])

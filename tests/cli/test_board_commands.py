@@ -7,7 +7,6 @@ import sys
 import time
 from contextlib import closing
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +80,7 @@ def board(tmp_path: Path) -> Board:
     return Board(tmp_path)
 
 
-def test_a_maintenance_is_put_on_the_board_and_deleted(board: Board, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_maintenance_is_put_on_the_board_and_deleted(board: Board, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["maintain", board.path, "database", "--for", "10m", "--reason", "upgrade"]) == 0
     assert main(["maintain", board.path, "--for", "2h"]) == 0
     assert main(["maintain", board.path, "database", "--for", "1d", "--reason", "longer"]) == 0
@@ -89,7 +88,7 @@ def test_a_maintenance_is_put_on_the_board_and_deleted(board: Board, capsys: pyt
     assert main(["resume", board.path, "database"]) == 0
     assert main(["resume", board.path]) == 0
     assert board.maintenances == {}
-    lines = capsys.readouterr().out.splitlines()
+    lines = capfd.readouterr().out.splitlines()
     assert [line.partition(" until ")[0] for line in lines] == [
         "check 'database' is in maintenance",
         "the app is in maintenance",
@@ -99,17 +98,17 @@ def test_a_maintenance_is_put_on_the_board_and_deleted(board: Board, capsys: pyt
     ]
 
 
-def test_one_that_is_over_is_none(board: Board, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_that_is_over_is_none(board: Board, capfd: pytest.CaptureFixture[str]) -> None:
     now = time.monotonic()
     board.write(make_worker(), maintenance=Maintenance(None, "", now - 60.0, now - 1.0))
     assert main(["status", board.path, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["maintenances"] == []
+    assert json.loads(capfd.readouterr().out)["maintenances"] == []
     assert main(["resume", board.path]) == 1
-    assert capsys.readouterr().err.endswith(f": board '{board.path}': there is no maintenance of the app\n")
+    assert capfd.readouterr().err.endswith(f": board '{board.path}': there is no maintenance of the app\n")
 
 
 def test_the_status_lists_the_workers_the_leader_and_the_maintenances(
-    board: Board, capsys: pytest.CaptureFixture[str]
+    board: Board, capfd: pytest.CaptureFixture[str]
 ) -> None:
     now = time.monotonic()
     board.write(
@@ -120,7 +119,7 @@ def test_the_status_lists_the_workers_the_leader_and_the_maintenances(
         maintenance=Maintenance("cache", "new disks", now, now + 3600.0),
     )
     assert main(["status", board.path]) == 1
-    lines = capsys.readouterr().out.splitlines()
+    lines = capfd.readouterr().out.splitlines()
     assert lines[:2] == ["not ready: 3 workers", ""]
     pid = str(os.getpid())
     assert [line.split() for line in lines[2:6]] == [
@@ -168,7 +167,7 @@ def test_the_app_in_maintenance_is_not_ready_before_a_worker_has_seen_it(board: 
 
 @pytest.mark.parametrize("command", [["status"], ["maintain", "--for", "1m"], ["resume"]], ids=lambda each: each[0])
 def test_what_is_no_board_is_one_line_and_stays_as_it_is(
-    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    command: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     missing, text, database = (tmp_path / name for name in ("missing.db", "notes", "shop.db"))
     text.write_text("x" * 5000)
@@ -181,7 +180,7 @@ def test_what_is_no_board_is_one_line_and_stays_as_it_is(
         (database, "found the database of another application, expected a board"),
     ):
         assert main([*command, os.fspath(path)]) == 1
-        (line,) = capsys.readouterr().err.splitlines()
+        (line,) = capfd.readouterr().err.splitlines()
         assert line.startswith(f"python -m asgi_health {command[0]}: board '{path}': {reason}")
     assert {each.name for each in tmp_path.iterdir()} == {"notes", "shop.db"}
 
@@ -197,30 +196,23 @@ def test_the_command_of_a_process_of_its_own_reads_a_board_that_another_has_open
     assert found.out.startswith("not ready: 0 workers\n\nMAINTENANCE  UNTIL")
 
 
-class Terminal(StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
 STATUS = table.Status(True, ["ready"], [table.Table(("A", "B"), [("[red]x", "fail (x)"), ("\x1b[2J", "")])], {})
 
 
 def test_a_terminal_gets_colours_and_no_markup_or_control_characters(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    shown = Terminal()
-    table.show(STATUS, shown)
-    assert "\x1b[31mfail (x)" in shown.getvalue()
-    assert "[red]x" in shown.getvalue()
-    assert "\x1b[2J" not in shown.getvalue()
+    shown = table.as_text(STATUS, terminal=80)
+    assert "\x1b[31mfail (x)" in shown
+    assert "[red]x" in shown
+    assert "\x1b[2J" not in shown
 
 
-@pytest.mark.parametrize("stream", [StringIO, Terminal])
-def test_without_rich_or_a_terminal_the_table_is_plain(stream: type[StringIO], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "rich.console", None)
-    shown = stream()
-    table.show(STATUS, shown)
-    assert shown.getvalue() == "ready\n\nA       B\n[red]x  fail (x)\n�[2J\n"
+@pytest.mark.parametrize("terminal", [None, 80])
+def test_without_rich_or_a_terminal_the_table_is_plain(terminal: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    if terminal is not None:
+        monkeypatch.setitem(sys.modules, "rich.console", None)
+    assert table.as_text(STATUS, terminal=terminal) == "ready\n\nA       B\n[red]x  fail (x)\n�[2J\n"
 
 
 @pytest.mark.parametrize(

@@ -29,23 +29,23 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> "Ask":
+def ask(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> "Ask":
     monkeypatch.setenv("ASGI_HEALTH_TOKEN", TOKEN)
-    return Ask(capsys)
+    return Ask(capfd)
 
 
 class Ask:
     """Runs the command in this process."""
 
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
+    def __init__(self, capfd: pytest.CaptureFixture[str]) -> None:
+        self._capfd = capfd
 
     def __call__(self, *arguments: str) -> Completed:
         try:
             code = main(arguments)
         except SystemExit as end:
             code = int(str(end.code))
-        printed = self._capsys.readouterr()
+        printed = self._capfd.readouterr()
         return Completed(code, printed.out, printed.err)
 
 

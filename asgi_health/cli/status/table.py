@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TextIO
+from io import StringIO
+from typing import Any, cast
 
 from ..app_client import printable
 
@@ -41,14 +42,20 @@ class Status:
     document: dict[str, Any]
 
 
-def show(status: Status, stream: TextIO) -> None:
-    """Write `status` to `stream`."""
-    for line in status.lines:
-        stream.write(f"{printable(line)}\n")
+def as_text(status: Status, *, terminal: int | None) -> str:
+    """Return `status` as text.
+
+    Args:
+        status: The status.
+        terminal: Columns of the terminal that shows it; None where none does.
+    """
+    parts = ["".join(f"{printable(line)}\n" for line in status.lines)]
     for table in status.tables:
         if table.rows:
-            stream.write("\n")
-            _show_table(table, stream)
+            rows = [tuple(map(printable, row)) for row in table.rows]
+            text = None if terminal is None else _as_rich_table(table.header, rows, terminal)
+            parts.append(_as_plain_table(table.header, rows) if text is None else text)
+    return "\n".join(parts)
 
 
 def age(seconds: float | None) -> str:
@@ -66,29 +73,30 @@ def local(moment: datetime | None) -> str:
     return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _show_table(table: Table, stream: TextIO) -> None:
-    rows = [tuple(map(printable, row)) for row in table.rows]
-    if not stream.isatty() or not _show_rich(table.header, rows, stream):
-        lines = [table.header, *rows]
-        widths = [max(len(line[column]) for line in lines) for column in range(len(table.header))]
-        for line in lines:
-            cells = (f"{cell:{width}}" for cell, width in zip(line, widths, strict=True))
-            stream.write(f"{'  '.join(cells).rstrip()}\n")
+def _as_plain_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [header, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    text = ""
+    for line in lines:
+        cells = (f"{cell:{width}}" for cell, width in zip(line, widths, strict=True))
+        text += f"{'  '.join(cells).rstrip()}\n"
+    return text
 
 
-def _show_rich(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], stream: TextIO) -> bool:
-    """Write a table with rich, and return whether it is installed."""
+def _as_rich_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], columns: int) -> str | None:
+    """Return a table with colours, None where rich is not installed."""
     try:
         from rich.console import Console
         from rich.table import Table as RichTable
         from rich.text import Text
     except ModuleNotFoundError:
-        return False
+        return None
     table = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in header:
         table.add_column(name)
     for row in rows:
         # As Text: the console would read brackets in a str as markup.
         table.add_row(*(Text(cell, STYLES.get(cell.partition(" ")[0], "")) for cell in row))
-    Console(file=stream).print(table)
-    return True
+    console = Console(file=StringIO(), force_terminal=True, width=columns)
+    console.print(table)
+    return cast("StringIO", console.file).getvalue()
