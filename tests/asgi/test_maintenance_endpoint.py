@@ -113,10 +113,10 @@ KNOWN_CHECKS = "checks: database, cache"
 
 WRONG = {
     ("POST", ""): [f"seconds: not given; {SECONDS}"],
-    ("POST", "check=datbase&seconds=60"): [f"check: not known; did you mean database? {KNOWN_CHECKS}"],
+    ("POST", "check=databse&seconds=60"): [f"check: not known; did you mean database? {KNOWN_CHECKS}"],
     ("POST", "check=<b>&seconds=60"): [f"check: not known; {KNOWN_CHECKS}"],
     ("POST", "check=&seconds=60"): ["check: empty; expected the name of a check, or no option check for the app"],
-    ("POST", "chek=database&seconds=60"): ["option: not known; did you mean check? expected check, seconds, reason"],
+    ("POST", "checks=database&seconds=60"): ["option: not known; did you mean check? expected check, seconds, reason"],
     ("POST", "check=cache&check=database&seconds=60"): ["check: given 2 times; expected once"],
     ("POST", "seconds=60&seconds=60"): ["seconds: given 2 times; expected once"],
     ("POST", "seconds=10m"): [f"seconds: not a number; {SECONDS}"],
@@ -129,7 +129,7 @@ WRONG = {
     ("POST", "seconds=" + "9" * 999): [f"seconds: too many; {SECONDS}"],
     ("POST", "seconds=60&reason=" + "x" * 201): ["reason: 201 characters; expected at most 200"],
     ("POST", "seconds=60&reason=" + "x" * 5000): ["the query has more than 4096 bytes"],
-    ("POST", "seconds=x&reson=y"): [
+    ("POST", "seconds=x&reasons=y"): [
         "option: not known; did you mean reason? expected check, seconds, reason",
         f"seconds: not a number; {SECONDS}",
     ],

@@ -12,6 +12,7 @@ import pytest
 
 from asgi_health.cli.main import main
 
+from ..support.waiting import wait_until
 from .command import Completed, listening, read_request, respond_with, run, scripted, uvicorn
 from .test_documented_commands import Place, blocks
 
@@ -25,6 +26,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         with uvicorn(f"{__package__}.apps:maintained", listener=listener):
             run("wait", f"{url}/livez")
+            token = {"ASGI_HEALTH_TOKEN": TOKEN}
+            wait_until(lambda: "ConnectionError" in run("status", url, env=token).out, "the checks have run")
             yield url
 
 
