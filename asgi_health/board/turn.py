@@ -177,15 +177,15 @@ class Turns:
         lost the maintenances, and nothing was known about it.
         """
         known = self._maintenances if store.identity == self._file else {}
-        here = engine.maintenances()
+        here: dict[str | None, Maintenance | None] = {None: None, **{each.name: None for each in engine.checks}}
+        here.update({each.check: each for each in engine.maintenances(now)})
         there = {each.check: each for each in read if now < each.until and each.check in here}
         changes = _Changes({}, {}, there)
         for name, maintenance in here.items():
-            present, before = _if_present(maintenance, now), _if_present(known.get(name), now)
-            if present == there.get(name):
+            if maintenance == there.get(name):
                 continue
-            if present != before:
-                changes.to_write[name] = present
+            if maintenance != _if_present(known.get(name), now):
+                changes.to_write[name] = maintenance
             else:
                 changes.to_adopt[name] = there.get(name)
         for name, maintenance in changes.to_write.items():

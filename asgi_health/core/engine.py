@@ -490,17 +490,17 @@ class Engine:
                 self._set_maintenance(name, maintenance)
                 self._pass_on(now)
 
-    def maintenances(self) -> dict[str | None, Maintenance | None]:
-        """Return the present maintenance of each check, and of the app under None."""
-        with self._lock:
-            return {None: self._app_maintenance, **{name: slot.maintenance for name, slot in self._slots.items()}}
-
     def maintenance_of(self, name: str | None) -> Maintenance | None:
         """Return the present maintenance of the check `name`, or of the app for None."""
         if name is None:
             return self._app_maintenance
         slot = self._slots.get(name)
         return None if slot is None else slot.maintenance
+
+    def maintenances(self, now: float) -> tuple[Maintenance, ...]:
+        """Return the maintenances that are present at `now`: that of the app first. Takes no lock."""
+        found = (self._app_maintenance, *(slot.maintenance for slot in self.slots))
+        return tuple(each for each in found if each is not None and now < each.until)
 
     # -- the host
 
