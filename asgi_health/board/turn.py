@@ -147,7 +147,7 @@ class Turns:
             fit = loop_lag < NIMBLE and _is_fit(engine, others)
             lease = claim(former, identity.key, now, max(MIN_LEASE, 4 * self.seconds), fit=fit)
             if lease is not None and lease != former:
-                transaction.put_lease(lease)
+                lease = transaction.put_lease(lease)  # another worker may have been faster
             own = engine.own_worker(
                 identity.key,
                 identity.pid,

@@ -19,7 +19,7 @@ from asgi_health.cli.status import table
 from asgi_health.core.lease import Lease
 from asgi_health.core.lifecycle import Phase
 from asgi_health.core.maintenance import Maintenance
-from asgi_health.core.report import StallTimes
+from asgi_health.core.stalls import StallTimes
 from asgi_health.core.workers import Worker, WorkerProbe
 
 from .command import run

@@ -40,7 +40,7 @@ def _is_ready(workers: Sequence[Worker], maintenances: Sequence[Maintenance], no
 
     The board does not know the quorum of the app: with one, the app may be ready while this says that it is not.
     """
-    counted = [each for each in workers if each.counts_for(Probe.READINESS)]
+    counted = [each for each in workers if each.counts_for(Probe.READINESS, now)]
     of_app = any(each.check is None for each in maintenances)
     return bool(counted) and not of_app and all(_at(each, Probe.READINESS, now)[0] != "fail" for each in counted)
 
