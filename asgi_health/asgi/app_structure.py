@@ -57,6 +57,20 @@ def components_of(app: object, last: type) -> Iterator[Component]:
                 waiting += _next(component)
 
 
+def components_outside_of(layer: object, app: object) -> tuple[Any, ...]:
+    """Return the components that a request passes on its way from `app` to `layer`, the outermost first."""
+    waiting: list[tuple[Component, tuple[Any, ...]]] = [(Component("", app), ())]
+    seen: set[int] = set()
+    while waiting and len(seen) < MAX_COMPONENTS:
+        component, outside = waiting.pop()
+        if component.value is layer:
+            return outside
+        if id(component.value) not in seen:
+            seen.add(id(component.value))
+            waiting += [(each, (*outside, component.value)) for each in _next(component)]
+    return ()
+
+
 def routes_of(component: Component, *, may_import: bool) -> Iterator[AppRoute]:
     """Yield the routes without parameters that a component has itself.
 

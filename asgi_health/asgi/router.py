@@ -12,7 +12,7 @@ from ..formats.answer import ALLOWED, DRAINED, METHOD_NOT_ALLOWED, NOT_FOUND, PO
 from ..formats.service import ServiceInfo
 from ..listener.interface import StallOf, StreamedAnswer
 from ..runtime.drain.config import Drain
-from .auth import challenge_of, normalize_policy
+from .auth import Policy, challenge_of, normalize_policy
 from .paths import Paths
 from .response_headers import ResponseHeaders
 from .types import Scope
@@ -159,6 +159,12 @@ class HealthRouter:
     def has_details(self) -> bool:
         """Whether some readers may see more than the status."""
         return self._may_read_details is not None
+
+    @property
+    def policies(self) -> dict[str, Policy | None]:
+        """The policy of each option that has one, None for one that allows no client."""
+        metrics = self._may_read_metrics if self._metrics_paths else None
+        return {"details": self._may_read_details, "allow_metrics": metrics, "drain: allow": self._may_drain}
 
     @property
     def check_parents(self) -> tuple[str, ...]:

@@ -1,0 +1,95 @@
+"""Recognise checks that ask a dependency: something outside of the process that all instances share."""
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+from ...core.check import Check
+
+_READY_MADE = "asgi_health.checks."
+_LOCAL = ("heartbeat", "loop", "process", "threads")
+"""The ready-made checks of the process itself."""
+
+_DRIVERS = frozenset(
+    "aio_pika aiobotocore aioboto3 aiohttp aiokafka aiomcache aiomqtt aiomysql aioredis aiosmtplib aiosqlite arq asyncmy"
+    " asyncpg beanie boto3 botocore cassandra celery clickhouse_connect confluent_kafka elasticsearch grpc httpx"
+    " httpcore kafka kombu minio motor mysql nats neo4j opensearchpy oracledb paramiko peewee pika psycopg psycopg2"
+    " psycopg_pool pymemcache pymongo pymssql pymysql pyodbc redis requests smtplib sqlalchemy sqlite3 sqlmodel temporalio"
+    " tortoise urllib3 valkey zmq".split()
+)
+_NAMES = frozenset(
+    "broker cache database databases db elastic kafka mariadb memcached mongo mongodb mqtt mysql nats opensearch postgres"
+    " postgresql rabbitmq redis s3 smtp sqs valkey".split()
+)
+"""Words in the name of a check that say what it asks."""
+
+_MAX_DEPTH = 3
+
+
+def is_local(check: Check) -> bool:
+    """Return whether it is a ready-made check of the process itself."""
+    module = _module(check.run)
+    return module.startswith(_READY_MADE) and module.removeprefix(_READY_MADE).partition(".")[0] in _LOCAL
+
+
+def dependency_of(check: Check) -> str:
+    """Return what a check asks outside of its process; empty where no driver and no name shows it."""
+    module = _module(check.run)
+    if module.startswith(_READY_MADE):
+        name = module.removeprefix(_READY_MADE).partition(".")[0]
+        return "" if name in _LOCAL else "a server" if name.startswith("_") else name
+    driver = next(_drivers(check.run, _MAX_DEPTH, set()), "")
+    return driver or next((word for word in re.split(r"[._-]", check.name) if word in _NAMES), "")
+
+
+def _module(run: object) -> str:
+    while isinstance(run, partial):
+        run = run.func
+    if isinstance(run, MethodType | FunctionType):
+        return str(run.__module__)
+    return type(run).__module__
+
+
+def _drivers(value: Any, depth: int, seen: set[int]) -> Iterator[str]:
+    """Yield the drivers that `value` is of or refers to: nothing of the app is called."""
+    if depth < 0 or id(value) in seen:
+        return
+    seen.add(id(value))
+    kinds = (value,) if isinstance(value, type) else type(value).__mro__
+    modules = [value.__name__] if isinstance(value, ModuleType) else [kind.__module__ for kind in kinds]
+    if isinstance(value, FunctionType):
+        modules.append(value.__module__ or "")
+    roots = {str(module).partition(".")[0] for module in modules}
+    yield from sorted(roots & _DRIVERS)
+    for each in _references(value):
+        yield from _drivers(each, depth - 1, seen)
+    if isinstance(value, FunctionType):
+        yield from sorted(_names(value.__code__) & _DRIVERS)  # an import in the function, or app.state.redis
+
+
+def _references(value: Any) -> Iterator[Any]:
+    if isinstance(value, partial):
+        yield from (value.func, *value.args, *value.keywords.values())
+    elif isinstance(value, MethodType):
+        yield value.__func__
+        yield value.__self__
+        yield from list(getattr(value.__self__, "__dict__", {}).values())
+    elif isinstance(value, FunctionType):
+        for cell in value.__closure__ or ():
+            try:
+                yield cell.cell_contents
+            except ValueError:  # an empty one
+                continue
+        for name in sorted(_names(value.__code__)):
+            if name in value.__globals__:
+                yield value.__globals__[name]
+    elif isinstance(getattr(type(value), "__call__", None), FunctionType):  # noqa: B004  the function itself
+        yield type(value).__call__
+        yield from list(getattr(value, "__dict__", {}).values())
+
+
+def _names(code: CodeType) -> set[str]:
+    inner = (each for each in code.co_consts if isinstance(each, CodeType))
+    return set(code.co_names).union(*map(_names, inner))
