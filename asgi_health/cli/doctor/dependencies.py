@@ -12,17 +12,17 @@ _READY_MADE = "asgi_health.checks."
 _LOCAL = ("heartbeat", "loop", "process", "threads")
 """The ready-made checks of the process itself."""
 
-_DRIVERS = frozenset(
-    "aio_pika aiobotocore aioboto3 aiohttp aiokafka aiomcache aiomqtt aiomysql aioredis aiosmtplib aiosqlite arq asyncmy"
-    " asyncpg beanie boto3 botocore cassandra celery clickhouse_connect confluent_kafka elasticsearch grpc httpx"
-    " httpcore kafka kombu minio motor mysql nats neo4j opensearchpy oracledb paramiko peewee pika psycopg psycopg2"
-    " psycopg_pool pymemcache pymongo pymssql pymysql pyodbc redis requests smtplib sqlalchemy sqlite3 sqlmodel temporalio"
-    " tortoise urllib3 valkey zmq".split()
+_DATABASES = (
+    "aiomcache aiomysql aioredis aiosqlite asyncmy asyncpg beanie cassandra clickhouse_connect elasticsearch mysql"
+    " neo4j opensearchpy oracledb peewee psycopg psycopg2 psycopg_pool pymemcache pymongo pymssql pymysql pyodbc redis"
+    " sqlalchemy sqlite3 sqlmodel tortoise valkey motor"
 )
-_NAMES = frozenset(
-    "broker cache database databases db elastic kafka mariadb memcached mongo mongodb mqtt mysql nats opensearch postgres"
-    " postgresql rabbitmq redis s3 smtp sqs valkey".split()
-)
+_BROKERS = "aio_pika aiokafka aiomqtt arq celery confluent_kafka kafka kombu nats pika temporalio zmq"
+_CLIENTS = "aiobotocore aioboto3 aiohttp aiosmtplib boto3 botocore grpc httpcore httpx minio requests smtplib urllib3"
+_DRIVERS = frozenset(f"{_DATABASES} {_BROKERS} {_CLIENTS}".split())
+
+_NAMES_OF_DATABASES = "cache database databases db elastic mariadb memcached mongo mongodb mysql postgres postgresql"
+_NAMES = frozenset(f"{_NAMES_OF_DATABASES} broker kafka mqtt nats opensearch rabbitmq redis s3 smtp sqs valkey".split())
 """Words in the name of a check that say what it asks."""
 
 _MAX_DEPTH = 3

@@ -13,28 +13,7 @@ from ...core.status import Probe
 from ...listener.config import Listener
 from ...runtime.drain.config import Drain
 from .manifest import Container
-
-
-@dataclass(frozen=True, slots=True)
-class Prober:
-    """How one probe is asked.
-
-    Attributes:
-        period: Seconds between two requests.
-        timeout: Seconds after which the prober gives up.
-        failure_threshold: Failures in a row after which it acts.
-        source: Where these numbers come from, for messages.
-    """
-
-    period: float
-    timeout: float
-    failure_threshold: int
-    source: str
-
-    @property
-    def notices_within(self) -> float:
-        """Seconds until it acts on a change of the answer."""
-        return self.period * self.failure_threshold
+from .prober import Prober
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +54,7 @@ class Layer:
     """
 
     checks: tuple[Check, ...]
-    paths: Paths = Paths()
+    paths: Paths = field(default_factory=Paths)
     drain: Drain | None = None
     listener: Listener | None = None
     board: object = None
