@@ -32,7 +32,7 @@ def _middlewares(layer: Layer) -> Iterator[Any]:
     for each in layer.outside:
         kind = type(each)
         root = kind.__module__.partition(".")[0]
-        own = root in _FRAMEWORKS and not (".middleware" in kind.__module__ or kind.__name__.endswith("Middleware"))
+        own = root in _FRAMEWORKS and ".middleware" not in kind.__module__  # FastAPI adds some to each app
         if not own and kind.__name__ not in _HARMLESS and kind.__name__ not in ("method", "partial"):
             yield each
 
