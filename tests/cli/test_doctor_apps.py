@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 from traceback import FrameSummary
+from typing import Any
 
 import pytest
 import sentry_sdk
 from starlette.applications import Starlette
 
 from asgi_health import HealthMiddleware
-from asgi_health.cli.doctor import run_once
 from asgi_health.cli.doctor.rules import APP_RULES
 from asgi_health.cli.doctor.settings import Given
+from asgi_health.runtime.watchdog.culprit import culprit
 
 from ..servers.process import ROOT
 from .doctor.apps import FAULTS, HEALTHY, Case, around, stall_seen
@@ -27,13 +28,12 @@ ELSEWHERE = {"not-started", "two-installations"}
 @pytest.fixture(autouse=True)
 def _stalls_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the check that blocks go on when it was seen, however busy the machine is."""
-    original = run_once.culprit
 
-    def culprit(stack: Sequence[FrameSummary]) -> str:
+    def seen(stack: Sequence[FrameSummary]) -> str:
         stall_seen.set()
-        return original(stack)
+        return culprit(stack)
 
-    monkeypatch.setattr(run_once, "culprit", culprit)
+    monkeypatch.setattr("asgi_health.cli.doctor.run_once.culprit", seen)
 
 
 @pytest.mark.parametrize("case", [*HEALTHY, *FAULTS], ids=str)
@@ -58,7 +58,7 @@ def test_two_installations_on_the_path_are_found_and_one_that_is_named_twice_is_
 
 
 @pytest.mark.parametrize("options", [{"traces_sample_rate": 1.0}, {"traces_sampler": lambda context: 0.0}], ids=str)
-def test_sentry_outside_of_the_layer_needs_a_sampler(options: dict[str, object]) -> None:
+def test_sentry_outside_of_the_layer_needs_a_sampler(options: dict[str, Any]) -> None:
     app = Starlette()
     app.add_middleware(HealthMiddleware)
     with sentry_sdk.isolation_scope() as scope:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ...asgi.paths import Paths
 from ...core.status import Probe
+from ...formats.redact.clean import one_line
 from ..connection import Deadline, Unreachable, connect, explain, start_tls
 from ..http_response import BODY_LIMIT
 from ..target import Target
@@ -124,11 +125,13 @@ def _exchange(target: Target, method: str, path: str, *, insecure: bool) -> Exch
             connection.request(method, path, headers=headers | {"User-Agent": "asgi-health"})
             with connection.getresponse() as response:
                 body = response.read(BODY_LIMIT)
-                found = {name.lower(): value for name, value in response.getheaders()}
+                found = {name.lower(): one_line(value) for name, value in response.getheaders()}
     except TimeoutError:
         raise CannotAsk(f"{method} {path}: timed out after {REQUEST_TIMEOUT:g} s") from None
     except OSError as error:
         raise CannotAsk(explain(error)) from None
-    except (Unreachable, http.client.HTTPException) as error:
-        raise CannotAsk(str(error) or type(error).__name__) from None
+    except Unreachable as error:
+        raise CannotAsk(str(error)) from None
+    except http.client.HTTPException as error:
+        raise CannotAsk(f"expected an HTTP/1.1 answer, got {str(error)[:40]!a}") from None
     return Exchange(path, response.status, found, body, time.monotonic() - began)
