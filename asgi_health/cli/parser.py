@@ -95,7 +95,7 @@ examples:
   asgi-health alert test --url 'json://127.0.0.1:8080/hook'"""
 
 _DOCTOR = """\
-Say what will bite in the configuration of an app, with why and the cure.
+Find faults in the configuration of an app, with why and the cure.
 
 The app is imported and started in a process of its own, and each of its checks
 runs once. A URL is asked from outside. docs/doctor.md has a section for each
@@ -203,7 +203,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_timeout(test, DEFAULT_ALERT_TIMEOUT, "seconds for the import and all messages together")
     test.add_argument("--verbose", action="store_true", help="print tracebacks and the log of failures on stderr")
 
-    _add_doctor(add_command("doctor", "say what will bite in an app", _DOCTOR, _DOCTOR_EXAMPLES))
+    _add_doctor(add_command("doctor", "find faults in the configuration of an app", _DOCTOR, _DOCTOR_EXAMPLES))
 
     demo = add_command("demo", "run a small shop whose dependencies fail on request", _DEMO)
     demo.add_argument("--port", type=_parse_port, default=8000, help="the port; 0 picks a free one (default: 8000)")

@@ -1,4 +1,4 @@
-"""`doctor`: say what will bite in the configuration of an app, with why and the cure.
+"""`doctor`: find faults in the configuration of an app, with why and the cure.
 
 `command` runs the examination of an app in a child process, as `check` does, and formats the findings with `table`.
 `from_outside` examines a served app by its URL, in this process.

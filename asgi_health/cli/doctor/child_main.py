@@ -54,6 +54,7 @@ class _Examination:
         if manifest is not None:
             self._messages.begin(f"reading {manifest}")
             self._containers = read_manifest(manifest)
+            self._require_container()
         self._messages.begin(f"importing {module}")
         bypass_middleware()
         try:
@@ -133,15 +134,16 @@ class _Examination:
         self._reported = True
         self._messages.write(rows=[asdict(row) for row in sorted(dict.fromkeys(rows), key=lambda row: row.severity)])
 
+    def _require_container(self) -> None:
+        name, names = self._options["container"], {each.short_name for each in self._containers}
+        if name is not None and name not in names:
+            raise CheckError(f"the manifest has no container {name!r}; it has: {', '.join(sorted(names))}")
+
     def _containers_of(self, layers: Sequence[Layer]) -> list[Container | None]:
         """Return the containers to compare the app with, or None alone where there is no manifest."""
         if not self._containers:
             return [None]
-        name = self._options["container"]
-        found = containers_of_app(self._containers, layers, name)
-        if not found:
-            names = ", ".join(sorted({each.short_name for each in self._containers}))
-            raise CheckError(f"the manifest has no container {name!r}; it has: {names}")
+        found = containers_of_app(self._containers, layers, self._options["container"])
         return [*found]
 
     def _remaining(self) -> float:

@@ -193,7 +193,7 @@ FAULTS = [
     Case(
         "of a fleet",
         lambda: around(Check("orders", ping, interval=2.0)),
-        "hammering",
+        "too-many-runs",
         "40 times a second: 1 workers x 80 instances / interval 2 s",
         given=Given(instances=80),
     ),

@@ -50,12 +50,12 @@ def shared_dependencies(facts: AppFacts) -> Iterator[Finding]:
 
 
 @rule(
-    "hammering",
+    "too-many-runs",
     "warning",
     "Each worker of each instance runs each check. The dependency has to answer all of them, most of all while it is"
     " slow.",
 )
-def hammering(facts: AppFacts) -> Iterator[Finding]:
+def too_many_runs(facts: AppFacts) -> Iterator[Finding]:
     settings = facts.settings
     for check in facts.checks:
         workers = 1 if getattr(check, "scope", "") == "host" else settings.workers
@@ -97,4 +97,4 @@ def _round_up(seconds: float) -> float:
     return float(-(-seconds // 1))
 
 
-RULES = (liveness_dependency, shared_dependencies, hammering, check_timeout)
+RULES = (liveness_dependency, shared_dependencies, too_many_runs, check_timeout)
