@@ -57,7 +57,9 @@ def test_two_installations_on_the_path_are_found_and_one_that_is_named_twice_is_
     assert row.what.endswith(f"2 times: {ROOT / 'asgi_health'}, {tmp_path / 'asgi_health'}")
 
 
-@pytest.mark.parametrize("options", [{"traces_sample_rate": 1.0}, {"traces_sampler": lambda context: 0.0}], ids=["rate", "sampler"])
+@pytest.mark.parametrize(
+    "options", [{"traces_sample_rate": 1.0}, {"traces_sampler": lambda context: 0.0}], ids=["rate", "sampler"]
+)
 def test_sentry_outside_of_the_layer_needs_a_sampler(options: dict[str, Any]) -> None:
     app = Starlette()
     app.add_middleware(HealthMiddleware)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 from types import CodeType, FunctionType, MethodType, ModuleType
-from typing import Any
+from typing import Any, cast
 
 from ...core.check import Check
 
@@ -75,7 +75,7 @@ def _references(value: Any) -> Iterator[Any]:
     elif isinstance(value, MethodType):
         yield value.__func__
         yield value.__self__
-        yield from list(getattr(value.__self__, "__dict__", {}).values())
+        yield from _attributes(value.__self__)
     elif isinstance(value, FunctionType):
         for cell in value.__closure__ or ():
             try:
@@ -85,9 +85,16 @@ def _references(value: Any) -> Iterator[Any]:
         for name in sorted(_names(value.__code__)):
             if name in value.__globals__:
                 yield value.__globals__[name]
-    elif isinstance(getattr(type(value), "__call__", None), FunctionType):  # noqa: B004  the function itself
+    elif isinstance(getattr(cast("type[object]", type(value)), "__call__", None), FunctionType):  # noqa: B004
         yield type(value).__call__
-        yield from list(getattr(value, "__dict__", {}).values())
+        yield from _attributes(value)
+
+
+def _attributes(value: object) -> list[Any]:
+    try:
+        return list(vars(value).values())
+    except Exception:  # it has none, or is a proxy whose object cannot be read now
+        return []
 
 
 def _names(code: CodeType) -> set[str]:

@@ -248,8 +248,8 @@ class _Node:
             raise CheckError(f"{self._where}: {key}: expected a number, found {value!r:.60}")
         return float(value)
 
-    def _list(self, key: str) -> list[Any]:
+    def _list(self, key: str) -> list[object]:
         value = self.value.get(key)
         if value is not None and not isinstance(value, list):
             raise CheckError(f"{self._where}: {key}: expected a list, found {value!r:.60}")
-        return value or []
+        return cast("list[object]", value or [])

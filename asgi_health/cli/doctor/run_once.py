@@ -2,9 +2,10 @@
 
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
+from collections.abc import Callable, Coroutine, Generator, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from inspect import isawaitable
+from typing import Any
 
 from asgi_health import Check, Health
 
@@ -26,7 +27,7 @@ MIN_LOOKS = 4
 async def run_once(checks: Iterable[Check], seconds: float) -> dict[str, OneRun]:
     """Return what one run of each check shows. All run at the same time, each for at most `seconds`."""
     watch = _StepWatch()
-    copies = [replace(check, run=watch.around(check)) if check.is_async else check for check in checks]
+    copies = [replace(check, run=watch.around(check)) for check in checks]
     watch.start()
     try:
         rows = await run_checks(Health(copies), seconds)
@@ -63,17 +64,26 @@ class _StepWatch:
     def stop(self) -> None:
         self._stopped.set()
 
-    def around(self, check: Check) -> Callable[[], Coroutine[Any, Any, object]]:
-        """Return the function of `check`, changed so that each of its steps is measured."""
-        run = cast("Callable[[], Awaitable[object]]", check.run)
+    def around(self, check: Check) -> Callable[[], object]:
+        """Return the function of `check`, changed so that each of its steps in the event loop is measured."""
+
+        async def finish(value: object) -> object:
+            return await value if isawaitable(value) else value
 
         async def call() -> object:
-            return await run()
+            return await finish(check.run())
 
-        async def measured() -> object:
-            return await _Stepped(call(), lambda: self._begin(check.name), self._end)
+        async def measured(steps: Coroutine[Any, Any, object]) -> object:
+            return await _Stepped(steps, lambda: self._begin(check.name), self._end)
 
-        return measured
+        async def run() -> object:
+            return await measured(call())
+
+        def run_in_thread() -> object:
+            value = check.run()
+            return measured(finish(value)) if isawaitable(value) else value
+
+        return run if check.is_async else run_in_thread
 
     def _begin(self, check: str) -> None:
         self._step = _Step(check, time.monotonic())

@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from ...asgi.paths import Paths
 from ...core.status import Probe
@@ -54,7 +54,7 @@ class Exchange:
             value = json.loads(self.body)
         except ValueError:
             return {}
-        return value if isinstance(value, dict) else {}
+        return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,7 +197,9 @@ FAULTS = [
         "40 times a second: 1 workers x 80 instances / interval 2 s",
         given=Given(instances=80),
     ),
-    Case("longer than 2 s", lambda: around(Check("orders", ping, timeout=5.0)), "check-timeout", "5 s is longer"),
+    Case(
+        "longer than 2 s", lambda: around(Check("orders", ping, timeout=5.0)), "check-timeout", "of 'orders' (5 s) is"
+    ),
     Case(
         "longer than the option",
         lambda: around(Check("orders", ping)),

@@ -134,6 +134,8 @@ CASES = [
         prestop(httpGet={"path": "/drain", "port": "http"}),
         app=lambda: around(drain=Drain(delay=10.0, path="/drain", allow=bearer_token("secret"))),
     ),
+    Case("no startup probe", lambda pod, container: container.pop("startupProbe"), app=at_startup),
+    Case("startup at liveness, and no check of startup", asks("startupProbe", "/livez")),
     Case("time for its checks", lambda pod, container: None, app=at_startup),
     # the rules of the app, with the times of the manifest
     Case(
@@ -196,9 +198,10 @@ CASES = [
             ("livenessProbe", "/health", "the path of health: any check"),
             ("livenessProbe", "/startupz", "the path of startup"),
             ("readinessProbe", "/livez", "never taken out of the rotation"),
-            ("startupProbe", "/health/live", "passes before the app has started"),
+            ("startupProbe", "/readyz", "down at the start restarts the container"),
         )
     ),
+    Case("startup at liveness", asks("startupProbe", "/livez"), "kubernetes-probe", "whatever the checks", at_startup),
     Case(
         "readiness at /health",
         asks("readinessProbe", "/health"),
@@ -235,13 +238,6 @@ CASES = [
         probe("startupProbe", failureThreshold=4),
         "kubernetes-startup",
         "gives the app 4 s, and check 'migrations' needs 5 s",
-        at_startup,
-    ),
-    Case(
-        "no startup probe",
-        lambda pod, container: container.pop("startupProbe"),
-        "kubernetes-startup",
-        "has no startupProbe",
         at_startup,
     ),
     Case(

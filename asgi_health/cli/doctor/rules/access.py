@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 
 from ....asgi.auth import Policy, reads_address
+from ....asgi.types import Scope
 from ..facts import AppFacts
 from ..finding import Finding, rule
 
-STRANGER = {
+STRANGER: Scope = {
     "type": "http",
     "method": "GET",
     "path": "/health",

@@ -7,6 +7,7 @@ from ....core.status import Probe
 from ..dependencies import dependency_of, is_local
 from ..facts import AppFacts
 from ..finding import Finding, rule
+from ..prober import Prober
 
 MAX_RUNS_PER_SECOND = 10.0
 """Runs of one check by all processes together that a dependency hardly notices."""
@@ -75,22 +76,22 @@ def too_many_runs(facts: AppFacts) -> Iterator[Finding]:
     " gives up before the check has failed, and counts a timeout where the answer would say why.",
 )
 def check_timeout(facts: AppFacts) -> Iterator[Finding]:
+    late: dict[Prober, list[Check]] = {}
     for check in facts.checks:
         prober = min((facts.settings.probers[each] for each in check.probes), key=lambda each: each.timeout)
         if check.timeout > prober.timeout:
-            yield Finding(
-                f"check {check.name!r}: timeout {check.timeout:g} s is longer than that of the prober,"
-                f" {prober.timeout:g} s ({prober.source})",
-                f"timeout={_below(prober.timeout):g}, or a prober that waits for {_above(check):g} s",
-            )
+            late.setdefault(prober, []).append(check)
+    for prober, checks in late.items():
+        names = ", ".join(f"{check.name!r} ({check.timeout:g} s)" for check in checks)
+        longest = max(check.timeout for check in checks)
+        yield Finding(
+            f"the timeout of {names} is longer than that of the prober, {prober.timeout:g} s ({prober.source})",
+            f"timeout={_below(prober.timeout):g}, or a prober that waits for {int(longest) + 1} s",
+        )
 
 
 def _below(seconds: float) -> float:
     return seconds - 0.1 if seconds > 0.5 else seconds / 2
-
-
-def _above(check: Check) -> float:
-    return int(check.timeout) + 1.0
 
 
 def _round_up(seconds: float) -> float:

@@ -20,7 +20,7 @@ _MIXED = {
     (
         Probe.STARTUP,
         Probe.LIVENESS,
-    ): "it passes before the app has started, and the checks of startup count for nothing",
+    ): "it passes whatever the checks of startup say",
     (Probe.STARTUP, Probe.READINESS): "a dependency that is down at the start restarts the container",
     (Probe.STARTUP, Probe.HEALTH): "a dependency that is down at the start restarts the container",
 }
@@ -63,13 +63,19 @@ def kubernetes_probe(facts: AppFacts) -> Iterator[Finding]:
     for _, each, route in _asked(facts):
         if route is None or route.drain or route.metrics or route.events or route.probe is each.probe:
             continue
-        same = route.probe is Probe.HEALTH and all(each.probe in check.probes for check in facts.checks)
-        if each.probe is Probe.LIVENESS or not same:
+        if not _is_same(facts, each.probe, route.probe):
             effect = _MIXED[each.probe, route.probe]
             yield Finding(
                 f"{each.name} asks {each.path}, the path of {route.probe.value}: {effect}",
                 _suggested(facts, each.probe),
             )
+
+
+def _is_same(facts: AppFacts, probe: Probe, asked: Probe) -> bool:
+    """Return whether the checks of the app make no difference between `probe` and the one that is asked."""
+    if (probe, asked) == (Probe.STARTUP, Probe.LIVENESS):
+        return not any(Probe.STARTUP in check.probes for check in facts.checks)
+    return (probe, asked) == (Probe.READINESS, Probe.HEALTH) and all(probe in each.probes for each in facts.checks)
 
 
 @rule("kubernetes-port", "error", "The kubelet asks the address of the pod. No process answers there.")
@@ -125,8 +131,7 @@ def kubernetes_socket(facts: AppFacts) -> Iterator[Finding]:
 @rule(
     "kubernetes-startup",
     "error",
-    "Kubernetes restarts a container whose startup takes longer, and it never starts. Without a startup probe, the"
-    " liveness probe does that.",
+    "Kubernetes restarts the container before the checks of startup can pass, again and again.",
 )
 def kubernetes_startup(facts: AppFacts) -> Iterator[Finding]:
     container = facts.settings.container
@@ -135,13 +140,7 @@ def kubernetes_startup(facts: AppFacts) -> Iterator[Finding]:
         return
     probe = container.of(Probe.STARTUP)
     slowest = max(needs, key=lambda name: needs[name])
-    if probe is None:
-        if container.probes:
-            yield Finding(
-                f"{container.name} has no startupProbe, and check {slowest!r} counts for startup",
-                f"a startupProbe with periodSeconds x failureThreshold above {needs[slowest]:g} s",
-            )
-    elif probe.budget < needs[slowest]:
+    if probe is not None and probe.budget < needs[slowest]:
         yield Finding(
             f"{probe.name} gives the app {probe.budget:g} s, and check {slowest!r} needs {needs[slowest]:g} s for one"
             " run that times out and one more",

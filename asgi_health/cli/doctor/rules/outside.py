@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from ....asgi.app_structure import attribute
 from ..facts import AppFacts, Layer
@@ -30,7 +30,7 @@ LAST = (
 def _middlewares(layer: Layer) -> Iterator[Any]:
     """Yield the components outside of the layer that are no part of a framework's own."""
     for each in layer.outside:
-        kind = type(each)
+        kind = cast("type[object]", type(each))
         root = kind.__module__.partition(".")[0]
         own = root in _FRAMEWORKS and ".middleware" not in kind.__module__  # FastAPI adds some to each app
         if not own and kind.__name__ not in _HARMLESS and kind.__name__ not in ("method", "partial"):
