@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from redis.asyncio import Redis
 from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
@@ -102,13 +103,19 @@ def starlette(*routes: Any) -> App:
     return Starlette(routes=[Route("/", page), *routes])
 
 
-def added(*outside: Any) -> App:
+def added(*outside: Any) -> FastAPI:
     """Return an app of FastAPI with the health layer, and with middlewares outside of it."""
     app = FastAPI()
     app.add_middleware(Passing)
     app.add_middleware(HealthMiddleware, checks={"orders": ping})
     for each in outside:
         app.add_middleware(each)
+    return app
+
+
+def instrumented() -> App:
+    app = added()
+    FastAPIInstrumentor.instrument_app(app)
     return app
 
 
@@ -273,5 +280,6 @@ FAULTS = [
         "400 to a kubelet",
     ),
     Case("by its name", lambda: AccessLog(around()), "logged-probes", "AccessLog"),
+    Case("the instrumentation of FastAPI", instrumented, "traced-probes", "/health/live /livez"),
     Case("with a span", lambda: OpenTelemetryMiddleware(around()), "traced-probes", "/health/live /livez"),
 ]

@@ -13,7 +13,7 @@ _HARMLESS = (
     *("AsyncExitStackMiddleware", "CORSMiddleware", "ErrorMiddleware", "ExceptionMiddleware"),
     *("GZipMiddleware", "ProxyHeadersMiddleware", "ServerErrorMiddleware"),
 )
-_TRACERS = ("OpenTelemetryMiddleware", "SentryAsgiMiddleware")
+_TRACERS = ("opentelemetry", "sentry_sdk")
 _FRAMEWORKS = ("blacksheep", "channels", "django", "falcon", "fastapi", "litestar", "quart", "starlette")
 _BY_CLASS = {
     "HTTPSRedirectMiddleware": "redirects probes that come by HTTP",
@@ -43,6 +43,10 @@ def _name(component: Any) -> str:
     return type(component).__name__
 
 
+def _traces(component: Any) -> bool:
+    return type(component).__module__.partition(".")[0] in _TRACERS
+
+
 def _logs(component: Any) -> bool:
     return bool(_LOGGER.search(f"{type(component).__module__}.{_name(component)}"))
 
@@ -55,20 +59,20 @@ def _logs(component: Any) -> bool:
 def outside_middleware(facts: AppFacts) -> Iterator[Finding]:
     for layer in facts.layers[:1]:
         for each in _middlewares(layer):
-            if type(each).__name__ not in _TRACERS and not _logs(each):
+            if not _traces(each) and not _logs(each):
                 known = _BY_CLASS.get(type(each).__name__)
                 yield Finding(f"{_name(each)} is outside of HealthMiddleware{f', and {known}' if known else ''}", LAST)
 
 
-@rule("logged-probes", "warning", "Each probe leaves a line in the log, some 40,000 a day for each instance.")
+@rule("logged-probes", "warning", "Each probe leaves a line in the log, some 25,000 a day for each instance.")
 def logged_probes(facts: AppFacts) -> Iterator[Finding]:
     for layer in facts.layers[:1]:
         for each in _middlewares(layer):
-            if type(each).__name__ not in _TRACERS and _logs(each):
+            if not _traces(each) and _logs(each):
                 yield Finding(f"{_name(each)} is outside of HealthMiddleware, and logs requests", LAST)
 
 
-@rule("traced-probes", "warning", "Each probe leaves a trace, some 40,000 a day for each instance.")
+@rule("traced-probes", "warning", "Each probe leaves a trace, some 25,000 a day for each instance.")
 def traced_probes(facts: AppFacts) -> Iterator[Finding]:
     for layer in facts.layers[:1]:
         for each in layer.outside:
