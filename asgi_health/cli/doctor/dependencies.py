@@ -40,7 +40,7 @@ def dependency_of(check: Check) -> str:
     if module.startswith(_READY_MADE):
         name = module.removeprefix(_READY_MADE).partition(".")[0]
         return "" if name in _LOCAL else "a server" if name.startswith("_") else name
-    driver = next(_drivers(check.run, _MAX_DEPTH, set()), "")
+    driver = next(_drivers(check.run, module.partition(".")[0], _MAX_DEPTH, set()), "")
     return driver or next((word for word in re.split(r"[._-]", check.name) if word in _NAMES), "")
 
 
@@ -52,21 +52,29 @@ def _module(run: object) -> str:
     return type(run).__module__
 
 
-def _drivers(value: Any, depth: int, seen: set[int]) -> Iterator[str]:
-    """Yield the drivers that `value` is of or refers to: nothing of the app is called."""
+def _drivers(value: Any, own: str, depth: int, seen: set[int]) -> Iterator[str]:
+    """Yield the drivers that `value` is of or refers to. Nothing of the app is called.
+
+    Only into functions of the package `own`: what a framework refers to says nothing of the check.
+    """
     if depth < 0 or id(value) in seen:
         return
     seen.add(id(value))
     kinds = (value,) if isinstance(value, type) else type(value).__mro__
-    modules = [value.__name__] if isinstance(value, ModuleType) else [kind.__module__ for kind in kinds]
+    roots = {_root(value.__name__)} if isinstance(value, ModuleType) else {_root(kind.__module__) for kind in kinds}
     if isinstance(value, FunctionType):
-        modules.append(value.__module__ or "")
-    roots = {str(module).partition(".")[0] for module in modules}
+        roots.add(_root(value.__module__))
+        if _root(value.__module__) != own:
+            depth = 0
     yield from sorted(roots & _DRIVERS)
-    for each in _references(value):
-        yield from _drivers(each, depth - 1, seen)
-    if isinstance(value, FunctionType):
+    for each in _references(value) if depth else ():
+        yield from _drivers(each, own, depth - 1, seen)
+    if isinstance(value, FunctionType) and depth:
         yield from sorted(_names(value.__code__) & _DRIVERS)  # an import in the function, or app.state.redis
+
+
+def _root(module: object) -> str:
+    return str(module).partition(".")[0]
 
 
 def _references(value: Any) -> Iterator[Any]:
