@@ -1,6 +1,7 @@
 """The doctor finds the one fault of an app and no other, and nothing in a healthy app."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from traceback import FrameSummary
 from typing import Any
@@ -9,13 +10,16 @@ import pytest
 import sentry_sdk
 from starlette.applications import Starlette
 
-from asgi_health import HealthMiddleware
+from asgi_health import Check, HealthMiddleware
+from asgi_health.cli.doctor.facts import AppFacts
+from asgi_health.cli.doctor.finding import examine
+from asgi_health.cli.doctor.gather import layers_of
 from asgi_health.cli.doctor.rules import APP_RULES
-from asgi_health.cli.doctor.settings import Given
+from asgi_health.cli.doctor.settings import Given, settings_of
 from asgi_health.runtime.watchdog.culprit import culprit
 
 from ..servers.process import ROOT
-from .doctor.apps import FAULTS, HEALTHY, Case, around, stall_seen
+from .doctor.apps import FAULTS, HEALTHY, Case, around, ping, stall_seen
 from .doctor.examine import findings
 
 KUBERNETES = {each.id for each in APP_RULES if each.id.startswith("kubernetes-")}
@@ -71,8 +75,12 @@ def test_sentry_outside_of_the_layer_needs_a_sampler(options: dict[str, Any]) ->
     assert alone == []
 
 
-def test_a_board_makes_several_workers_one() -> None:
-    class WithBoard(HealthMiddleware):
-        board = object()
+@pytest.mark.parametrize("board", [None, object()], ids=["no board", "board"])
+def test_a_board_makes_several_workers_one(board: object) -> None:
+    class OncePerHost(Check):
+        scope = "host"
 
-    assert findings(WithBoard(around().app), Given(workers=4), {}) == []
+    (layer,) = layers_of(around(OncePerHost("orders", ping, interval=1.0)), "shop:app")
+    settings = settings_of(Given(workers=20), {})
+    rows = examine(APP_RULES, AppFacts((replace(layer, board=board),), settings))
+    assert [row.rule for row in rows] == ([] if board else ["too-many-runs", "workers-without-board"])

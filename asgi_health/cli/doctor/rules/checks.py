@@ -58,8 +58,9 @@ def shared_dependencies(facts: AppFacts) -> Iterator[Finding]:
 )
 def too_many_runs(facts: AppFacts) -> Iterator[Finding]:
     settings = facts.settings
+    has_board = any(layer.board is not None for layer in facts.layers)
     for check in facts.checks:
-        workers = 1 if getattr(check, "scope", "") == "host" else settings.workers
+        workers = 1 if has_board and getattr(check, "scope", "") == "host" else settings.workers
         processes = workers * settings.instances
         if not is_local(check) and processes / check.interval > MAX_RUNS_PER_SECOND:
             yield Finding(
