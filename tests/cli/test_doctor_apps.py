@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from traceback import FrameSummary
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import sentry_sdk
@@ -77,10 +77,14 @@ def test_sentry_outside_of_the_layer_needs_a_sampler(options: dict[str, Any]) ->
 
 @pytest.mark.parametrize("board", [None, object()], ids=["no board", "board"])
 def test_a_board_makes_several_workers_one(board: object) -> None:
-    class OncePerHost(Check):
+    class OncePerHost:
         scope = "host"
 
-    (layer,) = layers_of(around(OncePerHost("orders", ping, interval=1.0)), "shop:app")
+        def __getattr__(self, name: str) -> Any:
+            return getattr(Check("orders", ping, interval=1.0), name)
+
+    (layer,) = layers_of(around(), "shop:app")
+    layer = replace(layer, checks=(cast(Check, OncePerHost()),))
     settings = settings_of(Given(workers=20), {})
     rows = examine(APP_RULES, AppFacts((replace(layer, board=board),), settings))
     assert [row.rule for row in rows] == ([] if board else ["too-many-runs", "workers-without-board"])
