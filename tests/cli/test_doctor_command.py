@@ -85,6 +85,24 @@ def test_an_app_that_lacks_a_driver_and_one_that_does_not_start_are_findings(tmp
     )
 
 
+def test_an_app_that_starts_for_too_long_is_a_finding_next_to_the_others(tmp_path: Path) -> None:
+    source = """
+import asyncio
+from asgi_health import HealthMiddleware
+
+async def never(scope, receive, send):
+    await receive()
+    await asyncio.sleep(600)
+
+app = HealthMiddleware(never, details=True)
+"""
+    completed = doctor(tmp_path, source, "shop:app", "--timeout", "0.2", "--json")
+    assert (completed.code, completed.err) == (1, "")
+    found = {each["rule"]: each["what"] for each in json.loads(completed.out)["findings"]}
+    assert found["not-started"] == "the app had not started after 0.2 s"
+    assert set(found) == {"not-started", "open-details"}
+
+
 def test_a_manifest_is_compared_with_the_app(tmp_path: Path) -> None:
     (tmp_path / "deployment.yaml").write_text(yaml.safe_dump(HEALTHY))
     completed = doctor(tmp_path, SHOP, "shop:plain", "--kubernetes", "deployment.yaml")

@@ -84,10 +84,11 @@ class _Examination:
                     layers = layers_of(app, self._name)  # again: some frameworks add the middleware in their startup
                     self._require_layers(app, layers)
                     self._report(layers, app=app, runs=await self._run_checks(layers))
-            except CheckError as error:
+            except (CheckError, TimeoutError) as error:
                 if self._reported or not layers:
                     raise
-                self._report(layers, app=app, start_error=str(error))
+                late = f"the app had not started after {self._options['seconds']:g} s"
+                self._report(layers, app=app, start_error=late if isinstance(error, TimeoutError) else str(error))
                 self._messages.write(done=True)
 
     async def _run_checks(self, layers: Sequence[Layer]) -> dict[str, OneRun]:
