@@ -2,14 +2,13 @@
 
 from ..facts import AppFacts
 from ..finding import Rule
-from . import access, checks, installation, kubernetes, outside, paths, runs, timing, workers
+from . import access, checks, installation, kubernetes, outside, paths, runs, timing
 
 APP_RULES: tuple[Rule[AppFacts], ...] = (
     *installation.RULES,
     *checks.RULES,
     *runs.RULES,
     *timing.RULES,
-    *workers.RULES,
     *access.RULES,
     *paths.RULES,
     *outside.RULES,

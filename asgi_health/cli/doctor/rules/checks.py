@@ -1,4 +1,4 @@
-"""What checks ask, and how often."""
+"""What checks ask, how often, and in how many processes."""
 
 from collections.abc import Iterator
 
@@ -99,4 +99,20 @@ def _round_up(seconds: float) -> float:
     return float(-(-seconds // 1))
 
 
-RULES = (liveness_dependency, shared_dependencies, too_many_runs, check_timeout)
+@rule(
+    "workers-without-board",
+    "warning",
+    "Each probe reaches one worker by chance. One that is blocked or fails is missed by most probes, readiness"
+    " changes from answer to answer, and each worker asks each dependency.",
+)
+def workers_without_board(facts: AppFacts) -> Iterator[Finding]:
+    settings = facts.settings
+    if settings.workers > 1 and facts.layers and all(layer.board is None for layer in facts.layers):
+        yield Finding(
+            f"{settings.workers} workers ({settings.workers_source}) share one address, and each has a status of its"
+            " own",
+            'one worker per container, or board=Board("/run/app/health.db")',
+        )
+
+
+RULES = (liveness_dependency, shared_dependencies, too_many_runs, workers_without_board, check_timeout)
