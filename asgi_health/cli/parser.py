@@ -17,7 +17,7 @@ from .arguments import (
     program,
 )
 from .place import parse_place
-from .target import parse_url
+from .target import Target, parse_url
 
 T = TypeVar("T")
 AddParser = Callable[..., argparse.ArgumentParser]
@@ -26,7 +26,7 @@ DEFAULT_WAIT_TIMEOUT = 60.0
 """Default of `--timeout` for `wait`, in seconds."""
 
 DEFAULT_CHECK_TIMEOUT = 30.0
-"""Default of `--timeout` for `check`, in seconds."""
+"""Default of `--timeout` for `check` and `doctor`, in seconds."""
 
 DEFAULT_ALERT_TIMEOUT = 30.0
 """Default of `--timeout` for `alert test`, in seconds."""
@@ -150,6 +150,21 @@ examples:
   asgi-health status http://127.0.0.1:8000
   asgi-health status /run/app/health.db --json"""
 
+_DOCTOR = """\
+Find faults in the configuration of an app, with why and the cure.
+
+The app is imported and started in a process of its own, and each of its checks
+runs once. A URL is asked from outside. docs/doctor.md has a section for each
+rule. Exit code 0: no error, perhaps warnings; 1: an error, or the app cannot
+be examined; 2: wrong arguments."""
+
+_DOCTOR_EXAMPLES = """\
+examples:
+  asgi-health doctor shop.main:app --workers 4 --instances 20
+  asgi-health doctor shop.main:app --kubernetes deployment.yaml
+  asgi-health doctor shop.main:app --ignore open-details --json
+  asgi-health doctor https://shop.example/"""
+
 _DEMO = """\
 Run a small shop whose dependencies fail on request.
 
@@ -244,6 +259,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_timeout(test, DEFAULT_ALERT_TIMEOUT, "seconds for the import and all messages together")
     test.add_argument("--verbose", action="store_true", help="print tracebacks and the log of failures on stderr")
 
+    _add_doctor(add_command("doctor", "find faults in the configuration of an app", _DOCTOR, _DOCTOR_EXAMPLES))
+
     maintain = add_command("maintain", "begin a maintenance, which ends by itself", _MAINTAIN, _MAINTAIN_EXAMPLES)
     _add_place(maintain)
     _add_check(maintain)
@@ -276,6 +293,45 @@ def build_parser() -> argparse.ArgumentParser:
     completion = add_command("completion", "print the completion script for a shell", _COMPLETION, _COMPLETION_EXAMPLES)
     completion.add_argument("shell", choices=SHELLS, help="the shell")
     return parser
+
+
+def _add_doctor(doctor: argparse.ArgumentParser) -> None:
+    doctor.add_argument(
+        "subject",
+        metavar="MODULE:APP|URL",
+        type=_argument_type(_parse_subject),
+        help="the app, named as for a server, or where it is served",
+    )
+    doctor.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    doctor.add_argument(
+        "--ignore",
+        dest="ignored",
+        metavar="RULE",
+        type=_argument_type(_parse_rule),
+        action="append",
+        default=[],
+        help="leave out a rule; may be repeated",
+    )
+    doctor.add_argument("--kubernetes", metavar="FILE", help="compare the app with this manifest")
+    doctor.add_argument("--container", metavar="NAME", help="the container of the manifest that runs the app")
+    for name, meaning in (
+        ("--prober-timeout", "seconds after which the prober gives up"),
+        ("--period", "seconds between two requests of readiness"),
+        ("--grace", "seconds from SIGTERM to SIGKILL"),
+    ):
+        doctor.add_argument(name, metavar="S", type=_argument_type(parse_seconds), help=meaning)
+    for name, meaning in (
+        ("--failure-threshold", "failures in a row after which the app gets no more requests"),
+        ("--workers", "processes of one instance"),
+        ("--instances", "instances of the app"),
+    ):
+        doctor.add_argument(name, metavar="N", type=_argument_type(_parse_number), help=meaning)
+    doctor.add_argument(
+        "--no-start", dest="start", action="store_false", help="neither start the app nor run its checks"
+    )
+    doctor.add_argument("--insecure", action="store_true", help="accept any certificate")
+    _add_timeout(doctor, DEFAULT_CHECK_TIMEOUT, "seconds for import, startup, checks and shutdown together")
+    doctor.add_argument("--verbose", action="store_true", help="print tracebacks and the log of failures on stderr")
 
 
 def _add_timeout(
@@ -374,6 +430,29 @@ def _parse_app(text: str) -> tuple[str, str]:
     if is_file or not colon or not _is_dotted_name(module) or not _is_dotted_name(attribute.removesuffix("()")):
         raise ValueError(f"{text!r}: expected module:app or module:factory(){_suggest_app(module, attribute)}")
     return module, attribute
+
+
+def _parse_subject(text: str) -> tuple[str, str] | Target:
+    return parse_url(text) if "://" in text or text.startswith("unix:") else _parse_app(text)
+
+
+def _parse_rule(text: str) -> str:
+    from .doctor.rules import APP_RULES
+    from .doctor.rules.url import URL_RULES
+
+    known = {*(each.id for each in APP_RULES), *(each.id for each in URL_RULES)}
+    if text not in known:
+        from difflib import get_close_matches
+
+        close = get_close_matches(text, known, 1)
+        raise ValueError(f"{text!r} is no rule{f'; did you mean {close[0]}?' if close else '; see docs/doctor.md'}")
+    return text
+
+
+def _parse_number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 6 and int(text)):
+        raise ValueError(f"{text!r} is not a number from 1 to 999999")
+    return int(text)
 
 
 def _suggest_app(module: str, attribute: str) -> str:

@@ -90,9 +90,9 @@ def test_a_text_that_is_not_a_port_is_refused(capsys: pytest.CaptureFixture[str]
 
 def test_help_fits_80_columns(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    for command in ([], ["probe"], ["wait"], ["check"], ["demo"], ["completion"], ["maintain"], ["resume"], ["status"]):
+    for command in ("", "probe", "wait", "check", "doctor", "demo", "completion", "maintain", "resume", "status"):
         with pytest.raises(SystemExit):
-            main([*command, "--help"])
+            main([*command.split(), "--help"])
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
 
 
