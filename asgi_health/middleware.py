@@ -69,6 +69,8 @@ class HealthMiddleware:
         health: The Health.
         paths: The paths of the probes.
         integrations: The integrations.
+        drain: The Drain; None: there is none.
+        listener: The Listener; None: there is none.
     """
 
     __slots__ = (
@@ -86,8 +88,10 @@ class HealthMiddleware:
         "_services",
         "_starts_with_first_request",
         "app",
+        "drain",
         "health",
         "integrations",
+        "listener",
         "paths",
     )
 
@@ -118,6 +122,8 @@ class HealthMiddleware:
         self.paths: Paths = paths
         self.health: Health = checks if isinstance(checks, Health) else Health(() if checks is None else checks)
         self.integrations: tuple[Integration, ...] = normalize_integrations(integrations)
+        self.drain: Drain | None = drain
+        self.listener: Listener | None = listener
         engine = self._engine = engine_of(self.health)
         self._clock = engine.clock
         self._router = HealthRouter(

@@ -30,6 +30,15 @@ DEFAULT_CHECK_TIMEOUT = 30.0
 DEFAULT_ALERT_TIMEOUT = 30.0
 """Default of `--timeout` for `alert test`, in seconds."""
 
+DEFAULT_MANIFEST_TIMEOUT = 30.0
+"""Default of `--timeout` for `manifest`, in seconds."""
+
+PLATFORMS = ("kubernetes",)
+"""The platforms that `manifest` knows."""
+
+SERVERS = ("uvicorn", "gunicorn", "granian", "hypercorn", "daphne")
+"""The servers that `manifest` knows."""
+
 SHELLS = ("bash", "zsh", "fish")
 """The shells that `completion` supports."""
 
@@ -93,6 +102,18 @@ examples:
   asgi-health alert test shop.main:app
   asgi-health alert test shop.main:alerts --message 'Alerts of the shop work'
   asgi-health alert test --url 'json://127.0.0.1:8080/hook'"""
+
+_MANIFEST = """\
+Print the configuration of a platform that fits an app.
+
+Paths, ports, periods, thresholds and times come from the app's checks,
+Listener and Drain, and a comment says how. The app is imported in a process of
+its own, and not started. Exit code 0: it is printed; 1: the app cannot be
+imported or has no HealthMiddleware; 2: wrong arguments."""
+
+_MANIFEST_EXAMPLES = """\
+examples:
+  asgi-health manifest kubernetes shop.main:app > deployment.yaml"""
 
 _DEMO = """\
 Run a small shop whose dependencies fail on request.
@@ -188,6 +209,29 @@ def build_parser() -> argparse.ArgumentParser:
     _add_timeout(test, DEFAULT_ALERT_TIMEOUT, "seconds for the import and all messages together")
     test.add_argument("--verbose", action="store_true", help="print tracebacks and the log of failures on stderr")
 
+    manifest = add_command("manifest", "print the configuration of a platform", _MANIFEST, _MANIFEST_EXAMPLES)
+    manifest.add_argument("platform", metavar="PLATFORM", choices=PLATFORMS, help=f"one of {', '.join(PLATFORMS)}")
+    manifest.add_argument(
+        "app",
+        metavar="MODULE:APP",
+        type=_argument_type(_parse_app),
+        help="the app, named as for a server; MODULE:APP() calls a factory",
+    )
+    manifest.add_argument("--server", choices=SERVERS, default=SERVERS[0], help=f"the server (default: {SERVERS[0]})")
+    manifest.add_argument("--port", type=_parse_known_port, default=8000, help="the port of the app (default: 8000)")
+    manifest.add_argument(
+        "--host",
+        dest="hosts",
+        metavar="HOST",
+        action="append",
+        default=[],
+        help="where the server listens; behind a balancer HOST or HOST:PORT of an instance, may be repeated",
+    )
+    _add_seconds(manifest, "--startup", 60.0, "seconds for the imports and the app's own startup")
+    _add_seconds(manifest, "--longest-request", 30.0, "seconds of the longest request")
+    _add_timeout(manifest, DEFAULT_MANIFEST_TIMEOUT, "seconds for the import")
+    manifest.add_argument("--verbose", action="store_true", help="print tracebacks on stderr")
+
     demo = add_command("demo", "run a small shop whose dependencies fail on request", _DEMO)
     demo.add_argument("--port", type=_parse_port, default=8000, help="the port; 0 picks a free one (default: 8000)")
 
@@ -199,8 +243,18 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_timeout(
     command: argparse.ArgumentParser, default: float, meaning: str, parse: Callable[[str], float] = parse_seconds
 ) -> None:
+    _add_seconds(command, "--timeout", default, meaning, parse)
+
+
+def _add_seconds(
+    command: argparse.ArgumentParser,
+    option: str,
+    default: float,
+    meaning: str,
+    parse: Callable[[str], float] = parse_seconds,
+) -> None:
     command.add_argument(
-        "--timeout",
+        option,
         metavar="S",
         type=_argument_type(parse),
         default=default,
@@ -279,6 +333,13 @@ def _parse_port(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"{text!r} is not a port (0 to 65535)")
     return int(text)
+
+
+def _parse_known_port(text: str) -> int:
+    port = _parse_port(text)
+    if not port:
+        raise argparse.ArgumentTypeError("0 is not a port (1 to 65535)")
+    return port
 
 
 class _Parser(argparse.ArgumentParser):
