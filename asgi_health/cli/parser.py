@@ -33,7 +33,7 @@ DEFAULT_ALERT_TIMEOUT = 30.0
 DEFAULT_MANIFEST_TIMEOUT = 30.0
 """Default of `--timeout` for `manifest`, in seconds."""
 
-PLATFORMS = ("kubernetes",)
+PLATFORMS = ("kubernetes", "compose", "haproxy", "envoy", "caddy", "nginx", "systemd")
 """The platforms that `manifest` knows."""
 
 SERVERS = ("uvicorn", "gunicorn", "granian", "hypercorn", "daphne")
@@ -113,7 +113,8 @@ imported or has no HealthMiddleware; 2: wrong arguments."""
 
 _MANIFEST_EXAMPLES = """\
 examples:
-  asgi-health manifest kubernetes shop.main:app > deployment.yaml"""
+  asgi-health manifest kubernetes shop.main:app > deployment.yaml
+  asgi-health manifest haproxy shop.main:app --host 10.0.0.4 --host 10.0.0.5"""
 
 _DEMO = """\
 Run a small shop whose dependencies fail on request.

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sysconfig
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib import import_module
@@ -16,8 +17,10 @@ from asgi_health.cli.manifest.child_main import facts_of
 from asgi_health.cli.manifest.facts import AppFacts
 from asgi_health.cli.manifest.servers import SERVERS
 
-# Debian installs some tools into a folder that only the PATH of root has.
-PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin"])
+# Debian installs some tools into a folder that only the PATH of root has, and Envoy is a script of a package.
+PATH = os.pathsep.join(
+    [sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin"]
+)
 
 
 def printed(
@@ -36,11 +39,14 @@ def printed(
     return text
 
 
-def tool(name: str, package: str) -> str:
-    """Return the path of a tool; fail under CI where it is missing, and skip the test elsewhere."""
+def tool(name: str, install: str) -> str:
+    """Return the path of a tool; fail under CI where it is missing, and skip the test elsewhere.
+
+    `install` is the command that installs it.
+    """
     found = shutil.which(name, path=PATH)
     if found is None:
-        reason = f"{name} not found; on Debian: apt-get install {package}"
+        reason = f"{name} not found; {install}"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)

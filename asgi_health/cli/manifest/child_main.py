@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import quote
 
 from asgi_health import Check, Drain, Health, HealthMiddleware, Listener, Probe
 from asgi_health.integrations.systemd import Systemd
@@ -56,8 +57,9 @@ def facts_of(middleware: HealthMiddleware, target: str) -> AppFacts:
 
 
 def _first(paths: Sequence[str]) -> str | None:
-    """Return the first path that does not end in z, which Cloud Run reserves, or else the first."""
-    return next((path for path in paths if not path.endswith("z")), paths[0] if paths else None)
+    """Return the first path that does not end in z, which Cloud Run reserves, or else the first; as a URL has it."""
+    path = next((path for path in paths if not path.endswith("z")), paths[0] if paths else None)
+    return None if path is None else quote(path)
 
 
 def _check(check: Check) -> CheckFacts:
@@ -81,4 +83,5 @@ def _listener(listener: Listener | None) -> ListenerFacts | None:
 
 
 def _drain(drain: Drain) -> DrainFacts:
-    return DrainFacts(drain.delay, None if drain.file is None else os.fspath(drain.file), drain.path, drain.envoy)
+    file = None if drain.file is None else os.fspath(drain.file)
+    return DrainFacts(drain.delay, file, None if drain.path is None else quote(drain.path), drain.envoy)

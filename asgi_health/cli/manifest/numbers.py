@@ -11,6 +11,15 @@ from .servers import Server
 
 T_co = TypeVar("T_co", covariant=True)
 
+
+@dataclass(frozen=True, slots=True)
+class Noted(Generic[T_co]):
+    """A value of a configuration, and the comment that says why."""
+
+    value: T_co
+    why: str
+
+
 PROBE_TIMEOUT = 1
 """Seconds. Answers are prepared before they are asked for; a second is for the network."""
 
@@ -26,6 +35,9 @@ STALL = 30.0
 FAILURES = 2
 """Bad answers in a row that take an instance out."""
 
+RISE = Noted(1, "The first good answer puts an instance back: each check has a success_threshold of its own.")
+"""Good answers in a row that put an instance back."""
+
 ENDPOINTS = 2.0
 """Seconds until each proxy of a Kubernetes cluster knows that a pod is not ready."""
 
@@ -39,14 +51,6 @@ NO_DRAIN_LOSES = (
 
 OWN_SHUTDOWN = 5.0
 """Seconds for the shutdown of the app itself: its lifespan, pools and threads."""
-
-
-@dataclass(frozen=True, slots=True)
-class Noted(Generic[T_co]):
-    """A value of a configuration, and the comment that says why."""
-
-    value: T_co
-    why: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,9 @@ from .servers import Server
 ALL_ADDRESSES = "0.0.0.0"
 """What a server listens on in a container, whose address is not known before."""
 
+BALANCER_PORT = 8080
+"""Where a balancer listens."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:

@@ -27,8 +27,14 @@ STARTUP_AT_LISTENER = (
 STARTUP_AT_APP = "Asked at the app's own port. Until it passes, nothing else is asked."
 
 
-def head(platform: str, app: AppFacts, options: Options, remarks: Iterable[str] = ()) -> list[str]:
-    """Return the paragraphs at the top of a configuration.
+CONNECT = "An instance in the same network accepts at once, or not at all."
+NO_CHECKS = (
+    "The app has no path of readiness or of all checks (Paths(ready=None, health=None)): no instance is ever taken out."
+)
+
+
+def head(platform: str, app: AppFacts, options: Options, remarks: Iterable[str] = ()) -> str:
+    """Return the comment at the top of a configuration.
 
     Args:
         platform: The platform.
@@ -46,7 +52,7 @@ def head(platform: str, app: AppFacts, options: Options, remarks: Iterable[str] 
             f"{options.server.name} drops the requests in flight when it stops: the {app.delay:g} s of the Drain have"
             f" to be longer than the longest request ({options.longest_request:g} s)."
         )
-    return found
+    return "#\n".join(map(comment, found))
 
 
 def wrapped(text: str, indent: int = 0) -> list[str]:

@@ -36,6 +36,11 @@ HYPERCORN_ALONE = Server("hypercorn")
 SERVERS = {server.name: server for server in (UVICORN, GUNICORN, GRANIAN, HYPERCORN, DAPHNE)}
 
 
+def reached_by_signals(server: Server) -> Server:
+    """Return the server as a platform without hooks has to start it: so that a SIGTERM reaches the app."""
+    return HYPERCORN_ALONE if server is HYPERCORN else server
+
+
 def command(server: Server, target: str, host: str, port: int, *, delay: float, longest_request: float) -> list[str]:
     """Return the command that starts the app.
 

@@ -1,23 +1,28 @@
 """Write YAML with comments above the keys."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
 from io import StringIO
 from typing import Any, TypeAlias
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
 from .numbers import Noted
-from .remarks import comment, wrapped
+from .remarks import wrapped
+
+# Words that YAML 1.1, which Kubernetes reads, takes for booleans and for numbers to the base of 60. YAML 1.2 does not.
+OLD_VALUE = re.compile(r"(?i:y|n|yes|no|on|off)|[0-9][0-9:]+")
 
 Tree: TypeAlias = "Mapping[str, Tree] | list[Tree] | Noted[Tree] | str | float"
 
 
-def dump(head: Sequence[str], *documents: Tree) -> str:
+def dump(head: str, *documents: Tree) -> str:
     """Return the documents as YAML. A `Noted` in a mapping becomes its value, and its reason a comment above the key.
 
     Args:
-        head: Paragraphs of the comment at the top.
+        head: The comment at the top.
         documents: Mappings, lists, strings and numbers.
     """
     yaml: Any = YAML()
@@ -28,7 +33,7 @@ def dump(head: Sequence[str], *documents: Tree) -> str:
         if number:
             stream.write("---\n")
         yaml.dump(_commented(document, 0), stream)
-    return "#\n".join(map(comment, head)) + stream.getvalue()
+    return head + stream.getvalue()
 
 
 def _commented(value: Tree, indent: int) -> Any:
@@ -47,6 +52,8 @@ def _commented(value: Tree, indent: int) -> Any:
         return sequence
     if isinstance(value, Noted):
         return _commented(value.value, indent)
+    if isinstance(value, str) and OLD_VALUE.fullmatch(value):
+        return SingleQuotedScalarString(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
