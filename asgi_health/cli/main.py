@@ -96,7 +96,7 @@ def _manifest(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         return _fail("manifest", str(error), 2)
     except ModuleNotFoundError as error:
-        if error.name != "ruamel":
+        if (error.name or "").partition(".")[0] != "ruamel":
             raise
         return _fail("manifest", 'ruamel.yaml is not installed; try: pip install "asgi-health[manifest]"', 2)
 

@@ -27,13 +27,14 @@ def printed(
     platform: str,
     app: HealthMiddleware,
     *,
+    target: str = "shop.main:app",
     server: str = "uvicorn",
     hosts: Sequence[str] = (),
     start: float = 60.0,
     longest_request: float = 30.0,
 ) -> str:
     """Return what `asgi-health manifest` prints for `app`, whose facts have gone through JSON as in the command."""
-    facts = AppFacts.from_json(json.loads(json.dumps(asdict(facts_of(app, "shop.main:app")))))
+    facts = AppFacts.from_json(json.loads(json.dumps(asdict(facts_of(app, target)))))
     options = Options(SERVERS[server], 8000, tuple(map(parse_instance, hosts)), start, longest_request)
     text: str = import_module(f"asgi_health.cli.manifest.{platform}").render(facts, options)
     return text

@@ -15,8 +15,8 @@ def parse_instance(text: str) -> Instance:
     """Return the instance that ``HOST``, ``HOST:PORT`` or ``[IPV6]:PORT`` names. Raises ValueError."""
     host, port = text, ""
     if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        if rest and not rest.startswith(":"):
+        host, bracket, rest = text[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
             host = ""
         port = rest[1:]
     elif text.count(":") == 1:

@@ -37,7 +37,7 @@ def render(app: AppFacts, options: Options) -> str:
 def _listener(app: AppFacts, options: Options) -> Tree:
     retries: Tree = {
         "retry_on": "connect-failure,refused-stream",
-        "num_retries": 1,
+        "num_retries": Noted(1, "Once, because an instance that refuses is the exception."),
         "retry_host_predicate": [
             {"name": "previous_hosts", "typed_config": {"@type": f"{RETRY}.PreviousHostsPredicate"}},
         ],
@@ -48,7 +48,7 @@ def _listener(app: AppFacts, options: Options) -> Tree:
         "timeout": Noted(
             f"{options.longest_request:g}s", "The longest request (--longest-request). Envoy's own is 15 s."
         ),
-        "retry_policy": Noted(retries, "Once: a request of which nothing was sent goes to another instance."),
+        "retry_policy": Noted(retries, "A request of which nothing was sent goes to another instance."),
     }
     manager: Tree = {
         "@type": f"{TYPES}.network.http_connection_manager.v3.HttpConnectionManager",

@@ -39,7 +39,8 @@ def dump(head: str, *documents: Tree) -> str:
 def _commented(value: Tree, indent: int) -> Any:
     if isinstance(value, Mapping):
         made: Any = CommentedMap()
-        for key, each in value.items():
+        for name, each in value.items():
+            key = _commented(name, indent)
             made[key] = _commented(each, indent + 2)
             if isinstance(each, Noted):
                 made.yaml_set_comment_before_after_key(key, "\n".join(wrapped(each.why, indent)), indent)
