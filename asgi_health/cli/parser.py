@@ -218,7 +218,13 @@ def build_parser() -> argparse.ArgumentParser:
         type=_argument_type(_parse_app),
         help="the app, named as for a server; MODULE:APP() calls a factory",
     )
-    manifest.add_argument("--server", choices=SERVERS, default=SERVERS[0], help=f"the server (default: {SERVERS[0]})")
+    manifest.add_argument(
+        "--server",
+        metavar="SERVER",
+        choices=SERVERS,
+        default=SERVERS[0],
+        help=f"one of {', '.join(SERVERS)} (default: {SERVERS[0]})",
+    )
     manifest.add_argument("--port", type=_parse_known_port, default=8000, help="the port of the app (default: 8000)")
     manifest.add_argument(
         "--host",

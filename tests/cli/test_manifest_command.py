@@ -57,19 +57,13 @@ def test_the_app_is_read_and_not_started(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        ("app = plain", "shop:app", "shop:app has no HealthMiddleware, neither around it nor inside it"),
-        (
-            "app = Health()",
-            "shop:app",
-            "shop:app is a Health, which has no paths; name the app with its HealthMiddleware",
-        ),
-        ("1 / 0", "shop:app", "importing shop failed: ZeroDivisionError: division by zero"),
+        ("app = plain", "shop:app has no HealthMiddleware, neither around it nor inside it"),
+        ("app = Health()", "shop:app is a Health, which has no paths; name the app with its HealthMiddleware"),
+        ("1 / 0", "importing shop failed: ZeroDivisionError: division by zero"),
     ],
     ids=["no middleware", "a Health", "a crash"],
 )
-def test_an_app_that_cannot_be_read_is_an_error_in_one_line(
-    code: str, target: str, reason: str, tmp_path: Path
-) -> None:
+def test_an_app_that_cannot_be_read_is_an_error_in_one_line(code: str, reason: str, tmp_path: Path) -> None:
     completed = manifest(tmp_path, code, "haproxy", "shop:app")
     assert (completed.code, completed.out) == (1, "")
     assert completed.line == f"python -m asgi_health manifest: {reason}"
@@ -130,7 +124,9 @@ def test_what_is_no_instance_is_refused(text: str) -> None:
         parse_instance(text)
 
 
-@pytest.mark.parametrize("server", map(reached_by_signals, SERVERS.values()), ids=lambda server: server.name)
+@pytest.mark.parametrize(
+    "server", [reached_by_signals(each) for each in SERVERS.values()], ids=lambda server: server.name
+)
 def test_a_printed_command_starts_the_app_and_stops_at_sigterm(server: Server) -> None:
     with held_port() as (host, port):
         words = command(server, "benchmarks.rolling.target:app", host, port, delay=0.2, longest_request=1.0)
