@@ -78,8 +78,10 @@ def test_an_app_that_cannot_be_read_is_an_error_in_one_line(code: str, reason: s
         (["haproxy", "shop:app", "--startup", "0"], "'0' is not a number of seconds"),
         (["haproxy", "shop:app", "--host", "a b"], "'a b' is not an address: expected HOST or HOST:PORT"),
         (["kubernetes", "shop:app()", "--server", "daphne"], "daphne starts no factory such as shop:app()"),
+        (["systemd", "shop:app", "--host", "a", "--host", "b"], "expected one HOST without a port"),
+        (["compose", "shop:app", "--host", "a:81"], "--host is where the server of compose listens"),
     ],
-    ids=["platform", "app", "port", "seconds", "host", "factory"],
+    ids=["platform", "app", "port", "seconds", "host", "factory", "two hosts", "a port"],
 )
 def test_wrong_arguments_are_an_error(arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]) -> None:
     try:

@@ -10,6 +10,9 @@ from .servers import DAPHNE
 
 Render = Callable[[AppFacts, Options], str]
 
+BALANCERS = ("haproxy", "envoy", "caddy", "nginx")
+"""The platforms that send requests to instances, and start none."""
+
 
 def print_manifest(platform: str, app: tuple[str, str], options: Options, *, seconds: float, verbose: bool) -> int:
     """Return 0 when the configuration is printed, 1 when the app cannot be imported or has no HealthMiddleware.
@@ -22,12 +25,16 @@ def print_manifest(platform: str, app: tuple[str, str], options: Options, *, sec
         verbose: Whether tracebacks are printed.
 
     Raises:
-        ValueError: for a server that cannot start the app.
+        ValueError: for a server that cannot start the app, and for instances where one server listens.
         ModuleNotFoundError: for a platform with YAML where ruamel.yaml is not installed.
     """
     module, attribute = app
     if options.server is DAPHNE and attribute.endswith("()"):
         raise ValueError(f"daphne starts no factory such as {module}:{attribute}; expected the name of an app")
+    if platform not in BALANCERS and [each.port for each in options.hosts] not in ([], [None]):
+        raise ValueError(
+            f"--host is where the server of {platform} listens: expected one HOST without a port, which --port names"
+        )
     asked = {"module": module, "attribute": attribute}
     manifest = _Manifest(_renderer(platform), options)
     return run_child("manifest", f"{__package__}.child_main", asked, manifest, seconds=seconds, verbose=verbose)

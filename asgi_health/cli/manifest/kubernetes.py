@@ -157,7 +157,7 @@ def _hook(app: AppFacts, options: Options) -> dict[str, Any] | None:
         return None
     seconds = hook_seconds(app)
     sleep = {"seconds": seconds}
-    endpoints = f"Kubernetes takes the pod out of its endpoints meanwhile ({ENDPOINTS:g} s)"
+    endpoints = f"Kubernetes (1.30 or newer) takes the pod out of its endpoints meanwhile ({ENDPOINTS:g} s)"
     if server.drains_by_signal:
         why = f"The app has no Drain that delays SIGTERM. {endpoints}; balancers that ask readiness learn nothing."
         return {"sleep": Noted(sleep, why)}
