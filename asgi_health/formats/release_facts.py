@@ -1,8 +1,8 @@
 """What platforms and CI systems say about the running release, in environment variables.
 
-They are those of the documentation of each platform and of what Sentry's SDK detects. Kubernetes, Amazon ECS and AWS App
-Runner set none that names a release: there the image or the manifest has to. The variables of OpenTelemetry and Datadog
-are how manifests of Kubernetes pass on the label `app.kubernetes.io/version`, and those of CI systems come through `ARG`
+They are those of the documentation of each platform, and of what Sentry's SDK detects. Kubernetes, Amazon ECS and AWS
+App Runner set none that names a release: there the image or the manifest has to. Manifests of Kubernetes pass on the
+label `app.kubernetes.io/version` in the variables of OpenTelemetry and Datadog. Those of CI systems come through `ARG`
 and `ENV` of a Dockerfile.
 """
 
