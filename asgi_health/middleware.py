@@ -3,7 +3,9 @@
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from .asgi.lifespan import Lifespan
 from .asgi.paths import Paths
@@ -24,6 +26,10 @@ from .runtime.services import Services
 
 if TYPE_CHECKING:
     from .asgi.access_log import QuietPaths
+
+_numbers = count()
+_made: "WeakValueDictionary[int, HealthMiddleware]" = WeakValueDictionary()
+"""The middlewares of this process, in the order in which they were made."""
 
 
 class HealthMiddleware:
@@ -152,6 +158,7 @@ class HealthMiddleware:
         self._choose_next()
         engine.on_change(self._choose_next)
         self._quiet_paths = _quiet_paths(paths, self._router, drain) if quiet else None
+        _made[next(_numbers)] = self
 
     # The hot path. `async def` with exactly these names on a class: what every server and framework accepts.
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -263,6 +270,14 @@ class HealthMiddleware:
         self._cover(scope)
         self._services.start_without_lifespan(_root_path(scope))
         await self._next(scope, receive, send)
+
+
+def middlewares() -> list[HealthMiddleware]:
+    """Return the middlewares that are in use in this process, the oldest first.
+
+    An app learns nothing of the layers around it, and a request carries no mark of them, which would cost each request.
+    """
+    return list(_made.values())
 
 
 def _inspect_app(app: App, health: Health, paths: Paths, may_import: bool) -> None:
