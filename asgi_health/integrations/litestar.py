@@ -5,7 +5,7 @@ app = Litestar([...], plugins=[HealthPlugin({"database": ping}, listener=Listene
 
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import anyio
 
@@ -53,9 +53,10 @@ class HealthPlugin(InitPluginProtocol):
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
         """Add the hooks; Litestar calls this."""
-        app_config.lifespan.insert(0, self._around)
+        managers: list[Any] = cast("Any", app_config).lifespan  # Litestar's type of it is incomplete
+        managers.insert(0, self._around)
         app_config.on_startup.append(self._started)
-        app_config.lifespan.append(self._until_shutdown)
+        managers.append(self._until_shutdown)
         return app_config
 
     @asynccontextmanager
