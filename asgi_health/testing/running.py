@@ -94,9 +94,13 @@ async def probe(
             " with a slash, has no fragment, and has no query where query=... is given"
         )
     messages: list[Message] = []
+    requests: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        # The client stays connected. Django asks for a disconnect while its view runs, and refuses anything else.
+        while not requests:
+            await anyio.sleep_forever()
+        return requests.pop()
 
     async def send(message: Message) -> None:
         messages.append(message)
