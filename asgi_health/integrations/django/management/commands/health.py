@@ -4,6 +4,7 @@
 # pyright: basic
 
 import asyncio
+import logging
 import sys
 from argparse import ArgumentTypeError
 from math import isfinite
@@ -32,11 +33,21 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
             health = make_health()
         except SettingsError as error:  # with --skip-checks
             raise CommandError(str(error)) from error
-        rows = asyncio.run(run_checks(health, options["timeout"]))
+        log = logging.getLogger("asgi_health")
+        if options["verbosity"] < 2:
+            log.addFilter(_nothing)  # the table shows what fails, and the log would repeat it
+        try:
+            rows = asyncio.run(run_checks(health, options["timeout"]))
+        finally:
+            log.removeFilter(_nothing)
         problem = "" if rows else "no checks"
         self.stdout.write(as_json(rows, problem) if options["json"] else as_table(rows, allow_empty=False), ending="")
         if not rows or any(row.fails for row in rows):
             sys.exit(1)  # as `migrate --check` does
+
+
+def _nothing(_: object) -> bool:
+    return False
 
 
 def _seconds(text: str) -> float:
