@@ -1,6 +1,6 @@
 """The Health of the HealthMiddleware around an app, for its routes."""
 
-from typing import Any
+from typing import Any, cast
 
 from ...asgi.app_structure import attribute, components_of
 from ...core.lifecycle import Phase
@@ -64,14 +64,24 @@ def _inside(app: object) -> HealthMiddleware | None:
     for _ in range(MAX_DEPTH):
         if layer is None or isinstance(layer, HealthMiddleware):
             return layer
-        layer = attribute(layer, "app")
+        layer = _next(layer)
     return None
 
 
 def _leads_to(middleware: HealthMiddleware, app: object) -> bool:
-    layer: Any = middleware
+    layer: Any = middleware.app
     for _ in range(MAX_DEPTH):
-        layer = attribute(layer, "app")
         if layer is None or layer is app:
             return layer is not None
+        layer = _next(layer)
     return False
+
+
+def _next(layer: Any) -> Any:
+    """Return what a middleware passes requests to. Without `attribute`, which takes 20 us for an app that has none."""
+    if isinstance(layer, HealthMiddleware):
+        return layer.app
+    try:
+        return cast("dict[str, Any]", vars(layer)).get("app")
+    except TypeError:  # a class with slots
+        return attribute(layer, "app")
