@@ -62,34 +62,38 @@ class HealthPlugin(InitPluginProtocol):
     @asynccontextmanager
     async def _around(self, app: Litestar) -> AsyncGenerator[None]:
         """Open the listener before all other hooks, and close it after them."""
+        if self._inner.lifespan is not None:
+            raise RuntimeError("HealthPlugin: another app with this plugin runs; expected one plugin for each app")
         handler = app.asgi_handler
         lifespan = _Lifespan(self.middleware)
         self._inner.begin(app, handler, lifespan)
-        await lifespan.begin()
-        app.asgi_handler = self.middleware  # type: ignore[assignment]  # Litestar's types are its own
         try:
+            await lifespan.begin()
+            app.asgi_handler = self.middleware  # type: ignore[assignment]  # Litestar's types are its own
             yield
         finally:
             app.asgi_handler = handler
             await lifespan.finish()
+            self._inner.lifespan = None
 
     async def _started(self) -> None:
-        await self._inner.lifespan.serve()
+        if self._inner.lifespan is not None:
+            await self._inner.lifespan.serve()
 
     @asynccontextmanager
     async def _until_shutdown(self, _: Litestar) -> AsyncGenerator[None]:
         try:
             yield
         finally:
-            await self._inner.lifespan.stop()
+            if self._inner.lifespan is not None:
+                await self._inner.lifespan.stop()
 
 
 class _Inner:
     """What the HealthMiddleware passes requests and its lifespan on to."""
 
-    lifespan: "_Lifespan"
-
     def __init__(self) -> None:
+        self.lifespan: _Lifespan | None = None
         self.app: Any = None  # under this name warnings about hidden routes find it
         self._handler: Any = None
 
@@ -97,10 +101,10 @@ class _Inner:
         self.app, self._handler, self.lifespan = app, handler, lifespan
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self.lifespan.of_app(receive, send)
-        else:
+        if scope["type"] != "lifespan":
             await self._handler(scope, receive, send)
+        elif self.lifespan is not None:
+            await self.lifespan.of_app(receive, send)
 
 
 class _Lifespan:

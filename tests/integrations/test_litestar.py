@@ -155,6 +155,20 @@ def test_a_health_that_another_app_uses_fails_the_startup() -> None:
     anyio.run(main)
 
 
+def test_a_plugin_serves_one_app_at_a_time_and_the_first_goes_on() -> None:
+    plugin = HealthPlugin()
+
+    async def main() -> None:
+        async with lifespan(first := make_app(plugin, [])):
+            with pytest.raises(RuntimeError, match="HealthPlugin: another app with this plugin runs"):
+                async with lifespan(make_app(plugin, [])):
+                    pass
+            assert (await probe(first, "/readyz")).status == 200
+            assert (await probe(first, "/hello")).status == 200
+
+    anyio.run(main)
+
+
 def test_a_route_that_a_health_path_hides_is_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     @get("/livez")
     async def own() -> str:
