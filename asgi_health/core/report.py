@@ -154,7 +154,6 @@ def build_report(
     """
     reports: list[CheckReport] = []
     excluded: list[str] = []
-    leader = None if host is None else host.leading_worker
     spared: set[str] = set()  # names of the checks that would make the probe unhealthy without their maintenance
     for check, state, check_maintenance in checks:
         if check.name in exclude:
@@ -169,7 +168,7 @@ def build_report(
         if present is not None and contributed is Status.UNHEALTHY:
             contributed = Status.DEGRADED
             spared.add(check.name)
-        run_by = None if leader is None or check.scope == "process" else leader.pid
+        run_by = runner_pid(check, host)
         reports.append(_report_check(probe, check, state, contributed, expiry, present, run_by, stale=stale))
     return sum_up(
         probe,
@@ -267,6 +266,14 @@ def apply_phase(
         passed = startup_passed or (app_started and status is not Status.UNHEALTHY)
         return Status.HEALTHY if passed else Status.UNHEALTHY
     return status if startup_passed and phase is Phase.SERVING else Status.UNHEALTHY
+
+
+def runner_pid(check: Check, host: Host | None) -> int | None:
+    """Return the number of the process that runs `check` for its host; None where each worker runs it for itself."""
+    if check.scope == "process" or host is None:
+        return None
+    leader = host.leading_worker
+    return None if leader is None else leader.pid
 
 
 def _reason(

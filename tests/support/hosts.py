@@ -34,16 +34,12 @@ def worker(
         Probe.STARTUP: well if startup_passed else WorkerProbe(Status.UNHEALTHY, "starting", (), 50.0),
         Probe.HEALTH: health or readiness or well,
     }
-    return Worker(
-        f"w{number}", OWN_PID + number, 0.0, updated, beat, phase, startup_passed, None, StallTimes(), probes
-    )
+    return Worker(f"w{number}", OWN_PID + number, 0.0, updated, beat, phase, startup_passed, None, StallTimes(), probes)
 
 
 def host_of(engine: Engine, now: float, *others: Worker, leader: str | None = "own") -> Host:
     """Return the host of these workers and of the engine's own one, whose key is ``own``."""
-    own = engine.own_worker(
-        "own", OWN_PID, now, started=0.0, beat=now, stall_times=StallTimes(), leads=leader == "own"
-    )
+    own = engine.own_worker("own", OWN_PID, now, started=0.0, beat=now, stall_times=StallTimes(), leads=leader == "own")
     return combine(own, others, now, leader=leader)
 
 
