@@ -29,6 +29,9 @@ class Elsewhere:
         self._minimum = minimum
         self._named: dict[str, frozenset[str]] = {}
         self._seen = -inf
+        self.subjects = frozenset[str]()
+        """What the others have seen failing at one of the last two looks. Where two workers see one incident, the changes
+        of one of them are none of the incident."""
 
     def add_to(self, problems: Problems, host: Host | None, now: float) -> Problems:
         """Return `problems` of this worker with those of the others.
@@ -39,19 +42,24 @@ class Elsewhere:
             now: The present moment (seconds of `time.monotonic`).
         """
         failing: dict[str, _Found] = {}
+        before = self._all_named()
         if host is not None:
             self._seen = now
             self._named, failing = self._look(host)
         elif now - self._seen > KEEP:
             self._named = {}
-        if not self._named:
+        named = self._all_named()
+        self.subjects = named | before
+        if not named:
             return problems
-        named = frozenset[str]().union(*self._named.values())
         found = {name: each for name, each in problems.found.items() if each is not None or name not in named}
         for name, workers in failing.items():
             if name in named and host is not None:
                 found[name] = _merge(found.get(name), name, workers, len(host.workers))
         return replace(problems, found=found, checks=problems.checks | named)
+
+    def _all_named(self) -> frozenset[str]:
+        return frozenset[str]().union(*self._named.values())
 
     def _look(self, host: Host) -> tuple[dict[str, frozenset[str]], dict[str, _Found]]:
         """Return what each of the others may see failing, and which of them see what at the moment."""

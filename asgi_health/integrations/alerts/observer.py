@@ -203,10 +203,12 @@ class Observer:
         incidents = self._incidents
         if found is None:
             return inf
-        found = self._elsewhere.add_to(found, self._host, now)
         self._was_late = found.late
         with self._condition:
             changes, self._changes = self._changes, Counter()
+        found = self._elsewhere.add_to(found, self._host, now)
+        for subject in self._elsewhere.subjects:
+            changes.pop(subject, None)
         incidents.observe(now, found.found, changes, muted=found.muted)
         for subject in incidents.subjects:
             if subject != EVENT_LOOP and subject not in found.checks:

@@ -100,3 +100,13 @@ def test_a_worker_whose_failure_counts_for_liveness_alone_is_seen_too() -> None:
     deadlock = WorkerProbe(Status.UNHEALTHY, "check", ("deadlock",), 60.0)
     assert Look().at(worker(1, liveness=deadlock, health=deadlock))["deadlock"] is not None
     assert worker(1, liveness=deadlock).probes[Probe.READINESS].status is Status.HEALTHY
+
+
+def test_changes_of_a_check_that_others_see_failing_are_none_of_the_incident() -> None:
+    elsewhere = Elsewhere(Status.UNHEALTHY)
+    nothing = Problems({}, frozenset(), frozenset(), False, 0.0)
+    seen: list[frozenset[str]] = []
+    for others in ([worker(1, readiness=FAILS)], [worker(1)], [worker(1)]):
+        elsewhere.add_to(nothing, host_of(serving_engine(), 100.0, *others), 100.0)
+        seen.append(elsewhere.subjects)
+    assert seen == [{"database"}, {"database"}, set()]
