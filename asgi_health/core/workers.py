@@ -156,6 +156,18 @@ class Host:
             if self._counts(each, probe) and (found := each.probe_at(probe, self.at)).status >= status
         )
 
+    def blocked(self, seconds: float) -> frozenset[int]:
+        """Return the numbers of the other workers that serve and whose event loop has been blocked for `seconds`."""
+        return frozenset(
+            each.pid
+            for each in self.workers
+            if each.key != self.own
+            and each.phase is Phase.SERVING
+            and each.startup_passed
+            and each.beat is not None
+            and self.at - each.beat >= seconds
+        )
+
     def _counts(self, worker: Worker, probe: Probe) -> bool:
         if probe is Probe.STARTUP:
             return worker.phase is not Phase.STOPPED

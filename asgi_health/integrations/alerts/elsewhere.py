@@ -30,8 +30,8 @@ class Elsewhere:
         self._named: dict[str, frozenset[str]] = {}
         self._seen = -inf
         self.subjects = frozenset[str]()
-        """What the others have seen failing at one of the last two looks. Where two workers see one incident, the changes
-        of one of them are none of the incident."""
+        """What the others have seen failing at one of the last two looks. Where two workers see one incident, a change
+        in one of them alone is none of the incident."""
 
     def add_to(self, problems: Problems, host: Host | None, now: float) -> Problems:
         """Return `problems` of this worker with those of the others.

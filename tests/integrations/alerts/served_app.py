@@ -1,6 +1,7 @@
 """An app with alerts for a server in a process of its own. Its database is down while the file ALERTS_BROKEN exists.
 
-With ALERTS_BOARD its workers share the board at that path. ``GET /block`` blocks the event loop until the file ALERTS_RELEASE exists.
+With ALERTS_BOARD its workers share the board at that path. ``GET /block`` blocks the event loop until the file
+ALERTS_RELEASE exists.
 """
 
 import os
