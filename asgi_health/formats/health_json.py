@@ -63,7 +63,7 @@ def _service(service: ServiceInfo) -> dict[str, Any]:
 
 def _workers(host: Host, probe: Probe, epoch: float) -> list[dict[str, Any]]:
     entries: list[dict[str, Any]] = []
-    for worker in host.workers:
+    for worker in sorted(host.workers, key=lambda each: each.pid):
         found = worker.probe_at(probe, host.at)
         entry: dict[str, Any] = {
             "pid": worker.pid,

@@ -42,10 +42,12 @@ class Elsewhere:
             now: The present moment (seconds of `time.monotonic`).
         """
         failing: dict[str, _Found] = {}
+        count = 1
         before = self._all_named()
         if host is not None:
             self._seen = now
             self._named, failing = self._look(host)
+            count = sum(each.key == host.own or each.counts_for(Probe.HEALTH) for each in host.workers)
         elif now - self._seen > KEEP:
             self._named = {}
         named = self._all_named()
@@ -54,8 +56,7 @@ class Elsewhere:
             return problems
         found = {name: each for name, each in problems.found.items() if each is not None or name not in named}
         for name, workers in failing.items():
-            if name in named and host is not None:
-                found[name] = _merge(found.get(name), name, workers, len(host.workers))
+            found[name] = _merge(found.get(name), name, workers, count)
         return replace(problems, found=found, checks=problems.checks | named)
 
     def _all_named(self) -> frozenset[str]:
