@@ -55,6 +55,8 @@ class HealthMiddleware:
             `logging` logger and stays as it is.
         allow_metrics: Who may read the paths of the metrics: True for every client, or a function as in `details`.
             None: those that may read the details.
+        allow_maintenance: Who may begin and end maintenances at the paths of ``Paths(maintenance=...)``: a function as
+            in `details`, or True for every client. No other option implies it.
         envoy_degraded: Whether answers of readiness and health that show a warning carry ``x-envoy-degraded: true``.
             Envoy with active health checks then sends requests to other instances, as long as enough of those are
             healthy. Where all are degraded it spreads the requests over all, as it does where all are healthy.
@@ -71,6 +73,8 @@ class HealthMiddleware:
         app: The ASGI app.
         health: The Health.
         paths: The paths of the probes.
+        drain: The drain.
+        listener: The listener.
         integrations: The integrations.
         board: The board, if any.
     """
@@ -91,8 +95,10 @@ class HealthMiddleware:
         "_starts_with_first_request",
         "app",
         "board",
+        "drain",
         "health",
         "integrations",
+        "listener",
         "paths",
     )
 
@@ -109,6 +115,7 @@ class HealthMiddleware:
         slow_loop: float = 1.0,
         quiet: bool = False,
         allow_metrics: bool | Callable[[Scope], bool] | None = None,
+        allow_maintenance: bool | Callable[[Scope], bool] = False,
         envoy_degraded: bool = False,
         integrations: Iterable[Integration] = (),
         board: "Board | None" = None,
@@ -122,6 +129,8 @@ class HealthMiddleware:
             warn_of_litestar(app)
         self.app: App = app
         self.paths: Paths = paths
+        self.drain: Drain | None = drain
+        self.listener: Listener | None = listener
         self.health: Health = checks if isinstance(checks, Health) else Health(() if checks is None else checks)
         self.integrations: tuple[Integration, ...] = normalize_integrations(integrations)
         self.board: Board | None = board
@@ -134,6 +143,7 @@ class HealthMiddleware:
             service=service,
             drain=drain,
             allow_metrics=allow_metrics,
+            allow_maintenance=allow_maintenance,
             envoy_degraded=envoy_degraded,
         )
         self._services = Services(
@@ -225,8 +235,8 @@ class HealthMiddleware:
         if route.drain:
             await self._services.drain()
             return
-        if route.metrics:
-            return  # a scrape runs no check
+        if route.metrics or route.maintenance:
+            return  # neither runs a check
         runner = self._services.runner
         if runner.alive:
             await runner.first_results.wait(route.probe)
@@ -275,6 +285,11 @@ class HealthMiddleware:
         await self._next(scope, receive, send)
 
 
+def router_of(middleware: HealthMiddleware) -> HealthRouter:
+    """Return the router of `middleware`, for the other modules of this package."""
+    return middleware._router  # pyright: ignore[reportPrivateUsage]  of the same module
+
+
 def _inspect_app(app: App, health: Health, paths: Paths, may_import: bool) -> None:
     from .asgi.app_warnings import warn_of_overlaps
 
@@ -284,8 +299,10 @@ def _inspect_app(app: App, health: Health, paths: Paths, may_import: bool) -> No
 def _quiet_paths(paths: Paths, router: HealthRouter, drain: Drain | None) -> "QuietPaths":
     from .asgi.access_log import QuietPaths
 
-    drain_path = None if drain is None or drain.path is None else drain.path.rstrip("/")
-    return QuietPaths(paths.all + paths.of_metrics + router.events_paths, router.check_parents, drain_path)
+    drain_path = () if drain is None or drain.path is None else (drain.path.rstrip("/"),)
+    return QuietPaths(
+        paths.all + paths.of_metrics + router.events_paths, router.check_parents, drain_path + paths.of_maintenance
+    )
 
 
 def _root_path(scope: Scope) -> str:

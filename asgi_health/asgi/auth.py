@@ -1,4 +1,4 @@
-"""The policies that decide which clients may read details, and which may drain the app."""
+"""Which clients may read details, and which may drain the app or begin a maintenance."""
 
 import inspect
 from collections.abc import Callable
@@ -143,6 +143,24 @@ def normalize_policy(details: object, subject: str = "details") -> Policy | None
     return SafePolicy(details, subject)
 
 
+def is_from_other_origin(scope: Scope) -> bool:
+    """Return whether a web page of another origin has made a browser send the request.
+
+    The policy may allow it nevertheless: by the address of the browser, or by credentials that it sends by itself.
+    As Go's ``http.CrossOriginProtection`` decides it: browsers send Sec-Fetch-Site to HTTPS and to localhost, and
+    Origin with each POST to any other address. A request with neither counts as that of a program. A GET that a page
+    sends over plain HTTP to another address has neither too, so only a method such as POST is safe there.
+    """
+    headers = {name: value.lower() for name, value in scope.get("headers") or () if name in _OF_ORIGIN}
+    site, origin, host = (headers.get(name) for name in _OF_ORIGIN)
+    if site is not None:
+        return site not in (b"same-origin", b"none")
+    return origin is not None and (not host or origin.partition(b"://")[2] != host)
+
+
+_OF_ORIGIN = (b"sec-fetch-site", b"origin", b"host")
+
+
 class SafePolicy:
     """Call a policy of the app: only True allows, and an exception refuses."""
 
@@ -183,6 +201,14 @@ def challenge_of(policy: Policy | None) -> bytes | None:
     return called.challenge if isinstance(called, _BasicAuth | _AnyOf) else None
 
 
+def reads_address(policy: Policy) -> bool:
+    """Return whether the decision depends on the address of the client: `client_in`, also inside of `any_of`."""
+    called = policy.policy if isinstance(policy, SafePolicy) else policy
+    if isinstance(called, _AnyOf):
+        return any(map(reads_address, called.policies))
+    return getattr(called, "__qualname__", "").startswith("client_in.") and called.__module__ == __name__
+
+
 class _BasicAuth:
     """Allow requests with the right credentials: the user, a colon, and the password."""
 
@@ -207,16 +233,16 @@ class _BasicAuth:
 class _AnyOf:
     """Allow requests that one of the policies allows."""
 
-    __slots__ = ("_policies", "challenge")
+    __slots__ = ("challenge", "policies")
 
     def __init__(self, policies: tuple[object, ...]) -> None:
         normalized = (normalize_policy(each, "any_of") for each in policies)
-        self._policies = [each for each in normalized if each is not None]
-        challenges = (challenge_of(policy) for policy in self._policies)
+        self.policies = [each for each in normalized if each is not None]
+        challenges = (challenge_of(policy) for policy in self.policies)
         self.challenge = next((each for each in challenges if each is not None), None)
 
     def __call__(self, scope: Scope) -> bool:
-        return any(policy(scope) for policy in self._policies)
+        return any(policy(scope) for policy in self.policies)
 
 
 def _credentials(encoded: bytes) -> bytes:

@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
+from random import uniform
 from typing import Any
 
 from .file import file_identity, make_file, set_aside
@@ -12,6 +13,12 @@ from .interface import CannotUse
 
 LOCK_TIMEOUT = 0.5
 """Seconds to wait while other processes write. A turn of a worker takes a millisecond."""
+
+LOCK_PAUSE = 0.002
+"""Seconds between two attempts meanwhile, on average."""
+
+WAL_PAGES = 250
+"""Pages of 4 KiB after which what is in the WAL is written to the file. SQLite takes 1,000: a /run is often small."""
 
 APPLICATION_ID = 0x61736768
 """Marks a file of SQLite as a board ("asgh"), so that the database of an app is never taken for one."""
@@ -37,15 +44,19 @@ class Connection:
         self._pid = os.getpid()
         make_file(path)
         self._files = [file_identity(path)]
+        self._is_board = False
         try:
-            self._connection = sqlite3.connect(path, timeout=LOCK_TIMEOUT, isolation_level=None)
+            self._connection = sqlite3.connect(path, timeout=0.0, isolation_level=None)
         except sqlite3.Error as error:
             raise self._failure(error) from error
         try:
             self._connection.text_factory = bytes  # text that is not UTF-8 must not raise
             self._check_application()
-            self._use_wal()
+            [(mode,)] = self.execute("PRAGMA journal_mode=WAL")
+            if mode != b"wal":
+                raise CannotUse(f"board {path!r}: found the journal mode {mode.decode()!r}, expected 'wal'")
             self.execute("PRAGMA synchronous=OFF")  # a crash of the system ends the boot, and with it all that is here
+            self.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
             self.execute("SELECT count(*) FROM sqlite_master")  # from here on the other two files exist
             self._files = [self._files[0], file_identity(path + "-wal"), file_identity(path + "-shm")]
             self._check_files()
@@ -55,20 +66,31 @@ class Connection:
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         """Run one statement, and return all rows. Texts are returned as bytes."""
-        try:
-            return self._connection.execute(statement, values).fetchall()
-        except sqlite3.Error as error:
-            raise self._failure(error) from error
+        end: float | None = None
+        while True:
+            try:
+                return self._connection.execute(statement, values).fetchall()
+            except (sqlite3.Error, UnicodeDecodeError) as error:
+                now = time.monotonic()
+                end = now + LOCK_TIMEOUT if end is None else end
+                if not _is_locked(error) or now > end:
+                    raise self._failure(error) from error
+            # The timeout of SQLite itself waits longer from time to time, up to 0.1 s, so that those who came first
+            # come last; and it does not wait at all where several processes make the file.
+            time.sleep(uniform(0.5, 1.5) * LOCK_PAUSE)
 
-    @contextmanager
-    def transaction(self) -> Generator[None]:
-        """Begin a transaction that writes, and commit it at the end of the block; an exception rolls it back."""
+    def check(self) -> None:
+        """Raise CannotUse where this process has not opened the file, or where the path names another one now."""
         if os.getpid() != self._pid:
             raise CannotUse(
                 f"board {self.path!r}: found that process {os.getpid()} uses what process {self._pid} opened,"
                 " expected each process to open the board itself"
             )
         self._check_files()
+
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        """Begin a transaction that writes, and commit it at the end of the block; an exception rolls it back."""
         self.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -87,25 +109,13 @@ class Connection:
             self._connection.close()
 
     def _check_application(self) -> None:
-        # In this order: a board gets its mark and its first table at once.
-        [(tables,)] = self.execute("SELECT count(*) FROM sqlite_master")
         [(application,)] = self.execute("PRAGMA application_id")
-        if tables and application != APPLICATION_ID:
-            raise CannotUse(f"board {self.path!r}: found the database of another application, expected a board")
-
-    def _use_wal(self) -> None:
-        end = time.monotonic() + LOCK_TIMEOUT
-        while True:
-            try:
-                [(mode,)] = self._connection.execute("PRAGMA journal_mode=WAL").fetchall()
-                break
-            except sqlite3.Error as error:
-                # SQLite itself does not wait here where several processes that make the file wait for each other.
-                if not _is_locked(error) or time.monotonic() > end:
-                    raise self._failure(error) from error
-                time.sleep(0.005)
-        if mode != b"wal":
-            raise CannotUse(f"board {self.path!r}: found the journal mode {mode.decode()!r}, expected 'wal'")
+        if application != APPLICATION_ID:
+            [(tables,)] = self.execute("SELECT count(*) FROM sqlite_master")
+            [(application,)] = self.execute("PRAGMA application_id")  # a board gets it together with its first table
+            if tables and application != APPLICATION_ID:
+                raise CannotUse(f"board {self.path!r}: found the database of another application, expected a board")
+        self._is_board = True
 
     def _check_files(self) -> None:
         # All three: processes that opened different ones would not see each other.
@@ -118,8 +128,16 @@ class Connection:
                 found = "no file" if present is None else "another file"
                 raise CannotUse(f"board {self.path + suffix!r}: found {found}, expected the one that was opened")
 
-    def _failure(self, error: sqlite3.Error) -> CannotUse:
-        if _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    def _is_damage(self, error: Exception) -> bool:
+        if isinstance(error, UnicodeDecodeError):  # a name in the schema, which SQLite quotes
+            return True
+        if _primary_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return True
+        # In a board, whose file may be written to: a damaged header that asks for a later SQLite, or a damaged schema.
+        return self._is_board and _extended_code(error) in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_READONLY)
+
+    def _failure(self, error: Exception) -> CannotUse:
+        if self._is_damage(error):
             set_aside(self.path, self._files[0])
             return Damaged(f"board {self.path!r}: found a damaged file ({error}), expected a database of SQLite")
         if _is_locked(error):
@@ -128,12 +146,14 @@ class Connection:
         return CannotUse(f"board {self.path!r}: {error} ({name})")
 
 
-def _code(error: sqlite3.Error) -> int | None:
-    code: int | None = getattr(
-        error, "sqlite_errorcode", None
-    )  # the sqlite3 module raises errors of its own without it
-    return None if code is None else code & 0xFF
+def _extended_code(error: Exception) -> int:
+    code: int = getattr(error, "sqlite_errorcode", 0)  # the sqlite3 module raises errors of its own without it
+    return code
 
 
-def _is_locked(error: sqlite3.Error) -> bool:
-    return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+def _primary_code(error: Exception) -> int:
+    return _extended_code(error) & 0xFF
+
+
+def _is_locked(error: Exception) -> bool:
+    return _primary_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

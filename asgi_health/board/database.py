@@ -1,7 +1,6 @@
 """The board in a file of SQLite, which the workers of a host share."""
 
 import os
-import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from math import isfinite
@@ -11,13 +10,11 @@ from threading import Lock
 from ..core.lease import Lease
 from ..core.maintenance import Maintenance
 from ..core.workers import Worker
-from .codec import FORMAT, decode, decode_maintenance, encode, encode_maintenance
+from .codec import FORMAT, decode_maintenance, encode, encode_maintenance
 from .connection import APPLICATION_ID, LOCK_TIMEOUT, Connection, Damaged
 from .interface import CannotUse, Store
-from .processes import ProcessIdentity, exists, this_process
-
-GONE_AFTER = 30.0
-"""Seconds beyond the stall time of liveness after which a worker counts as gone where its process cannot be seen."""
+from .processes import ProcessIdentity, this_process
+from .slots import Slot, Slots
 
 # The names carry the format: two releases on one file do not misread each other.
 _META, _WORKERS, _LEASE, _MAINTENANCES = (f"{name}_{FORMAT}" for name in ("meta", "worker", "lease", "maintenance"))
@@ -27,6 +24,9 @@ _TABLES = (
     f"CREATE TABLE IF NOT EXISTS {_LEASE} (id INTEGER PRIMARY KEY, holder BLOB, term, until)",
     f"CREATE TABLE IF NOT EXISTS {_MAINTENANCES} (name BLOB PRIMARY KEY, row) WITHOUT ROWID",
 )
+
+_NO_LEASE = """id <> 1 OR typeof(holder) <> 'blob' OR typeof(term) <> 'integer' OR typeof(until) <> 'real'
+    OR until NOT BETWEEN -1e300 AND 1e300"""
 
 _opening = Lock()
 
@@ -61,13 +61,13 @@ class Database:
             self._connection.close()
             raise
         self._process = this_process()
-        self._known: dict[bytes, tuple[bytes, Worker]] = {}
+        self._slots = Slots(self._process)
 
     @contextmanager
     def transaction(self) -> Generator["Rows"]:
-        """Begin a transaction that writes; it is committed at the end of the block. Raises CannotUse."""
-        with self._connection.transaction():
-            yield Rows(self._connection, self._process, self._known)
+        """Begin a turn. Raises CannotUse where the file is no longer the one that was opened, or in a fork."""
+        self._connection.check()
+        yield Rows(self._connection, self._process, self._slots)
 
     def close(self) -> None:
         """Close the board."""
@@ -95,18 +95,21 @@ class Database:
 class Rows:
     """The `Transaction` on SQLite.
 
+    SQLite commits each statement by itself. A transaction around all of a turn would be simpler, but a process that is
+    stopped (SIGSTOP) in the middle of it would lock the board, and one whose app computes would do so for up to 66 ms.
+
     Args:
-        connection: A connection on which a transaction has begun.
+        connection: The connection.
         process: This process.
-        known: The bytes and the worker of each slot that was read last, by key; replaced by those read now.
+        slots: The slots that it has read last.
     """
 
-    def __init__(
-        self, connection: Connection, process: ProcessIdentity, known: dict[bytes, tuple[bytes, Worker]]
-    ) -> None:
+    def __init__(self, connection: Connection, process: ProcessIdentity, slots: Slots) -> None:
         self._execute = connection.execute
         self._process = process
-        self._known = known
+        self._slots = slots
+        self._lease: Lease | None = None
+        self._maintenances: dict[bytes, bytes] = {}
 
     def put_worker(self, worker: Worker) -> None:
         """Write the slot of this worker."""
@@ -116,70 +119,74 @@ class Rows:
 
     def delete_worker(self, key: str) -> None:
         """Delete a slot."""
-        self._delete_worker(_to_bytes(key))
+        self._execute(f"DELETE FROM {_WORKERS} WHERE key = ?", (_to_bytes(key),))
 
     def living_workers(self) -> Sequence[Worker]:
         """Return the workers whose process exists; the slots of others are deleted."""
-        now = time.monotonic()
-        read: dict[bytes, tuple[bytes, Worker]] = {}
-        for key, pid, started, namespace, row in self._execute(f"SELECT * FROM {_WORKERS}"):
-            try:
-                worker = decode(row, self._known.get(key))
-                process = ProcessIdentity(pid, started, None if namespace is None else namespace.decode())
-                living = self._is_living(worker, process, now)
-            except (ValueError, TypeError, AttributeError):  # another type than the one written, too
-                self._delete_worker(key)
-                continue
-            if living:
-                read[key] = row, worker
-            else:
-                self._delete_worker(key)
-        self._known.clear()
-        self._known.update(read)
-        return [worker for _, worker in read.values()]
+        rows = self._execute(f"SELECT key, pid, started, namespace, row FROM {_WORKERS}")
+        workers, others = self._slots.living(Slot(*row) for row in rows)
+        for slot in others:
+            self._execute(f"DELETE FROM {_WORKERS} WHERE key = ? AND row IS ?", (slot.key, slot.row))
+        return workers
 
     def lease(self) -> Lease | None:
         """Return the lease of the host."""
-        match self._execute(f"SELECT holder, term, until FROM {_LEASE}"):
-            case [(bytes() as holder, int() as term, float() as until)] if isfinite(until):
-                return Lease(holder.decode("utf-8", "replace"), term, until)
-            case _:
-                return None
+        self._lease = self._read_lease()
+        return self._lease
 
-    def put_lease(self, lease: Lease) -> None:
-        """Write the lease of the host."""
-        row = (_to_bytes(lease.holder), lease.term, float(lease.until))
-        self._execute(f"INSERT OR REPLACE INTO {_LEASE} VALUES (1, ?, ?, ?)", row)
+    def put_lease(self, lease: Lease) -> Lease:
+        """Write the lease, unless another worker has written one since `lease` was called; return what counts."""
+        row, read = (_to_bytes(lease.holder), lease.term, float(lease.until)), self._lease
+        if read is None:
+            self._execute(f"INSERT OR IGNORE INTO {_LEASE} VALUES (1, ?, ?, ?)", row)
+        else:
+            self._execute(
+                f"UPDATE {_LEASE} SET holder = ?, term = ?, until = ? WHERE holder = ? AND term = ? AND until = ?",
+                (*row, _to_bytes(read.holder), read.term, read.until),
+            )
+        written = self.lease()
+        if written is None:
+            raise CannotUse("board: found no lease after one was written, expected one")
+        return written
 
     def maintenances(self) -> Sequence[Maintenance]:
         """Return the maintenances, those that are over too."""
+        self._maintenances = dict(self._execute(f"SELECT name, row FROM {_MAINTENANCES}"))
         maintenances: list[Maintenance] = []
-        for name, row in self._execute(f"SELECT * FROM {_MAINTENANCES}"):
+        for name, row in list(self._maintenances.items()):
             try:
                 maintenances.append(decode_maintenance(row))
-            except (ValueError, TypeError, AttributeError):
+            except (AttributeError, TypeError, ValueError):
                 self._delete_maintenance(name)
         return maintenances
 
     def put_maintenance(self, maintenance: Maintenance) -> None:
         """Write a maintenance, in place of the present one of the same check, or of the app."""
-        row = (_name_of(maintenance.check), encode_maintenance(maintenance))
-        self._execute(f"INSERT OR REPLACE INTO {_MAINTENANCES} VALUES (?, ?)", row)
+        name, row = _name_of(maintenance.check), encode_maintenance(maintenance)
+        self._maintenances[name] = row
+        self._execute(f"INSERT OR REPLACE INTO {_MAINTENANCES} VALUES (?, ?)", (name, row))
 
     def delete_maintenance(self, check: str | None) -> None:
-        """Delete the maintenance of a check, or of the app for None."""
+        """Delete the maintenance of a check, or of the app for None, unless it has changed since it was read."""
         self._delete_maintenance(_name_of(check))
 
-    def _is_living(self, worker: Worker, process: ProcessIdentity, now: float) -> bool:
-        found = exists(process, self._process)
-        # A process that is stopped (SIGSTOP) exists, and counts as blocked however long ago it published something.
-        return worker.updated >= now - worker.stall_times.live - GONE_AFTER if found is None else found
-
-    def _delete_worker(self, key: bytes) -> None:
-        self._execute(f"DELETE FROM {_WORKERS} WHERE key = ?", (key,))
+    def _read_lease(self) -> Lease | None:
+        match self._execute(f"SELECT holder, term, until FROM {_LEASE}"):
+            case []:
+                return None
+            case [(bytes() as holder, int() as term, float() as until)] if isfinite(until):
+                return Lease(holder.decode("utf-8", "surrogatepass"), term, until)
+            case _:
+                # It is damaged: no comparison would match it.
+                self._execute(f"DELETE FROM {_LEASE} WHERE {_NO_LEASE}")
+                return None
 
     def _delete_maintenance(self, name: bytes) -> None:
-        self._execute(f"DELETE FROM {_MAINTENANCES} WHERE name = ?", (name,))
+        if name in self._maintenances:
+            row = self._maintenances.pop(name)
+            self._execute(f"DELETE FROM {_MAINTENANCES} WHERE name = ? AND row IS ?", (name, row))
+        else:
+            self._execute(f"DELETE FROM {_MAINTENANCES} WHERE name = ?", (name,))
 
 
 def _boot() -> bytes:

@@ -80,6 +80,13 @@ PROBE_TRANSITIONS = Metric(
 )
 PHASE = Metric("asgi_health_phase", "stateset", "Phase of the app.", states=tuple(PHASES.values()))
 DRAINING = Metric("asgi_health_draining", "gauge", "1 while the app drains, 0 before and afterwards.")
+MAINTENANCE = Metric(
+    "asgi_health_maintenance_remaining_seconds",
+    "gauge",
+    "Time until the end of each present maintenance: of a check, or of the app without the label.",
+    ("check",),
+    "seconds",
+)
 LOOP_LAG = Metric(
     "asgi_health_loop_lag_seconds", "gauge", "Lateness of the app's event loop at this moment.", unit="seconds"
 )
@@ -156,6 +163,7 @@ class AppFigures:
         loop_lag: Lateness of the event loop (seconds); None while nothing measures it.
         evicted: Connections that the listener closed to make room; None where there is no listener.
         refused: Connections that the listener closed at once; None where there is no listener.
+        maintenances: The present maintenances: name of the check, empty for the app, and seconds until the end.
         workers: Number of living workers of the host in each state; None without a board.
     """
 
@@ -167,6 +175,7 @@ class AppFigures:
     loop_lag: float | None = None
     evicted: int | None = None
     refused: int | None = None
+    maintenances: tuple[tuple[str, float], ...] = ()
     workers: Mapping[str, int] | None = None
 
 
@@ -221,6 +230,7 @@ def app_figures(
     evicted, refused = connections or (None, None)
     transitions = {probe: engine.transition_count(probe) for probe in Probe}
     host = engine.host
+    maintenances = tuple((each.check or "", each.until - now) for each in engine.maintenances(now))
     return AppFigures(
         engine.phase,
         probes,
@@ -230,12 +240,13 @@ def app_figures(
         loop_lag,
         evicted,
         refused,
+        maintenances,
         None if host is None else _workers(host),
     )
 
 
 def _workers(host: Host) -> dict[str, int]:
-    counts = dict.fromkeys(("starting", "ready", "not_ready", "draining"), 0)
+    counts: dict[str, int] = dict.fromkeys(("starting", "ready", "not_ready", "draining"), 0)
     for worker in host.workers:
         if worker.phase in (Phase.DRAINING, Phase.STOPPED):
             counts["draining"] += 1
@@ -260,6 +271,7 @@ def _of_app(app: AppFigures) -> Iterator[Family]:
     yield Family(PROBE_TRANSITIONS, [((probe.value,), count) for probe, count in app.transitions.items()])
     yield Family(PHASE, [((), PHASES[app.phase])])
     yield Family(DRAINING, [((), int(app.phase is Phase.DRAINING))])
+    yield Family(MAINTENANCE, [((name,), seconds) for name, seconds in app.maintenances])
     yield Family(LOOP_STALLS, [((), app.stalls.count)])
     yield Family(LOOP_STALLED, [((), app.stalls.total)])
     for metric, value in (

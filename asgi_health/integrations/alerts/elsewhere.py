@@ -47,7 +47,7 @@ class Elsewhere:
         if host is not None:
             self._seen = now
             self._named, failing = self._look(host)
-            count = sum(each.key == host.own or each.counts_for(Probe.HEALTH) for each in host.workers)
+            count = sum(host.counts(each, Probe.HEALTH) for each in host.workers)
         elif now - self._seen > KEEP:
             self._named = {}
         named = self._all_named()
@@ -67,7 +67,7 @@ class Elsewhere:
         named: dict[str, frozenset[str]] = {}
         failing: dict[str, _Found] = {}
         for worker in host.workers:
-            if worker.key == host.own or not worker.counts_for(Probe.HEALTH):
+            if worker.key == host.own or not host.counts(worker, Probe.HEALTH):
                 continue
             found = worker.probe_at(Probe.HEALTH, host.at)
             names = self._names(found)
