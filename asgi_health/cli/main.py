@@ -160,6 +160,30 @@ def _doctor(arguments: argparse.Namespace) -> int:
     )
 
 
+def _manifest(arguments: argparse.Namespace) -> int:
+    from .manifest import Options, print_manifest
+    from .manifest.address import parse_instance
+    from .manifest.servers import SERVERS
+
+    try:
+        options = Options(
+            SERVERS[arguments.server],
+            arguments.port,
+            tuple(parse_instance(each) for each in arguments.hosts),
+            arguments.startup,
+            arguments.longest_request,
+        )
+        return print_manifest(
+            arguments.platform, arguments.app, options, seconds=arguments.timeout, verbose=arguments.verbose
+        )
+    except ValueError as error:
+        return _fail("manifest", str(error), 2)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "ruamel":
+            raise
+        return _fail("manifest", 'ruamel.yaml is not installed; try: pip install "asgi-health[manifest]"', 2)
+
+
 def _demo(arguments: argparse.Namespace) -> int:
     # SIGTERM ends the demo as Ctrl-C does: by an exception, so that everything that is open gets closed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -204,6 +228,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "resume": _resume,
     "status": _status,
     "doctor": _doctor,
+    "manifest": _manifest,
     "demo": _demo,
     "completion": _completion,
 }

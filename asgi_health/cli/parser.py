@@ -37,6 +37,15 @@ DEFAULT_APP_TIMEOUT = 5.0
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 """The units of `--for`, in seconds."""
 
+DEFAULT_MANIFEST_TIMEOUT = 30.0
+"""Default of `--timeout` for `manifest`, in seconds."""
+
+PLATFORMS = ("kubernetes", "compose", "haproxy", "envoy", "caddy", "nginx", "systemd")
+"""The platforms that `manifest` knows."""
+
+SERVERS = ("uvicorn", "gunicorn", "granian", "hypercorn", "daphne")
+"""The servers that `manifest` knows."""
+
 SHELLS = ("bash", "zsh", "fish")
 """The shells that `completion` supports."""
 
@@ -165,6 +174,19 @@ examples:
   asgi-health doctor shop.main:app --ignore open-details --json
   asgi-health doctor https://shop.example/"""
 
+_MANIFEST = """\
+Print the configuration of a platform that fits an app.
+
+Paths, ports, periods, thresholds and times come from the app's checks,
+Listener and Drain, and a comment says how. The app is imported in a process of
+its own, and not started. Exit code 0: it is printed; 1: the app cannot be
+imported or has no HealthMiddleware; 2: wrong arguments."""
+
+_MANIFEST_EXAMPLES = """\
+examples:
+  asgi-health manifest kubernetes shop.main:app > deployment.yaml
+  asgi-health manifest haproxy shop.main:app --host 10.0.0.4 --host 10.0.0.5"""
+
 _DEMO = """\
 Run a small shop whose dependencies fail on request.
 
@@ -287,6 +309,35 @@ def build_parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="print JSON instead of tables")
     _add_app_options(status)
 
+    manifest = add_command("manifest", "print the configuration of a platform", _MANIFEST, _MANIFEST_EXAMPLES)
+    manifest.add_argument("platform", metavar="PLATFORM", choices=PLATFORMS, help=f"one of {', '.join(PLATFORMS)}")
+    manifest.add_argument(
+        "app",
+        metavar="MODULE:APP",
+        type=_argument_type(_parse_app),
+        help="the app, named as for a server; MODULE:APP() calls a factory",
+    )
+    manifest.add_argument(
+        "--server",
+        metavar="SERVER",
+        choices=SERVERS,
+        default=SERVERS[0],
+        help=f"one of {', '.join(SERVERS)} (default: {SERVERS[0]})",
+    )
+    manifest.add_argument("--port", type=_parse_known_port, default=8000, help="the port of the app (default: 8000)")
+    manifest.add_argument(
+        "--host",
+        dest="hosts",
+        metavar="HOST",
+        action="append",
+        default=[],
+        help="where the server listens; behind a balancer HOST or HOST:PORT of an instance, may be repeated",
+    )
+    _add_seconds(manifest, "--startup", 60.0, "seconds for the imports and the app's own startup")
+    _add_seconds(manifest, "--longest-request", 30.0, "seconds of the longest request")
+    _add_timeout(manifest, DEFAULT_MANIFEST_TIMEOUT, "seconds for the import")
+    manifest.add_argument("--verbose", action="store_true", help="print tracebacks on stderr")
+
     demo = add_command("demo", "run a small shop whose dependencies fail on request", _DEMO)
     demo.add_argument("--port", type=_parse_port, default=8000, help="the port; 0 picks a free one (default: 8000)")
 
@@ -337,8 +388,18 @@ def _add_doctor(doctor: argparse.ArgumentParser) -> None:
 def _add_timeout(
     command: argparse.ArgumentParser, default: float, meaning: str, parse: Callable[[str], float] = parse_seconds
 ) -> None:
+    _add_seconds(command, "--timeout", default, meaning, parse)
+
+
+def _add_seconds(
+    command: argparse.ArgumentParser,
+    option: str,
+    default: float,
+    meaning: str,
+    parse: Callable[[str], float] = parse_seconds,
+) -> None:
     command.add_argument(
-        "--timeout",
+        option,
         metavar="S",
         type=_argument_type(parse),
         default=default,
@@ -497,6 +558,13 @@ def _parse_port(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"{text!r} is not a port (0 to 65535)")
     return int(text)
+
+
+def _parse_known_port(text: str) -> int:
+    port = _parse_port(text)
+    if not port:
+        raise argparse.ArgumentTypeError("0 is not a port (1 to 65535)")
+    return port
 
 
 class _Parser(argparse.ArgumentParser):

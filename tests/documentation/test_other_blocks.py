@@ -43,13 +43,23 @@ def is_json(text: str) -> None:
     assert all(isinstance(json.loads(each), dict) for each in documents)
 
 
+def is_hcl(text: str) -> None:
+    """Check that each line opens a block, closes one or sets a value, and that the blocks are closed."""
+    depth = 0
+    for line in filter(None, map(str.strip, text.splitlines())):
+        assert re.fullmatch(r'\w+(?: "\w+")? \{|\}|\w+ += (?:"[^"]*"|\d+|\[[^\]]*\])', line), line
+        depth += line.endswith("{") - (line == "}")
+        assert depth >= 0, line
+    assert depth == 0
+
+
 def is_toml(text: str) -> None:
     assert tomllib.loads(text)
 
 
 def is_a_dockerfile(text: str) -> None:
     for line in text.splitlines():
-        assert re.match(r"(?:FROM|RUN|CMD|COPY|ENV|HEALTHCHECK|STOPSIGNAL) \S", line), line
+        assert re.match(r"(?:ARG|FROM|RUN|CMD|COPY|ENV|HEALTHCHECK|STOPSIGNAL) \S", line), line
 
 
 def is_shown(text: str) -> None:
@@ -60,6 +70,7 @@ def is_shown(text: str) -> None:
 FORMS: dict[str, Callable[[str], None]] = {
     "console": is_a_session,
     "dockerfile": is_a_dockerfile,
+    "hcl": is_hcl,
     "ini": is_ini,
     "json": is_json,
     "sh": is_shell,
