@@ -520,14 +520,13 @@ class Engine:
         """Whether it drains by an order, which is one for all workers of the host."""
         return self._lifecycle.drain_ordered_at is not None
 
-    @property
-    def leads(self) -> bool:
-        """Whether this worker speaks for the host: it sends alerts.
+    def leads(self, now: float) -> bool:
+        """Return whether this worker speaks for the host at `now`: it sends alerts.
 
         True without a board, and while it cannot be used; False until the first turn at it.
         """
         host = self._host
-        return self._host_until == inf if host is None else host.leader == host.own
+        return self._host_until == inf if host is None else host.leader == host.own and now < self._leads_until
 
     def await_host(self, now: float, until: float) -> None:
         """Leave the checks of the host to other workers until `set_host`, or until `until` (monotonic seconds)."""

@@ -12,6 +12,8 @@ from asgi_health.core.stalls import StallTimes
 from asgi_health.core.transition import Reason
 from asgi_health.core.workers import NO_OTHERS, OtherWorkers, Worker, WorkerProbe, combine
 
+from ..support.core_cases import serving_engine
+
 NOW = 1000.0
 READY, LIVE, STARTED = Probe.READINESS, Probe.LIVENESS, Probe.STARTUP
 PASS, WARN, FAIL = Status.HEALTHY, Status.DEGRADED, Status.UNHEALTHY
@@ -143,3 +145,17 @@ def test_what_reports_show_does_not_change_with_the_moments_of_the_turns() -> No
     later = combine(replace(OWN, updated=NOW + 1, beat=NOW + 1), [replace(worker(2), updated=NOW + 1)], NOW + 1)
     assert host.shown == later.shown
     assert host != later
+
+
+def test_a_worker_speaks_for_its_host_while_it_leads_and_alone_without_a_board() -> None:
+    engine = serving_engine()
+    assert engine.leads(0.0)
+    engine.await_host(0.0, 1.0)
+    assert not engine.leads(0.5), "which worker leads is not known before the first turn"
+    engine.set_host(combine(OWN, (), NOW, leader=OWN.key), NOW, leads_until=NOW + 1.0)
+    assert engine.leads(NOW)
+    assert not engine.leads(NOW + 1.0), "another worker may lead from then on"
+    engine.set_host(combine(OWN, (worker(2),), NOW, leader="key-2"), NOW, leads_until=NOW + 1.0)
+    assert not engine.leads(NOW)
+    engine.set_host(None, NOW)
+    assert engine.leads(NOW)

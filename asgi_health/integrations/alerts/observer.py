@@ -198,7 +198,7 @@ class Observer:
         if self._was_late:  # no look comes in between
             self._last_late = now
         found = problems_of(engine, runner_of(engine).figures, self._minimum, now, self._last_late)
-        self._host, self._leads = engine.host, engine.leads
+        self._host, self._leads = engine.host, engine.leads(now)
         del health, engine
         incidents = self._incidents
         if found is None:

@@ -119,7 +119,7 @@ class Ping:
             found = health()
             if found is None:
                 return
-            healthy = self._is_healthy(found) and engine_of(found).leads
+            healthy = self._is_healthy(found) and engine_of(found).leads(monotonic())
             del found
             if schedule.step(monotonic(), healthy):
                 failing = self._send(failing)
