@@ -182,7 +182,7 @@ class Engine:
             slots = tuple(slot for slot in slots if slot.check.group in groups)
         excluded = frozenset(exclude)
         left_out = excluded if not groups else excluded.union(self._slots) - {slot.check.name for slot in slots}
-        report = self._report(probe, slots, self.phase, excluded, now, self._others(probe, left_out, now))
+        report = self._report(probe, slots, self.phase, excluded, now, left_out)
         if groups:
             report = replace(report, groups=tuple(sorted(groups)))
         if not history:
@@ -194,7 +194,7 @@ class Engine:
         slot = self._slots.get(name)
         if slot is None:
             raise KeyError(f"check {name!r}: there is no check of that name")
-        report = self._report(probe, (slot,), None, frozenset(), now, NO_OTHERS)
+        report = self._report(probe, (slot,), None, frozenset(), now)
         return self._with_history(report, (slot,)) if history else report
 
     def report_of(self, checks: tuple[CheckReport, ...], now: float) -> Report:
@@ -219,7 +219,7 @@ class Engine:
             startup_passed=lifecycle.startup_passed,
             startup_failures=self._probe_statuses.startup_failures(now),
             host=self._host,
-            others=self._others(Probe.HEALTH, frozenset(), now),
+            others=self._others(self._host, Probe.HEALTH),
             now=now,
         )
         return self.with_probe_past(report)
@@ -520,11 +520,13 @@ class Engine:
         """Whether it drains by an order, which is one for all workers of the host."""
         return self._lifecycle.drain_ordered_at is not None
 
-    @property
-    def leads(self) -> bool:
-        """Whether this worker speaks for the host: it sends alerts. True where no other worker is known."""
+    def leads(self, now: float) -> bool:
+        """Return whether this worker speaks for the host at `now`: it sends alerts.
+
+        True without a board, and while it cannot be used; False until the first turn at it.
+        """
         host = self._host
-        return host is None or host.leader == host.own
+        return self._host_until == inf if host is None else host.leader == host.own and now < self._leads_until
 
     def await_host(self, now: float, until: float) -> None:
         """Leave the checks of the host to other workers until `set_host`, or until `until` (monotonic seconds)."""
@@ -861,7 +863,7 @@ class Engine:
     def _own_probe(self, probe: Probe, now: float) -> WorkerProbe:
         status, reason, began = effective_status(self._probe_statuses.own[probe], probe in self._stalled, now)
         if reason is None:
-            return WorkerProbe(status)
+            return WorkerProbe(status, since=now)
         names = self._probe_statuses.names(probe, status, reason, now)
         return WorkerProbe(status, reason, names[:NAMES_OF_CHECKS], now if began is None else began)
 
@@ -943,8 +945,11 @@ class Engine:
         phase: Phase | None,
         exclude: frozenset[str],
         now: float,
-        others: OtherWorkers,
+        left_out: frozenset[str] = frozenset(),
     ) -> Report:
+        host = self._host
+        if host is not None:
+            host = host.without(left_out, probe)
         return build_report(
             probe,
             [
@@ -959,18 +964,17 @@ class Engine:
             app_started=self._lifecycle.app_started,
             startup_passed=self._lifecycle.startup_passed,
             startup_failures=self._probe_statuses.startup_failures(now),
-            host=self._host,
-            others=others,
+            host=host,
+            others=self._others(host, probe),
             exclude=exclude,
             now=now,
         )
 
-    def _others(self, probe: Probe, left_out: frozenset[str], now: float) -> OtherWorkers:
-        """Return what the other workers make of `probe` without the checks that are left out."""
-        host = self._host
+    def _others(self, host: Host | None, probe: Probe) -> OtherWorkers:
+        """Return what the other workers of `host` make of `probe`."""
         if host is None or (probe is Probe.STARTUP and self._probe_statuses.host_started):
             return NO_OTHERS
-        return host.without(left_out, probe, now)
+        return host.probes[probe]
 
     def _with_history(self, report: Report, slots: Iterable[CheckSlot]) -> Report:
         by_name = {slot.check.name: slot for slot in slots}
@@ -993,6 +997,7 @@ class Engine:
             self._start_times.get(check.name),
             None if run is None else run.started,
             check.maintenance,
+            check.run_by,
         )
 
 

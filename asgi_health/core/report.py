@@ -36,6 +36,7 @@ class CheckReport:
         next_start: When the next run is planned (monotonic seconds); None for never, or without `history`.
         run_started: When the run in progress began (monotonic seconds); None for none, or without `history`.
         maintenance: The maintenance in which its failures count as degraded; None for none.
+        run_by: Number of the process that runs it, where one worker does so for its host; None otherwise.
     """
 
     name: str
@@ -50,6 +51,7 @@ class CheckReport:
     next_start: float | None = None
     run_started: float | None = None
     maintenance: Maintenance | None = None
+    run_by: int | None = None
 
     @property
     def since(self) -> float | None:
@@ -166,7 +168,8 @@ def build_report(
         if present is not None and contributed is Status.UNHEALTHY:
             contributed = Status.DEGRADED
             spared.add(check.name)
-        reports.append(_report_check(probe, check, state, contributed, expiry, present, stale=stale))
+        run_by = runner_pid(check, host)
+        reports.append(_report_check(probe, check, state, contributed, expiry, present, run_by, stale=stale))
     return sum_up(
         probe,
         tuple(reports),
@@ -265,6 +268,14 @@ def apply_phase(
     return status if startup_passed and phase is Phase.SERVING else Status.UNHEALTHY
 
 
+def runner_pid(check: Check, host: Host | None) -> int | None:
+    """Return the number of the process that runs `check` for its host; None where each worker runs it for itself."""
+    if check.scope == "process" or host is None:
+        return None
+    leader = host.leading_worker
+    return None if leader is None else leader.pid
+
+
 def _reason(
     probe: Probe,
     status: Status,
@@ -309,6 +320,7 @@ def _report_check(
     contributed: Status,
     expiry: float,
     maintenance: Maintenance | None,
+    run_by: int | None,
     *,
     stale: bool,
 ) -> CheckReport:
@@ -326,5 +338,14 @@ def _report_check(
         status, output = state.status, state.result.message
     output = "" if status is Status.HEALTHY else output
     return CheckReport(
-        check.name, status, output, check.critical, state, check, contributed, expiry, maintenance=maintenance
+        check.name,
+        status,
+        output,
+        check.critical,
+        state,
+        check,
+        contributed,
+        expiry,
+        maintenance=maintenance,
+        run_by=run_by,
     )

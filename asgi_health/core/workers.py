@@ -27,7 +27,7 @@ class WorkerProbe:
         status: Its status.
         reason: Why it is not healthy; None when it is.
         checks: Names of the checks that make it so, the first ten; empty where no check does.
-        since: When it got this status (monotonic seconds).
+        since: When it got this status (monotonic seconds); 0.0 where that is not known.
     """
 
     status: Status
@@ -131,6 +131,7 @@ class Host:
         probes: What the others make of each probe.
         leader: Key of the worker that runs the checks of the host and sends its alerts; None for none at the moment.
         quorum: How many workers must be ready, as a number or a share; None for all.
+        at: The moment for which the workers were judged (monotonic seconds).
     """
 
     own: str
@@ -138,13 +139,41 @@ class Host:
     probes: Mapping[Probe, OtherWorkers]
     leader: str | None = None
     quorum: int | float | None = None
+    at: float = 0.0
 
-    def without(self, names: frozenset[str], probe: Probe, now: float) -> OtherWorkers:
-        """Return what the others make of `probe` if the checks of these names do not count."""
-        if not names:
-            return self.probes[probe]
+    def without(self, names: frozenset[str], probe: Probe) -> "Host":
+        """Return this host as if the checks of these names did not count for `probe`; only that probe is changed."""
+        if not names or probe is Probe.STARTUP:
+            return self
         own, *others = (each.without(names, probe) for each in self.workers)
-        return combine(own, others, now, quorum=self.quorum).probes[probe]
+        found = combine(own, others, self.at, quorum=self.quorum, leader=self.leader)
+        return replace(found, probes={**self.probes, probe: found.probes[probe]})
+
+    def behind(self, probe: Probe, status: Status) -> tuple[tuple[Worker, WorkerProbe], ...]:
+        """Return the workers that make `probe` at least as bad as `status`, which is not HEALTHY, and why they do."""
+        return tuple(
+            (each, found)
+            for each in self.workers
+            if self.counts(each, probe) and (found := each.probe_at(probe, self.at)).status >= status
+        )
+
+    def blocked(self, seconds: float) -> frozenset[int]:
+        """Return the numbers of the other workers that serve and whose event loop has been blocked for `seconds`."""
+        return frozenset(
+            each.pid
+            for each in self.workers
+            if each.key != self.own
+            and each.phase is Phase.SERVING
+            and each.startup_passed
+            and each.beat is not None
+            and self.at - each.beat >= seconds
+        )
+
+    def counts(self, worker: Worker, probe: Probe) -> bool:
+        """Return whether the status of `worker` counts for `probe` of the host."""
+        if probe is Probe.STARTUP:
+            return worker.phase is not Phase.STOPPED
+        return worker.key == self.own or worker.counts_for(probe, self.at)
 
     @property
     def leading_worker(self) -> Worker | None:
@@ -183,7 +212,7 @@ def combine(
     }
     for probe in (Probe.READINESS, Probe.HEALTH):
         probes[probe] = _worst(others, probe, now) if quorum is None else _quorum(own, others, probe, now, quorum)
-    return Host(own.key, (own, *others), probes, leader, quorum)
+    return Host(own.key, (own, *others), probes, leader, quorum, now)
 
 
 def _worst(others: Sequence[Worker], probe: Probe, now: float) -> OtherWorkers:

@@ -47,6 +47,9 @@ def _report(report: Report, epoch: float) -> dict[str, Any]:
         "checks": report.culprits,
         **_moment("since", _since(report), report.now, epoch),
     }
+    if report.host is not None:
+        behind = () if report.reason is None else report.host.behind(report.probe, report.status)
+        fields["workers"] = [worker.pid for worker, _ in behind]
     if report.phase is not None:
         fields["phase"] = report.phase.name.lower()
         fields |= _moment("phaseSince", report.since, report.now, epoch)

@@ -14,6 +14,7 @@ from .answer import WORDS, Answer, answer
 from .health_json import timestamp
 from .redact import redact
 from .service import ServiceInfo
+from .workers import workers_behind
 
 ATOM = b"application/atom+xml; charset=utf-8"
 
@@ -23,8 +24,10 @@ MAX_INCIDENTS = 100
 FEEDS = UUID("8f0a4f0e-6d3c-5b0e-9d6b-3c1f4f9f2b7a")
 """Namespace of the identities of feeds, which are those of a service: they outlive a process."""
 
-_CAUSES = ("check", "stale", "stalled")
+_CAUSES = ("check", "stale", "stalled", "worker")
 """Causes of incidents. The others are phases: neither a deployment nor a maintenance is one."""
+
+_WITHOUT_NAMES = {"stalled": "the event loop was blocked", "worker": "another worker of the host"}
 
 _VERBS = {Status.DEGRADED: "degraded", Status.UNHEALTHY: "failed"}
 
@@ -84,6 +87,8 @@ def feed_in_parts(
     # The past of a probe is that of all its checks.
     if report.history is not None and not report.excluded and not report.groups:
         incidents += incidents_of_probe(report.probe.value, report.history.flips)
+        if incidents and not incidents[-1].ended and report.host is not None:
+            incidents[-1].output = workers_behind(report.host, report.probe, report.status)
     for check in report.checks:
         incidents += incidents_of_check(check)
         yield None
@@ -205,7 +210,7 @@ def _entry(incident: Incident, epoch: float, process: UUID) -> str:
     names = ", ".join(incident.checks)
     if incident.more:
         names += f" and {incident.more} more"
-    because = names or {"stalled": "the event loop was blocked"}.get(incident.cause, "")
+    because = names or _WITHOUT_NAMES.get(incident.cause, "")
     title = f"{incident.subject} {_VERBS[incident.worst]}{f': {because}' if because else ''}"
     parts = [f"Status: {WORDS[incident.worst]}."]
     if incident.cause:

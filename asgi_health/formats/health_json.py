@@ -9,7 +9,8 @@ import orjson
 from ..core.maintenance import Maintenance
 from ..core.report import CheckReport, Report
 from ..core.result import NAME_LIMIT, unique_name
-from ..core.status import Status
+from ..core.status import Probe, Status
+from ..core.workers import Host
 from .answer import CODES, HEALTH_JSON, JSON, WORDS, Answer, answer
 from .notes import notes
 from .redact import redact
@@ -42,6 +43,8 @@ def document(report: Report, service: ServiceInfo | None, *, wall: float) -> dic
         fields["notes"] = all_notes
     if report.maintenance is not None:
         fields["maintenance"] = _maintenance(report.maintenance, wall - report.now)
+    if report.host is not None:
+        fields["workers"] = _workers(report.host, report.probe, wall - report.now)
     fields["checks"] = {
         key: [entry] for check in report.checks for key, entry in check_entries(check, wall - report.now).items()
     }
@@ -59,6 +62,25 @@ def _service(service: ServiceInfo) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if value}
 
 
+def _workers(host: Host, probe: Probe, epoch: float) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = []
+    for worker in sorted(host.workers, key=lambda each: each.pid):
+        found = worker.probe_at(probe, host.at)
+        entry: dict[str, Any] = {
+            "pid": worker.pid,
+            "status": WORDS[found.status],
+            "phase": worker.phase.name.lower(),
+            "leader": worker.key == host.leader,
+            "self": worker.key == host.own,
+        }
+        if found.since:
+            entry["since"] = timestamp(found.since + epoch)
+        if found.reason is not None:
+            entry |= {"reason": found.reason, "checks": found.checks}
+        entries.append(entry)
+    return entries
+
+
 def check_entries(check: CheckReport, epoch: float) -> dict[str, dict[str, Any]]:
     """Return the entries of `check` under their keys: that of the check itself, and those of its data."""
     entry: dict[str, Any] = {"status": WORDS[check.status]}
@@ -70,6 +92,8 @@ def check_entries(check: CheckReport, epoch: float) -> dict[str, dict[str, Any]]
         entry["responseTime"] = round(state.duration * 1000, 3)
     if check.output:
         entry["output"] = redact(check.output)
+    if check.run_by is not None:
+        entry["runBy"] = check.run_by
     if check.maintenance is not None:
         entry["maintenance"] = _maintenance(check.maintenance, epoch)
     entries = {check.name: entry}

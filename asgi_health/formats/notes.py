@@ -5,6 +5,7 @@ from ..core.maintenance import Maintenance
 from ..core.report import Report
 from ..core.status import Probe
 from .redact import redact
+from .workers import workers_behind
 
 
 def notes(report: Report) -> list[str]:
@@ -18,6 +19,8 @@ def notes(report: Report) -> list[str]:
             found.append(f"the app has been {phase} for {max(0.0, report.now - report.since):.1f} s")
     if report.maintenance is not None:
         found.append(_maintained("the app", report.maintenance))
+    if report.host is not None and (workers := workers_behind(report.host, report.probe, report.status)):
+        found.append(workers)
     found += (_maintained(f"check {each.name}", each.maintenance) for each in report.checks if each.maintenance)
     if report.stall is not None:
         found.append(f"stalled {report.stall.seconds:.1f} s of {report.stall.limit:g} s")

@@ -50,6 +50,7 @@ from ..formats.metrics.families import (
     PHASE,
     PROBE_STATE,
     PROBE_TRANSITIONS,
+    WORKERS,
 )
 from ..formats.redact import redact
 from ..health import Health, engine_of
@@ -253,6 +254,7 @@ SERIES = {
     LOOP_STALLED: _Series("health.loop.stalled", "s"),
     LISTENER_EVICTED: _Series("health.listener.evicted", "{connection}"),
     LISTENER_REFUSED: _Series("health.listener.refused", "{connection}"),
+    WORKERS: _Series("health.workers", "{worker}", ("health.worker.state",)),
 }
 """The instrument of each family. The duration of a check is a histogram, and what others say already has none: whether
 a check or a probe is up, and whether the app drains."""

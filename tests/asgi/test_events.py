@@ -12,10 +12,12 @@ from asgi_health.asgi.events import feed as feed_module
 from asgi_health.asgi.events.page_fragments import PageFragments
 from asgi_health.asgi.types import Message, Receive, Scope, Send
 from asgi_health.core.report import CheckReport
+from asgi_health.health import engine_of
 from asgi_health.runtime import services as services_module
 
 from ..support.asgi_caller import ask
 from ..support.event_client import PATH, Watching, parse, retries, watching
+from ..support.hosts import FAILS, join, worker
 from ..support.known_state import make_check
 from ..support.lifespan_apps import lifespan_app
 from ..support.lifespan_driver import serving, tasks_and_threads
@@ -144,6 +146,27 @@ def test_a_check_that_is_removed_and_one_that_is_added(backend: str) -> None:
             checks.health.add(checks.make("db"))
             await watcher.wait_for_state(state + 1)
             assert watcher.checks(count) == {"db"}
+
+    run_virtual(backend, main)
+
+
+def test_the_workers_of_the_host_are_part_of_the_head_and_the_one_that_runs_a_check_of_its_row(backend: str) -> None:
+    checks = Checks(backend, "db", interval=HOUR)
+    checks.health.add(Check("queue", checks.make("queue").run, interval=HOUR, scope="host"))
+
+    async def main() -> None:
+        app = checks.app()
+        engine = engine_of(checks.health)
+        async with serving(app), watching(app) as (watcher,):
+            join(engine, checks.clock(), worker(1), leader="w1")
+            await watcher.wait_for(lambda each: b"run by worker 4242" in each.body, "worker 4242 runs the check")
+            count, state = len(watcher.events), watcher.states()
+            join(engine, checks.clock(), worker(1, readiness=FAILS), worker(2), leader="w2")
+            await watcher.wait_for_state(state + 1)
+            assert watcher.checks(count) == {"queue"}
+            (head,) = [each.data for each in watcher.events[count:] if each.name == "head"]
+            assert "database fails" in head
+            assert "runs the checks of the host" in head
 
     run_virtual(backend, main)
 

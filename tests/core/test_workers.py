@@ -12,6 +12,8 @@ from asgi_health.core.stalls import StallTimes
 from asgi_health.core.transition import Reason
 from asgi_health.core.workers import NO_OTHERS, OtherWorkers, Worker, WorkerProbe, combine
 
+from ..support.core_cases import serving_engine
+
 NOW = 1000.0
 READY, LIVE, STARTED = Probe.READINESS, Probe.LIVENESS, Probe.STARTUP
 PASS, WARN, FAIL = Status.HEALTHY, Status.DEGRADED, Status.UNHEALTHY
@@ -129,13 +131,13 @@ def test_a_quorum_says_how_many_workers_must_be_ready(quorum: float, bad: int, s
 def test_a_report_without_a_check_leaves_the_same_check_of_the_others_out() -> None:
     redis = worker(2, FAIL, checks=("redis",))
     host = combine(OWN, [redis], NOW)
-    assert host.without(frozenset({"redis"}), READY, NOW) == NO_OTHERS
-    assert host.without(frozenset({"disk"}), READY, NOW) == BAD
-    assert host.without(frozenset(), READY, NOW) == BAD
+    assert host.without(frozenset({"redis"}), READY).probes[READY] == NO_OTHERS
+    assert host.without(frozenset({"disk"}), READY).probes[READY] == BAD
+    assert host.without(frozenset(), READY).probes[READY] == BAD
     blocked = combine(OWN, [worker(2, beat=NOW - 6.0)], NOW)
-    assert blocked.without(frozenset({"redis"}), READY, NOW) == BAD
+    assert blocked.without(frozenset({"redis"}), READY).probes[READY] == BAD
     many = combine(OWN, [worker(2, FAIL, checks=tuple("abcdefghij"))], NOW)
-    assert many.without(frozenset("abcdefghij"), READY, NOW) == BAD, "more names may have been left out"
+    assert many.without(frozenset("abcdefghij"), READY).probes[READY] == BAD, "more names may have been left out"
 
 
 def test_what_reports_show_does_not_change_with_the_moments_of_the_turns() -> None:
@@ -143,3 +145,17 @@ def test_what_reports_show_does_not_change_with_the_moments_of_the_turns() -> No
     later = combine(replace(OWN, updated=NOW + 1, beat=NOW + 1), [replace(worker(2), updated=NOW + 1)], NOW + 1)
     assert host.shown == later.shown
     assert host != later
+
+
+def test_a_worker_speaks_for_its_host_while_it_leads_and_alone_without_a_board() -> None:
+    engine = serving_engine()
+    assert engine.leads(0.0)
+    engine.await_host(0.0, 1.0)
+    assert not engine.leads(0.5), "which worker leads is not known before the first turn"
+    engine.set_host(combine(OWN, (), NOW, leader=OWN.key), NOW, leads_until=NOW + 1.0)
+    assert engine.leads(NOW)
+    assert not engine.leads(NOW + 1.0), "another worker may lead from then on"
+    engine.set_host(combine(OWN, (worker(2),), NOW, leader="key-2"), NOW, leads_until=NOW + 1.0)
+    assert not engine.leads(NOW)
+    engine.set_host(None, NOW)
+    assert engine.leads(NOW)

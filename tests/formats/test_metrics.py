@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_health import Probe, Result, degraded, healthy, unhealthy
+from asgi_health import Probe, Result, Status, degraded, healthy, unhealthy
 from asgi_health.core.engine import Engine
+from asgi_health.core.lifecycle import Phase
 from asgi_health.core.stalls import Stall
+from asgi_health.core.workers import WorkerProbe
 from asgi_health.formats.metrics import (
     OPENMETRICS,
     PROMETHEUS,
@@ -28,6 +30,7 @@ from asgi_health.formats.metrics.exposition import CHUNK
 
 from ..support.core_cases import check, no_deadline, run_check, serving_engine, start_run
 from ..support.exposition import Samples, read, samples, state, value
+from ..support.hosts import FAILS, join, worker
 
 BOTH = (PROMETHEUS, OPENMETRICS)
 WALL = 1_800_000_000.0
@@ -225,9 +228,30 @@ def test_a_stall_that_a_listener_sees_makes_a_probe_unhealthy_when_it_is_too_lon
     }
 
 
+def test_with_a_board_the_probes_and_the_workers_are_those_of_the_host() -> None:
+    engine = serving_engine()
+    goes = WorkerProbe(Status.UNHEALTHY, "draining", (), 0.0)
+    join(
+        engine,
+        1.0,
+        worker(1, readiness=FAILS),
+        worker(2, beat=-20.0),
+        worker(3, startup_passed=False, phase=Phase.STARTING),
+        worker(4, readiness=goes, phase=Phase.DRAINING),
+        worker(5, readiness=goes, phase=Phase.STOPPED),
+    )
+    found = shown(engine, 1.0)
+    states = ("ready", "not_ready", "starting", "draining")
+    assert [value(found, "asgi_health_workers", state=each) for each in states] == [1, 2, 1, 2]
+    assert value(found, "asgi_health_probe_up", probe="readiness") == 0
+    assert value(found, "asgi_health_probe_up", probe="liveness") == 1
+    assert not any("workers" in name for name, _ in shown(serving_engine(), 1.0))
+
+
 def test_names_keep_the_conventions_of_prometheus() -> None:
     engine = serving_engine(check("db"))
     engine.record(start_run(engine, 0.0), healthy(data={"pool_in_use": 1, "pool_size": 2}), 0.1)
+    join(engine, 1.0, worker(1))
     engine.maintain(None, 60.0, "", 0.5)
     app = app_figures(engine, 1.0, loop_lag=0.0, dropped=0, connections=(0, 0))
     for family in families(app, [check_figures(engine.slots[0], 1.0, WALL)]):
@@ -239,7 +263,8 @@ def test_names_keep_the_conventions_of_prometheus() -> None:
         assert not any(word in metric.name for word in ("milli", "minutes", "_ms")), "base units"
         assert bool(metric.states) == (metric.type == "stateset")
         assert metric.help.endswith(".")
-        assert set(metric.labels) <= {"check", "group", "probe", "category"}, "no label without a bound"
+        labels = {"check", "group", "probe", "category", "state"}
+        assert set(metric.labels) <= labels, "no label without a bound"
 
 
 def test_a_rendering_comes_in_parts_of_few_points() -> None:

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Iterator
+from time import monotonic
 from typing import Any
 
 import grpc
@@ -11,6 +12,7 @@ import trustme
 from grpc_health.v1 import health_pb2
 
 from asgi_health import Check, Health, HealthMiddleware, Listener, Result, Status
+from asgi_health.health import engine_of
 from asgi_health.integrations.grpc import Grpc
 from tests.support.app_thread import BOTH, Blocked, Step, loop_of, running_app, starting_app, starts_when
 from tests.support.asgi_caller import ask as ask_app
@@ -24,6 +26,7 @@ from tests.support.grpc_client import (
     connected,
     held_port,
 )
+from tests.support.hosts import FAILS, join, worker
 from tests.support.lifespan_apps import lifespan_app, make_app
 from tests.support.services import stop_services
 from tests.support.waiting import wait_until
@@ -107,6 +110,20 @@ def test_a_failing_check_fails_readiness_and_not_liveness(address: str, client: 
         wait_for(client, NOT_SERVING, NOT_SERVING, SERVING, SERVING)
         watching.wait_for(SERVING, NOT_SERVING)
         database.status = Status.HEALTHY
+        watching.wait_for(SERVING, NOT_SERVING, SERVING)
+
+
+def test_with_a_board_the_probes_are_those_of_the_host(address: str, client: Client) -> None:
+    app = app_with(Health(), Grpc(address))
+    with running_app(app):
+        wait_until_it_serves(client)
+        watching = Watching(client)
+        watching.wait_for(SERVING)
+        engine = engine_of(app.health)
+        join(engine, monotonic(), worker(1, readiness=FAILS))
+        wait_for(client, NOT_SERVING, NOT_SERVING, SERVING, SERVING)
+        watching.wait_for(SERVING, NOT_SERVING)
+        join(engine, monotonic(), worker(1))
         watching.wait_for(SERVING, NOT_SERVING, SERVING)
 
 

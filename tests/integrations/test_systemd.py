@@ -17,12 +17,16 @@ import pytest
 
 from asgi_health import Check, Health, HealthMiddleware, Listener, Probe, Result, Status, unhealthy
 from asgi_health.core.engine import Engine
+from asgi_health.core.workers import Worker
+from asgi_health.health import engine_of
 from asgi_health.integrations.systemd import Systemd, notifier
 from asgi_health.integrations.systemd.status_line import status_line
 from asgi_health.testing import settled
 
 from ..support.app_thread import BOTH, LOOPS, Blocked, loop_of, our_threads, running_app, starting_app
 from ..support.asgi_caller import ask, echo_nothing
+from ..support.hosts import FAILS, join
+from ..support.hosts import worker as worker_of_host
 from ..support.lifespan_apps import ReceiveEvent, SendEvent, lifespan_app, make_app
 from ..support.lifespan_driver import serving, tasks_and_threads
 from ..support.notify_receiver import Receiver, receiving
@@ -382,6 +386,48 @@ def test_a_blocked_worker_asks_for_the_restart_once(loop: str, worker: Receiver)
             assert len(worker.times("WATCHDOG=trigger")) == blocked
             beats = len(worker.times("WATCHDOG=1"))
             worker.wait_for("WATCHDOG=1", beats + 2)
+
+
+# -- workers of a host with a board
+
+
+@pytest.mark.parametrize(
+    ("others", "line"),
+    [
+        ([worker_of_host(1)], "ready"),
+        ([worker_of_host(1, readiness=FAILS)], "not ready: 1 of 2 workers: worker 4242: database fails"),
+        (
+            [worker_of_host(1, beat=80.0), worker_of_host(2)],
+            "not ready: 1 of 3 workers: worker 4242: its event loop is blocked",
+        ),
+        ([worker_of_host(1, startup_passed=False)], "starting: 1 of 2 workers have not started"),
+    ],
+)
+def test_with_a_board_the_line_is_that_of_the_host(others: list[Worker], line: str) -> None:
+    engine = Engine(lambda: 100.0, lambda: 0.5)
+    engine.serve(90.0)
+    join(engine, 100.0, *others)
+    assert status_line(engine, 100.0, terminating=False) == line
+
+
+def test_with_a_board_no_worker_beats_while_the_loop_of_one_is_blocked(
+    worker: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = application()
+    engine = engine_of(app.health)
+    with running_app(app, "asyncio"):
+        worker.wait_for("READY=1")
+        join(engine, time.monotonic(), worker_of_host(1, beat=time.monotonic() - 10.0))
+        worker.wait_until_status("not ready: 1 of 2 workers: worker 4242: its event loop is blocked")
+        said = "systemd: the event loop of worker 4242 is blocked: no WATCHDOG=1 is sent meanwhile"
+        wait_until(lambda: said in caplog.messages, "the loop has looked at its host")
+        before = len(worker.times("WATCHDOG=1"))
+        time.sleep(1.2 * WORKER_WATCHDOG)
+        assert len(worker.times("WATCHDOG=1")) == before
+        join(engine, time.monotonic(), worker_of_host(1, beat=time.monotonic()))
+        worker.wait_for("WATCHDOG=1", before + 2)
+        worker.wait_until_status("ready")
+    assert not worker.times("WATCHDOG=trigger")
 
 
 def test_a_worker_that_is_blocked_before_it_says_ready_asks_for_the_restart(loop: str, worker: Receiver) -> None:

@@ -12,8 +12,11 @@ from pythonjsonlogger.json import JsonFormatter
 
 from asgi_health import Check, Health, HealthMiddleware, degraded, unhealthy
 from asgi_health.health import engine_of
+from asgi_health.runtime.scheduler.log import ProbeLog
 from asgi_health.testing import lifespan, probe
 from tests.apps import plain_app
+from tests.support.core_cases import serving_engine
+from tests.support.hosts import FAILS, join, worker
 from tests.support.virtual_time import clock_of, run_virtual, stall
 
 
@@ -282,3 +285,21 @@ def test_a_log_that_names_a_field_in_its_format_and_one_that_does_not_both_work(
     assert named.format(first).splitlines()[0].endswith("returned False check=database")
     assert named.format(second) == "WARNING readiness fails check=-"
     assert plain.format(second) == "WARNING readiness fails"
+
+
+def test_another_worker_that_makes_a_probe_fail_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    engine = serving_engine()
+    log = ProbeLog(engine)
+    join(engine, 1.0, worker(1), worker(2))
+    log.log_changes()
+    with caplog.at_level(logging.INFO, "asgi_health"):
+        join(engine, 2.0, worker(1, readiness=FAILS), worker(2))
+        log.log_changes()
+        join(engine, 5.0, worker(1), worker(2))
+        log.log_changes()
+    assert lines(caplog) == [
+        "WARNING readiness fails: 1 of 3 workers: worker 4242: database fails",
+        "INFO readiness passes again, after failing for 3.0 s",
+    ]
+    fields = vars(caplog.records[0])
+    assert (fields["cause"], fields["workers"]) == ("worker", [4242])

@@ -32,6 +32,21 @@ drain = Drain(delay={delay}, file=folder / "{draining}")
 app = shop(folder, listener=None, drain=drain, integrations=[Systemd()])
 """
 
+WITH_BOARD = """
+import os
+import signal
+
+from asgi_health import Board
+from asgi_health.integrations.systemd import Systemd
+from tests.supervisors.shop import BLOCKS
+
+folder = Path(__file__).parent
+# As one call into C that keeps the interpreter's lock.
+BLOCKS["stops"] = lambda: os.kill(os.getpid(), signal.SIGSTOP)
+board = Board(folder / "board.db", workers=2)
+app = shop(folder, listener=None, board=board, integrations=[Systemd()])
+"""
+
 # Its exit takes longer than WatchdogSec=, after a shutdown in which it still beats.
 SLOW_EXIT = """
 import asyncio
@@ -182,6 +197,17 @@ def test_one_blocked_worker_of_two_has_the_service_started_again(systemd: System
     service.cause("sleeps")
     service.wait_for("NRestarts", "1")
     service.wait_until(lambda: len(service.pids) == 4, "two new workers have started")
+    service.wait_for("ActiveState", "active")
+
+
+def test_with_a_board_a_worker_that_cannot_act_at_all_has_the_service_started_again(systemd: Systemd) -> None:
+    # uvicorn itself replaces a worker that does not answer it for five seconds.
+    patient = WORKERS.replace("--workers 4", "--workers 4 --timeout-worker-healthcheck 600")
+    service = start(systemd, "board", patient, app=WITH_BOARD)  # it is ready when both workers are
+    assert len(service.pids) == 2
+    assert service["StatusText"] == "ready"
+    service.cause("stops")
+    service.wait_for("NRestarts", "1")
     service.wait_for("ActiveState", "active")
 
 

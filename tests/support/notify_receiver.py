@@ -85,6 +85,10 @@ class Receiver:
         """Return when `count` messages with `field` have been received. Blocks the thread."""
         wait_until(lambda: len(self.times(field)) >= count, lambda: f"{field} in\n{self}", timeout)
 
+    def wait_until_status(self, status: str) -> None:
+        """Return when `status` is the last status line."""
+        wait_until(lambda: self.status() == status, lambda: f"STATUS={status}, in {self}")
+
     async def wait_for_async(self, field: str, count: int = 1) -> None:
         """Return when `count` messages with `field` have been received."""
         await wait_until_async(lambda: len(self.times(field)) >= count, lambda: f"{field} in\n{self}")

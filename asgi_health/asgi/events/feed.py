@@ -10,7 +10,7 @@ from ...core.check import Check
 from ...core.engine import Engine
 from ...core.logger import logger
 from ...core.maintenance import Maintenance
-from ...core.report import CheckReport
+from ...core.report import CheckReport, runner_pid
 from ...core.stalls import Stall
 from ...core.state import CheckState
 from ...core.status import Probe
@@ -71,13 +71,16 @@ class _CheckEvent:
     changed: float
     event: bytes
 
-    def shows(self, check: Check, state: CheckState, maintenance: Maintenance | None, now: float) -> bool:
+    def shows(
+        self, check: Check, state: CheckState, maintenance: Maintenance | None, run_by: int | None, now: float
+    ) -> bool:
         """Return whether it shows the present state of the check."""
         report = self.report
         return (
             report.check is check
             and report.state is state
             and report.maintenance is maintenance
+            and report.run_by == run_by
             and self.stale is (now >= report.stale_at)
         )
 
@@ -217,7 +220,8 @@ class Feed:
         for slot in engine.slots:
             name, now = slot.check.name, self.now()
             known = self._checks.get(name)
-            if known is None or not known.shows(slot.check, slot.state, slot.maintenance, now):
+            run_by = runner_pid(slot.check, engine.host)
+            if known is None or not known.shows(slot.check, slot.state, slot.maintenance, run_by, now):
                 known = self._render(name, now)
                 if known is None:
                     continue  # removed meanwhile

@@ -13,6 +13,7 @@ from ...core.lifecycle import Phase
 from ...core.run_counts import BUCKET_BOUNDS
 from ...core.stalls import NO_STALLS, PastStalls, Stall
 from ...core.status import Probe, Status
+from ...core.workers import Host
 from .model import Distribution, Family, Metric, Point
 
 STATUSES = {status: status.name.lower() for status in Status}
@@ -109,6 +110,13 @@ LISTENER_REFUSED = Metric(
     "Connections that the listener closed at once, because it could make no room.",
 )
 
+WORKERS = Metric(
+    "asgi_health_workers",
+    "gauge",
+    "Living workers of the host, by state; only with a board.",
+    ("state",),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class CheckFigures:
@@ -156,6 +164,7 @@ class AppFigures:
         evicted: Connections that the listener closed to make room; None where there is no listener.
         refused: Connections that the listener closed at once; None where there is no listener.
         maintenances: The present maintenances: name of the check, empty for the app, and seconds until the end.
+        workers: Number of living workers of the host in each state; None without a board.
     """
 
     phase: Phase
@@ -167,6 +176,7 @@ class AppFigures:
     evicted: int | None = None
     refused: int | None = None
     maintenances: tuple[tuple[str, float], ...] = ()
+    workers: Mapping[str, int] | None = None
 
 
 def check_figures(slot: CheckSlot, now: float, wall: float) -> CheckFigures:
@@ -219,10 +229,33 @@ def app_figures(
         probes |= {probe: Status.UNHEALTHY for probe, stall in stalls if stall is not None and stall.too_long}
     evicted, refused = connections or (None, None)
     transitions = {probe: engine.transition_count(probe) for probe in Probe}
+    host = engine.host
     maintenances = tuple((each.check or "", each.until - now) for each in engine.maintenances(now))
     return AppFigures(
-        engine.phase, probes, transitions, dropped, engine.stalls, loop_lag, evicted, refused, maintenances
+        engine.phase,
+        probes,
+        transitions,
+        dropped,
+        engine.stalls,
+        loop_lag,
+        evicted,
+        refused,
+        maintenances,
+        None if host is None else _workers(host),
     )
+
+
+def _workers(host: Host) -> dict[str, int]:
+    counts: dict[str, int] = dict.fromkeys(("starting", "ready", "not_ready", "draining"), 0)
+    for worker in host.workers:
+        if worker.phase in (Phase.DRAINING, Phase.STOPPED):
+            counts["draining"] += 1
+        elif not worker.startup_passed:
+            counts["starting"] += 1
+        else:
+            ready = worker.probe_at(Probe.READINESS, host.at).status is not Status.UNHEALTHY
+            counts["ready" if ready else "not_ready"] += 1
+    return counts
 
 
 def families(app: AppFigures, checks: Iterable[CheckFigures]) -> Iterator[Family]:
@@ -248,6 +281,8 @@ def _of_app(app: AppFigures) -> Iterator[Family]:
         (LISTENER_REFUSED, app.refused),
     ):
         yield Family(metric, [] if value is None else [((), value)])
+    workers: Mapping[str, int] = app.workers or {}
+    yield Family(WORKERS, [((state,), count) for state, count in workers.items()])
 
 
 def _of_checks(checks: tuple[CheckFigures, ...]) -> Iterator[Family]:

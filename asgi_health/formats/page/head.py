@@ -9,6 +9,7 @@ from .facts import AppFacts, LastStall
 from .moments import Clock, duration
 from .tones import TONES, Tone, favicon, icon
 from .verdict import verdict
+from .workers import workers_panel
 
 MAX_CHANGES = 12
 """Changes of the app that are shown."""
@@ -55,7 +56,7 @@ def head(report: Report, facts: AppFacts, *, wall: float) -> str:
         f' data-icon="{favicon(found.tone)}">'
         f'<p class="verdict {found.tone}" id="verdict">{icon(found.tone)}<span><strong>{found.title}</strong>{since}'
         f'<span class="because">{because}.{others}</span></span></p>'
-        f'<ul class="probes" role="list">{probes}</ul>{_loop(report, facts, clock)}</div>'
+        f'<ul class="probes" role="list">{probes}</ul>{_loop(report, facts, clock)}{workers_panel(report, clock)}</div>'
     )
 
 

@@ -57,6 +57,8 @@ def _tags(check: CheckReport, group: str, clock: Clock) -> list[str]:
     found = [isolated(group)] if group else []
     if not check.critical:
         found.append("optional")
+    if check.run_by is not None:
+        found.append(f"run by worker {check.run_by}")
     if check.maintenance is not None:
         found.append(f"maintenance until {clock.time(check.maintenance.until)}")
     state, config = check.state, check.check

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
 from ...core.failure_category import Category, categorize
 from ...core.lifecycle import Phase
 from ...core.maintenance import Maintenance
 from ...core.report import CheckReport, Report
 from ...core.status import Probe, Status
+from ...core.workers import Worker, WorkerProbe
+from ..workers import because as because_of
 from .escape import isolated, message
 from .facts import AppFacts
 from .moments import Clock, elapsed
@@ -15,6 +18,9 @@ from .tones import Tone
 
 REASON_LIMIT = 160
 """Characters of a message in the verdict. The row of the check shows all of it."""
+
+MAX_WORKERS = 2
+"""Workers whose reasons the verdict gives. The panel of the workers has more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ def verdict(report: Report, facts: AppFacts, clock: Clock) -> Verdict:
     if report.reason == "stalled" or (ready is not None and ready.reason == "stalled"):
         return _blocked(report, facts)
     if live is not None and live.status is Status.UNHEALTHY:
-        return _failed("Not live", live.since, live.culprits, checks, report)
+        return _failed("Not live", live.since, live.culprits, checks, report, probe=Probe.LIVENESS)
     if report.phase is Phase.DRAINING:
         end = "is about to stop" if facts.signal_at is None else f"stops at {clock.time(facts.signal_at)}"
         others = _others(report.checks, described=())
@@ -63,7 +69,7 @@ def verdict(report: Report, facts: AppFacts, clock: Clock) -> Verdict:
     if ready is not None and ready.reason == "starting":
         return _starting(report, ready.culprits, checks)
     if ready is not None and ready.status is Status.UNHEALTHY:
-        return _failed("Not ready", ready.since, ready.culprits, checks, report)
+        return _failed("Not ready", ready.since, ready.culprits, checks, report, probe=Probe.READINESS)
     since = None if report.history is None or report.history.status is not report.status else report.history.since
     if report.status is Status.UNHEALTHY:
         return _failed("Unhealthy", since, report.culprits, checks, report)
@@ -93,6 +99,9 @@ def _starting(report: Report, names: Sequence[str], checks: dict[str, CheckRepor
         return _failed("Not started", report.since, names, checks, report)
     if names:
         because = f"the first result of {_names(names)} has not come yet"
+    elif report.host is not None and len(report.host.workers) > 1:
+        behind = report.host.behind(Probe.STARTUP, Status.UNHEALTHY)
+        because = f"{len(behind)} of {len(report.host.workers)} workers have not started"
     else:
         because = "the app's own startup is not complete"
     return Verdict("warn", "Starting", report.since, because)
@@ -105,6 +114,7 @@ def _failed(
     checks: dict[str, CheckReport],
     report: Report,
     tone: Tone = "fail",
+    probe: Probe = Probe.HEALTH,
 ) -> Verdict:
     found = [checks[name] for name in names if name in checks]
     # First what failed by a result of its own, then the oldest: the others may follow from it.
@@ -114,7 +124,22 @@ def _failed(
         because += f"; {_name(found[1].name)} {'fails' if tone == 'fail' else 'has a problem'} too"
     elif found[1:]:
         because += f"; {_names([each.name for each in found[1:]])} {'fail' if tone == 'fail' else 'have problems'} too"
-    return Verdict(tone, title, since, because, _others(report.checks, described=found))
+    others = _others(report.checks, described=found)
+    if report.host is not None:
+        workers = report.host.behind(probe, Status.UNHEALTHY if tone == "fail" else Status.DEGRADED)
+        if not because:
+            because = _workers(workers)
+        if any(worker.key != report.host.own for worker, _ in workers):
+            state = "is" if len(workers) == 1 else "are"
+            word = {"Not live": "not live", "Not ready": "not ready"}.get(title, "not healthy")
+            others = (f"{len(workers)} of {len(report.host.workers)} workers {state} {word}", *others)
+    return Verdict(tone, title, since, because, others)
+
+
+def _workers(workers: Sequence[tuple[Worker, WorkerProbe]]) -> str:
+    """Return why the first of these workers are not healthy; empty for none."""
+    shown = [f"worker {worker.pid}: {escape(because_of(found))}" for worker, found in workers[:MAX_WORKERS]]
+    return "; ".join(shown)
 
 
 def _others(checks: Sequence[CheckReport], described: Sequence[CheckReport]) -> tuple[str, ...]:

@@ -34,7 +34,8 @@ class Alerts:
     Messages are sent from threads of their own, which delay no check and no probe, and the end of the app by 0.9
     seconds at most. A receiver that fails is tried again until it accepts the news, all of it in one message.
 
-    Several workers each have checks of their own, so each sends its own messages, which name the host and the process.
+    With a Board the workers of a host share their incidents, and one of them sends. Without one each worker sends its
+    own messages, which name the host and the process.
 
     Args:
         targets: Where messages go: URLs of Apprise, Webhooks, or other objects with the methods of Target.

@@ -56,7 +56,7 @@ class Message:
         at: When the message was written (UTC). Each try writes it anew.
         service: Name and version of the app, None where it was not given.
         host: Name of the machine, or of the container.
-        pid: Number of the process: several workers each send their own messages.
+        pid: Number of the process that sends it: with a Board one of the workers, without one each of them.
     """
 
     id: str

@@ -10,13 +10,17 @@ from time import monotonic
 from typing import TYPE_CHECKING
 from weakref import ref
 
+from ...core.engine import Engine
 from ...core.status import Status
 from ...core.transition import CheckTransition, Transition
+from ...core.workers import Host
 from ...health import Health, engine_of
 from ...runtime.log_failure import log_failure
 from ...runtime.scheduler.runner import runner_of
 from .delivery import Delivery
+from .elsewhere import Elsewhere
 from .incidents import Incidents, Limits
+from .leader_only import LeaderOnly
 from .problems import EVENT_LOOP, problems_of
 
 if TYPE_CHECKING:
@@ -26,7 +30,8 @@ LAST_SECONDS = 0.9
 """Seconds for which the end of an app waits for the last messages, at most. The end of the checks waits for 1.0 s."""
 
 POLL = 1.0
-"""Seconds between two looks whether the Health still exists, and whether a target takes too long."""
+"""Seconds between two looks whether the Health still exists, whether the other workers of the host have changed, and
+whether a target takes too long."""
 
 MIN_PAUSE = 0.1
 """Seconds between two looks at all checks, so that a thousand that turn one by one do not cause a thousand looks."""
@@ -60,6 +65,11 @@ class Observer:
         self._deliveries = deliveries
         self._minimum = minimum
         self._incidents = Incidents(limits)
+        self._elsewhere = Elsewhere(minimum)
+        self._leader_only = LeaderOnly()
+        self._host: Host | None = None
+        self._host_shown: object = None
+        self._leads = True
         self._condition = Condition()
         self._changes: Counter[str] = Counter()
         self._woken = True
@@ -166,8 +176,18 @@ class Observer:
                 self._condition.wait(min(due - now, POLL))
             for each in self._deliveries:
                 each.note_late(monotonic())
-            if self._health() is None:
+            health = self._health()
+            if health is None:
                 return False
+            if self._host_has_changed(engine_of(health)):
+                self._woken = True
+            del health
+
+    def _host_has_changed(self, engine: Engine) -> bool:
+        """Return whether the other workers have changed since the last call, which is no transition of this one."""
+        host = engine.host
+        former, self._host_shown = self._host_shown, None if host is None else host.shown
+        return self._host_shown != former
 
     def _look(self, now: float) -> float:
         """Pass on what is news at `now`, and return when to look again."""
@@ -178,6 +198,7 @@ class Observer:
         if self._was_late:  # no look comes in between
             self._last_late = now
         found = problems_of(engine, runner_of(engine).figures, self._minimum, now, self._last_late)
+        self._host, self._leads = engine.host, engine.leads(now)
         del health, engine
         incidents = self._incidents
         if found is None:
@@ -185,18 +206,21 @@ class Observer:
         self._was_late = found.late
         with self._condition:
             changes, self._changes = self._changes, Counter()
+        found = self._elsewhere.add_to(found, self._host, now)
+        for subject in self._elsewhere.subjects:
+            changes.pop(subject, None)
         incidents.observe(now, found.found, changes, muted=found.muted)
         for subject in incidents.subjects:
             if subject != EVENT_LOOP and subject not in found.checks:
                 incidents.remove(subject, now, REMOVED)
         self._pass_on(now, last=False)
-        return min(incidents.next_news, found.until)
+        return min(incidents.next_news, found.until, now + POLL if self._leader_only.holds else inf)
 
     def _pass_on(self, now: float, *, last: bool) -> None:
         news = self._incidents.news(now, last=last)
-        if news is not None:
-            for each in self._deliveries:
-                each.put(news)
+        for each in self._leader_only.pass_on(news, now, self._host, leads=self._leads):
+            for delivery in self._deliveries:
+                delivery.put(each)
 
     def _end(self) -> None:
         end = self._begin_to_close()

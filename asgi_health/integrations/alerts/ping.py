@@ -65,8 +65,8 @@ class Ping:
     status, and runs no check. An answer other than 200 to 299 counts as a failure, and so does a redirect: the first
     one of a streak is logged, and the next ping follows after the interval.
 
-    Each worker process sends its own pings: to one URL, one healthy worker keeps the alarm off. Give each its own URL
-    where each one counts.
+    With a Board one worker pings, while its host is healthy. Without one each worker process sends its own pings: to
+    one URL, one healthy worker keeps the alarm off. Give each its own URL where each one counts.
 
     Args:
         url: The URL, with ``https://`` or ``http://``. Logs, errors and ``repr`` show its host alone.
@@ -119,7 +119,7 @@ class Ping:
             found = health()
             if found is None:
                 return
-            healthy = self._is_healthy(found)
+            healthy = self._is_healthy(found) and engine_of(found).leads(monotonic())
             del found
             if schedule.step(monotonic(), healthy):
                 failing = self._send(failing)

@@ -43,6 +43,9 @@ SIGNAL_POLL = 0.5
 RETRY = 1.0
 """Seconds until a message that the socket did not take is sent again."""
 
+HOST_POLL = 1.0
+"""Seconds between two looks at the other workers of the host, at most."""
+
 MIN_PAUSE, MAX_PAUSE = 0.01, 60.0
 """Seconds between two rounds of the task."""
 
@@ -72,6 +75,9 @@ class Notifier:
         self._ready = self._stopping = self._terminating = self._failing = False
         self._status: str = ""
         self._status_changed = True
+        self._host_shown: object = None
+        self._blocked: frozenset[int] = frozenset()
+        """Numbers of the processes of the other workers whose loop is blocked."""
         self._status_due = self._beat_due = self._extension_due = -inf
         self._ready_due = inf
 
@@ -136,11 +142,12 @@ class Notifier:
 
     def _round(self, now: float) -> float:
         """Send what is due at `now`, and return the seconds until the next round."""
+        self._look_at_host()
         fields: list[str] = []
         is_ready, beats, extends = self._ready_is_due(now), False, False
         if is_ready:
             fields.append("READY=1")
-        if self._watchdog is not None and now >= self._beat_due:
+        if self._watchdog is not None and now >= self._beat_due and not self._blocked:
             beats = True
             fields.append("WATCHDOG=1")
         if is_delayed() and now >= self._extension_due:
@@ -155,6 +162,19 @@ class Notifier:
             self._extension_due = now + EXTENSION_PAUSE
         return min(self._due_times(now)) - now
 
+    def _look_at_host(self) -> None:
+        """Note what has changed about the other workers of the host, which is no transition of this one."""
+        host = self._engine.host
+        shown = None if host is None else host.shown
+        if shown != self._host_shown:
+            self._host_shown, self._status_changed = shown, True
+        if self._watchdog is None:
+            return
+        blocked = frozenset[int]() if host is None else host.blocked(self._watchdog / 4)
+        for pid in sorted(blocked - self._blocked):
+            logger.warning("systemd: the event loop of worker %d is blocked: no WATCHDOG=1 is sent meanwhile", pid)
+        self._blocked = blocked
+
     @property
     def _retry_pause(self) -> float:
         return RETRY if self._watchdog is None else min(RETRY, self._watchdog / 2)
@@ -167,7 +187,11 @@ class Notifier:
 
     def _due_times(self, now: float) -> list[float]:
         due = [inf]
-        if self._watchdog is not None:
+        if self._engine.host is not None:
+            due.append(now + HOST_POLL)
+        if self._blocked and self._watchdog is not None:
+            due.append(now + self._watchdog / 8)
+        elif self._watchdog is not None:
             due.append(self._beat_due)
         if not self._ready:
             due.append(self._ready_due)
@@ -220,7 +244,7 @@ class Notifier:
             except Exception:
                 self._status_changed = True
                 raise
-            if self._role == "worker":
+            if self._role == "worker" and self._engine.host is None:
                 status = f"worker {os.getpid()}: {status}"
             if status != self._status:
                 fields = [*fields, f"STATUS={status}"]

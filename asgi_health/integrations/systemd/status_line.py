@@ -2,9 +2,14 @@
 
 from ...core.engine import Engine
 from ...core.status import Probe, Status
+from ...core.workers import Host
+from ...formats.workers import workers_behind
 
 MAX_NAMES = 5
 """Names of checks in the line, which has at most 450 characters with them."""
+
+MAX_WORKERS_TEXT = 400
+"""Characters of the workers of a host and their checks in the line."""
 
 
 def status_line(engine: Engine, now: float, *, terminating: bool) -> str:
@@ -21,9 +26,12 @@ def status_line(engine: Engine, now: float, *, terminating: bool) -> str:
     known = engine.known(Probe.READINESS)
     names = _listed(engine.names_behind(Probe.READINESS, known, now))
     ready = "not ready" if known.status is Status.UNHEALTHY else "ready, with a warning"
+    workers = _workers(engine.host, known.status)
+    if workers and known.reason in ("check", "stale", "stalled", "worker"):
+        return f"{ready}: {workers}"
     match known.reason:
         case None:
-            return "ready"
+            return _starting(engine) or "ready"
         case "starting":
             return f"starting: waits for {names}" if names else "starting"
         case "check":
@@ -40,6 +48,23 @@ def status_line(engine: Engine, now: float, *, terminating: bool) -> str:
             return "stopping"
         case "worker":
             return f"{ready}: another worker of the host"
+
+
+def _workers(host: Host | None, status: Status) -> str:
+    """Return which workers of the host give readiness this status; empty where there is one worker."""
+    if host is None:
+        return ""
+    found = workers_behind(host, Probe.READINESS, status)[:MAX_WORKERS_TEXT]
+    return "".join(each if " " <= each <= "~" else "?" for each in found)  # from a file, which may be damaged
+
+
+def _starting(engine: Engine) -> str:
+    """Return what the service waits for where this worker is ready; empty when all have started."""
+    host = engine.host
+    if host is None or engine.known(Probe.STARTUP).status is not Status.UNHEALTHY:
+        return ""
+    waiting = host.behind(Probe.STARTUP, Status.UNHEALTHY)
+    return f"starting: {len(waiting)} of {len(host.workers)} workers have not started" if waiting else "starting"
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -23,6 +23,7 @@ class ProbeLog:
     """
 
     def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._transitions: deque[Transition] = deque(maxlen=MAX_WAITING)
         self._failing_since: dict[Probe, float] = {}
         self._logged_failure = False
@@ -59,9 +60,22 @@ class ProbeLog:
                 seconds = at - self._failing_since.pop(probe)
                 extra = {**_fields(transition), "duration": round(seconds, 3)}
                 logger.info("%s passes again, after failing for %.1f s", probe.value, seconds, extra=extra)
+        elif cause == "worker" and transition.old is not Status.UNHEALTHY:
+            self._failing_since[probe] = at
+            behind, pids = self._workers_behind(probe)
+            logger.warning("%s fails: %s", probe.value, behind, extra={**_fields(transition), "workers": pids})
         elif cause in ("check", "stale", "stalled") and transition.old is not Status.UNHEALTHY:
             self._failing_since[probe] = at
             logger.warning("%s fails%s", probe.value, _REASONS[cause], extra=_fields(transition))
+
+    def _workers_behind(self, probe: Probe) -> tuple[str, list[int]]:
+        """Return which workers make `probe` fail at this moment and why, and the numbers of their processes."""
+        from ...formats.workers import workers_behind  # not at the top: only a board needs it
+
+        host = self._engine.host
+        if host is None or not (behind := workers_behind(host, probe, Status.UNHEALTHY)):
+            return "another worker of the host", []  # it has recovered meanwhile
+        return behind, [worker.pid for worker, _ in host.behind(probe, Status.UNHEALTHY)]
 
 
 _REASONS = {"check": "", "stale": "", "stalled": ": the event loop is blocked"}

@@ -1,13 +1,14 @@
 """An app with alerts for a server in a process of its own. Its database is down while the file ALERTS_BROKEN exists.
 
-``GET /block`` blocks the event loop until the file ALERTS_RELEASE exists.
+With ALERTS_BOARD its workers share the board at that path. ``GET /block`` blocks the event loop until the file
+ALERTS_RELEASE exists.
 """
 
 import os
 import time
 from pathlib import Path
 
-from asgi_health import Check, HealthMiddleware, Listener
+from asgi_health import Board, Check, HealthMiddleware, Listener
 from asgi_health.asgi.types import Receive, Scope, Send
 from asgi_health.integrations.alerts import Alerts
 
@@ -38,5 +39,6 @@ app = HealthMiddleware(
     block,
     [check],
     listener=Listener(os.environ["ALERTS_LISTENER"], stall_ready=0.2) if "ALERTS_LISTENER" in os.environ else None,
+    board=Board(os.environ["ALERTS_BOARD"]) if "ALERTS_BOARD" in os.environ else None,
     integrations=[Alerts(URLS, wait=0.1, service="shop")] if URLS else [],
 )

@@ -16,12 +16,14 @@ import anyio
 import pytest
 
 from asgi_health import Check, Health, HealthMiddleware, Listener, Probe, Result, degraded
+from asgi_health.health import engine_of
 from asgi_health.integrations.alerts import Ping, ping
 from asgi_health.integrations.alerts.ping import Schedule
 from asgi_health.testing import lifespan, settled
 from asgi_health.testing import probe as ask
 from tests.apps import plain_app
 from tests.servers.process import ROOT
+from tests.support.hosts import FAILS, join, worker
 from tests.support.waiting import wait_until, wait_until_async
 
 from .raw_receiver import RawReceiver, hang, raw_receiver, status
@@ -183,6 +185,19 @@ async def test_a_clock_that_raises_silences_it_until_it_works_again(caplog: pyte
             broken.clear()
             await wait_for_more(receiver)
     assert caplog.text.count("the probe has no status") == 1
+
+
+@pytest.mark.anyio
+async def test_with_a_board_the_leader_alone_pings_and_while_the_host_is_healthy() -> None:
+    with raw_receiver(status(200)) as receiver:
+        async with pinging(receiver, Health({"a": pass_})) as health:
+            engine = engine_of(health)
+            join(engine, monotonic(), worker(1), leader="w1")
+            assert await is_silent(receiver)
+            join(engine, monotonic(), worker(1), leader="own")
+            await wait_for_more(receiver)
+            join(engine, monotonic(), worker(1, readiness=FAILS), leader="own")
+            assert await is_silent(receiver)
 
 
 @pytest.mark.anyio
