@@ -3,7 +3,7 @@
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from random import uniform
-from threading import Thread
+from threading import Thread, current_thread
 from time import monotonic, sleep
 from weakref import ref
 
@@ -18,6 +18,9 @@ from .turn import MIN_VIEW, Turns
 
 MIN_PAUSE = 0.02
 """Seconds between two turns at least: a status that changes all the time must not make them follow each other."""
+
+LAST_TURN = 0.25
+"""Seconds for which the end of a lifespan waits for the last turn, at most: most servers exit right after it."""
 
 MAX_RETRY = 2.0
 """Seconds between two attempts, at most, while the board cannot be used."""
@@ -56,6 +59,12 @@ class BoardThread:
         """End it, without waiting: the last thing that it does is to delete the slot of this worker."""
         self._ended = True
         self._wakeups.put(None)
+
+    def wait(self) -> None:
+        """Wait until it has left the board, or for `LAST_TURN`."""
+        thread = self._thread
+        if thread is not None and thread is not current_thread():  # which may collect a lifespan that was lost
+            thread.join(LAST_TURN)
 
     def _on_change(self, _: Statuses) -> None:
         engine = self._engine()

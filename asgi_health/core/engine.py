@@ -26,7 +26,7 @@ from .stalls import NO_STALLS, PastStalls, StallTimes
 from .state import UNKNOWN, CheckState, advance
 from .status import Probe, Status
 from .transition import CheckTransition, Reason, Transition
-from .workers import NAMES_OF_CHECKS, NO_OTHERS, Host, OtherWorkers, Worker, WorkerProbe
+from .workers import NAMES_OF_CHECKS, NO_OTHERS, UNKNOWN_OTHERS, Host, OtherWorkers, Worker, WorkerProbe
 
 MAX_RUNS_LEFT_BEHIND = 2
 """Unfinished runs of removed checks of one name. From then on a new check of that name waits for the latest of them."""
@@ -510,6 +510,10 @@ class Engine:
         return self._host
 
     @property
+    def _awaits_host(self) -> bool:
+        return self._host is None and self._host_until < inf
+
+    @property
     def own_statuses(self) -> Statuses:
         """The status of each probe without the other workers of the host. Another object after each change."""
         return self._probe_statuses.own
@@ -526,10 +530,15 @@ class Engine:
         return host is None or host.leader == host.own
 
     def await_host(self, now: float, until: float) -> None:
-        """Leave the checks of the host to other workers until `set_host`, or until `until` (monotonic seconds)."""
+        """Wait for `set_host`, or until `until` (monotonic seconds): others may run the checks of the host, or start.
+
+        The app has not started meanwhile, and is not ready.
+        """
         with self._lock:
             self._host, self._host_until = None, until
             self._delegate(now)
+            self._probe_statuses.set_others(UNKNOWN_OTHERS)
+            self._pass_on(now)
 
     def set_host(self, host: Host | None, now: float, until: float = inf, leads_until: float = -inf) -> None:
         """Count the other workers of the host, and use the results of the one that runs the checks of the host.
@@ -743,7 +752,7 @@ class Engine:
             return False
         host = self._host
         if host is None:
-            return self._host_until < inf  # it is not known yet
+            return self._awaits_host
         leader = host.leading_worker
         return leader is None or (leader.key != host.own and check.name in leader.results)
 
@@ -919,7 +928,9 @@ class Engine:
     def _others(self, probe: Probe, left_out: frozenset[str], now: float) -> OtherWorkers:
         """Return what the other workers make of `probe` without the checks that are left out."""
         host = self._host
-        if host is None or (probe is Probe.STARTUP and self._probe_statuses.host_started):
+        if host is None:
+            return UNKNOWN_OTHERS[probe] if self._awaits_host else NO_OTHERS
+        if probe is Probe.STARTUP and self._probe_statuses.host_started:
             return NO_OTHERS
         return host.without(left_out, probe, now)
 

@@ -11,8 +11,7 @@ from tests.servers.process import BOOT, Exit, Running
 from tests.servers.servers import Server
 from tests.support.waiting import wait_until
 
-from .app import Settings
-from .backend import Address, held_port, launched
+from .backend import Address, Settings, held_port, launched
 from .haproxy import Balancer, View, balancing
 from .load import Outcomes, load
 
