@@ -1,11 +1,10 @@
-"""The app inside each worker: its workers share a board, and tests make trouble for one of them at a time."""
+"""The app inside each worker of a host, whose workers share a board, and the faults that it can have."""
 
 import json
 import logging
 import os
 import time
 from collections.abc import Callable, MutableMapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,9 @@ from ..rolling.app import build
 
 INTERVAL = 0.5
 """Seconds between two runs of each check."""
-STALL_READY = 1.0
-"""Seconds for which the event loop may be blocked before readiness is unhealthy."""
-STALL_LIVE = 1.5
-"""The same for liveness."""
-DEPENDENCY = "dependency"
+OWN = "own"
+"""Name of the check that each worker runs."""
+SHARED = "shared"
 """Name of the check that one worker runs for the host."""
 
 
@@ -31,12 +28,16 @@ DEPENDENCY = "dependency"
 class Settings:
     """What one process serves. An environment variable carries it there."""
 
-    board: dict[str, Any] | None = None
-    """The options of Board; None: without one."""
+    workers: int | None = None
+    """The option of Board."""
     drain: dict[str, Any] | None = None
     """The options of Drain."""
-    waits: int | None = None
-    """The number of the worker, in the order of their starts, that has not started before the file `go` exists."""
+    stall_ready: float = 0.8
+    """Seconds for which the event loop may be blocked before readiness is unhealthy."""
+    stall_live: float = 1.0
+    """The same for liveness."""
+    last_waits: bool = False
+    """Whether the last of `workers` does not start before the file `go` exists."""
     folder: str = ""
     """The folder through which the process and its parent exchange files."""
 
@@ -50,7 +51,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class HostFolder(Folder):
-    """The files through which a test and the workers of a host communicate."""
+    """The files through which the workers of a host and their parent communicate."""
 
     @property
     def board(self) -> Path:
@@ -65,11 +66,8 @@ class HostFolder(Folder):
         return self.path / f"sick-{pid}"
 
     def block(self, pid: int) -> Path:
-        """The pipe that the blocked loop of that worker waits for."""
+        """Once this pipe exists the loop of that worker is blocked until another process opens it to write."""
         return self.path / f"block-{pid}"
-
-    def unblock_worker(self, pid: int) -> None:
-        os.close(os.open(self.block(pid), os.O_WRONLY))
 
 
 def make(settings: Settings) -> App:
@@ -81,54 +79,55 @@ def make(settings: Settings) -> App:
     folder = HostFolder(Path(settings.folder))
     health = Health(_checks(folder))
     return HealthMiddleware(
-        _with_faults(build(folder), folder, settings, health),
+        _with_orders(build(folder), folder, settings, health),
         health,
-        # Each worker has a listener of its own, which gives the times of stalls too.
-        listener=Listener(folder.listener(os.getpid()), stall_ready=STALL_READY, stall_live=STALL_LIVE),
+        # A listener for each worker, which also says how long a loop may be blocked.
+        listener=Listener(
+            folder.listener(os.getpid()), stall_ready=settings.stall_ready, stall_live=settings.stall_live
+        ),
         drain=None if settings.drain is None else Drain(**settings.drain),
-        board=None if settings.board is None else Board(folder.board, **settings.board),
-        details=True,
+        board=Board(folder.board, workers=settings.workers),
+        slow_loop=0,
     )
 
 
 def _checks(folder: HostFolder) -> list[Check]:
-    sick = folder.sick(os.getpid())
+    sick, block = folder.sick(os.getpid()), folder.block(os.getpid())
 
     async def own() -> bool:
+        if block.exists():
+            folder.note(f"blocked {os.getpid()}")
+            os.close(os.open(block, os.O_RDONLY))
+            block.unlink()
         return not sick.exists()
 
-    async def dependency() -> None:
-        folder.note(f"{DEPENDENCY} {os.getpid()} {time.monotonic()}")
+    async def shared() -> None:
+        folder.note(f"{SHARED} {os.getpid()} {time.monotonic()}")
 
-    times: dict[str, Any] = {"interval": INTERVAL, "retry_interval": INTERVAL, "timeout": 5.0, "failure_threshold": 1}
-    return [Check("own", own, **times), Check(DEPENDENCY, dependency, scope="host", **times)]
+    times: dict[str, Any] = {"interval": INTERVAL, "retry_interval": INTERVAL, "failure_threshold": 1}
+    return [Check(OWN, own, timeout=60.0, **times), Check(SHARED, shared, scope="host", timeout=5.0, **times)]
 
 
-def _with_faults(app: App, folder: HostFolder, settings: Settings, health: Health) -> App:
+def _with_orders(app: App, folder: HostFolder, settings: Settings, health: Health) -> App:
     ends: list[Callable[[], None]] = []
 
-    async def faulty(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """Pass requests on to `app`, except those for one of the faults, which are answered afterwards."""
+    async def ordered(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Call `app`, after an order to the health of this worker where the path is that of one."""
         if scope["type"] == "lifespan":
-            await _wait_at_start(folder, settings)
-            folder.note(f"worker {os.getpid()}")
+            await _start(folder, settings)
         match scope.get("path"):
-            case "/block":
-                _block(folder)
-            case "/orders/drain":
+            case "/order/drain":
                 health.drain()
-            case "/orders/maintain":
-                ends.append(health.maintain(None, 600.0, "a test"))
-            case "/orders/resume":
-                ends.pop()()
+            case "/order/maintain":
+                ends.append(health.maintain(None, 600.0, "an update of the database"))
+            case "/order/resume":
+                health.maintain(None, 600.0)()
         await app(scope, receive, send)
 
-    return faulty
+    return ordered
 
 
-async def _wait_at_start(folder: HostFolder, settings: Settings) -> None:
-    if settings.waits is None:
-        return
+async def _start(folder: HostFolder, settings: Settings) -> None:
     number = 1
     while True:
         try:
@@ -136,15 +135,6 @@ async def _wait_at_start(folder: HostFolder, settings: Settings) -> None:
             break
         except FileExistsError:
             number += 1
-    while number == settings.waits and not folder.go.exists():  # noqa: ASYNC110  a file
+    folder.note(f"worker {os.getpid()}")
+    while settings.last_waits and number == settings.workers and not folder.go.exists():  # noqa: ASYNC110  a file
         await anyio.sleep(0.01)
-
-
-def _block(folder: HostFolder) -> None:
-    """Block the loop until `unblock_worker`."""
-    fifo = folder.block(os.getpid())
-    os.mkfifo(fifo)
-    folder.note(f"blocked {os.getpid()}")
-    os.close(os.open(fifo, os.O_RDONLY))
-    with suppress(FileNotFoundError):
-        fifo.unlink()

@@ -1,10 +1,12 @@
-"""The servers with several workers: one row each, on `{host}` and `{port}`, with the app `{app}`."""
+"""The servers with several workers: one row each, on `{host}` and `{port}`."""
 
 from dataclasses import dataclass, replace
 
 from tests.servers.servers import Server
 
 _TARGET = "benchmarks.chaos.target:app"
+_ADDRESS = ("--host", "{host}", "--port", "{port}", "--workers", "{workers}")
+_BIND = ("--bind", "{host}:{port}", "--workers", "{workers}")
 
 
 @dataclass(frozen=True)
@@ -12,40 +14,33 @@ class WorkersServer(Server):
     """A server with several workers.
 
     Attributes:
-        workers: Their number; `{workers}` in the command.
-        replaces: Whether the server replaces a worker that was killed.
-        accepts: Whether a worker whose event loop is blocked still accepts connections, which then wait.
+        workers: Their number.
+        replaces: Whether it replaces a worker that was killed.
+        queues_apart: Whether each worker has a queue of connections of its own, so that those of one that is blocked
+            or stopped get no answer. Elsewhere the other workers take them.
     """
 
     workers: int = 4
     replaces: bool = True
-    accepts: bool = False
+    queues_apart: bool = False
 
     def with_workers(self, workers: int) -> "WorkersServer":
-        return replace(
-            self, workers=workers, command=tuple(part.replace("{workers}", str(workers)) for part in self.command)
-        )
+        command = tuple(part.replace("{workers}", str(workers)) for part in self.command)
+        return replace(self, workers=workers, command=command)
 
 
-# A worker that is stopped by SIGSTOP must not be killed meanwhile: uvicorn does so after 5 s, gunicorn after 30 s.
-UVICORN = WorkersServer(
-    "uvicorn",
-    ("uvicorn", _TARGET, "--host", "{host}", "--port", "{port}", "--no-access-log", "--workers", "{workers}",
-     "--timeout-worker-healthcheck", "60"),
-)  # fmt: skip
-_GUNICORN = ("gunicorn", _TARGET, "--bind", "{host}:{port}", "--no-control-socket", "--workers", "{workers}")
-_GRANIAN = ("granian", _TARGET, "--host", "{host}", "--port", "{port}", "--interface", "asgi", "--loop", "asyncio")
+# uvicorn kills a worker that does not answer it, as one that is stopped, after five seconds.
+_UVICORN = ("uvicorn", _TARGET, *_ADDRESS, "--no-access-log", "--timeout-worker-healthcheck", "60")
+_GUNICORN = ("gunicorn", _TARGET, *_BIND, "--no-control-socket")
+# granian stops when a worker was killed, unless it is to replace it.
+_GRANIAN = ("granian", _TARGET, *_ADDRESS, "--interface", "asgi", "--loop", "asyncio", "--respawn-failed-workers")
+
+UVICORN = WorkersServer("uvicorn", _UVICORN)
 
 SERVERS = (
     UVICORN,
     WorkersServer("gunicorn-uvicorn-worker", (*_GUNICORN, "-k", "uvicorn_worker.UvicornWorker")),
     WorkersServer("gunicorn-asgi", (*_GUNICORN, "-k", "asgi")),
-    WorkersServer(
-        "granian",
-        (*_GRANIAN, "--workers", "{workers}", "--respawn-failed-workers", "--respawn-interval", "0.1"),
-        accepts=True,
-    ),
-    WorkersServer(
-        "hypercorn", ("hypercorn", _TARGET, "--bind", "{host}:{port}", "--workers", "{workers}"), replaces=False
-    ),
+    WorkersServer("granian", (*_GRANIAN, "--respawn-interval", "0.1"), queues_apart=True),
+    WorkersServer("hypercorn", ("hypercorn", _TARGET, *_BIND), replaces=False),
 )
