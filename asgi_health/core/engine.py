@@ -31,6 +31,12 @@ from .workers import NAMES_OF_CHECKS, NO_OTHERS, UNKNOWN_OTHERS, Host, OtherWork
 MAX_RUNS_LEFT_BEHIND = 2
 """Unfinished runs of removed checks of one name. From then on a new check of that name waits for the latest of them."""
 
+NEXT_TURN = 0.5
+"""Seconds for which what is known of the other workers still counts when it is found to be too old long after it was:
+the process was stopped (SIGSTOP) until now, and reads of them next."""
+
+LATE = 0.1
+"""Seconds after which it was found long after."""
 
 APP = ""
 """In place of the name of a check, which is never empty, for the maintenance of the app."""
@@ -88,6 +94,7 @@ class Engine:
         self._next_maintenance_end = inf
         self._host: Host | None = None
         self._host_until = inf
+        self._awaits_next_turn = False
         self._leads_until = inf
         self._stalls = self._all_stalls = NO_STALLS
         self._probe_histories = {probe: ProbeHistory() for probe in Probe}
@@ -781,7 +788,7 @@ class Engine:
 
     def _set_host(self, host: Host | None, until: float, leads_until: float, now: float) -> None:
         former, self._host = self._host, host
-        self._host_until = until
+        self._host_until, self._awaits_next_turn = until, False
         leads = host is None or host.leader == host.own
         self._leads_until = inf if host is None else leads_until
         leader = None if host is None or leads else host.leading_worker
@@ -798,7 +805,11 @@ class Engine:
 
     def _expire_host(self, now: float) -> None:
         """Count this worker alone when what it knows of the others is too old."""
-        if now >= self._host_until:
+        if now < self._host_until:
+            return
+        if self._host is not None and now > self._host_until + LATE and not self._awaits_next_turn:
+            self._awaits_next_turn, self._host_until = True, now + NEXT_TURN
+        else:
             self._set_host(None, inf, -inf, now)
             self._pass_on(now)
 

@@ -31,6 +31,11 @@ class Host:
     ended: set[int] = field(default_factory=set[int])
     """Workers that have ended, as far as noticed."""
 
+    @classmethod
+    def of(cls, running: Running, server: WorkersServer) -> "Host":
+        """Return the host that is `running`."""
+        return cls(running, server, HostFolder(running.folder.path))
+
     # -- its workers
 
     @property
@@ -124,7 +129,7 @@ def started(server: WorkersServer, address: Address, settings: Settings) -> Iter
     server = server.with_workers(server.workers)
     assert not isinstance(address, str)
     with launched(server, address, settings) as running:
-        yield Host(running, server, HostFolder(running.folder.path))
+        yield Host.of(running, server)
 
 
 def status_of(address: Address, path: str, timeout: float = 1.0) -> int | None:

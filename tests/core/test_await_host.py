@@ -1,4 +1,4 @@
-"""What a worker answers before it has read what the other workers of its host have published."""
+"""What a worker answers while it has not read what the other workers of its host publish, or not for long."""
 
 import pytest
 
@@ -53,3 +53,26 @@ def test_from_then_on_the_expected_workers_decide_about_the_startup(
     found = answers(engine, 0.5)
     assert isinstance(found, dict)
     assert found[Probe.STARTUP] == answered[Probe.STARTUP]
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        pytest.param((3.0,), [1], id="it could not read in time"),
+        pytest.param((8.0,), [0], id="the process was stopped"),
+        pytest.param((8.0, 8.4, 8.5), [0, 0, 1], id="the process was stopped, and cannot read after that"),
+    ],
+)
+def test_a_worker_runs_the_checks_of_the_host_when_it_cannot_read_of_the_one_that_does(
+    found: tuple[float, ...], expected: list[int]
+) -> None:
+    engine = new_engine(check("of-host", scope="host", interval=1.0))
+    engine.start(LIFESPAN, 0.0)
+    engine.serve(0.0)
+    own, other = (
+        engine.own_worker(key, 1, 0.0, started=0.0, beat=0.0, stall_times=StallTimes(), leads=key == "other")
+        for key in ("own", "other")
+    )
+    engine.set_host(combine(own, (other,), 0.0, leader="other"), 0.0, until=3.0)
+    assert not engine.due(2.9).start
+    assert [len(engine.due(now).start) for now in found] == expected
