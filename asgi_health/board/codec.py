@@ -8,8 +8,8 @@ from typing import cast, get_args
 
 from ..core.lifecycle import Phase
 from ..core.maintenance import Maintenance
-from ..core.stalls import StallTimes
 from ..core.result import Observed, Result
+from ..core.stalls import StallTimes
 from ..core.state import CheckState
 from ..core.status import Probe, Status
 from ..core.transition import Reason

@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
+from random import uniform
 from typing import Any
 
 from .file import file_identity, make_file, set_aside
@@ -12,6 +13,12 @@ from .interface import CannotUse
 
 LOCK_TIMEOUT = 0.5
 """Seconds to wait while other processes write. A turn of a worker takes a millisecond."""
+
+LOCK_PAUSE = 0.002
+"""Seconds between two attempts meanwhile, on average."""
+
+WAL_PAGES = 250
+"""Pages of 4 KiB after which what is in the WAL is written to the file. SQLite takes 1,000: a /run is often small."""
 
 APPLICATION_ID = 0x61736768
 """Marks a file of SQLite as a board ("asgh"), so that the database of an app is never taken for one."""
@@ -38,14 +45,17 @@ class Connection:
         make_file(path)
         self._files = [file_identity(path)]
         try:
-            self._connection = sqlite3.connect(path, timeout=LOCK_TIMEOUT, isolation_level=None)
+            self._connection = sqlite3.connect(path, timeout=0.0, isolation_level=None)
         except sqlite3.Error as error:
             raise self._failure(error) from error
         try:
             self._connection.text_factory = bytes  # text that is not UTF-8 must not raise
             self._check_application()
-            self._use_wal()
+            [(mode,)] = self.execute("PRAGMA journal_mode=WAL")
+            if mode != b"wal":
+                raise CannotUse(f"board {path!r}: found the journal mode {mode.decode()!r}, expected 'wal'")
             self.execute("PRAGMA synchronous=OFF")  # a crash of the system ends the boot, and with it all that is here
+            self.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
             self.execute("SELECT count(*) FROM sqlite_master")  # from here on the other two files exist
             self._files = [self._files[0], file_identity(path + "-wal"), file_identity(path + "-shm")]
             self._check_files()
@@ -55,20 +65,31 @@ class Connection:
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         """Run one statement, and return all rows. Texts are returned as bytes."""
-        try:
-            return self._connection.execute(statement, values).fetchall()
-        except sqlite3.Error as error:
-            raise self._failure(error) from error
+        end: float | None = None
+        while True:
+            try:
+                return self._connection.execute(statement, values).fetchall()
+            except sqlite3.Error as error:
+                now = time.monotonic()
+                end = now + LOCK_TIMEOUT if end is None else end
+                if not _is_locked(error) or now > end:
+                    raise self._failure(error) from error
+            # The timeout of SQLite itself waits longer from time to time, up to 0.1 s, so that those who came first
+            # come last; and it does not wait at all where several processes make the file.
+            time.sleep(uniform(0.5, 1.5) * LOCK_PAUSE)
 
-    @contextmanager
-    def transaction(self) -> Generator[None]:
-        """Begin a transaction that writes, and commit it at the end of the block; an exception rolls it back."""
+    def check(self) -> None:
+        """Raise CannotUse where this process has not opened the file, or where the path names another one now."""
         if os.getpid() != self._pid:
             raise CannotUse(
                 f"board {self.path!r}: found that process {os.getpid()} uses what process {self._pid} opened,"
                 " expected each process to open the board itself"
             )
         self._check_files()
+
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        """Begin a transaction that writes, and commit it at the end of the block; an exception rolls it back."""
         self.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -92,20 +113,6 @@ class Connection:
         [(application,)] = self.execute("PRAGMA application_id")
         if tables and application != APPLICATION_ID:
             raise CannotUse(f"board {self.path!r}: found the database of another application, expected a board")
-
-    def _use_wal(self) -> None:
-        end = time.monotonic() + LOCK_TIMEOUT
-        while True:
-            try:
-                [(mode,)] = self._connection.execute("PRAGMA journal_mode=WAL").fetchall()
-                break
-            except sqlite3.Error as error:
-                # SQLite itself does not wait here where several processes that make the file wait for each other.
-                if not _is_locked(error) or time.monotonic() > end:
-                    raise self._failure(error) from error
-                time.sleep(0.005)
-        if mode != b"wal":
-            raise CannotUse(f"board {self.path!r}: found the journal mode {mode.decode()!r}, expected 'wal'")
 
     def _check_files(self) -> None:
         # All three: processes that opened different ones would not see each other.

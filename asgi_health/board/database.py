@@ -1,7 +1,6 @@
 """The board in a file of SQLite, which the workers of a host share."""
 
 import os
-import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from math import isfinite
@@ -11,13 +10,11 @@ from threading import Lock
 from ..core.lease import Lease
 from ..core.maintenance import Maintenance
 from ..core.workers import Worker
-from .codec import FORMAT, decode, decode_maintenance, encode, encode_maintenance
+from .codec import FORMAT, decode_maintenance, encode, encode_maintenance
 from .connection import APPLICATION_ID, LOCK_TIMEOUT, Connection, Damaged
 from .interface import CannotUse, Store
-from .processes import ProcessIdentity, exists, this_process
-
-GONE_AFTER = 30.0
-"""Seconds beyond the stall time of liveness after which a worker counts as gone where its process cannot be seen."""
+from .processes import ProcessIdentity, this_process
+from .slots import Slot, Slots
 
 # The names carry the format: two releases on one file do not misread each other.
 _META, _WORKERS, _LEASE, _MAINTENANCES = (f"{name}_{FORMAT}" for name in ("meta", "worker", "lease", "maintenance"))
@@ -61,13 +58,15 @@ class Database:
             self._connection.close()
             raise
         self._process = this_process()
-        self._known: dict[bytes, tuple[bytes, Worker]] = {}
+        self._slots = Slots(self._process)
 
     @contextmanager
     def transaction(self) -> Generator["Rows"]:
         """Begin a transaction that writes; it is committed at the end of the block. Raises CannotUse."""
+        self._connection.check()
+        self._slots.examine(read_slots(self._connection))  # before the lock, for which the other workers wait
         with self._connection.transaction():
-            yield Rows(self._connection, self._process, self._known)
+            yield Rows(self._connection, self._process, self._slots)
 
     def close(self) -> None:
         """Close the board."""
@@ -92,21 +91,25 @@ class Database:
         return identity.decode("ascii", "replace")
 
 
+def read_slots(connection: Connection) -> list[Slot]:
+    """Return all slots."""
+    return [Slot(*row) for row in connection.execute(f"SELECT key, pid, started, namespace, row FROM {_WORKERS}")]
+
+
 class Rows:
     """The `Transaction` on SQLite.
 
     Args:
         connection: A connection on which a transaction has begun.
         process: This process.
-        known: The bytes and the worker of each slot that was read last, by key; replaced by those read now.
+        slots: The slots, which have been examined before.
     """
 
-    def __init__(
-        self, connection: Connection, process: ProcessIdentity, known: dict[bytes, tuple[bytes, Worker]]
-    ) -> None:
+    def __init__(self, connection: Connection, process: ProcessIdentity, slots: Slots) -> None:
+        self._connection = connection
         self._execute = connection.execute
         self._process = process
-        self._known = known
+        self._slots = slots
 
     def put_worker(self, worker: Worker) -> None:
         """Write the slot of this worker."""
@@ -120,23 +123,10 @@ class Rows:
 
     def living_workers(self) -> Sequence[Worker]:
         """Return the workers whose process exists; the slots of others are deleted."""
-        now = time.monotonic()
-        read: dict[bytes, tuple[bytes, Worker]] = {}
-        for key, pid, started, namespace, row in self._execute(f"SELECT * FROM {_WORKERS}"):
-            try:
-                worker = decode(row, self._known.get(key))
-                process = ProcessIdentity(pid, started, None if namespace is None else namespace.decode())
-                living = self._is_living(worker, process, now)
-            except (ValueError, TypeError, AttributeError):  # another type than the one written, too
-                self._delete_worker(key)
-                continue
-            if living:
-                read[key] = row, worker
-            else:
-                self._delete_worker(key)
-        self._known.clear()
-        self._known.update(read)
-        return [worker for _, worker in read.values()]
+        workers, others = self._slots.living(read_slots(self._connection))
+        for key in others:
+            self._delete_worker(key)
+        return workers
 
     def lease(self) -> Lease | None:
         """Return the lease of the host."""
@@ -169,11 +159,6 @@ class Rows:
     def delete_maintenance(self, check: str | None) -> None:
         """Delete the maintenance of a check, or of the app for None."""
         self._delete_maintenance(_name_of(check))
-
-    def _is_living(self, worker: Worker, process: ProcessIdentity, now: float) -> bool:
-        found = exists(process, self._process)
-        # A process that is stopped (SIGSTOP) exists, and counts as blocked however long ago it published something.
-        return worker.updated >= now - worker.stall_times.live - GONE_AFTER if found is None else found
 
     def _delete_worker(self, key: bytes) -> None:
         self._execute(f"DELETE FROM {_WORKERS} WHERE key = ?", (key,))

@@ -44,15 +44,15 @@ def set_aside(path: str, identity: FileIdentity) -> None:
     """Rename a damaged file to PATH-damaged, unless another process has put another file in its place.
 
     The caller has it open, so no other file can have the same inode. It is not deleted: the path may be a mistake, and
-    the file not a board.
+    the file not a board. Its -wal goes first: SQLite would take it for that of the next file.
     """
-    if file_identity(path) != identity:
-        return
     with suppress(OSError):
-        os.replace(path, f"{path}-damaged")
-        for name in ("-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                os.unlink(path + name)
+        for suffix in ("-wal", "-shm"):
+            if file_identity(path) == identity:
+                with suppress(FileNotFoundError):
+                    os.unlink(path + suffix)
+        if file_identity(path) == identity:
+            os.replace(path, f"{path}-damaged")
 
 
 def network_file_system(directory: str, mountinfo: str) -> str | None:
@@ -107,6 +107,10 @@ def _check_file(path: str) -> None:
             f"board {path!r}: found a file of user {found.st_uid}, expected one of the user of this process,"
             f" {os.geteuid()}"
         )
+    # Checked here, because SQLite would open it for reading, and make the other two files read-only as well: the board
+    # would stay so when the file itself can be written to again.
+    if not os.access(path, os.R_OK | os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise CannotUse(f"board {path!r}: found a file that this process may not write to, expected one that it may")
 
 
 def _kind(mode: int) -> str:

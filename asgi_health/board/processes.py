@@ -27,12 +27,12 @@ def this_process() -> ProcessIdentity:
     pid = os.getpid()
     try:
         namespace = os.readlink(f"{PROC}/self/ns/pid")
+        if os.readlink(f"{PROC}/self") != str(pid):
+            return ProcessIdentity(pid, None, namespace)  # this /proc numbers the processes of another namespace
     except OSError:
         return ProcessIdentity(pid, None, None)
-    if os.path.basename(os.path.realpath(f"{PROC}/self")) != str(pid):
-        return ProcessIdentity(pid, None, namespace)  # this /proc numbers the processes of another namespace
     state_and_start = _state_and_start(pid)
-    return ProcessIdentity(pid, state_and_start and state_and_start[1], namespace)
+    return ProcessIdentity(pid, None if state_and_start is None else state_and_start[1], namespace)
 
 
 def exists(process: ProcessIdentity, own: ProcessIdentity) -> bool | None:
@@ -59,7 +59,10 @@ def exists(process: ProcessIdentity, own: ProcessIdentity) -> bool | None:
         return None
     # Where /proc is mounted with hidepid, it shows no process that may not be traced, so a missing file proves nothing.
     state_and_start = _state_and_start(process.pid)
-    return state_and_start and state_and_start[0] not in (b"Z", b"X") and state_and_start[1] == process.started
+    if state_and_start is None:
+        return None
+    state, started = state_and_start
+    return state not in (b"Z", b"X") and started == process.started
 
 
 def _state_and_start(pid: int) -> tuple[bytes, int] | None:

@@ -40,7 +40,7 @@ NIMBLE = 1.0
 
 
 def turn_seconds(workers: int) -> float:
-    """Return the seconds between two turns of one of so many workers."""
+    """Return the seconds between two turns of one of that number of workers."""
     return min(max(TURN, workers / WORKERS_PER_SECOND), MAX_TURN)
 
 

@@ -73,7 +73,8 @@ class Worker:
         A process that is stopped (SIGSTOP), or whose event loop holds the GIL, publishes nothing about that itself.
         """
         own = self.probes[probe]
-        if self.beat is None or own.status is Status.UNHEALTHY or self.phase not in (Phase.SERVING, Phase.DRAINING):
+        failed = own.status is Status.UNHEALTHY and own.reason != "starting"
+        if self.beat is None or failed or self.phase not in (Phase.SERVING, Phase.DRAINING):
             return own
         stall = self.stall_times.stall(probe, now - self.beat)
         return WorkerProbe(Status.UNHEALTHY, "stalled", (), self.beat) if stall is not None and stall.too_long else own
@@ -89,8 +90,8 @@ class Worker:
             return self
         return replace(self, probes={**self.probes, probe: WorkerProbe(Status.HEALTHY)})
 
-    def counts_for(self, probe: Probe) -> bool:
-        """Return whether the status of this worker counts for the other workers.
+    def counts_for(self, probe: Probe, now: float) -> bool:
+        """Return whether the status of this worker at `now` counts for the other workers.
 
         A worker takes no requests before its startup, nor after a drain by a signal: the server replaces it, and the
         others serve on. Nor does it count while its checks have had no result: another worker may have taken its place.
@@ -99,7 +100,7 @@ class Worker:
             return self.phase is not Phase.STOPPED
         if self.phase is Phase.DRAINING:
             return self.drain_ordered_at is not None
-        return self.phase is Phase.SERVING and self.probes[probe].reason != "starting"
+        return self.phase is Phase.SERVING and self.probe_at(probe, now).reason != "starting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,7 @@ def combine(
 
 
 def _worst(others: Sequence[Worker], probe: Probe, now: float) -> OtherWorkers:
-    found = [(each.probe_at(probe, now).status, each.pid) for each in others if each.counts_for(probe)]
+    found = [(each.probe_at(probe, now).status, each.pid) for each in others if each.counts_for(probe, now)]
     status = max((each for each, _ in found), default=Status.HEALTHY)
     if status is Status.HEALTHY:
         return NO_OTHERS
@@ -200,7 +201,7 @@ def _worst(others: Sequence[Worker], probe: Probe, now: float) -> OtherWorkers:
 
 
 def _quorum(own: Worker, others: Sequence[Worker], probe: Probe, now: float, quorum: int | float) -> OtherWorkers:
-    counted = [each for each in (own, *others) if each is own or each.counts_for(probe)]
+    counted = [each for each in (own, *others) if each is own or each.counts_for(probe, now)]
     bad = [each.pid for each in counted if each.probe_at(probe, now).status is Status.UNHEALTHY]
     required = quorum if isinstance(quorum, int) else ceil(quorum * len(counted))
     if len(counted) - len(bad) < required:
