@@ -13,14 +13,13 @@ from .asgi.types import Scope
 from .core.check import Check, CheckFunction, is_async
 from .core.engine import Engine
 from .core.lifecycle import Phase
-from .core.logger import logger
+from .core.maintenance import MAX_MAINTENANCE, MAX_REASON
 from .core.normalize_checks import CheckOptions, F, normalize_checks
 from .core.report import Report
 from .core.stalls import StallTimes
 from .core.status import Probe
 from .core.transition import Transition
 from .core.validate import require_count, require_seconds, require_short, require_type
-from .formats.redact.clean import one_line
 from .formats.service import ServiceInfo
 from .listener.config import Listener
 from .runtime.drain.config import Drain
@@ -34,13 +33,6 @@ if TYPE_CHECKING:
     from .runtime.integrations import BoundIntegration
     from .runtime.publisher.subscription import Subscription
     from .runtime.scheduler.run_hooks import RunInfo
-
-
-MAX_MAINTENANCE = 7 * 86400
-"""Seconds of the longest maintenance: a week. One that should never end is a change of the configuration."""
-
-MAX_REASON = 200
-"""Characters of the reason for a maintenance."""
 
 
 class Health:
@@ -199,18 +191,14 @@ class Health:
         require_type("health: maintain: reason", reason, str)
         if len(reason) > MAX_REASON:
             raise ValueError(f"health: maintain: reason has {len(reason)} characters, expected at most {MAX_REASON}")
-        engine = self._engine
-        maintenance = engine.maintain(name, seconds, reason, engine.clock())
-        subject = "the app" if name is None else f"check {name!r}"
-        extra = {"check": name, "cause": "maintenance", "duration": seconds}
-        text = "maintenance of %s begins, for %g s at most%s"
-        logger.info(text, subject, seconds, f": {one_line(reason)}" if reason else "", extra=extra)
+        from .runtime.maintenance import begin, end  # not at the top: most apps have no maintenance
 
-        def end() -> None:
-            if engine.end_maintenance(maintenance, engine.clock()):
-                logger.info("maintenance of %s ends before its time", subject, extra={**extra, "duration": None})
+        maintenance = begin(self._engine, name, seconds, reason)
 
-        return end
+        def end_early() -> None:
+            end(self._engine, maintenance)
+
+        return end_early
 
     def drain(self) -> None:
         """Make readiness unhealthy for the rest of the lifespan, because the process is about to stop.
@@ -232,6 +220,7 @@ class Health:
         drain: Drain | None = None,
         slow_loop: float = 1.0,
         allow_metrics: bool | Callable[[Scope], bool] | None = None,
+        allow_maintenance: bool | Callable[[Scope], bool] = False,
         envoy_degraded: bool = False,
         paths: Paths = Paths(),  # noqa: B008  frozen, and the default reads as what it is
         details: bool | Callable[[Scope], bool] = False,
@@ -249,6 +238,7 @@ class Health:
                 before, is called when the delay is over.
             slow_loop: Seconds of lateness of the event loop after which a log record says what blocked it; 0: never.
             allow_metrics: Who may read the paths of the metrics; see HealthMiddleware.
+            allow_maintenance: Who may begin and end maintenances; see HealthMiddleware.
             envoy_degraded: Whether Envoy learns of a warning from the listener's answers; see HealthMiddleware.
             paths: The paths of the probes.
             details: Who may read more than the status; see HealthMiddleware.
@@ -270,11 +260,17 @@ class Health:
             service=service,
             drain=drain,
             allow_metrics=allow_metrics,
+            allow_maintenance=allow_maintenance,
             envoy_degraded=envoy_degraded,
         )
         if listener is None and paths.of_metrics:
             raise ValueError(
                 f"paths: metrics {paths.of_metrics[0]!r} need a listener, because no server answers requests here"
+            )
+        if listener is None and paths.of_maintenance:
+            raise ValueError(
+                f"paths: maintenance {paths.of_maintenance[0]!r} needs a listener, because no server answers requests"
+                " here"
             )
         services = Services(
             self._engine,

@@ -55,6 +55,8 @@ class HealthMiddleware:
             `logging` logger and stays as it is.
         allow_metrics: Who may read the paths of the metrics: True for every client, or a function as in `details`.
             None: those that may read the details.
+        allow_maintenance: Who may begin and end maintenances at the paths of ``Paths(maintenance=...)``: a function as
+            in `details`, or True for every client. No other option implies it.
         envoy_degraded: Whether answers of readiness and health that show a warning carry ``x-envoy-degraded: true``.
             Envoy with active health checks then sends requests to other instances, as long as enough of those are
             healthy. Where all are degraded it spreads the requests over all, as it does where all are healthy.
@@ -109,6 +111,7 @@ class HealthMiddleware:
         slow_loop: float = 1.0,
         quiet: bool = False,
         allow_metrics: bool | Callable[[Scope], bool] | None = None,
+        allow_maintenance: bool | Callable[[Scope], bool] = False,
         envoy_degraded: bool = False,
         integrations: Iterable[Integration] = (),
         board: "Board | None" = None,
@@ -134,6 +137,7 @@ class HealthMiddleware:
             service=service,
             drain=drain,
             allow_metrics=allow_metrics,
+            allow_maintenance=allow_maintenance,
             envoy_degraded=envoy_degraded,
         )
         self._services = Services(
@@ -225,8 +229,8 @@ class HealthMiddleware:
         if route.drain:
             await self._services.drain()
             return
-        if route.metrics:
-            return  # a scrape runs no check
+        if route.metrics or route.maintenance:
+            return  # neither runs a check
         runner = self._services.runner
         if runner.alive:
             await runner.first_results.wait(route.probe)
@@ -284,8 +288,10 @@ def _inspect_app(app: App, health: Health, paths: Paths, may_import: bool) -> No
 def _quiet_paths(paths: Paths, router: HealthRouter, drain: Drain | None) -> "QuietPaths":
     from .asgi.access_log import QuietPaths
 
-    drain_path = None if drain is None or drain.path is None else drain.path.rstrip("/")
-    return QuietPaths(paths.all + paths.of_metrics + router.events_paths, router.check_parents, drain_path)
+    drain_path = () if drain is None or drain.path is None else (drain.path.rstrip("/"),)
+    return QuietPaths(
+        paths.all + paths.of_metrics + router.events_paths, router.check_parents, drain_path + paths.of_maintenance
+    )
 
 
 def _root_path(scope: Scope) -> str:

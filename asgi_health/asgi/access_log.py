@@ -34,12 +34,12 @@ class AccessLogFilter(logging.Filter):
         super().__init__()
         self._paths: frozenset[str] = frozenset()
         self._check_parents: frozenset[str] = frozenset()
-        self._drain_paths: frozenset[str] = frozenset()
+        self._logged_paths: frozenset[str] = frozenset()
         self._bad: set[str] = set()
 
-    def cover(self, paths: tuple[str, ...], check_parents: tuple[str, ...], drain_path: str | None) -> None:
-        """Drop records of `paths` and of single checks below `check_parents`, and none of `drain_path`."""
-        self._drain_paths |= _as_logged(() if drain_path is None else (drain_path,))
+    def cover(self, paths: tuple[str, ...], check_parents: tuple[str, ...], logged_paths: tuple[str, ...]) -> None:
+        """Drop records of `paths` and of single checks below `check_parents`, and none of `logged_paths`."""
+        self._logged_paths |= _as_logged(logged_paths)
         self._check_parents |= _as_logged(check_parents)
         self._paths |= _as_logged(paths)
 
@@ -65,7 +65,7 @@ class AccessLogFilter(logging.Filter):
             return True
 
     def _is_check(self, path: str) -> bool:
-        return path.rpartition("/")[0] in self._check_parents and path not in self._drain_paths
+        return path.rpartition("/")[0] in self._check_parents and path not in self._logged_paths
 
     def _stays(self, path: str, status: int) -> bool:
         if status == 200:
@@ -88,15 +88,15 @@ class QuietPaths:
     Args:
         paths: Paths whose good answers are not logged.
         check_parents: Paths below which single checks have theirs.
-        drain_path: Path that is always logged, if any.
+        logged_paths: Paths that are always logged, also below one of `check_parents`.
     """
 
-    __slots__ = ("_check_parents", "_drain_path", "_paths", "_roots")
+    __slots__ = ("_check_parents", "_logged_paths", "_paths", "_roots")
 
-    def __init__(self, paths: tuple[str, ...], check_parents: tuple[str, ...], drain_path: str | None) -> None:
+    def __init__(self, paths: tuple[str, ...], check_parents: tuple[str, ...], logged_paths: tuple[str, ...]) -> None:
         self._paths = paths
         self._check_parents = check_parents
-        self._drain_path = drain_path
+        self._logged_paths = logged_paths
         self._roots: set[str] = set()
 
     def cover(self, path: object, root: str) -> None:
@@ -112,7 +112,7 @@ class QuietPaths:
         _FILTER.cover(
             tuple(prefix + each for each in self._paths),
             tuple(prefix + each for each in self._check_parents),
-            None if self._drain_path is None else prefix + self._drain_path,
+            tuple(prefix + each for each in self._logged_paths),
         )
         for name in LOGGERS:
             logging.getLogger(name).addFilter(_FILTER)

@@ -11,7 +11,7 @@ from ..core.status import Probe
 from .app_structure import Component, attribute, components_of, pending_middlewares_of, routes_of
 from .paths import Paths
 
-PATH_OPTIONS = ("health", "live", "ready", "startup", "metrics", "events")
+PATH_OPTIONS = ("health", "live", "ready", "startup", "metrics", "events", "maintenance")
 
 LITESTAR_WARNING = (
     "HealthMiddleware in middleware=[...] of Litestar sees only paths that have a route, so every probe gets a 404, and"

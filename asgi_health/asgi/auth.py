@@ -1,4 +1,4 @@
-"""The policies that decide which clients may read details, and which may drain the app."""
+"""Which clients may read details, and which may drain the app or begin a maintenance."""
 
 import inspect
 from collections.abc import Callable
@@ -141,6 +141,24 @@ def normalize_policy(details: object, subject: str = "details") -> Policy | None
     except ValueError:
         pass  # some builtins have no signature
     return SafePolicy(details, subject)
+
+
+def is_from_other_origin(scope: Scope) -> bool:
+    """Return whether a web page of another origin has made a browser send the request.
+
+    The policy may allow it nevertheless: by the address of the browser, or by credentials that it sends by itself.
+    As Go's ``http.CrossOriginProtection`` decides it: browsers send Sec-Fetch-Site to HTTPS and to localhost, and
+    Origin with each POST to any other address. A request with neither counts as that of a program. A GET that a page
+    sends over plain HTTP to another address has neither too, so only a method such as POST is safe there.
+    """
+    headers = {name: value.lower() for name, value in scope.get("headers") or () if name in _OF_ORIGIN}
+    site, origin, host = (headers.get(name) for name in _OF_ORIGIN)
+    if site is not None:
+        return site not in (b"same-origin", b"none")
+    return origin is not None and (not host or origin.partition(b"://")[2] != host)
+
+
+_OF_ORIGIN = (b"sec-fetch-site", b"origin", b"host")
 
 
 class SafePolicy:

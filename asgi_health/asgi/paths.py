@@ -1,4 +1,4 @@
-"""The paths of the probes, of the metrics and of the events."""
+"""The paths of the probes, of the metrics, of the events and of the maintenances."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -8,7 +8,7 @@ from ..core.status import Probe
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """The paths of each probe, of the metrics and of the events.
+    """The paths of each probe, of the metrics, of the events and of the maintenances.
 
     Each is a string, a tuple of strings, or None to leave them to the app.
 
@@ -24,6 +24,7 @@ class Paths:
         metrics: Paths of the metrics, in the formats of Prometheus. They need readers: `details` or `allow_metrics`.
         events: Paths of the events, by which a page shows each change when it happens. They exist where `details` admit
             readers, and for these.
+        maintenance: Paths at which maintenances are shown, begun and ended. They need `allow_maintenance`.
     """
 
     health: str | tuple[str, ...] | None = ("/health", "/healthz")
@@ -32,10 +33,11 @@ class Paths:
     startup: str | tuple[str, ...] | None = ("/health/startup", "/startupz")
     metrics: str | tuple[str, ...] | None = None
     events: str | tuple[str, ...] | None = "/health/events"
+    maintenance: str | tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         seen: dict[str, str] = {}
-        for option in ("health", "live", "ready", "startup", "metrics", "events"):
+        for option in ("health", "live", "ready", "startup", "metrics", "events", "maintenance"):
             paths = _normalised(option, getattr(self, option))
             for path in paths:
                 if path in seen:
@@ -60,6 +62,11 @@ class Paths:
     def of_events(self) -> tuple[str, ...]:
         """The paths of the events, without trailing slashes."""
         return cast("tuple[str, ...]", self.events)
+
+    @property
+    def of_maintenance(self) -> tuple[str, ...]:
+        """The paths of the maintenances, without trailing slashes."""
+        return cast("tuple[str, ...]", self.maintenance)
 
     @property
     def all(self) -> tuple[str, ...]:

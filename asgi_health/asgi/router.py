@@ -8,11 +8,23 @@ from ..core.engine import Engine
 from ..core.stalls import Stall
 from ..core.status import Probe, Status
 from ..core.validate import require_type
-from ..formats.answer import ALLOWED, DRAINED, METHOD_NOT_ALLOWED, NOT_FOUND, POST_ONLY, Answer, minimal, with_allow
+from ..formats.answer import (
+    ALLOWED,
+    ALLOWED_OF_MAINTENANCE,
+    DRAINED,
+    METHOD_NOT_ALLOWED,
+    NO_METHOD_OF_MAINTENANCE,
+    NOT_FOUND,
+    OTHER_ORIGIN,
+    POST_ONLY,
+    Answer,
+    minimal,
+    with_allow,
+)
 from ..formats.service import ServiceInfo
 from ..listener.interface import StallOf, StreamedAnswer
 from ..runtime.drain.config import Drain
-from .auth import challenge_of, normalize_policy
+from .auth import Policy, challenge_of, is_from_other_origin, normalize_policy
 from .paths import Paths
 from .response_headers import ResponseHeaders
 from .types import Scope
@@ -20,6 +32,7 @@ from .types import Scope
 if TYPE_CHECKING:
     from .details import Details
     from .events.streams import EventStreams
+    from .maintenance import MaintenanceEndpoint
     from .metrics import Metrics
 
 
@@ -33,6 +46,7 @@ class Route:
         drain: Whether the request asks to drain.
         metrics: Whether the request asks for the metrics.
         events: Whether the request asks for the events.
+        maintenance: Whether the request asks for the maintenances.
     """
 
     probe: Probe = Probe.HEALTH
@@ -40,6 +54,7 @@ class Route:
     drain: bool = False
     metrics: bool = False
     events: bool = False
+    maintenance: bool = False
 
 
 BeforeAnswer = Callable[[Route], Awaitable[None]]
@@ -68,6 +83,7 @@ class HealthRouter:
         service: What the details say about the app itself.
         drain: Configuration of the drain, if any: its path is a route.
         allow_metrics: Who may read the metrics; see HealthMiddleware.
+        allow_maintenance: Who may begin and end maintenances; see HealthMiddleware.
         envoy_degraded: Whether Envoy learns of a warning; see HealthMiddleware.
 
     Attributes:
@@ -81,7 +97,10 @@ class HealthRouter:
         "_engine",
         "_events",
         "_events_paths",
+        "_maintenance",
+        "_maintenance_paths",
         "_may_drain",
+        "_may_maintain",
         "_may_read_details",
         "_may_read_metrics",
         "_metrics",
@@ -99,6 +118,7 @@ class HealthRouter:
         service: ServiceInfo | None = None,
         drain: Drain | None = None,
         allow_metrics: bool | Callable[[Scope], bool] | None = None,
+        allow_maintenance: bool | Callable[[Scope], bool] = False,
         envoy_degraded: bool = False,
     ) -> None:
         require_type("paths", paths, Paths)
@@ -125,12 +145,7 @@ class HealthRouter:
             else {}
         )
         self._drain_path = None if drain is None or drain.path is None else drain.path.rstrip("/")
-        self._may_drain = None if drain is None else normalize_policy(drain.allow, "drain: allow")
-        if challenge_of(self._may_drain) is not None:
-            raise ValueError(
-                "drain: allow must not be basic_auth(...), whose credentials a browser sends with requests that other"
-                " sites make; expected a policy such as bearer_token(...) or client_in(...)"
-            )
+        self._may_drain = None if drain is None else _policy_of_order(drain.allow, "drain: allow")
         if self._drain_path is not None:
             if self._drain_path in self._routes:
                 raise ValueError(f"drain: path {self._drain_path!r} is the path of a probe already")
@@ -154,6 +169,22 @@ class HealthRouter:
             raise ValueError(f"drain: path {self._drain_path!r} is a path of the events already")
         self._events = _event_streams(engine) if self._events_paths else None
         self._routes |= dict.fromkeys(self._events_paths, Route(events=True))
+        self._maintenance_paths = paths.of_maintenance
+        if self._drain_path in self._maintenance_paths:
+            raise ValueError(f"drain: path {self._drain_path!r} is a path of the maintenances already")
+        self._may_maintain = _policy_of_order(allow_maintenance, "allow_maintenance")
+        if self._maintenance_paths and self._may_maintain is None:
+            raise ValueError(
+                f"paths: maintenance {self._maintenance_paths[0]!r} needs allow_maintenance=... to say who may begin"
+                ' and end one: a policy such as bearer_token("..."), or True'
+            )
+        if self._may_maintain is not None and not self._maintenance_paths:
+            raise ValueError(
+                "allow_maintenance: there is no path of the maintenances; expected"
+                " paths=Paths(maintenance='/health/maintenance')"
+            )
+        self._maintenance = _maintenances(engine) if self._maintenance_paths else None
+        self._routes |= dict.fromkeys(self._maintenance_paths, Route(maintenance=True))
 
     @property
     def has_details(self) -> bool:
@@ -169,7 +200,7 @@ class HealthRouter:
     def other_prefixes(self) -> tuple[str, ...]:
         """The prefixes of the paths that it answers in addition to those of the probes."""
         drain = () if self._drain_path is None else (self._drain_path,)
-        return (*self._check_prefixes, *drain, *self._metrics_paths, *self._events_paths)
+        return (*self._check_prefixes, *drain, *self._metrics_paths, *self._events_paths, *self._maintenance_paths)
 
     @property
     def events_paths(self) -> tuple[str, ...]:
@@ -225,6 +256,8 @@ class HealthRouter:
             await before_answer(route)
             if route.metrics and self._metrics is not None:
                 answered = await self._metrics.answer(scope, stall_of)
+            elif route.maintenance and self._maintenance is not None:
+                answered = self._maintenance.answer(scope)
             else:
                 answered = await self._make_answer(scope, route, self._engine.clock(), stall_of)
             if scope.get("method") == "OPTIONS" and answered is not NOT_FOUND:
@@ -253,7 +286,15 @@ class HealthRouter:
         if route.drain:
             if self._may_drain is None or not self._may_drain(scope):
                 return NOT_FOUND
-            return None if method in ("GET", "POST") else POST_ONLY
+            if method not in ("GET", "POST"):
+                return POST_ONLY
+            return OTHER_ORIGIN if is_from_other_origin(scope) else None
+        if route.maintenance:
+            if self._may_maintain is None or not self._may_maintain(scope):
+                return NOT_FOUND
+            if method not in ALLOWED_OF_MAINTENANCE:
+                return NO_METHOD_OF_MAINTENANCE
+            return OTHER_ORIGIN if method in ("POST", "DELETE") and is_from_other_origin(scope) else None
         if (route.check is not None or route.events) and not self._allows_details(scope):
             return NOT_FOUND
         if route.metrics and (self._may_read_metrics is None or not self._may_read_metrics(scope)):
@@ -283,6 +324,17 @@ class HealthRouter:
         return self._may_read_details is not None and self._may_read_details(scope)
 
 
+def _policy_of_order(allow: object, subject: str) -> Policy | None:
+    """Return the policy of an endpoint that takes the app out of the rotation. Raises TypeError or ValueError."""
+    policy = normalize_policy(allow, subject)
+    if challenge_of(policy) is not None:
+        raise ValueError(
+            f"{subject} must not be basic_auth(...), whose credentials a browser sends with requests that other sites"
+            " make; expected a policy such as bearer_token(...) or client_in(...)"
+        )
+    return policy
+
+
 def _details(
     engine: Engine,
     service: ServiceInfo | None,
@@ -302,6 +354,13 @@ def _metrics(engine: Engine) -> "Metrics":
     from .metrics import Metrics
 
     return Metrics(engine)
+
+
+def _maintenances(engine: Engine) -> "MaintenanceEndpoint":
+    # Not at the top: most apps do not have this endpoint.
+    from .maintenance import MaintenanceEndpoint
+
+    return MaintenanceEndpoint(engine)
 
 
 def _event_streams(engine: Engine) -> "EventStreams":

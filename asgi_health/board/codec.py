@@ -45,7 +45,7 @@ def encode(worker: Worker) -> bytes:
         worker.stall_times.ready,
         worker.stall_times.live,
         [_probe_fields(worker.probes[probe]) for probe in Probe],
-        {name: _state_fields(state) for name, state in worker.results.items()},
+        None if worker.results is None else {name: _state_fields(state) for name, state in worker.results.items()},
     )
     return _TIMES.pack(worker.updated, _NO_BEAT if worker.beat is None else worker.beat) + _to_bytes(fields)
 
@@ -105,7 +105,7 @@ def _parse(row: bytes) -> Worker:
         drain_ordered_at=_optional_time(drain_ordered_at),
         stall_times=StallTimes(_time(ready), _time(live)),
         probes={probe: _probe(each) for probe, each in zip(Probe, _array(probes, len(Probe)), strict=True)},
-        results={_text(name): _state(each) for name, each in _object(results).items()},
+        results=None if results is None else {_text(name): _state(each) for name, each in _object(results).items()},
     )
 
 

@@ -44,6 +44,7 @@ class Connection:
         self._pid = os.getpid()
         make_file(path)
         self._files = [file_identity(path)]
+        self._is_board = False
         try:
             self._connection = sqlite3.connect(path, timeout=0.0, isolation_level=None)
         except sqlite3.Error as error:
@@ -69,7 +70,7 @@ class Connection:
         while True:
             try:
                 return self._connection.execute(statement, values).fetchall()
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeDecodeError) as error:
                 now = time.monotonic()
                 end = now + LOCK_TIMEOUT if end is None else end
                 if not _is_locked(error) or now > end:
@@ -108,11 +109,13 @@ class Connection:
             self._connection.close()
 
     def _check_application(self) -> None:
-        # In this order: a board gets its mark and its first table at once.
-        [(tables,)] = self.execute("SELECT count(*) FROM sqlite_master")
         [(application,)] = self.execute("PRAGMA application_id")
-        if tables and application != APPLICATION_ID:
-            raise CannotUse(f"board {self.path!r}: found the database of another application, expected a board")
+        if application != APPLICATION_ID:
+            [(tables,)] = self.execute("SELECT count(*) FROM sqlite_master")
+            [(application,)] = self.execute("PRAGMA application_id")  # a board gets it together with its first table
+            if tables and application != APPLICATION_ID:
+                raise CannotUse(f"board {self.path!r}: found the database of another application, expected a board")
+        self._is_board = True
 
     def _check_files(self) -> None:
         # All three: processes that opened different ones would not see each other.
@@ -125,8 +128,16 @@ class Connection:
                 found = "no file" if present is None else "another file"
                 raise CannotUse(f"board {self.path + suffix!r}: found {found}, expected the one that was opened")
 
-    def _failure(self, error: sqlite3.Error) -> CannotUse:
-        if _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    def _is_damage(self, error: Exception) -> bool:
+        if isinstance(error, UnicodeDecodeError):  # a name in the schema, which SQLite quotes
+            return True
+        if _primary_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return True
+        # In a board, whose file may be written to: a damaged header that asks for a later SQLite, or a damaged schema.
+        return self._is_board and _extended_code(error) in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_READONLY)
+
+    def _failure(self, error: Exception) -> CannotUse:
+        if self._is_damage(error):
             set_aside(self.path, self._files[0])
             return Damaged(f"board {self.path!r}: found a damaged file ({error}), expected a database of SQLite")
         if _is_locked(error):
@@ -135,12 +146,14 @@ class Connection:
         return CannotUse(f"board {self.path!r}: {error} ({name})")
 
 
-def _code(error: sqlite3.Error) -> int | None:
-    code: int | None = getattr(
-        error, "sqlite_errorcode", None
-    )  # the sqlite3 module raises errors of its own without it
-    return None if code is None else code & 0xFF
+def _extended_code(error: Exception) -> int:
+    code: int = getattr(error, "sqlite_errorcode", 0)  # the sqlite3 module raises errors of its own without it
+    return code
 
 
-def _is_locked(error: sqlite3.Error) -> bool:
-    return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+def _primary_code(error: Exception) -> int:
+    return _extended_code(error) & 0xFF
+
+
+def _is_locked(error: Exception) -> bool:
+    return _primary_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

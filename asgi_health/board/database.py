@@ -25,6 +25,9 @@ _TABLES = (
     f"CREATE TABLE IF NOT EXISTS {_MAINTENANCES} (name BLOB PRIMARY KEY, row) WITHOUT ROWID",
 )
 
+_NO_LEASE = """id <> 1 OR typeof(holder) <> 'blob' OR typeof(term) <> 'integer' OR typeof(until) <> 'real'
+    OR until NOT BETWEEN -1e300 AND 1e300"""
+
 _opening = Lock()
 
 
@@ -62,11 +65,9 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Generator["Rows"]:
-        """Begin a transaction that writes; it is committed at the end of the block. Raises CannotUse."""
+        """Begin a turn. Raises CannotUse where the file is no longer the one that was opened, or in a fork."""
         self._connection.check()
-        self._slots.examine(read_slots(self._connection))  # before the lock, for which the other workers wait
-        with self._connection.transaction():
-            yield Rows(self._connection, self._process, self._slots)
+        yield Rows(self._connection, self._process, self._slots)
 
     def close(self) -> None:
         """Close the board."""
@@ -91,25 +92,24 @@ class Database:
         return identity.decode("ascii", "replace")
 
 
-def read_slots(connection: Connection) -> list[Slot]:
-    """Return all slots."""
-    return [Slot(*row) for row in connection.execute(f"SELECT key, pid, started, namespace, row FROM {_WORKERS}")]
-
-
 class Rows:
     """The `Transaction` on SQLite.
 
+    SQLite commits each statement by itself. A transaction around all of a turn would be simpler, but a process that is
+    stopped (SIGSTOP) in the middle of it would lock the board, and one whose app computes would do so for up to 66 ms.
+
     Args:
-        connection: A connection on which a transaction has begun.
+        connection: The connection.
         process: This process.
-        slots: The slots, which have been examined before.
+        slots: The slots that it has read last.
     """
 
     def __init__(self, connection: Connection, process: ProcessIdentity, slots: Slots) -> None:
-        self._connection = connection
         self._execute = connection.execute
         self._process = process
         self._slots = slots
+        self._lease: Lease | None = None
+        self._maintenances: dict[bytes, bytes] = {}
 
     def put_worker(self, worker: Worker) -> None:
         """Write the slot of this worker."""
@@ -119,52 +119,74 @@ class Rows:
 
     def delete_worker(self, key: str) -> None:
         """Delete a slot."""
-        self._delete_worker(_to_bytes(key))
+        self._execute(f"DELETE FROM {_WORKERS} WHERE key = ?", (_to_bytes(key),))
 
     def living_workers(self) -> Sequence[Worker]:
         """Return the workers whose process exists; the slots of others are deleted."""
-        workers, others = self._slots.living(read_slots(self._connection))
-        for key in others:
-            self._delete_worker(key)
+        rows = self._execute(f"SELECT key, pid, started, namespace, row FROM {_WORKERS}")
+        workers, others = self._slots.living(Slot(*row) for row in rows)
+        for slot in others:
+            self._execute(f"DELETE FROM {_WORKERS} WHERE key = ? AND row IS ?", (slot.key, slot.row))
         return workers
 
     def lease(self) -> Lease | None:
         """Return the lease of the host."""
-        match self._execute(f"SELECT holder, term, until FROM {_LEASE}"):
-            case [(bytes() as holder, int() as term, float() as until)] if isfinite(until):
-                return Lease(holder.decode("utf-8", "replace"), term, until)
-            case _:
-                return None
+        self._lease = self._read_lease()
+        return self._lease
 
-    def put_lease(self, lease: Lease) -> None:
-        """Write the lease of the host."""
-        row = (_to_bytes(lease.holder), lease.term, float(lease.until))
-        self._execute(f"INSERT OR REPLACE INTO {_LEASE} VALUES (1, ?, ?, ?)", row)
+    def put_lease(self, lease: Lease) -> Lease:
+        """Write the lease, unless another worker has written one since `lease` was called; return what counts."""
+        row, read = (_to_bytes(lease.holder), lease.term, float(lease.until)), self._lease
+        if read is None:
+            self._execute(f"INSERT OR IGNORE INTO {_LEASE} VALUES (1, ?, ?, ?)", row)
+        else:
+            self._execute(
+                f"UPDATE {_LEASE} SET holder = ?, term = ?, until = ? WHERE holder = ? AND term = ? AND until = ?",
+                (*row, _to_bytes(read.holder), read.term, read.until),
+            )
+        written = self.lease()
+        if written is None:
+            raise CannotUse("board: found no lease after one was written, expected one")
+        return written
 
     def maintenances(self) -> Sequence[Maintenance]:
         """Return the maintenances, those that are over too."""
+        self._maintenances = dict(self._execute(f"SELECT name, row FROM {_MAINTENANCES}"))
         maintenances: list[Maintenance] = []
-        for name, row in self._execute(f"SELECT * FROM {_MAINTENANCES}"):
+        for name, row in list(self._maintenances.items()):
             try:
                 maintenances.append(decode_maintenance(row))
-            except (ValueError, TypeError, AttributeError):
+            except (AttributeError, TypeError, ValueError):
                 self._delete_maintenance(name)
         return maintenances
 
     def put_maintenance(self, maintenance: Maintenance) -> None:
         """Write a maintenance, in place of the present one of the same check, or of the app."""
-        row = (_name_of(maintenance.check), encode_maintenance(maintenance))
-        self._execute(f"INSERT OR REPLACE INTO {_MAINTENANCES} VALUES (?, ?)", row)
+        name, row = _name_of(maintenance.check), encode_maintenance(maintenance)
+        self._maintenances[name] = row
+        self._execute(f"INSERT OR REPLACE INTO {_MAINTENANCES} VALUES (?, ?)", (name, row))
 
     def delete_maintenance(self, check: str | None) -> None:
-        """Delete the maintenance of a check, or of the app for None."""
+        """Delete the maintenance of a check, or of the app for None, unless it has changed since it was read."""
         self._delete_maintenance(_name_of(check))
 
-    def _delete_worker(self, key: bytes) -> None:
-        self._execute(f"DELETE FROM {_WORKERS} WHERE key = ?", (key,))
+    def _read_lease(self) -> Lease | None:
+        match self._execute(f"SELECT holder, term, until FROM {_LEASE}"):
+            case []:
+                return None
+            case [(bytes() as holder, int() as term, float() as until)] if isfinite(until):
+                return Lease(holder.decode("utf-8", "surrogatepass"), term, until)
+            case _:
+                # It is damaged: no comparison would match it.
+                self._execute(f"DELETE FROM {_LEASE} WHERE {_NO_LEASE}")
+                return None
 
     def _delete_maintenance(self, name: bytes) -> None:
-        self._execute(f"DELETE FROM {_MAINTENANCES} WHERE name = ?", (name,))
+        if name in self._maintenances:
+            row = self._maintenances.pop(name)
+            self._execute(f"DELETE FROM {_MAINTENANCES} WHERE name = ? AND row IS ?", (name, row))
+        else:
+            self._execute(f"DELETE FROM {_MAINTENANCES} WHERE name = ?", (name,))
 
 
 def _boot() -> bytes:

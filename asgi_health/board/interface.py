@@ -1,4 +1,4 @@
-"""What a worker reads from the board and writes to it, in one transaction."""
+"""What a worker reads from the board and writes to it, in one turn."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -14,7 +14,11 @@ class CannotUse(Exception):
 
 
 class Transaction(Protocol):
-    """The board from the moment in which this worker alone may write to it. Each method may raise CannotUse."""
+    """The board for one turn of a worker. Each method may raise CannotUse.
+
+    Each method is atomic, and nothing is locked between two of them: the others go on when this process is stopped, or
+    when its interpreter is blocked, in the middle of a turn.
+    """
 
     def put_worker(self, worker: Worker) -> None:
         """Write the slot of this worker."""
@@ -32,8 +36,11 @@ class Transaction(Protocol):
         """Return the lease of the host."""
         ...
 
-    def put_lease(self, lease: Lease) -> None:
-        """Write the lease of the host."""
+    def put_lease(self, lease: Lease) -> Lease:
+        """Write the lease, unless another worker has written one since `lease` was called; return the one that counts.
+
+        A worker holds the lease only where the one returned says so.
+        """
         ...
 
     def maintenances(self) -> Sequence[Maintenance]:
@@ -45,7 +52,7 @@ class Transaction(Protocol):
         ...
 
     def delete_maintenance(self, check: str | None) -> None:
-        """Delete the maintenance of a check, or of the app for None."""
+        """Delete the maintenance of a check, or of the app for None, unless it has changed since it was read."""
         ...
 
 
@@ -58,7 +65,7 @@ class Store(Protocol):
         ...
 
     def transaction(self) -> AbstractContextManager[Transaction]:
-        """Begin a transaction that writes; it is committed at the end of the block. Raises CannotUse."""
+        """Begin a turn. Raises CannotUse where the file is no longer the one that was opened, or in a fork."""
         ...
 
     def close(self) -> None:

@@ -23,7 +23,7 @@ class Slot(NamedTuple):
 
 
 class Slots:
-    """The slots that this process has read, so that each is parsed once, and checked outside of the transaction.
+    """The slots that this process has read last, so that each is parsed once.
 
     Args:
         own: This process.
@@ -31,48 +31,33 @@ class Slots:
 
     def __init__(self, own: ProcessIdentity) -> None:
         self._own = own
-        self._known: dict[bytes, tuple[Slot, Worker | None]] = {}
+        self._known: dict[bytes, tuple[Slot, Worker]] = {}
 
-    def examine(self, slots: Iterable[Slot]) -> None:
-        """Parse the slots, and look for the process of each that is new, or that has not changed since the last time.
+    def living(self, slots: Iterable[Slot]) -> tuple[list[Worker], list[Slot]]:
+        """Return the workers that exist, and the slots of others.
 
-        One that has changed was written by a process that existed a moment ago.
+        The process of a slot is looked for when the slot is new, or has not changed since the last time: one that has
+        changed was written by a process that existed a moment ago.
         """
         now = time.monotonic()
-        examined: dict[bytes, tuple[Slot, Worker | None]] = {}
+        living: dict[bytes, tuple[Slot, Worker]] = {}
+        others: list[Slot] = []
         for slot in slots:
             known = self._known.get(slot.key)
-            worker = self._decode(slot, known)
-            if worker is not None and (known is None or known[0] == slot) and not self._is_living(slot, worker, now):
-                worker = None
-            examined[slot.key] = slot, worker
-        self._known = examined
-
-    def living(self, slots: Iterable[Slot]) -> tuple[list[Worker], list[bytes]]:
-        """Return the workers that exist, and the keys of the slots of others."""
-        workers: list[Worker] = []
-        others: list[bytes] = []
-        for slot in slots:
-            known = self._known.get(slot.key)
-            worker = known[1] if known is not None and known[0] == slot else self._decode(slot, known)
-            if worker is None:
-                others.append(slot.key)
-            else:
-                workers.append(worker)
-        return workers, others
-
-    def _decode(self, slot: Slot, known: tuple[Slot, Worker | None] | None) -> Worker | None:
-        parsed = None if known is None or known[1] is None else (known[0].row, known[1])
-        try:
-            return decode(slot.row, parsed)
-        except (TypeError, ValueError):
-            return None
+            try:
+                worker = decode(slot.row, None if known is None else (known[0].row, known[1]))
+                changed = known is not None and known[0] != slot
+                if changed or self._is_living(slot, worker, now):
+                    living[slot.key] = slot, worker
+                    continue
+            except (AttributeError, TypeError, ValueError):
+                pass  # it is damaged; so are values of other types than those written
+            others.append(slot)
+        self._known = living
+        return [worker for _, worker in living.values()], others
 
     def _is_living(self, slot: Slot, worker: Worker, now: float) -> bool:
-        try:
-            namespace = None if slot.namespace is None else slot.namespace.decode()
-            found = exists(ProcessIdentity(slot.pid, slot.started, namespace), self._own)
-        except (AttributeError, TypeError, ValueError):
-            return False
+        namespace = None if slot.namespace is None else slot.namespace.decode()
+        found = exists(ProcessIdentity(slot.pid, slot.started, namespace), self._own)
         # A process that is stopped (SIGSTOP) exists, and counts as blocked however long ago it published something.
         return worker.updated >= now - worker.stall_times.live - GONE_AFTER if found is None else found

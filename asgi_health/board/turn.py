@@ -147,7 +147,7 @@ class Turns:
             fit = loop_lag < NIMBLE and _is_fit(engine, others)
             lease = claim(former, identity.key, now, max(MIN_LEASE, 4 * self.seconds), fit=fit)
             if lease is not None and lease != former:
-                transaction.put_lease(lease)
+                lease = transaction.put_lease(lease)  # another worker may have been faster
             own = engine.own_worker(
                 identity.key,
                 identity.pid,
@@ -177,15 +177,15 @@ class Turns:
         lost the maintenances, and nothing was known about it.
         """
         known = self._maintenances if store.identity == self._file else {}
-        here = engine.maintenances()
+        here: dict[str | None, Maintenance | None] = {None: None, **{each.name: None for each in engine.checks}}
+        here.update({each.check: each for each in engine.maintenances(now)})
         there = {each.check: each for each in read if now < each.until and each.check in here}
         changes = _Changes({}, {}, there)
         for name, maintenance in here.items():
-            present, before = _if_present(maintenance, now), _if_present(known.get(name), now)
-            if present == there.get(name):
+            if maintenance == there.get(name):
                 continue
-            if present != before:
-                changes.to_write[name] = present
+            if maintenance != _if_present(known.get(name), now):
+                changes.to_write[name] = maintenance
             else:
                 changes.to_adopt[name] = there.get(name)
         for name, maintenance in changes.to_write.items():

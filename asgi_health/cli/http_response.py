@@ -11,7 +11,7 @@ HEAD_LIMIT = 65536
 """Maximum bytes of status lines, headers, chunk sizes and trailers together."""
 
 BODY_LIMIT = 10240
-"""Maximum bytes of a body that are read, as a kubelet does. A longer body is cut there and counts as complete."""
+"""Maximum bytes of a body that a probe reads, as a kubelet does. A longer body is cut there and counts as complete."""
 
 
 class BadResponse(Exception):
@@ -19,7 +19,7 @@ class BadResponse(Exception):
 
 
 class Response:
-    """The status and the first `BODY_LIMIT` bytes of the body."""
+    """The status and the body, up to the limit of the reader."""
 
     __slots__ = ("body", "status")
 
@@ -28,11 +28,12 @@ class Response:
         self.body = body
 
 
-def read_response(receive: "Callable[[], bytes]") -> Response:
+def read_response(receive: "Callable[[], bytes]", limit: int = BODY_LIMIT) -> Response:
     """Return the response that `receive` delivers.
 
     Args:
         receive: Returns the next bytes of the connection, b"" at its end. Its exceptions are passed on.
+        limit: Maximum bytes of the body.
 
     Raises:
         BadResponse: The bytes are not a complete HTTP/1.1 response.
@@ -46,10 +47,10 @@ def read_response(receive: "Callable[[], bytes]") -> Response:
     if status in (204, 304):
         return Response(status, b"")
     if chunked:
-        return Response(status, _read_chunks(reader))
+        return Response(status, _read_chunks(reader, limit))
     if length is None:
-        return Response(status, reader.read_to_end(BODY_LIMIT))
-    return Response(status, reader.read_exactly(min(length, BODY_LIMIT)))
+        return Response(status, reader.read_to_end(limit))
+    return Response(status, reader.read_exactly(min(length, limit)))
 
 
 class _Reader:
@@ -136,9 +137,9 @@ def _read_headers(reader: _Reader) -> tuple[bool, int | None]:
     return False, int(length)
 
 
-def _read_chunks(reader: _Reader) -> bytes:
+def _read_chunks(reader: _Reader, limit: int) -> bytes:
     body = b""
-    while len(body) < BODY_LIMIT:
+    while len(body) < limit:
         size = reader.read_line().partition(b";")[0].strip()
         if not size or len(size) > 16 or not all(digit in b"0123456789abcdefABCDEF" for digit in size):
             raise BadResponse("a chunk has no size")
@@ -147,7 +148,7 @@ def _read_chunks(reader: _Reader) -> bytes:
             while reader.read_line():  # trailers
                 pass
             break
-        size_to_read = min(count, BODY_LIMIT - len(body))
+        size_to_read = min(count, limit - len(body))
         body += reader.read_exactly(size_to_read)
         if size_to_read == count and reader.read_line():
             raise BadResponse("a chunk is longer than its size")

@@ -1,12 +1,21 @@
 """Run the command that the arguments name."""
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from .arguments import ProbeRequest, program
+from .arguments import ProbeRequest, parse_header, program
 from .parser import build_parser
+from .place import BoardFile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .app_client import AppClient
+
+TOKEN_VARIABLE = "ASGI_HEALTH_TOKEN"
+"""Name of the environment variable with the token for an app: other users see the arguments of a process."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -77,6 +86,43 @@ def _alert(arguments: argparse.Namespace) -> int:
     )
 
 
+def _maintain(arguments: argparse.Namespace) -> int:
+    from .maintenance import maintain
+
+    place = _place(arguments)
+    return place if isinstance(place, int) else maintain(place, arguments.check, arguments.seconds, arguments.reason)
+
+
+def _resume(arguments: argparse.Namespace) -> int:
+    from .maintenance import resume
+
+    place = _place(arguments)
+    return place if isinstance(place, int) else resume(place, arguments.check)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from .status import status
+
+    place = _place(arguments)
+    return place if isinstance(place, int) else status(place, as_json=arguments.json)
+
+
+def _place(arguments: argparse.Namespace) -> "AppClient | BoardFile | int":
+    """Return where a command goes, with the token of the environment; the exit code where that is none."""
+    from .app_client import AppClient
+
+    if isinstance(arguments.place, BoardFile):
+        return arguments.place
+    headers = list(arguments.headers)
+    token = os.environ.get(TOKEN_VARIABLE, "")
+    if token and "authorization" not in (name.lower() for name, _ in headers):
+        try:
+            headers.append(parse_header(f"Authorization: Bearer {token}"))
+        except ValueError as error:
+            return _fail(arguments.command, f"{TOKEN_VARIABLE}: {error}", 2)
+    return AppClient(arguments.place, headers=tuple(headers), timeout=arguments.timeout, insecure=arguments.insecure)
+
+
 def _demo(arguments: argparse.Namespace) -> int:
     # SIGTERM ends the demo as Ctrl-C does: by an exception, so that everything that is open gets closed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -117,6 +163,9 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "wait": _wait,
     "check": _check,
     "alert": _alert,
+    "maintain": _maintain,
+    "resume": _resume,
+    "status": _status,
     "demo": _demo,
     "completion": _completion,
 }

@@ -16,6 +16,7 @@ from .arguments import (
     parse_timeout,
     program,
 )
+from .place import parse_place
 from .target import parse_url
 
 T = TypeVar("T")
@@ -29,6 +30,12 @@ DEFAULT_CHECK_TIMEOUT = 30.0
 
 DEFAULT_ALERT_TIMEOUT = 30.0
 """Default of `--timeout` for `alert test`, in seconds."""
+
+DEFAULT_APP_TIMEOUT = 5.0
+"""Default of `--timeout` for `maintain`, `resume` and `status`, in seconds."""
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+"""The units of `--for`, in seconds."""
 
 SHELLS = ("bash", "zsh", "fish")
 """The shells that `completion` supports."""
@@ -93,6 +100,55 @@ examples:
   asgi-health alert test shop.main:app
   asgi-health alert test shop.main:alerts --message 'Alerts of the shop work'
   asgi-health alert test --url 'json://127.0.0.1:8080/hook'"""
+
+_TARGET = """\
+TARGET is the app: http://host:port, https://host or unix:/run/app.sock, with
+the path of the endpoint where it is not the usual one. Or it is the path of the
+board of its workers, such as /run/app/health.db, which works while the app is
+blocked, and while it does not run.
+
+The token for the app is read from ASGI_HEALTH_TOKEN, because other users of
+the machine see the arguments of a command. Another way to sign in is --header."""
+
+_MAINTAIN = f"""\
+Begin a maintenance of a check, or of the whole app. It always ends by itself.
+
+While a check is in maintenance, its failures count as a warning. While the app
+is, it is not ready and gets no traffic. Exit code 0: it has begun; 1: it has
+not, and stderr says why; 2: wrong arguments.
+
+{_TARGET}"""
+
+_MAINTAIN_EXAMPLES = """\
+examples:
+  asgi-health maintain http://127.0.0.1:8000 database --for 10m
+  asgi-health maintain /run/app/health.db --for 2h --reason 'new disks'"""
+
+_RESUME = f"""\
+End a maintenance of a check, or of the whole app, before its time.
+
+Exit code 0: it has ended; 1: it has not, or there is none, and stderr says
+which; 2: wrong arguments.
+
+{_TARGET}"""
+
+_RESUME_EXAMPLES = """\
+examples:
+  asgi-health resume http://127.0.0.1:8000 database
+  asgi-health resume /run/app/health.db"""
+
+_STATUS = f"""\
+Print the checks of an app, its workers and its maintenances.
+
+The details of the app show its checks, and the board shows its workers. Exit
+code 0: it is ready; 1: it is not, or that is not known; 2: wrong arguments.
+
+{_TARGET}"""
+
+_STATUS_EXAMPLES = """\
+examples:
+  asgi-health status http://127.0.0.1:8000
+  asgi-health status /run/app/health.db --json"""
 
 _DEMO = """\
 Run a small shop whose dependencies fail on request.
@@ -188,6 +244,32 @@ def build_parser() -> argparse.ArgumentParser:
     _add_timeout(test, DEFAULT_ALERT_TIMEOUT, "seconds for the import and all messages together")
     test.add_argument("--verbose", action="store_true", help="print tracebacks and the log of failures on stderr")
 
+    maintain = add_command("maintain", "begin a maintenance, which ends by itself", _MAINTAIN, _MAINTAIN_EXAMPLES)
+    _add_place(maintain)
+    _add_check(maintain)
+    maintain.add_argument(
+        "--for",
+        dest="seconds",
+        metavar="TIME",
+        type=_argument_type(_parse_duration),
+        required=True,
+        help="when it ends by itself: 90s, 10m, 2h or 1d; a number is in seconds",
+    )
+    maintain.add_argument(
+        "--reason", metavar="TEXT", type=_argument_type(_parse_reason), default="", help="why, for readers of details"
+    )
+    _add_app_options(maintain)
+
+    resume = add_command("resume", "end a maintenance before its time", _RESUME, _RESUME_EXAMPLES)
+    _add_place(resume)
+    _add_check(resume)
+    _add_app_options(resume)
+
+    status = add_command("status", "print the checks and the workers of an app", _STATUS, _STATUS_EXAMPLES)
+    _add_place(status)
+    status.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    _add_app_options(status)
+
     demo = add_command("demo", "run a small shop whose dependencies fail on request", _DEMO)
     demo.add_argument("--port", type=_parse_port, default=8000, help="the port; 0 picks a free one (default: 8000)")
 
@@ -208,7 +290,32 @@ def _add_timeout(
     )
 
 
-def _add_request_options(command: argparse.ArgumentParser) -> None:
+def _add_place(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "place",
+        metavar="TARGET",
+        type=_argument_type(parse_place),
+        help="the URL of the app, or the path of a board",
+    )
+
+
+def _add_check(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "check",
+        metavar="CHECK",
+        type=_argument_type(_parse_check),
+        nargs="?",
+        help="the name of a check; without it the whole app is meant",
+    )
+
+
+def _add_app_options(command: argparse.ArgumentParser) -> None:
+    _add_timeout(command, DEFAULT_APP_TIMEOUT, "seconds for the request to an app", parse_timeout)
+    _add_header(command)
+    _add_insecure(command)
+
+
+def _add_header(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--header",
         dest="headers",
@@ -218,6 +325,18 @@ def _add_request_options(command: argparse.ArgumentParser) -> None:
         default=[],
         help="also send this header; may be repeated",
     )
+
+
+def _add_insecure(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--insecure",
+        action="store_true",
+        help="accept any certificate, as a kubelet does: for an app that is asked by its address",
+    )
+
+
+def _add_request_options(command: argparse.ArgumentParser) -> None:
+    _add_header(command)
     command.add_argument(
         "--expect-status",
         dest="expected",
@@ -234,11 +353,7 @@ def _add_request_options(command: argparse.ArgumentParser) -> None:
         default=DEFAULT_MAX_AGE,
         help=f"seconds after which a file is too old (default: {DEFAULT_MAX_AGE:g})",
     )
-    command.add_argument(
-        "--insecure",
-        action="store_true",
-        help="accept any certificate, as a kubelet does: for an app that is asked by its address",
-    )
+    _add_insecure(command)
 
 
 def _argument_type(parse: Callable[[str], T]) -> Callable[[str], T]:
@@ -273,6 +388,30 @@ def _suggest_app(module: str, attribute: str) -> str:
 
 def _is_dotted_name(text: str) -> bool:
     return all(part.isidentifier() for part in text.split("."))
+
+
+def _parse_duration(text: str) -> float:
+    from ..core.maintenance import MAX_MAINTENANCE  # not at the top: the other commands do not need it
+
+    number, factor = (text[:-1], UNITS[text[-1]]) if text[-1:] in UNITS else (text, 1)
+    seconds = float(number) * factor if number.isascii() and number.replace(".", "", 1).isdigit() else 0.0
+    if not 0.001 <= seconds <= MAX_MAINTENANCE:
+        raise ValueError(f"{text!r} is not a time such as 90s, 10m, 2h or 1d (more than 0, at most 7d)")
+    return seconds
+
+
+def _parse_reason(text: str) -> str:
+    from ..core.maintenance import MAX_REASON
+
+    if len(text) > MAX_REASON:
+        raise ValueError(f"the reason has {len(text)} characters; expected at most {MAX_REASON}")
+    return _parse_check(text) if text else ""
+
+
+def _parse_check(text: str) -> str:
+    if not text or not text.isprintable():
+        raise ValueError(f"{text!r}: expected printable text")
+    return text
 
 
 def _parse_port(text: str) -> int:

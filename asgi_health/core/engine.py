@@ -497,17 +497,17 @@ class Engine:
                 self._set_maintenance(name, maintenance)
                 self._pass_on(now)
 
-    def maintenances(self) -> dict[str | None, Maintenance | None]:
-        """Return the present maintenance of each check, and of the app under None."""
-        with self._lock:
-            return {None: self._app_maintenance, **{name: slot.maintenance for name, slot in self._slots.items()}}
-
     def maintenance_of(self, name: str | None) -> Maintenance | None:
         """Return the present maintenance of the check `name`, or of the app for None."""
         if name is None:
             return self._app_maintenance
         slot = self._slots.get(name)
         return None if slot is None else slot.maintenance
+
+    def maintenances(self, now: float) -> tuple[Maintenance, ...]:
+        """Return the maintenances that are present at `now`: that of the app first. Takes no lock."""
+        found = (self._app_maintenance, *(slot.maintenance for slot in self.slots))
+        return tuple(each for each in found if each is not None and now < each.until)
 
     # -- the host
 
@@ -596,7 +596,7 @@ class Engine:
                 lifecycle.drain_ordered_at,
                 stall_times,
                 {probe: self._own_probe(probe, now) for probe in Probe},
-                {slot.check.name: slot.state for slot in self._host_slots()} if leads else {},
+                {slot.check.name: slot.state for slot in self._host_slots()} if leads else None,
             )
 
     @property
@@ -761,7 +761,10 @@ class Engine:
         if host is None:
             return self._awaits_host
         leader = host.leading_worker
-        return leader is None or (leader.key != host.own and check.name in leader.results)
+        if leader is None:
+            return True
+        # A worker that has become the leader may not have published its results yet.
+        return leader.key != host.own and (leader.results is None or check.name in leader.results)
 
     def _delegate(self, now: float) -> None:
         """Leave the checks of the host to the worker that runs them, or run them here from now on."""
@@ -792,7 +795,7 @@ class Engine:
         leads = host is None or host.leader == host.own
         self._leads_until = inf if host is None else leads_until
         leader = None if host is None or leads else host.leading_worker
-        if leader is not None:
+        if leader is not None and leader.results is not None:
             for slot in self._host_slots():
                 state = leader.results.get(slot.check.name)
                 if state is not None and state.time is not None and state != slot.state:

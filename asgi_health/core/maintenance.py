@@ -2,6 +2,12 @@
 
 from dataclasses import dataclass
 
+MAX_MAINTENANCE = 7 * 86400
+"""Seconds of the longest maintenance: a week. One that should never end is a change of the configuration."""
+
+MAX_REASON = 200
+"""Characters of the reason for a maintenance."""
+
 
 @dataclass(frozen=True, slots=True)
 class Maintenance:

@@ -6,7 +6,7 @@ one boot share.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import ceil
 
 from .lifecycle import Phase
@@ -52,7 +52,7 @@ class Worker:
             that a signal began is no order: the signal may be meant for this worker alone.
         stall_times: How long its event loop may be blocked.
         probes: The status of each of its probes.
-        results: The state of each check that runs once per host, where this worker runs them; otherwise empty.
+        results: The state of each check that runs once per host, where this worker runs them; None where it does not.
     """
 
     key: str
@@ -65,7 +65,7 @@ class Worker:
     drain_ordered_at: float | None
     stall_times: StallTimes
     probes: Mapping[Probe, WorkerProbe]
-    results: Mapping[str, CheckState] = field(default_factory=dict[str, CheckState])
+    results: Mapping[str, CheckState] | None = None
 
     def probe_at(self, probe: Probe, now: float) -> WorkerProbe:
         """Return the status of `probe` at `now`: unhealthy too where the event loop has not run for too long.

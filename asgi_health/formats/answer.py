@@ -8,6 +8,7 @@ from ..core.status import Status
 from ..core.transition import Reason
 
 HEALTH_JSON = b"application/health+json"
+JSON = b"application/json"
 PLAIN_TEXT = b"text/plain; charset=utf-8"
 
 WORDS = {Status.HEALTHY: "pass", Status.DEGRADED: "warn", Status.UNHEALTHY: "fail"}
@@ -87,6 +88,7 @@ def bad_request(problems: Iterable[str]) -> Answer:
 
 
 NOT_FOUND = answer(404, PLAIN_TEXT, b"not found\n")
+OTHER_ORIGIN = answer(403, PLAIN_TEXT, b"forbidden: a web page of another origin has sent this request\n")
 
 REFUSALS = {
     400: answer(400, PLAIN_TEXT, b"bad request\n"),
@@ -109,3 +111,8 @@ def with_allow(answered: Answer) -> Answer:
 DRAINED = answer(200, PLAIN_TEXT, b"drained\n")
 POST_ONLY = answer(405, PLAIN_TEXT, b"method not allowed\n", (b"allow", b"GET, POST"))
 """For the drain endpoint: GET starts a drain too, because a preStop hook of Kubernetes sends GET alone."""
+
+ALLOWED_OF_MAINTENANCE = ("GET", "HEAD", "POST", "DELETE")
+NO_METHOD_OF_MAINTENANCE = answer(
+    405, PLAIN_TEXT, b"method not allowed\n", (b"allow", ", ".join(ALLOWED_OF_MAINTENANCE).encode())
+)

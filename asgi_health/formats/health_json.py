@@ -1,5 +1,6 @@
 """The details as health+json (draft-inadarei-api-health-check-06)."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from ..core.maintenance import Maintenance
 from ..core.report import CheckReport, Report
 from ..core.result import NAME_LIMIT, unique_name
 from ..core.status import Status
-from .answer import CODES, HEALTH_JSON, WORDS, Answer, answer
+from .answer import CODES, HEALTH_JSON, JSON, WORDS, Answer, answer
 from .notes import notes
 from .redact import redact
 from .service import ServiceInfo
@@ -79,6 +80,21 @@ def check_entries(check: CheckReport, epoch: float) -> dict[str, dict[str, Any]]
             if unit:
                 entry["observedUnit"] = redact(unit)
     return entries
+
+
+def maintenances_json(maintenances: Iterable[Maintenance], now: float, *, wall: float) -> Answer:
+    """Return the answer with the present maintenances.
+
+    Args:
+        maintenances: The maintenances.
+        now: The present moment (monotonic seconds).
+        wall: The same moment (seconds since the epoch).
+    """
+    found = [
+        {"check": each.check, "reason": "", **_maintenance(each, wall - now), "remaining": round(each.until - now, 3)}
+        for each in maintenances
+    ]
+    return answer(200, JSON, orjson.dumps({"maintenances": found}))
 
 
 def _maintenance(maintenance: Maintenance, epoch: float) -> dict[str, str]:

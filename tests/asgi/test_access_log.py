@@ -50,9 +50,11 @@ def _mapping(name: str, values: dict[str, object]) -> logging.LogRecord:
 SERVERS = pytest.mark.parametrize("server", [uvicorn, hypercorn, gunicorn, granian], ids=lambda each: each.__name__)
 
 
-def make(paths: tuple[str, ...] = PROBES, checks: tuple[str, ...] = (), drain: str | None = None) -> AccessLogFilter:
+def make(
+    paths: tuple[str, ...] = PROBES, checks: tuple[str, ...] = (), logged: tuple[str, ...] = ()
+) -> AccessLogFilter:
     made = AccessLogFilter()
-    made.cover(paths, checks, drain)
+    made.cover(paths, checks, logged)
     return made
 
 
@@ -101,7 +103,7 @@ def test_a_path_that_uvicorn_quotes_is_found() -> None:
 
 
 def test_hypercorns_record_of_a_closed_connection_goes_and_changes_nothing() -> None:
-    made = make(checks=("/readyz",), drain="/readyz/drain")
+    made = make(checks=("/readyz",), logged=("/readyz/drain",))
     statuses = (200, "-", 503, "-", 200, "-", 200)
     kept = [made.filter(hypercorn("/readyz", status)) for status in statuses]
     assert kept == [False, False, True, False, True, False, False]
@@ -113,7 +115,7 @@ def test_hypercorns_record_of_a_closed_connection_goes_and_changes_nothing() -> 
 
 @SERVERS
 def test_single_checks_are_quiet_and_a_drain_is_not(server: Callable[..., logging.LogRecord]) -> None:
-    made = make(checks=("/readyz",), drain="/readyz/drain")
+    made = make(checks=("/readyz",), logged=("/readyz/drain",))
     kept = [made.filter(server("/readyz/db", status)) for status in (200, 503, 200, 200)]
     assert kept == [False, True, True, False]
     assert made.filter(server("/readyz/drain", 200))
@@ -261,7 +263,10 @@ def test_any_number_of_mounts_is_bounded(loggers: list[logging.Logger]) -> None:
 @pytest.mark.parametrize("details", [False, bearer_token("secret")])
 def test_single_checks_are_quiet_where_they_are_answered(loggers: list[logging.Logger], details: Any) -> None:
     drain = Drain(path="/readyz/drain/", allow=True)
-    app = HealthMiddleware(plain_app, details=details, drain=drain, quiet=True)
+    paths = Paths(maintenance="/readyz/maintenance")
+    app = HealthMiddleware(
+        plain_app, details=details, drain=drain, paths=paths, allow_maintenance=bearer_token("secret"), quiet=True
+    )
 
     async def start() -> None:
         async with lifespan(app):
@@ -270,6 +275,7 @@ def test_single_checks_are_quiet_where_they_are_answered(loggers: list[logging.L
     asyncio.run(start())
     assert stays(uvicorn("/readyz/database", 200)) == (details is False)  # without details the app answers it
     assert stays(uvicorn("/readyz/drain", 200))
+    assert stays(uvicorn("/readyz/maintenance", 200))
 
 
 @pytest.mark.parametrize("configure", ["dictConfig", "fileConfig"])

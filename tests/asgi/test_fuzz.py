@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from asgi_health import HealthMiddleware, Probe, ServiceInfo, bearer_token, client_in, degraded, unhealthy
+from asgi_health import HealthMiddleware, Paths, Probe, ServiceInfo, bearer_token, client_in, degraded, unhealthy
 from asgi_health.asgi.query import FORMATS
 
 from ..support.asgi_caller import ask_scope, at_once, echo_nothing, http_scope
@@ -15,6 +15,7 @@ from ..support.known_state import Clock, health_with, make_check
 SECRET = "qxsecretxq"  # in every name, message, value and unit
 MARK = "wzmarkzw"  # in each part of the request
 TOKEN = "open-sesame"
+MAINTENANCE = "/health/maintenance"
 
 
 def health_of_secrets(clock: Clock) -> Any:
@@ -28,14 +29,38 @@ def health_of_secrets(clock: Clock) -> Any:
 
 SERVICE = ServiceInfo(SECRET, SECRET, SECRET, SECRET, links={SECRET: SECRET}, notes=(SECRET,))
 GUARDED = [
-    HealthMiddleware(echo_nothing, health_of_secrets(Clock()), service=SERVICE, details=details)
+    HealthMiddleware(
+        echo_nothing,
+        health_of_secrets(Clock()),
+        service=SERVICE,
+        details=details,
+        paths=Paths(maintenance=MAINTENANCE if details else None),
+        allow_maintenance=details,
+    )
     for details in (False, bearer_token(TOKEN), client_in("10.0.0.0/8"), lambda scope: bool(scope["x"] / 0))
 ]
-OPEN = HealthMiddleware(echo_nothing, health_of_secrets(Clock()), service=SERVICE, details=True)
+OPEN = HealthMiddleware(
+    echo_nothing,
+    health_of_secrets(Clock()),
+    service=SERVICE,
+    details=True,
+    paths=Paths(maintenance=MAINTENANCE),
+    allow_maintenance=True,
+)
 
 names = st.sampled_from([f"{SECRET}.ready", f"{SECRET}.live", MARK, "", "x" * 64, "é", "..", "%2e", "\x00"])
 known_paths = st.sampled_from(
-    ["/health", "/healthz", "/livez", "/readyz", "/startupz", "/health/live", "/health/ready", "/health/startup"]
+    [
+        "/health",
+        "/healthz",
+        "/livez",
+        "/readyz",
+        "/startupz",
+        "/health/live",
+        "/health/ready",
+        "/health/startup",
+        MAINTENANCE,
+    ]
 )
 paths = st.one_of(
     known_paths,
@@ -77,7 +102,7 @@ scopes = st.builds(
     lambda missing, **keys: {key: value for key, value in http_scope(**keys).items() if key not in missing},
     missing=st.sets(st.sampled_from(OPTIONAL)),
     path=paths,
-    method=st.sampled_from(["GET", "HEAD", "OPTIONS", "POST", "get", MARK]) | st.text(max_size=5),
+    method=st.sampled_from(["GET", "HEAD", "OPTIONS", "POST", "DELETE", "get", MARK]) | st.text(max_size=5),
     query=queries,
     root_path=st.sampled_from(["", "/", f"/{MARK}", f"/{MARK}/", "//"]) | st.text(max_size=5),
     headers=headers,

@@ -61,13 +61,13 @@ workers = st.builds(
     drain_ordered_at=st.none() | times,
     stall_times=st.builds(StallTimes, times, times),
     probes=st.fixed_dictionaries(dict.fromkeys(Probe, probes)),
-    results=st.dictionaries(any_text, states, max_size=3),
+    results=st.none() | st.dictionaries(any_text, states, max_size=3),
 )
 
 
 def types_of(worker: Worker) -> list[type]:
     """Return the types of all observed values: True is equal to 1, and 1 to 1.0."""
-    found = [state.result for state in worker.results.values() if state.result is not None]
+    found = [state.result for state in (worker.results or {}).values() if state.result is not None]
     return [type(value) for result in found for value, _ in result.data.values()]
 
 

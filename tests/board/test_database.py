@@ -128,12 +128,44 @@ def test_what_one_worker_writes_all_read(board: Board) -> None:
         assert rows.maintenances() == []
 
 
-def test_an_exception_in_a_transaction_undoes_it(board: Board) -> None:
-    store = board.open()
-    with pytest.raises(KeyError), store.transaction() as rows:
-        rows.put_worker(published())
-        raise KeyError
-    assert keys(store) == set()
+def test_only_one_of_those_who_have_read_the_same_lease_gets_it(board: Board) -> None:
+    stores = board.open(), board.open()
+    with stores[0].transaction() as first, stores[1].transaction() as second:
+        assert first.lease() is None
+        assert second.lease() is None
+        own, other = Lease("a", 1, 10.0), Lease("b", 1, 10.5)
+        assert first.put_lease(own) == own
+        assert second.put_lease(other) == own
+        renewed = Lease("a", 1, 11.0)
+        assert first.put_lease(renewed) == renewed
+        assert second.put_lease(Lease("b", 2, 20.0)) == renewed
+        taken = Lease("b", 2, 20.0)
+        assert second.lease() == renewed
+        assert second.put_lease(taken) == taken
+        assert first.put_lease(Lease("a", 1, 12.0)) == taken
+
+
+def test_a_maintenance_that_another_worker_has_just_begun_is_not_deleted(board: Board) -> None:
+    stores = board.open(), board.open()
+    over, new = Maintenance("db", "", 1.0, 2.0), Maintenance("db", "", 3.0, 4.0)
+    with stores[0].transaction() as first, stores[1].transaction() as second:
+        first.put_maintenance(over)
+        assert first.maintenances() == [over]
+        second.put_maintenance(new)
+        first.delete_maintenance("db")
+        assert first.maintenances() == [new]
+        first.delete_maintenance("db")
+        assert second.maintenances() == []
+
+
+def test_a_worker_that_is_stopped_in_the_middle_of_a_turn_stops_no_other(board: Board) -> None:
+    stopped, other = board.open(), board.open()
+    with stopped.transaction() as rows:
+        rows.put_worker(published("stopped"))
+        rows.living_workers()
+        put(other, "other")
+        assert keys(other) == {"stopped", "other"}
+        rows.delete_worker("stopped")
 
 
 def test_the_file_is_for_its_user_alone_and_all_stays_for_the_next_worker(board: Board) -> None:
@@ -160,13 +192,15 @@ def test_many_workers_keep_the_files_small(board: Board) -> None:
 # ----------------------------------------------------------------------------------------------- slots of the dead
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_the_slot_of_a_process_that_is_gone_is_deleted_and_that_of_a_stopped_one_kept(board: Board) -> None:
     store = board.open()
     put(store, "dead", "stopped", "reused", "far", "far and old", "damaged")
     with store.transaction() as rows:
         rows.put_worker(published("far and old", updated=time.monotonic() - 41.0, stall_times=StallTimes(5.0, 10.0)))
-        rows.put_worker(published("far", updated=time.monotonic() - 39.0, stall_times=StallTimes(5.0, 10.0)))
+        rows.put_worker(published("far", updated=time.monotonic() - 20.0, stall_times=StallTimes(5.0, 10.0)))
         rows.put_worker(published("stopped", updated=1.0))
+    assert len(keys(store)) == 6
     with subprocess.Popen(["true"]) as ended:
         wait_until(lambda: Path(f"/proc/{ended.pid}/stat").read_text().split()[2] == "Z", "it has ended")
         own_start = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
@@ -221,8 +255,8 @@ def test_what_another_boot_has_written_is_deleted(board: Board) -> None:
 
 def overwrite(path: Path, at: int, content: bytes) -> object:
     # In another process: to close the file in this one would release the locks of its stores.
-    command = ["dd", f"of={path}", "conv=notrunc", "oflag=seek_bytes", f"seek={at}", "status=none"]
-    return subprocess.run(command, input=content, check=True, timeout=30)
+    program = "import sys; f = open(sys.argv[1], 'r+b'); f.seek(int(sys.argv[2])); f.write(sys.stdin.buffer.read())"
+    return subprocess.run([sys.executable, "-S", "-c", program, path, str(at)], input=content, check=True, timeout=30)
 
 
 def file_beside(path: Path, suffix: str) -> Path:
@@ -262,6 +296,8 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "truncated in the middle": lambda path: os.truncate(path, 6000),
     "wal truncated": lambda path: os.truncate(file_beside(path, "-wal"), 5000),
     "noise in the header": lambda path: overwrite(path, 0, NOISE[:200]),
+    "a later format in the header": lambda path: overwrite(path, 18, b"\x03\x03"),
+    "another schema": lambda path: overwrite(path, path.read_bytes().index(b"namespace"), b"namespice"),
     "noise in the tables": lambda path: overwrite(path, 4096, NOISE),
     "noise everywhere": lambda path: [overwrite(file_beside(path, suffix), 0, NOISE) for suffix in ("", "-wal")],
     "noise in the wal": lambda path: overwrite(file_beside(path, "-wal"), 64, NOISE),
@@ -269,8 +305,15 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("reopened", [False, True], ids=["open", "closed"])
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize(
+    ("damage", "reopened"),
+    [(damage, False) for damage in DAMAGES]
+    + [
+        (damage, True)
+        for damage in DAMAGES
+        if damage.startswith(("a", "noise in the header", "noise in the t", "trunc"))
+    ],
+)
 def test_workers_see_each_other_again_after_a_damage(board: Board, damage: str, reopened: bool) -> None:
     workers = [Worker(board, "a"), Worker(board, "b")]
     put(board.open(), *(f"slot {number}" for number in range(200)))  # several pages
@@ -280,15 +323,13 @@ def test_workers_see_each_other_again_after_a_damage(board: Board, damage: str, 
     if reopened:
         for store in board.stores:
             store.close()
-        for suffix in ("-wal", "-shm"):
-            file_beside(board.path, suffix).touch()
     DAMAGES[damage](board.path)
     if reopened:
         workers = [Worker(board, "a"), Worker(board, "b")]
-    for _ in range(8):
-        for worker in workers:
-            worker.turn()
-    assert all({"a", "b"} <= worker.turn() for worker in workers), [worker.failures for worker in workers]
+    rounds = ([{"a", "b"} <= worker.turn() for worker in workers] for _ in range(8))
+    assert any(all(seen) and all({"a", "b"} <= worker.turn() for worker in workers) for seen in rounds), [
+        worker.failures for worker in workers
+    ]
     assert all(len(worker.failures) <= 3 for worker in workers), [worker.failures for worker in workers]
     assert all(str(board.path) in failure for worker in workers for failure in worker.failures)
 
@@ -445,12 +486,12 @@ def test_a_directory_with_the_sticky_bit_is_used(board: Board) -> None:
 def test_a_file_of_another_user_is_refused(shared_directory: Path) -> None:
     path = shared_directory / "health.db"
     path.touch()
-    path = path if ROOT else Path("/etc/hostname")
+    path = path if ROOT else Path("/etc/hosts")
     with without_rights(), pytest.raises(CannotUse, match=f"found a file of user 0, expected .* {os.geteuid()}"):
         open_store(str(path))
 
 
-@pytest.mark.parametrize("path", ["", ":memory:", "a\0b", "/dev/null/health.db", "/proc/health.db"])
+@pytest.mark.parametrize("path", ["", ":memory:", "a\0b", "/dev/null/health.db"])
 def test_a_path_that_names_no_file_is_refused(path: str) -> None:
     with pytest.raises(CannotUse, match=r"^board "):
         open_store(path)
@@ -498,8 +539,11 @@ def test_a_fork_of_a_process_cannot_use_what_it_opened_and_does_no_harm_to_it(bo
 def test_processes_that_make_the_file_at_once_share_it_and_the_killed_ones_stop_no_other(board: Board) -> None:
     program = """
         import os, random, signal, sys, time
+        from asgi_health.board import connection
         from asgi_health.board.database import open_store
         from tests.board.published import published
+
+        connection.LOCK_TIMEOUT = 30.0  # they write all the time, and the machine may be busy
 
         def child(key):
             os.read(start, 1)
@@ -543,3 +587,47 @@ def test_processes_that_make_the_file_at_once_share_it_and_the_killed_ones_stop_
         os.waitpid(last, 0)
     """
     assert run(program, board.path) == "True\n"
+
+
+def test_no_moment_has_two_holders_of_the_lease(board: Board) -> None:
+    program = """
+        import os, random, sys, time
+        from asgi_health.board import connection
+        from asgi_health.board.database import open_store
+        from asgi_health.core.lease import claim
+
+        connection.LOCK_TIMEOUT = 30.0
+
+        def child(key):
+            store, term = open_store(sys.argv[1]), 0
+            while term < 30:
+                with store.transaction() as rows:
+                    lease = rows.put_lease(claim(rows.lease(), key, time.monotonic(), 0.001, fit=True))
+                term = lease.term
+                if lease.holder == key:
+                    os.write(1, f"{lease.term} {key} {time.monotonic()} {lease.until}\\n".encode())
+                time.sleep(random.uniform(0.0, 0.003))
+
+        children = []
+        for key in "abc":
+            pid = os.fork()
+            if not pid:
+                try:
+                    child(key)
+                finally:
+                    os._exit(0)
+            children.append(pid)
+        for pid in children:
+            os.waitpid(pid, 0)
+    """
+    holders: dict[int, set[str]] = {}
+    begins: dict[int, float] = {}
+    ends: dict[int, float] = {}
+    for line in run(program, board.path).splitlines():
+        term, key, begin, end = line.split()
+        holders.setdefault(int(term), set()).add(key)
+        begins[int(term)] = min(begins.get(int(term), float(begin)), float(begin))
+        ends[int(term)] = max(ends.get(int(term), float(end)), float(end))
+    assert len(holders) >= 29
+    assert all(len(keys) == 1 for keys in holders.values())
+    assert all(begins[term + 1] >= ends[term] for term in holders if term + 1 in holders)

@@ -63,6 +63,7 @@ def test_the_version_is_unknown_if_the_package_is_not_installed() -> None:
         (["probe", "--help"], "unix:/run/app.sock:/livez"),
         (["wait", "--help"], "(default: 60)"),
         (["check", "--help"], "shop.main:create_app()"),
+        (["maintain", "--help"], "ASGI_HEALTH_TOKEN"),
         (["completion", "--help"], "asgi-health completion fish | source"),
     ],
 )
@@ -89,7 +90,7 @@ def test_a_text_that_is_not_a_port_is_refused(capsys: pytest.CaptureFixture[str]
 
 def test_help_fits_80_columns(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    for command in ([], ["probe"], ["wait"], ["check"], ["demo"], ["completion"]):
+    for command in ([], ["probe"], ["wait"], ["check"], ["demo"], ["completion"], ["maintain"], ["resume"], ["status"]):
         with pytest.raises(SystemExit):
             main([*command, "--help"])
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80

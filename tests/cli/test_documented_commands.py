@@ -219,7 +219,7 @@ def test_the_version_is_printed_as_shown(healthy: Place) -> None:
     assert version.fullmatch(printed)
 
 
-@pytest.mark.parametrize("command", ["probe", "check", "alert test"])
+@pytest.mark.parametrize("command", ["probe", "check", "alert test", "maintain", "status"])
 def test_the_page_lists_each_option(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main([*command.split(), "--help"])

@@ -202,6 +202,18 @@ def test_stalls_lag_and_connections_are_shown_where_they_are_known() -> None:
     assert value(found, "asgi_health_listener_refused_connections_total") == 4
 
 
+def test_each_present_maintenance_shows_the_seconds_until_its_end() -> None:
+    engine = serving_engine(check("db"), check("cache"))
+    name = "asgi_health_maintenance_remaining_seconds"
+    engine.maintain("db", 600.0, "upgrade", 1.0)
+    engine.maintain(None, 60.0, "", 1.0)
+    found = shown(engine, 11.0)
+    assert (value(found, name), value(found, name, check="db")) == (50.0, 590.0)
+    assert value(found, name, check="cache") is None
+    # It is over at its end, also while the blocked event loop has not noticed that.
+    assert not any(each == name for each, _ in shown(engine, 601.0))
+
+
 def test_a_stall_that_a_listener_sees_makes_a_probe_unhealthy_when_it_is_too_long() -> None:
     limits = {Probe.LIVENESS: Stall(6.0, 30.0), Probe.READINESS: Stall(6.0, 5.0)}
     found = shown(serving_engine(), 1.0, stall_of=limits.get)
@@ -216,6 +228,7 @@ def test_a_stall_that_a_listener_sees_makes_a_probe_unhealthy_when_it_is_too_lon
 def test_names_keep_the_conventions_of_prometheus() -> None:
     engine = serving_engine(check("db"))
     engine.record(start_run(engine, 0.0), healthy(data={"pool_in_use": 1, "pool_size": 2}), 0.1)
+    engine.maintain(None, 60.0, "", 0.5)
     app = app_figures(engine, 1.0, loop_lag=0.0, dropped=0, connections=(0, 0))
     for family in families(app, [check_figures(engine.slots[0], 1.0, WALL)]):
         metric = family.metric

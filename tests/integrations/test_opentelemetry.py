@@ -20,6 +20,7 @@ from asgi_health.formats.metrics import Metric
 from asgi_health.integrations.opentelemetry import SERIES, instrument
 from asgi_health.testing import lifespan, probe, settled
 from tests.apps import plain_app
+from tests.support.known_state import Clock, health_with, make_check
 from tests.support.recording_checks import Counted
 from tests.support.virtual_time import clock_of, run_virtual
 from tests.support.waiting import wait_until_async
@@ -278,6 +279,17 @@ async def test_all_values_of_one_collection_are_of_one_moment(metrics: Metrics) 
     before = now[0]
     metrics.points()
     assert now[0] == before + 1.0
+
+
+def test_a_maintenance_has_the_seconds_until_its_end_and_the_name_of_its_check(metrics: Metrics) -> None:
+    clock = Clock()
+    health = health_with(clock, (make_check("database"), healthy()))
+    instrument(health, meter_provider=metrics.provider)
+    assert metrics.values("health.maintenance.remaining") == {}
+    health.maintain("database", 600.0)
+    health.maintain(None, 60.0)
+    clock.now += 10.0
+    assert metrics.values("health.maintenance.remaining") == {(): 50.0, ("database",): 590.0}
 
 
 async def test_stalls_of_the_event_loop_are_counted(metrics: Metrics) -> None:

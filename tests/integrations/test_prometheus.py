@@ -30,6 +30,8 @@ def some_health() -> Health:
     )
     health.add(Check("new", lambda: None))
     engine_of(health).record_stall(1.5)
+    health.maintain("disk", 600.0)
+    health.maintain(None, 60.0)
     return health
 
 

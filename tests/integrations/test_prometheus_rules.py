@@ -14,7 +14,12 @@ from .monitoring import METRICS, RULES, RULES_TEST, metrics_of, require, rules, 
 
 AMTOOL = ("amtool", "check-config")
 ALERTS = {rule["alert"]: rule for rule in rules()}
-WHILE_SERVING = re.compile(r'\nand on [^\n]*\n[^\n]*asgi_health_phase="serving"[^\n]*')
+CONDITIONS = {
+    "serves": re.compile(r'\nand on [^\n]*\n[^\n]*asgi_health_phase="serving"[^\n]*'),
+    "is in no maintenance": re.compile(
+        r'\s+unless on \([^)]*\)\s+asgi_health_maintenance_remaining_seconds(?:\{check=""\})?'
+    ),
+}
 
 
 def cases(alert: str) -> list[dict[str, Any]]:
@@ -55,12 +60,13 @@ def test_the_page_lists_each_alert_with_its_severity_and_delay() -> None:
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize("key", ["expr", "for"])
-def test_no_alert_can_lose_its_delay_or_its_condition_that_the_app_serves(key: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("lost", ["delay", *CONDITIONS])
+def test_no_alert_can_lose_its_delay_or_a_condition(lost: str, tmp_path: Path) -> None:
     require("promtool")
+    key = "for" if lost == "delay" else "expr"
     document, changed = yaml.safe_load(RULES.read_text()), set()
     for rule in (rule for group in document["groups"] for rule in group["rules"]):
-        without = WHILE_SERVING.sub("", rule["expr"]) if key == "expr" else "0s"
+        without = "0s" if lost == "delay" else CONDITIONS[lost].sub("", rule["expr"])
         if rule.get(key, without) != without:
             rule[key] = without
             changed.add(rule["alert"])

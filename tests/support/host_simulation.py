@@ -58,8 +58,9 @@ class MemoryStore:
     def lease(self) -> Lease | None:
         return self.present
 
-    def put_lease(self, lease: Lease) -> None:
+    def put_lease(self, lease: Lease) -> Lease:
         self.present = lease
+        return lease
 
     def maintenances(self) -> Sequence[Maintenance]:
         return list(self.kept.values())

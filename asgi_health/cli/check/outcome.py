@@ -1,7 +1,6 @@
 """Start a child process, read its messages until it has reported the outcome or its time is over, and print that."""
 
 import json
-import os
 import sys
 import time
 from collections.abc import Mapping
@@ -9,6 +8,7 @@ from queue import Empty
 from typing import Any, Protocol
 
 from ..arguments import program
+from ..output import write
 from .child_process import EXIT_TIMEOUT, ChildProcess, child_process
 
 Rows = list[dict[str, Any]]
@@ -129,25 +129,12 @@ class _Outcome:
 
     def fail(self, error: str, details: str = "") -> int:
         """Report `error`, then the results if there are any, and return the exit code."""
-        _write(2, sys.stderr, f"{details if self._verbose else ''}{program()} {self._command}: {error}\n")
+        write(2, sys.stderr, f"{details if self._verbose else ''}{program()} {self._command}: {error}\n")
         if self._results.known:
             return self._print_results()
-        _write(1, sys.stdout, self._results.text_without_results(error))
+        write(1, sys.stdout, self._results.text_without_results(error))
         return 1
 
     def _print_results(self) -> int:
-        _write(1, sys.stdout, self._results.text())
+        write(1, sys.stdout, self._results.text())
         return 0 if self._results.passed else 1
-
-
-def _write(descriptor: int, stream: object, text: str) -> None:
-    """Write all of `text`. Does nothing if `stream` was closed (None) or its reader has gone.
-
-    Not through the stream: it would report the missing reader again when the interpreter exits.
-    """
-    data = text.encode("utf-8", "backslashreplace")
-    try:
-        while data and stream is not None:
-            data = data[os.write(descriptor, data) :]
-    except OSError:
-        pass

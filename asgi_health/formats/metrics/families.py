@@ -79,6 +79,13 @@ PROBE_TRANSITIONS = Metric(
 )
 PHASE = Metric("asgi_health_phase", "stateset", "Phase of the app.", states=tuple(PHASES.values()))
 DRAINING = Metric("asgi_health_draining", "gauge", "1 while the app drains, 0 before and afterwards.")
+MAINTENANCE = Metric(
+    "asgi_health_maintenance_remaining_seconds",
+    "gauge",
+    "Time until the end of each present maintenance: of a check, or of the app without the label.",
+    ("check",),
+    "seconds",
+)
 LOOP_LAG = Metric(
     "asgi_health_loop_lag_seconds", "gauge", "Lateness of the app's event loop at this moment.", unit="seconds"
 )
@@ -148,6 +155,7 @@ class AppFigures:
         loop_lag: Lateness of the event loop (seconds); None while nothing measures it.
         evicted: Connections that the listener closed to make room; None where there is no listener.
         refused: Connections that the listener closed at once; None where there is no listener.
+        maintenances: The present maintenances: name of the check, empty for the app, and seconds until the end.
     """
 
     phase: Phase
@@ -158,6 +166,7 @@ class AppFigures:
     loop_lag: float | None = None
     evicted: int | None = None
     refused: int | None = None
+    maintenances: tuple[tuple[str, float], ...] = ()
 
 
 def check_figures(slot: CheckSlot, now: float, wall: float) -> CheckFigures:
@@ -210,7 +219,10 @@ def app_figures(
         probes |= {probe: Status.UNHEALTHY for probe, stall in stalls if stall is not None and stall.too_long}
     evicted, refused = connections or (None, None)
     transitions = {probe: engine.transition_count(probe) for probe in Probe}
-    return AppFigures(engine.phase, probes, transitions, dropped, engine.stalls, loop_lag, evicted, refused)
+    maintenances = tuple((each.check or "", each.until - now) for each in engine.maintenances(now))
+    return AppFigures(
+        engine.phase, probes, transitions, dropped, engine.stalls, loop_lag, evicted, refused, maintenances
+    )
 
 
 def families(app: AppFigures, checks: Iterable[CheckFigures]) -> Iterator[Family]:
@@ -226,6 +238,7 @@ def _of_app(app: AppFigures) -> Iterator[Family]:
     yield Family(PROBE_TRANSITIONS, [((probe.value,), count) for probe, count in app.transitions.items()])
     yield Family(PHASE, [((), PHASES[app.phase])])
     yield Family(DRAINING, [((), int(app.phase is Phase.DRAINING))])
+    yield Family(MAINTENANCE, [((name,), seconds) for name, seconds in app.maintenances])
     yield Family(LOOP_STALLS, [((), app.stalls.count)])
     yield Family(LOOP_STALLED, [((), app.stalls.total)])
     for metric, value in (

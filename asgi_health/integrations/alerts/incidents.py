@@ -165,8 +165,9 @@ class Incidents:
             changes: How often each subject began or ended to have a problem since the last call, where the caller
                 knows. It counts for flapping alone.
             muted: Subjects about which nothing is news but the end of an incident, until the next call. Their problems
-                are not judged meanwhile.
+                are not judged meanwhile. Incidents that are still open when that ends are in a reminder then.
         """
+        released = [each for subject, each in self._records.items() if each.muted and subject not in muted]
         for subject, each in self._records.items():
             each.muted = subject in muted
         for subject, problem in problems.items():
@@ -179,6 +180,9 @@ class Incidents:
                     record = _Record(problem, deque(maxlen=self._limits.flap_changes))
                     self._records[subject] = record
                 self._note(record, problem, now, changes.get(subject, 0))
+        if any(each.named is not None and each.problem is not None for each in released):
+            # At the end of a maintenance people learn what is still wrong, although they knew it before.
+            self._next_reminder = min(self._next_reminder, max(now + self._limits.wait, self._next_news))
 
     def remove(self, subject: str, now: float, message: str) -> None:
         """End the incident of a subject that no longer exists, with `message` in place of what it said last."""

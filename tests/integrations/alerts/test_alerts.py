@@ -275,6 +275,30 @@ def test_a_check_in_maintenance_alerts_when_that_ends_and_it_still_fails() -> No
         receiver.wait_for("alert", "recovery")
 
 
+@pytest.mark.parametrize("name", ["database", None], ids=["check", "app"])
+@pytest.mark.parametrize("known", [False, True], ids=["fails meanwhile", "failed before"])
+def test_a_maintenance_that_ends_by_itself_says_what_still_fails(name: str | None, known: bool) -> None:
+    receiver, database = Receiver(), Switch(broken=known)
+    health = Health([Check("database", database, **QUICK)])
+    with serving(health, alerts_to(receiver)):
+        if known:
+            receiver.wait_for("alert")
+        else:
+            wait_until(lambda: health.report().status is Status.HEALTHY, "it passes")
+        count = len(receiver.messages)
+        end = health.maintain(name, 60.0)
+        database.broken = True
+        wait_until(lambda: health.report().checks[0].status is Status.UNHEALTHY, "it fails")
+        ends = monotonic() + 0.3
+        health.maintain(name, 0.3)
+        wait_until(lambda: len(receiver.messages) > count, "it says so")
+        assert monotonic() >= ends
+        end()  # of the first one, without effect
+        database.broken = False
+        wait_until(lambda: receiver.kinds[-1] == "recovery", "it recovers")
+    assert receiver.kinds[count:] == ["repeat" if known else "alert", "recovery"]
+
+
 def test_what_is_due_when_the_app_stops_is_sent_before_its_end() -> None:
     receiver = Receiver()
     switches = {f"c{number}": Switch() for number in range(6)}

@@ -138,6 +138,21 @@ def test_of_what_is_muted_only_the_end_is_news() -> None:
     assert player.words[4:] == ["3625 (open known), open new, open other"]
 
 
+@pytest.mark.parametrize("limits", [QUICK, Limits(wait=2, repeat=inf)], ids=["reminders", "no reminders"])
+def test_what_is_still_wrong_when_it_is_no_longer_muted_is_in_a_reminder(limits: Limits) -> None:
+    player = Player(limits).turn(FAIL, "a", "b", "c").wait(10)
+    player.muted = {"a", "b"}
+    player.turn(FAIL, "a").wait(20)
+    player.muted = set()
+    player.turn(HEALTHY, "b").wait(100)
+    assert player.words == ["2 open a, open b, open c", "32 (open a), (open c), recovered b"]
+    player.muted = {"a"}
+    player.turn(HEALTHY, "c").wait(10)
+    player.muted = set()
+    player.turn(HEALTHY, "a").wait(100)
+    assert player.words[2:] == ["132 recovered c", "142 recovered a"]
+
+
 def test_what_flaps_is_not_news_while_it_is_muted() -> None:
     player = Player(QUICK)
     for _ in range(2):
