@@ -68,7 +68,7 @@ class BoardThread:
 
     def _on_change(self, _: Statuses) -> None:
         engine = self._engine()
-        if engine is not None and (engine.own_statuses, engine.phase) != self._published:
+        if engine is not None and _published_by(engine) != self._published:
             self._wakeups.put(None)
 
     def _run(self, before: Thread | None) -> None:
@@ -87,7 +87,7 @@ class BoardThread:
         lag = runner_of(engine).figures.loop_lag(began)
         if lag is None:  # the event loop has ended without a shutdown of the app
             return False
-        self._published = engine.own_statuses, engine.phase
+        self._published = _published_by(engine)
         try:
             if self._store is None:
                 from .database import open_store
@@ -139,3 +139,8 @@ class BoardThread:
         if store is not None:
             with suppress(Exception):
                 store.close()
+
+
+def _published_by(engine: Engine) -> object:
+    """Return what the others get at once when it changes: not when a status decays, which each new result changes."""
+    return engine.phase, [(each.status, each.reason) for each in engine.own_statuses.values()]
