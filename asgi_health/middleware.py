@@ -73,6 +73,8 @@ class HealthMiddleware:
         app: The ASGI app.
         health: The Health.
         paths: The paths of the probes.
+        drain: The drain.
+        listener: The listener.
         integrations: The integrations.
         board: The board, if any.
     """
@@ -93,8 +95,10 @@ class HealthMiddleware:
         "_starts_with_first_request",
         "app",
         "board",
+        "drain",
         "health",
         "integrations",
+        "listener",
         "paths",
     )
 
@@ -125,6 +129,8 @@ class HealthMiddleware:
             warn_of_litestar(app)
         self.app: App = app
         self.paths: Paths = paths
+        self.drain: Drain | None = drain
+        self.listener: Listener | None = listener
         self.health: Health = checks if isinstance(checks, Health) else Health(() if checks is None else checks)
         self.integrations: tuple[Integration, ...] = normalize_integrations(integrations)
         self.board: Board | None = board
@@ -277,6 +283,11 @@ class HealthMiddleware:
         self._cover(scope)
         self._services.start_without_lifespan(_root_path(scope))
         await self._next(scope, receive, send)
+
+
+def router_of(middleware: HealthMiddleware) -> HealthRouter:
+    """Return the router of `middleware`, for the other modules of this package."""
+    return middleware._router  # pyright: ignore[reportPrivateUsage]  of the same module
 
 
 def _inspect_app(app: App, health: Health, paths: Paths, may_import: bool) -> None:

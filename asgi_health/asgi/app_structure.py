@@ -5,6 +5,7 @@ Litestar, Quart, Flask, Channels and Django keep the next component.
 """
 
 import sys
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -55,6 +56,20 @@ def components_of(app: object, last: type) -> Iterator[Component]:
             yield component
             if not issubclass(type(component.value), last):
                 waiting += _next(component)
+
+
+def components_outside_of(layer: object, app: object) -> tuple[Any, ...]:
+    """Return the components that a request passes on its way from `app` to `layer`, the outermost first."""
+    waiting: deque[tuple[Component, tuple[Any, ...]]] = deque([(Component("", app), ())])
+    seen: set[int] = set()
+    while waiting and len(seen) < MAX_COMPONENTS:
+        component, outside = waiting.popleft()  # so the shortest way is found
+        if component.value is layer:
+            return outside
+        if id(component.value) not in seen:
+            seen.add(id(component.value))
+            waiting += [(each, (*outside, component.value)) for each in _next(component)]
+    return ()
 
 
 def routes_of(component: Component, *, may_import: bool) -> Iterator[AppRoute]:

@@ -1,9 +1,10 @@
 """Logs what the health layer hides or duplicates in the app, and where it does not work: once, when the app starts."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from types import MethodType
-from typing import Any, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 from ..core.check import Check
 from ..core.logger import logger
@@ -31,6 +32,21 @@ class HasChecks(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """A part of the app that the layer hides or duplicates.
+
+    Attributes:
+        kind: "layer" for another layer inside of the app, "route" for a route that is hidden.
+        what: What is hidden by what.
+        cure: What to change.
+    """
+
+    kind: Literal["layer", "route"]
+    what: str
+    cure: str
+
+
 def warn_of_overlaps(app: object, health: HasChecks, paths: Paths, layer: type, *, may_import: bool) -> None:
     """Log a warning for each other health layer inside of the app, and for each route that the health paths hide.
 
@@ -44,14 +60,23 @@ def warn_of_overlaps(app: object, health: HasChecks, paths: Paths, layer: type, 
         may_import: Whether modules of the app may be imported to see their routes.
     """
     try:
-        for component in components_of(app, layer):
-            for other, other_paths in _layers(component, layer):
-                if other is not health:
-                    _warn_of_layer(health, paths, other, other_paths, component.prefix)
-            for route in routes_of(component, may_import=may_import):
-                _warn_of_route(paths, route.path, route.name)
+        for each in overlaps(app, health, paths, layer, may_import=may_import):
+            logger.warning("%s%s %s", each.what, ";" if each.kind == "route" else ".", each.cure)
     except Exception as error:
         logger.debug("the structure of the app cannot be inspected: %r", error)
+
+
+def overlaps(app: object, health: HasChecks, paths: Paths, layer: type, *, may_import: bool) -> Iterator[Overlap]:
+    """Yield each other health layer inside of the app, and each route that the health paths hide.
+
+    The arguments are those of `warn_of_overlaps`.
+    """
+    for component in components_of(app, layer):
+        for other, other_paths in _layers(component, layer):
+            if other is not health:
+                yield _layer_inside(health, paths, other, other_paths, component.prefix)
+        for route in routes_of(component, may_import=may_import):
+            yield from _hidden_by(paths, route.path, route.name)
 
 
 def warn_of_litestar(app: object) -> None:
@@ -81,18 +106,17 @@ def _layers(component: Component, layer: type) -> Iterator[tuple[Any, Paths]]:
             yield each.kwargs.get("checks"), each.kwargs.get("paths", Paths())
 
 
-def _warn_of_layer(health: HasChecks, paths: Paths, other: Any, other_paths: Paths, prefix: str) -> None:
+def _layer_inside(health: HasChecks, paths: Paths, other: Any, other_paths: Paths, prefix: str) -> Overlap:
     answered = {path for probe in Probe for path in paths.of(probe)}
     reachable = [
         f"{prefix}{path}" for probe in Probe for path in other_paths.of(probe) if f"{prefix}{path}" not in answered
     ]
-    logger.warning(
-        "two health layers in one app: the outer one (checks: %s) answers %s; the inner one (checks: %s) %s, and its"
-        " checks do not count for the outer one. Expected one layer, or the same Health for both",
-        _names(health),
-        " ".join(sorted(answered)),
-        _names(other),
-        f"answers only {' '.join(reachable)}" if reachable else "gets no request",
+    reached = f"answers only {' '.join(reachable)}" if reachable else "gets no request"
+    return Overlap(
+        "layer",
+        f"two health layers in one app: the outer one (checks: {_names(health)}) answers {' '.join(sorted(answered))};"
+        f" the inner one (checks: {_names(other)}) {reached}, and its checks do not count for the outer one",
+        "Expected one layer, or the same Health for both",
     )
 
 
@@ -104,17 +128,14 @@ def _names(checks: Any) -> str:
     return ", ".join(names) or "none"
 
 
-def _warn_of_route(paths: Paths, path: str, name: str) -> None:
+def _hidden_by(paths: Paths, path: str, name: str) -> Iterator[Overlap]:
     for option in PATH_OPTIONS:
         used: tuple[str, ...] = getattr(paths, option)
         if path.rstrip("/") in used:
             remaining = tuple(each for each in used if each != path.rstrip("/"))
             value = repr(remaining[0]) if len(remaining) == 1 else repr(remaining or None)
-            logger.warning(
-                "the health path %s hides the app's route %s (%s); paths=Paths(%s=%s) makes it reachable",
-                path.rstrip("/"),
-                path,
-                name,
-                option,
-                value,
+            yield Overlap(
+                "route",
+                f"the health path {path.rstrip('/')} hides the app's route {path} ({name})",
+                f"paths=Paths({option}={value}) makes it reachable",
             )

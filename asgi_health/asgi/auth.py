@@ -201,6 +201,14 @@ def challenge_of(policy: Policy | None) -> bytes | None:
     return called.challenge if isinstance(called, _BasicAuth | _AnyOf) else None
 
 
+def reads_address(policy: Policy) -> bool:
+    """Return whether the decision depends on the address of the client: `client_in`, also inside of `any_of`."""
+    called = policy.policy if isinstance(policy, SafePolicy) else policy
+    if isinstance(called, _AnyOf):
+        return any(map(reads_address, called.policies))
+    return getattr(called, "__qualname__", "").startswith("client_in.") and called.__module__ == __name__
+
+
 class _BasicAuth:
     """Allow requests with the right credentials: the user, a colon, and the password."""
 
@@ -225,16 +233,16 @@ class _BasicAuth:
 class _AnyOf:
     """Allow requests that one of the policies allows."""
 
-    __slots__ = ("_policies", "challenge")
+    __slots__ = ("challenge", "policies")
 
     def __init__(self, policies: tuple[object, ...]) -> None:
         normalized = (normalize_policy(each, "any_of") for each in policies)
-        self._policies = [each for each in normalized if each is not None]
-        challenges = (challenge_of(policy) for policy in self._policies)
+        self.policies = [each for each in normalized if each is not None]
+        challenges = (challenge_of(policy) for policy in self.policies)
         self.challenge = next((each for each in challenges if each is not None), None)
 
     def __call__(self, scope: Scope) -> bool:
-        return any(policy(scope) for policy in self._policies)
+        return any(policy(scope) for policy in self.policies)
 
 
 def _credentials(encoded: bytes) -> bytes:

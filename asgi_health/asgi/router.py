@@ -192,6 +192,12 @@ class HealthRouter:
         return self._may_read_details is not None
 
     @property
+    def policies(self) -> dict[str, Policy | None]:
+        """The policy of each option that has one, None for one that allows no client."""
+        metrics = self._may_read_metrics if self._metrics_paths else None
+        return {"details": self._may_read_details, "allow_metrics": metrics, "drain: allow": self._may_drain}
+
+    @property
     def check_parents(self) -> tuple[str, ...]:
         """The paths below which single checks are answered."""
         return tuple(prefix.removesuffix("/") for prefix in self._check_prefixes)

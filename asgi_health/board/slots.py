@@ -8,8 +8,10 @@ from ..core.workers import Worker
 from .codec import decode
 from .processes import ProcessIdentity, exists
 
-GONE_AFTER = 30.0
-"""Seconds beyond the stall time of liveness after which a worker counts as gone where its process cannot be seen."""
+GONE_AFTER = 4.0
+"""Seconds of silence after which a worker counts as gone where its process cannot be seen: it belongs to another
+container, or to the one before a restart of this one. A longer time would make a new container fail because of the old
+one, and the platform restart it again."""
 
 
 class Slot(NamedTuple):
@@ -60,4 +62,4 @@ class Slots:
         namespace = None if slot.namespace is None else slot.namespace.decode()
         found = exists(ProcessIdentity(slot.pid, slot.started, namespace), self._own)
         # A process that is stopped (SIGSTOP) exists, and counts as blocked however long ago it published something.
-        return worker.updated >= now - worker.stall_times.live - GONE_AFTER if found is None else found
+        return worker.updated >= now - GONE_AFTER if found is None else found

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from .arguments import ProbeRequest, parse_header, program
 from .parser import build_parser
 from .place import BoardFile
+from .target import Target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -123,6 +124,66 @@ def _place(arguments: argparse.Namespace) -> "AppClient | BoardFile | int":
     return AppClient(arguments.place, headers=tuple(headers), timeout=arguments.timeout, insecure=arguments.insecure)
 
 
+def _doctor(arguments: argparse.Namespace) -> int:
+    if isinstance(arguments.subject, Target):
+        from .doctor.from_outside import diagnose_url
+
+        return diagnose_url(
+            arguments.subject,
+            prober_timeout=arguments.prober_timeout,
+            ignored=arguments.ignored,
+            insecure=arguments.insecure,
+            as_json=arguments.json,
+        )
+    from .doctor.command import diagnose
+    from .doctor.settings import Given
+
+    module, attribute = arguments.subject
+    return diagnose(
+        module,
+        attribute,
+        Given(
+            prober_timeout=arguments.prober_timeout,
+            period=arguments.period,
+            failure_threshold=arguments.failure_threshold,
+            grace=arguments.grace,
+            workers=arguments.workers,
+            instances=arguments.instances,
+        ),
+        manifest=arguments.kubernetes,
+        container=arguments.container,
+        ignored=arguments.ignored,
+        start=arguments.start,
+        seconds=arguments.timeout,
+        as_json=arguments.json,
+        verbose=arguments.verbose,
+    )
+
+
+def _manifest(arguments: argparse.Namespace) -> int:
+    from .manifest import Options, print_manifest
+    from .manifest.address import parse_instance
+    from .manifest.servers import SERVERS
+
+    try:
+        options = Options(
+            SERVERS[arguments.server],
+            arguments.port,
+            tuple(parse_instance(each) for each in arguments.hosts),
+            arguments.startup,
+            arguments.longest_request,
+        )
+        return print_manifest(
+            arguments.platform, arguments.app, options, seconds=arguments.timeout, verbose=arguments.verbose
+        )
+    except ValueError as error:
+        return _fail("manifest", str(error), 2)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "ruamel":
+            raise
+        return _fail("manifest", 'ruamel.yaml is not installed; try: pip install "asgi-health[manifest]"', 2)
+
+
 def _demo(arguments: argparse.Namespace) -> int:
     # SIGTERM ends the demo as Ctrl-C does: by an exception, so that everything that is open gets closed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -166,6 +227,8 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "maintain": _maintain,
     "resume": _resume,
     "status": _status,
+    "doctor": _doctor,
+    "manifest": _manifest,
     "demo": _demo,
     "completion": _completion,
 }

@@ -17,7 +17,7 @@ from .arguments import (
     program,
 )
 from .place import parse_place
-from .target import parse_url
+from .target import Target, parse_url
 
 T = TypeVar("T")
 AddParser = Callable[..., argparse.ArgumentParser]
@@ -26,7 +26,7 @@ DEFAULT_WAIT_TIMEOUT = 60.0
 """Default of `--timeout` for `wait`, in seconds."""
 
 DEFAULT_CHECK_TIMEOUT = 30.0
-"""Default of `--timeout` for `check`, in seconds."""
+"""Default of `--timeout` for `check` and `doctor`, in seconds."""
 
 DEFAULT_ALERT_TIMEOUT = 30.0
 """Default of `--timeout` for `alert test`, in seconds."""
@@ -36,6 +36,15 @@ DEFAULT_APP_TIMEOUT = 5.0
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 """The units of `--for`, in seconds."""
+
+DEFAULT_MANIFEST_TIMEOUT = 30.0
+"""Default of `--timeout` for `manifest`, in seconds."""
+
+PLATFORMS = ("kubernetes", "compose", "haproxy", "envoy", "caddy", "nginx", "systemd")
+"""The platforms that `manifest` knows."""
+
+SERVERS = ("uvicorn", "gunicorn", "granian", "hypercorn", "daphne")
+"""The servers that `manifest` knows."""
 
 SHELLS = ("bash", "zsh", "fish")
 """The shells that `completion` supports."""
@@ -150,6 +159,34 @@ examples:
   asgi-health status http://127.0.0.1:8000
   asgi-health status /run/app/health.db --json"""
 
+_DOCTOR = """\
+Find faults in the configuration of an app, with why and the cure.
+
+The app is imported and started in a process of its own, and each of its checks
+runs once. A URL is asked from outside. docs/doctor.md has a section for each
+rule. Exit code 0: no error, perhaps warnings; 1: an error, or the app cannot
+be examined; 2: wrong arguments."""
+
+_DOCTOR_EXAMPLES = """\
+examples:
+  asgi-health doctor shop.main:app --workers 4 --instances 20
+  asgi-health doctor shop.main:app --kubernetes deployment.yaml
+  asgi-health doctor shop.main:app --ignore open-details --json
+  asgi-health doctor https://shop.example/"""
+
+_MANIFEST = """\
+Print the configuration of a platform that fits an app.
+
+Paths, ports, periods, thresholds and times come from the app's checks,
+Listener and Drain, and a comment says how. The app is imported in a process of
+its own, and not started. Exit code 0: it is printed; 1: the app cannot be
+imported or has no HealthMiddleware; 2: wrong arguments."""
+
+_MANIFEST_EXAMPLES = """\
+examples:
+  asgi-health manifest kubernetes shop.main:app > deployment.yaml
+  asgi-health manifest haproxy shop.main:app --host 10.0.0.4 --host 10.0.0.5"""
+
 _DEMO = """\
 Run a small shop whose dependencies fail on request.
 
@@ -244,6 +281,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_timeout(test, DEFAULT_ALERT_TIMEOUT, "seconds for the import and all messages together")
     test.add_argument("--verbose", action="store_true", help="print tracebacks and the log of failures on stderr")
 
+    _add_doctor(add_command("doctor", "find faults in the configuration of an app", _DOCTOR, _DOCTOR_EXAMPLES))
+
     maintain = add_command("maintain", "begin a maintenance, which ends by itself", _MAINTAIN, _MAINTAIN_EXAMPLES)
     _add_place(maintain)
     _add_check(maintain)
@@ -270,6 +309,35 @@ def build_parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="print JSON instead of tables")
     _add_app_options(status)
 
+    manifest = add_command("manifest", "print the configuration of a platform", _MANIFEST, _MANIFEST_EXAMPLES)
+    manifest.add_argument("platform", metavar="PLATFORM", choices=PLATFORMS, help=f"one of {', '.join(PLATFORMS)}")
+    manifest.add_argument(
+        "app",
+        metavar="MODULE:APP",
+        type=_argument_type(_parse_app),
+        help="the app, named as for a server; MODULE:APP() calls a factory",
+    )
+    manifest.add_argument(
+        "--server",
+        metavar="SERVER",
+        choices=SERVERS,
+        default=SERVERS[0],
+        help=f"one of {', '.join(SERVERS)} (default: {SERVERS[0]})",
+    )
+    manifest.add_argument("--port", type=_parse_known_port, default=8000, help="the port of the app (default: 8000)")
+    manifest.add_argument(
+        "--host",
+        dest="hosts",
+        metavar="HOST",
+        action="append",
+        default=[],
+        help="where the server listens; behind a balancer HOST or HOST:PORT of an instance, may be repeated",
+    )
+    _add_seconds(manifest, "--startup", 60.0, "seconds for the imports and the app's own startup")
+    _add_seconds(manifest, "--longest-request", 30.0, "seconds of the longest request")
+    _add_timeout(manifest, DEFAULT_MANIFEST_TIMEOUT, "seconds for the import")
+    manifest.add_argument("--verbose", action="store_true", help="print tracebacks on stderr")
+
     demo = add_command("demo", "run a small shop whose dependencies fail on request", _DEMO)
     demo.add_argument("--port", type=_parse_port, default=8000, help="the port; 0 picks a free one (default: 8000)")
 
@@ -278,11 +346,60 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_doctor(doctor: argparse.ArgumentParser) -> None:
+    doctor.add_argument(
+        "subject",
+        metavar="MODULE:APP|URL",
+        type=_argument_type(_parse_subject),
+        help="the app, named as for a server, or where it is served",
+    )
+    doctor.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    doctor.add_argument(
+        "--ignore",
+        dest="ignored",
+        metavar="RULE",
+        type=_argument_type(_parse_rule),
+        action="append",
+        default=[],
+        help="leave out a rule; may be repeated",
+    )
+    doctor.add_argument("--kubernetes", metavar="FILE", help="compare the app with this manifest")
+    doctor.add_argument("--container", metavar="NAME", help="the container of the manifest that runs the app")
+    for name, meaning in (
+        ("--prober-timeout", "seconds after which the prober gives up"),
+        ("--period", "seconds between two requests of readiness"),
+        ("--grace", "seconds from SIGTERM to SIGKILL"),
+    ):
+        doctor.add_argument(name, metavar="S", type=_argument_type(parse_seconds), help=meaning)
+    for name, meaning in (
+        ("--failure-threshold", "failures in a row after which the app gets no more requests"),
+        ("--workers", "processes of one instance"),
+        ("--instances", "instances of the app"),
+    ):
+        doctor.add_argument(name, metavar="N", type=_argument_type(_parse_number), help=meaning)
+    doctor.add_argument(
+        "--no-start", dest="start", action="store_false", help="neither start the app nor run its checks"
+    )
+    doctor.add_argument("--insecure", action="store_true", help="accept any certificate")
+    _add_timeout(doctor, DEFAULT_CHECK_TIMEOUT, "seconds for import, startup, checks and shutdown together")
+    doctor.add_argument("--verbose", action="store_true", help="print tracebacks and the log of failures on stderr")
+
+
 def _add_timeout(
     command: argparse.ArgumentParser, default: float, meaning: str, parse: Callable[[str], float] = parse_seconds
 ) -> None:
+    _add_seconds(command, "--timeout", default, meaning, parse)
+
+
+def _add_seconds(
+    command: argparse.ArgumentParser,
+    option: str,
+    default: float,
+    meaning: str,
+    parse: Callable[[str], float] = parse_seconds,
+) -> None:
     command.add_argument(
-        "--timeout",
+        option,
         metavar="S",
         type=_argument_type(parse),
         default=default,
@@ -376,6 +493,29 @@ def _parse_app(text: str) -> tuple[str, str]:
     return module, attribute
 
 
+def _parse_subject(text: str) -> tuple[str, str] | Target:
+    return parse_url(text) if "://" in text or text.startswith("unix:") else _parse_app(text)
+
+
+def _parse_rule(text: str) -> str:
+    from .doctor.rules import APP_RULES
+    from .doctor.rules.url import URL_RULES
+
+    known = {*(each.id for each in APP_RULES), *(each.id for each in URL_RULES)}
+    if text not in known:
+        from difflib import get_close_matches
+
+        close = get_close_matches(text, known, 1)
+        raise ValueError(f"{text!r} is no rule{f'; did you mean {close[0]}?' if close else '; see docs/doctor.md'}")
+    return text
+
+
+def _parse_number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 6 and int(text)):
+        raise ValueError(f"{text!r} is not a number from 1 to 999999")
+    return int(text)
+
+
 def _suggest_app(module: str, attribute: str) -> str:
     """Return how to name the app in the file `module`, for the end of an error message; empty if that is unclear."""
     parts = [part for part in module.removesuffix(".py").replace(os.sep, "/").split("/") if part not in ("", ".")]
@@ -418,6 +558,13 @@ def _parse_port(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"{text!r} is not a port (0 to 65535)")
     return int(text)
+
+
+def _parse_known_port(text: str) -> int:
+    port = _parse_port(text)
+    if not port:
+        raise argparse.ArgumentTypeError("0 is not a port (1 to 65535)")
+    return port
 
 
 class _Parser(argparse.ArgumentParser):

@@ -28,6 +28,8 @@ class Settings:
     """Whether a check that is not critical fails, and its answers show the warning to Envoy."""
     grpc: str | None = None
     """The address of the gRPC health service."""
+    fails: bool = False
+    """Whether a check fails while the folder has a file `down`."""
     folder: str = ""
     """The folder through which the process and its parent exchange files."""
 
@@ -103,6 +105,10 @@ def make(settings: Settings) -> App:
         app = HealthMiddleware(app, drain=Drain(**settings.inner), paths=inner)
     drain = None if settings.drain is None else Drain(**settings.drain)
     checks = [Check("mail", lambda: False, critical=False)] if settings.warns else []
+    if settings.fails:
+        down = Path(settings.folder) / "down"
+        options: dict[str, Any] = {"interval": 0.1, "retry_interval": 0.1, "failure_threshold": 1}
+        checks.append(Check("dependency", lambda: not down.exists(), **options))
     integrations = [] if settings.grpc is None else [grpc_at(settings.grpc)]
     return HealthMiddleware(app, checks, drain=drain, envoy_degraded=settings.warns, integrations=integrations)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from textwrap import dedent
 
 import pytest
@@ -259,7 +260,7 @@ def overwrite(path: Path, at: int, content: bytes) -> object:
     return subprocess.run([sys.executable, "-S", "-c", program, path, str(at)], input=content, check=True, timeout=30)
 
 
-def file_beside(path: Path, suffix: str) -> Path:
+def with_suffix(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
@@ -290,18 +291,18 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "directory gone": delete_all,
     "replaced by an empty file": replace_with_new,
     "replaced by a text": replace_with_text,
-    "wal gone": lambda path: delete(file_beside(path, "-wal")),
-    "shm gone": lambda path: delete(file_beside(path, "-shm")),
+    "wal gone": lambda path: delete(with_suffix(path, "-wal")),
+    "shm gone": lambda path: delete(with_suffix(path, "-shm")),
     "truncated to zero": lambda path: os.truncate(path, 0),
     "truncated in the middle": lambda path: os.truncate(path, 6000),
-    "wal truncated": lambda path: os.truncate(file_beside(path, "-wal"), 5000),
+    "wal truncated": lambda path: os.truncate(with_suffix(path, "-wal"), 5000),
     "noise in the header": lambda path: overwrite(path, 0, NOISE[:200]),
     "a later format in the header": lambda path: overwrite(path, 18, b"\x03\x03"),
     "another schema": lambda path: overwrite(path, path.read_bytes().index(b"namespace"), b"namespice"),
     "noise in the tables": lambda path: overwrite(path, 4096, NOISE),
-    "noise everywhere": lambda path: [overwrite(file_beside(path, suffix), 0, NOISE) for suffix in ("", "-wal")],
-    "noise in the wal": lambda path: overwrite(file_beside(path, "-wal"), 64, NOISE),
-    "noise in the index of the wal": lambda path: overwrite(file_beside(path, "-shm"), 0, NOISE[:32768]),
+    "noise everywhere": lambda path: [overwrite(with_suffix(path, suffix), 0, NOISE) for suffix in ("", "-wal")],
+    "noise in the wal": lambda path: overwrite(with_suffix(path, "-wal"), 64, NOISE),
+    "noise in the index of the wal": lambda path: overwrite(with_suffix(path, "-shm"), 0, NOISE[:32768]),
 }
 
 
@@ -338,7 +339,7 @@ def test_a_damaged_file_is_kept_under_another_name(board: Board) -> None:
     board.path.parent.mkdir()
     replace_with_text(board.path)
     put(board.open(), "a")
-    assert file_beside(board.path, "-damaged").read_text().startswith("listen: 8000\n")
+    assert with_suffix(board.path, "-damaged").read_text().startswith("listen: 8000\n")
 
 
 def test_to_close_what_was_replaced_leaves_the_new_files_alone(board: Board) -> None:
@@ -395,7 +396,7 @@ def test_a_locked_board_cannot_be_used_until_the_lock_is_released(board: Board) 
 
 @contextmanager
 def without_rights() -> Iterator[None]:
-    """Become a user whom the modes of files stop, where root runs the tests."""
+    """Become another user where root runs the tests: the modes of files do not stop root."""
     if ROOT:
         os.seteuid(OTHER_USER)
     try:
@@ -406,26 +407,22 @@ def without_rights() -> Iterator[None]:
 
 
 @pytest.fixture
-def shared_directory(tmp_path: Path) -> Iterator[Path]:
-    """A directory that the user of `without_rights` can reach and owns."""
-    for each in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        if ROOT and not each.stat().st_mode & 0o001:
-            each.chmod(each.stat().st_mode | 0o011)
-    directory = tmp_path / "shared"
-    directory.mkdir()
-    if ROOT:
-        os.chown(directory, OTHER_USER, -1)
-    yield directory
-    directory.chmod(0o700)
+def directory() -> Iterator[Path]:
+    """A directory of the user of `without_rights`; one of pytest could not be reached."""
+    with TemporaryDirectory() as name:
+        if ROOT:
+            os.chown(name, OTHER_USER, -1)
+        yield Path(name)
+        os.chmod(name, 0o700)
 
 
-def test_a_directory_or_a_file_that_may_not_be_written_to_cannot_be_used_until_it_may(shared_directory: Path) -> None:
-    path = shared_directory / "health.db"
+def test_a_directory_or_a_file_that_may_not_be_written_to_cannot_be_used_until_it_may(directory: Path) -> None:
+    path = directory / "health.db"
     with without_rights():
-        shared_directory.chmod(0o500)
+        directory.chmod(0o500)
         with pytest.raises(CannotUse, match="Permission denied"):
             open_store(str(path))
-        shared_directory.chmod(0o700)
+        directory.chmod(0o700)
         store = open_store(str(path))
         put(store, "a")
         store.close()
@@ -483,8 +480,8 @@ def test_a_directory_with_the_sticky_bit_is_used(board: Board) -> None:
     put(board.open(), "a")
 
 
-def test_a_file_of_another_user_is_refused(shared_directory: Path) -> None:
-    path = shared_directory / "health.db"
+def test_a_file_of_another_user_is_refused(directory: Path) -> None:
+    path = directory / "health.db"
     path.touch()
     path = path if ROOT else Path("/etc/hosts")
     with without_rights(), pytest.raises(CannotUse, match=f"found a file of user 0, expected .* {os.geteuid()}"):

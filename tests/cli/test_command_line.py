@@ -64,6 +64,7 @@ def test_the_version_is_unknown_if_the_package_is_not_installed() -> None:
         (["wait", "--help"], "(default: 60)"),
         (["check", "--help"], "shop.main:create_app()"),
         (["maintain", "--help"], "ASGI_HEALTH_TOKEN"),
+        (["manifest", "--help"], "asgi-health manifest kubernetes shop.main:app"),
         (["completion", "--help"], "asgi-health completion fish | source"),
     ],
 )
@@ -90,9 +91,10 @@ def test_a_text_that_is_not_a_port_is_refused(capsys: pytest.CaptureFixture[str]
 
 def test_help_fits_80_columns(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    for command in ([], ["probe"], ["wait"], ["check"], ["demo"], ["completion"], ["maintain"], ["resume"], ["status"]):
+    commands = "probe wait check doctor manifest demo completion maintain resume status"
+    for command in ("", *commands.split()):
         with pytest.raises(SystemExit):
-            main([*command, "--help"])
+            main([*command.split(), "--help"])
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
 
 

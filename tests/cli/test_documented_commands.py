@@ -219,7 +219,15 @@ def test_the_version_is_printed_as_shown(healthy: Place) -> None:
     assert version.fullmatch(printed)
 
 
-@pytest.mark.parametrize("command", ["probe", "check", "alert test", "maintain", "status"])
+def test_the_doctor_prints_what_is_shown(tmp_path: Path) -> None:
+    (program,) = blocks("doctor app")
+    (tmp_path / "app.py").write_text(program)
+    place = Place(PORT, tmp_path / "s")
+    ((shown, printed),) = place.outputs(blocks("doctor")[0], tmp_path)
+    assert printed == shown
+
+
+@pytest.mark.parametrize("command", ["probe", "check", "alert test", "doctor", "maintain", "status"])
 def test_the_page_lists_each_option(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main([*command.split(), "--help"])

@@ -43,6 +43,16 @@ def is_json(text: str) -> None:
     assert all(isinstance(json.loads(each), dict) for each in documents)
 
 
+def is_hcl(text: str) -> None:
+    """Check that each line opens a block, closes one or sets a value, and that the blocks are closed."""
+    depth = 0
+    for line in filter(None, map(str.strip, text.splitlines())):
+        assert re.fullmatch(r'\w+(?: "\w+")? \{|\}|\w+ += (?:"[^"]*"|\d+|\[[^\]]*\])', line), line
+        depth += line.endswith("{") - (line == "}")
+        assert depth >= 0, line
+    assert depth == 0
+
+
 def is_toml(text: str) -> None:
     assert tomllib.loads(text)
 
@@ -60,6 +70,7 @@ def is_shown(text: str) -> None:
 FORMS: dict[str, Callable[[str], None]] = {
     "console": is_a_session,
     "dockerfile": is_a_dockerfile,
+    "hcl": is_hcl,
     "ini": is_ini,
     "json": is_json,
     "sh": is_shell,

@@ -13,13 +13,10 @@ from asgi_health import Health
 from .check_error import CheckError
 from .child_frame import run_in_frame
 from .find_health import bypass_middleware, find_healths, require_app, suggest_health
-from .lifespan_client import LifespanClient
+from .lifespan_client import lifespan
 from .load_app import load_app
 from .message_writer import MessageWriter
 from .run_checks import run_checks
-
-MIN_SHUTDOWN_TIME = 0.5
-"""Seconds for the shutdown of the app, even if its checks have used up the timeout."""
 
 
 def start(arguments: str) -> None:
@@ -56,11 +53,7 @@ class _Run:
         self._messages.write(done=True)
 
     async def _check_app(self, app: Any, name: str) -> None:
-        lifespan = LifespanClient(app)
-        try:
-            self._messages.begin("starting the app")
-            async with asyncio.timeout(self._remaining()):
-                await lifespan.start()
+        async with lifespan(app, self._messages, self._remaining):
             healths = find_healths(app, name)  # again, because some frameworks add the middleware in their startup
             if not healths:
                 raise CheckError(
@@ -68,12 +61,6 @@ class _Run:
                 )
             # This reports the results. A failure in the shutdown does not change them.
             await self._run_checks(healths)
-            self._messages.begin("shutting down the app")
-            async with asyncio.timeout(max(self._remaining(), MIN_SHUTDOWN_TIME)):
-                await lifespan.stop()
-            self._messages.write(done=True)  # before asyncio.run closes the loop, which tasks of the app can prevent
-        finally:
-            await lifespan.cancel()
 
     async def _run_checks(self, healths: list[Health]) -> None:
         self._messages.begin("running the checks")

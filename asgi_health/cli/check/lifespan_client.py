@@ -1,12 +1,18 @@
 """Run the lifespan of an app on asyncio, as a server does."""
 
 import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from .check_error import CheckError
+from .message_writer import MessageWriter
 
 CANCEL_TIMEOUT = 1.0
 """Seconds to wait for the lifespan task of the app after it was cancelled."""
+
+MIN_SHUTDOWN_TIME = 0.5
+"""Seconds for the shutdown of the app, even if its checks have used up the timeout."""
 
 
 class LifespanClient:
@@ -62,3 +68,30 @@ class LifespanClient:
         # this and raises has crashed.
         self._supported = True
         return await self._requests.get()
+
+
+@asynccontextmanager
+async def lifespan(app: Any, messages: MessageWriter, remaining: Callable[[], float]) -> AsyncGenerator[None, None]:
+    """Run the block between the startup and the shutdown of `app`, and report `done` after the shutdown.
+
+    Args:
+        app: The app.
+        messages: Takes the steps.
+        remaining: Returns the seconds that are left.
+
+    Raises:
+        CheckError: The startup or the shutdown fails. In a startup that fails, the block does not run.
+        TimeoutError: The time is over.
+    """
+    client = LifespanClient(app)
+    try:
+        messages.begin("starting the app")
+        async with asyncio.timeout(remaining()):
+            await client.start()
+        yield
+        messages.begin("shutting down the app")
+        async with asyncio.timeout(max(remaining(), MIN_SHUTDOWN_TIME)):
+            await client.stop()
+        messages.write(done=True)  # before asyncio.run closes the loop, which tasks of the app can prevent
+    finally:
+        await client.cancel()

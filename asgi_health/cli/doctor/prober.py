@@ -1,0 +1,35 @@
+"""How a prober asks, and after how many failures it acts."""
+
+from dataclasses import dataclass
+
+from ...core.status import Probe
+
+
+@dataclass(frozen=True, slots=True)
+class Prober:
+    """How one probe is asked.
+
+    Attributes:
+        period: Seconds between two requests.
+        timeout: Seconds after which the prober gives up.
+        failure_threshold: Failures in a row after which it acts.
+        source: Where these numbers come from, for messages.
+    """
+
+    period: float
+    timeout: float
+    failure_threshold: int
+    source: str
+
+    @property
+    def notices_within(self) -> float:
+        """Seconds until it acts on a change of the answer."""
+        return self.period * self.failure_threshold
+
+
+BY_DEFAULT = {
+    Probe.LIVENESS: Prober(10.0, 2.0, 3, "the probe of docs/kubernetes.md"),
+    Probe.READINESS: Prober(5.0, 2.0, 1, "the probe of docs/kubernetes.md"),
+    Probe.STARTUP: Prober(1.0, 2.0, 60, "the probe of docs/kubernetes.md"),
+}
+"""The probers of an app whose prober is not known: those that the documentation proposes."""

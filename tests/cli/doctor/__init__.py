@@ -1,0 +1,1 @@
+"""A corpus for the doctor: small apps and manifests with one fault each."""

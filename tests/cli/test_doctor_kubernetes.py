@@ -1,0 +1,113 @@
+"""The doctor reads the user's own manifest against the app: it finds the one fault of each, and no other."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from asgi_health import Drain
+from asgi_health.cli.check.check_error import CheckError
+from asgi_health.cli.doctor.gather import containers_of_app, layers_of
+from asgi_health.cli.doctor.manifest import Container, read_manifest
+from asgi_health.cli.doctor.rules import APP_RULES
+from asgi_health.cli.doctor.settings import Given, settings_of
+
+from ..documentation.blocks import blocks
+from .doctor.apps import around
+from .doctor.examine import findings
+from .doctor.manifests import CASES, HEALTHY, Case, changed
+
+
+def read(folder: Path, *documents: Any) -> list[Container]:
+    """Return the containers of a file with these documents."""
+    file = folder / "deployment.yaml"
+    file.write_text(yaml.safe_dump_all(documents))
+    return read_manifest(str(file))
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_it_finds_the_one_fault_and_no_other(case: Case, tmp_path: Path) -> None:
+    app = case.app()
+    containers = read(tmp_path, {"kind": "Service"}, None, changed(case.change))
+    (container,) = containers_of_app(containers, layers_of(app, "shop:app"), None)
+    rows = findings(app, Given(), {}, container=container)
+    assert [row.rule for row in rows] == ([case.rule] if case.rule else [])
+    assert all(case.says in row.what and row.why and row.cure for row in rows)
+
+
+def test_each_rule_of_a_manifest_has_a_fault() -> None:
+    assert {each.id for each in APP_RULES if each.id.startswith("kubernetes-")} <= {case.rule for case in CASES}
+
+
+POD = HEALTHY["spec"]["template"]["spec"]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"kind": "Pod", "metadata": {"name": "shop"}, "spec": POD},
+        {"kind": "List", "items": [HEALTHY | {"kind": "StatefulSet"}]},
+        HEALTHY | {"kind": "DaemonSet"},
+    ],
+    ids=["Pod", "List", "DaemonSet"],
+)
+def test_each_kind_with_a_pod_is_read(document: Any, tmp_path: Path) -> None:
+    (container,) = read(tmp_path, document)
+    assert container.short_name == "app"
+    assert container.grace == 60.0
+    assert [each.path for each in container.probes] == ["/health/live", "/readyz/", "/startupz"]
+
+
+def test_of_several_containers_it_is_the_one_that_is_named_or_asks_a_path_of_the_app(tmp_path: Path) -> None:
+    other = {"name": "worker", "livenessProbe": {"httpGet": {"path": "/ping", "port": 1}}}
+    containers = read(tmp_path, changed(lambda pod, container: pod["containers"].insert(0, other)))
+    layers = layers_of(around(), "shop:app")
+    assert [each.short_name for each in containers_of_app(containers, layers, None)] == ["app"]
+    assert [each.short_name for each in containers_of_app(containers, layers, "worker")] == ["worker"]
+    assert containers_of_app(containers, layers, "none") == []
+
+
+@pytest.mark.parametrize("app", [around(), around(drain=Drain(delay=10.0))], ids=["alone", "drain"])
+def test_the_manifest_of_the_documentation_is_healthy(app: Any, tmp_path: Path) -> None:
+    spec = yaml.safe_load(blocks("yaml", "kubernetes.md")[0])
+    (container,) = read(tmp_path, {"kind": "Pod"} | spec)
+    assert findings(app, Given(), {}, container=container) == []
+
+
+def test_an_argument_precedes_the_manifest(tmp_path: Path) -> None:
+    (container,) = read(tmp_path, HEALTHY)
+    assert settings_of(Given(), {"WEB_CONCURRENCY": "9"}, container).workers == 1  # that of another machine
+    given = Given(prober_timeout=9.0, period=8.0, failure_threshold=7, grace=6.0, workers=5, instances=4)
+    settings = settings_of(given, {}, container)
+    assert {each.timeout for each in settings.probers.values()} == {9.0}
+    assert {each.notices_within for each in settings.probers.values()} >= {56.0}
+    assert (settings.grace, settings.workers, settings.instances) == (6.0, 5, 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("kind: [", "is not YAML: line 1, "),
+        ("kind: {{ .Values.kind }}", "is not YAML: line 1, "),
+        ("kind: Service", "has no pod; expected one of DaemonSet, Deployment, Pod, "),
+        ("", "has no pod"),
+        ("- kind: Pod", "expected a mapping, found [{'kind': 'Pod'}]"),
+        ("{kind: Pod, spec: {containers: {name: a}}}", "Pod/?: containers: expected a list, found {'name': 'a'}"),
+        ("{kind: Pod, spec: {containers: [{}], terminationGracePeriodSeconds: 30s}}", "expected a number, found '30s'"),
+        ("kind: \x00", "is not YAML"),
+    ],
+)
+def test_a_file_that_is_no_manifest_is_one_line(text: str, says: str, tmp_path: Path) -> None:
+    file = tmp_path / "deployment.yaml"
+    file.write_text(text)
+    with pytest.raises(CheckError) as raised:
+        read_manifest(str(file))
+    assert str(raised.value).startswith(str(file))
+    assert says in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(CheckError, match=r"none\.yaml cannot be read: no such file or directory"):
+        read_manifest(str(tmp_path / "none.yaml"))
