@@ -11,6 +11,8 @@ A map of the package, from the bottom. Each layer imports only from those below 
 - `health`, `middleware`: the public classes Health and HealthMiddleware
 - `integrations`: one module per technology (Prometheus, OpenTelemetry, Sentry), imported by applications alone
 - `cli`: the command; `testing`: helpers for tests of your own checks and apps
+
+PYTEST_DONT_REWRITE: each run of pytest loads the plugin, perhaps after this module. There is no assert statement in it.
 """
 
 TYPE_CHECKING = False  # what type checkers take for true; importing typing would cost more than all the rest

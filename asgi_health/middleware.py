@@ -3,7 +3,9 @@
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from .asgi.lifespan import Lifespan
 from .asgi.paths import Paths
@@ -25,6 +27,10 @@ from .runtime.services import Services
 if TYPE_CHECKING:
     from .asgi.access_log import QuietPaths
     from .board.config import Board
+
+_numbers = count()
+_made: "WeakValueDictionary[int, HealthMiddleware]" = WeakValueDictionary()
+"""The middlewares of this process, in the order in which they were made."""
 
 
 class HealthMiddleware:
@@ -172,6 +178,7 @@ class HealthMiddleware:
         self._choose_next()
         engine.on_change(self._choose_next)
         self._quiet_paths = _quiet_paths(paths, self._router, drain) if quiet else None
+        _made[next(_numbers)] = self
 
     # The hot path. `async def` with exactly these names on a class: what every server and framework accepts.
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -288,6 +295,14 @@ class HealthMiddleware:
 def router_of(middleware: HealthMiddleware) -> HealthRouter:
     """Return the router of `middleware`, for the other modules of this package."""
     return middleware._router  # pyright: ignore[reportPrivateUsage]  of the same module
+
+
+def middlewares() -> list[HealthMiddleware]:
+    """Return the middlewares that are in use in this process, the oldest first.
+
+    An app learns nothing of the layers around it, and a request carries no mark of them, which would cost each request.
+    """
+    return list(_made.values())
 
 
 def _inspect_app(app: App, health: Health, paths: Paths, may_import: bool) -> None:

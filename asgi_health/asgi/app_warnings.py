@@ -16,7 +16,7 @@ PATH_OPTIONS = ("health", "live", "ready", "startup", "metrics", "events", "main
 
 LITESTAR_WARNING = (
     "HealthMiddleware in middleware=[...] of Litestar sees only paths that have a route, so every probe gets a 404, and"
-    " it gets no lifespan; expected: app = HealthMiddleware(Litestar(...), ...)"
+    " it gets no lifespan; expected: app = HealthMiddleware(Litestar(...), ...) or plugins=[HealthPlugin(...)]"
 )
 
 MAX_WRAPPERS = 10

@@ -45,7 +45,7 @@ APP = ""
 class CheckSlot:
     """A check, its state, its present run, its history, its maintenance, and the counts of its runs."""
 
-    __slots__ = ("check", "counts", "delegated", "history", "maintenance", "run", "state")
+    __slots__ = ("check", "counts", "delegated", "forced", "history", "maintenance", "run", "state")
 
     def __init__(self, check: Check) -> None:
         self.check = check
@@ -56,6 +56,7 @@ class CheckSlot:
         self.maintenance: Maintenance | None = None
         self.delegated = False
         """Whether another worker of the host runs it."""
+        self.forced: Result | None = None
 
     @property
     def maintained_until(self) -> float:
@@ -706,7 +707,50 @@ class Engine:
                 self._probe_transitions.next_decay,
             )
 
+    def force(self, name: str, result: Result, now: float | None) -> Callable[[float | None], None]:
+        """Count `result` in place of every result of the check `name`, at once and from now on, for tests of apps.
+
+        Returns a function that ends it at a moment: the check gets the status back that it had, and runs at once.
+        `now` is as in `add`. Raises KeyError for an unknown name.
+        """
+        with self._lock:
+            if name not in self._slots:
+                raise KeyError(f"check {name!r}: there is no check of that name")
+            slot = self._slots[name]
+            before, outer, lifespan_count = slot.state, slot.forced, self._lifecycle.lifespan_count
+            slot.forced = result
+            self._settle(slot, result, now)
+
+        def end(now: float | None) -> None:
+            with self._lock:
+                if self._slots.get(name) is not slot or slot.forced is not result:
+                    return
+                slot.forced = outer
+                if now is None:
+                    return
+                if before.status is None or self._lifecycle.lifespan_count != lifespan_count:
+                    self._forget(slot, now)
+                    self._probe_statuses.update(slot.check, UNKNOWN, slot.maintained_until)
+                    self._pass_on(now)
+                else:
+                    self._settle(slot, Result(before.status), now)
+                self._set_start(slot, -inf if slot.run is None else slot.run.deadline)
+                self._probe_statuses.notify()
+
+        return end
+
     # -- private, called with the lock held
+
+    def _settle(self, slot: CheckSlot, result: Result, now: float | None) -> None:
+        """Record `result` as often as the thresholds ask for. `now` is as in `add`."""
+        if now is None:
+            return
+        self._pass_on_decay(now)
+        failure = categorize(result.message, None) if result.status is Status.UNHEALTHY else None
+        self._apply(slot, result, now, 0.0, failure)
+        while slot.state.status is not result.status:
+            self._apply(slot, result, now, 0.0, failure)
+        self._pass_on(now)
 
     def _apply(
         self,
@@ -717,6 +761,8 @@ class Engine:
         failure: Category | None,
         error: BaseException | None = None,
     ) -> None:
+        if slot.forced is not None:
+            result, error = slot.forced, None
         old = slot.state
         new = slot.state = advance(slot.check, old, result, now, duration)
         self._schedule_next(slot, now)

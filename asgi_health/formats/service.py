@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from types import MappingProxyType
+from typing import Self
 
+from ..core.logger import logger
 from ..core.validate import require_type
 
 
@@ -45,6 +47,55 @@ class ServiceInfo:
         for note in self.notes:
             _require_text("service: a note", note)
         object.__setattr__(self, "links", MappingProxyType({str.__str__(key): link for key, link in links.items()}))
+
+    @classmethod
+    def detect(
+        cls,
+        distribution: str,
+        *,
+        name: str | None = None,
+        description: str = "",
+        links: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Return what is known about the app: its version, its release, its commit and when it was built.
+
+        The version is that of the installed distribution. The release, the commit and the time come from environment
+        variables that platforms and CI systems set; docs/endpoints.md lists them. What is not known is left out, and
+        a value that cannot be meant is passed over, so that no environment keeps the app from starting.
+
+        Args:
+            distribution: Name of the app's distribution, as in ``pip install``.
+            name: Name of the service; None for that of the distribution.
+            description: A sentence about it.
+            links: Related pages, as ``{relation: URL}``.
+
+        Raises:
+            TypeError, ValueError: for an argument of another type, or an empty name.
+        """
+        import os
+        from importlib.metadata import version
+
+        from .release_facts import clean_text, release_facts
+
+        _require_text("service: distribution", distribution)
+        facts = release_facts(os.environ)
+        try:
+            # None or a KeyError, by Python's version, after an uninstallation that was interrupted.
+            installed = clean_text(version(distribution) or "")
+        except Exception:
+            installed = ""
+        if not installed and not facts.version:
+            logger.warning("service: no distribution %r is installed, so details show no version", distribution)
+        notes = [f"commit {facts.commit}"] if facts.commit and facts.commit != facts.release else []
+        notes += [f"built {facts.built}"] if facts.built else []
+        return cls(
+            distribution if name is None else name,
+            installed or facts.version,
+            facts.release,
+            description,
+            links={} if links is None else links,
+            notes=tuple(notes),
+        )
 
 
 def _require_text(subject: str, value: object) -> None:

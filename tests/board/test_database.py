@@ -20,7 +20,6 @@ from asgi_health.board.database import open_store
 from asgi_health.board.interface import CannotUse, Store
 from asgi_health.core.lease import Lease
 from asgi_health.core.maintenance import Maintenance
-from asgi_health.core.stalls import StallTimes
 
 from ..support.waiting import wait_until
 from .published import published
@@ -198,8 +197,8 @@ def test_the_slot_of_a_process_that_is_gone_is_deleted_and_that_of_a_stopped_one
     store = board.open()
     put(store, "dead", "stopped", "reused", "far", "far and old", "damaged")
     with store.transaction() as rows:
-        rows.put_worker(published("far and old", updated=time.monotonic() - 41.0, stall_times=StallTimes(5.0, 10.0)))
-        rows.put_worker(published("far", updated=time.monotonic() - 20.0, stall_times=StallTimes(5.0, 10.0)))
+        rows.put_worker(published("far and old", updated=time.monotonic() - 10.0))
+        rows.put_worker(published("far", updated=time.monotonic() + 60.0))
         rows.put_worker(published("stopped", updated=1.0))
     assert len(keys(store)) == 6
     with subprocess.Popen(["true"]) as ended:

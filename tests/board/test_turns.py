@@ -206,7 +206,8 @@ def test_a_maintenance_survives_a_file_that_is_lost() -> None:
 
 def test_a_maintenance_of_a_check_that_one_worker_does_not_have_stays_with_the_others() -> None:
     host = Host()
-    host.start(), host.start(checks=[ONCE])
+    host.start()
+    host.start(checks=[ONCE])
     host.advance(6.0)
     host.workers[0].engine.maintain("own", 600.0, "", host.now)
     host.advance(3.0)

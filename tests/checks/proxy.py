@@ -23,8 +23,10 @@ class Proxy:
         self._slow = False
         self._resetting = False
         self._delay = 0.0
+        self._closed = False
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._pumps: set[asyncio.Task[None]] = set()
 
     @property
     def ports(self) -> list[int]:
@@ -80,11 +82,11 @@ class Proxy:
         self._silent = self._slow = self._resetting = False
         self.cut()
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._resetting:
             _reset(writer)
+            self._writers.discard(writer)
             return
-        self._writers.add(writer)
         try:
             upstream = self._upstream[writer.get_extra_info("sockname")[1]]
             far_reader, far_writer = await asyncio.open_connection(HOST, upstream)
@@ -93,10 +95,17 @@ class Proxy:
             self._writers.discard(writer)
             return
         self._writers.add(far_writer)
+        if self._closed:
+            self.cut()
+            return
         spoken: list[bool] = [True]  # whether the server was the last
-        await asyncio.gather(
-            self._pump(reader, far_writer, spoken), self._pump(far_reader, writer, spoken, answers=True)
-        )
+        pumps = [
+            asyncio.create_task(self._pump(reader, far_writer, spoken)),
+            asyncio.create_task(self._pump(far_reader, writer, spoken, answers=True)),
+        ]
+        self._pumps.update(pumps)
+        await asyncio.wait(pumps)
+        self._pumps.difference_update(pumps)
         for each in (writer, far_writer):
             self._writers.discard(each)
             each.close()
@@ -124,28 +133,30 @@ class Proxy:
         except (OSError, RuntimeError):  # uvloop raises RuntimeError for a closed transport
             sink.close()
 
-    async def adopt(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def adopt(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Forward a new connection. No coroutine, whose task could be cancelled before it knows of the connection."""
+        if self._closed:
+            _reset(writer)
+            return
+        self._writers.add(writer)
+        task = asyncio.create_task(self._serve(reader, writer))
         self._tasks.add(task)
-        try:
-            await self.serve(reader, writer)
-        except asyncio.CancelledError:
-            pass  # the proxy is closing; asyncio would log it
-        finally:
-            self._tasks.discard(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
+        self._closed = True
         for server in self._servers:
             server.close()
         self.cut()
-        for task in list(self._tasks):
-            task.cancel()
+        # Not the tasks that connect to the server: such a connection would be lost while it is open.
+        for pump in self._pumps:
+            pump.cancel()
         if self._tasks:
-            await asyncio.wait(self._tasks)
+            await asyncio.wait(self._tasks, timeout=10.0)
         self.cut()  # connections that a driver has opened in the background
         for server in self._servers:
             await server.wait_closed()
+        await asyncio.sleep(0)  # in which the loop closes the sockets of these transports
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

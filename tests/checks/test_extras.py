@@ -19,6 +19,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 NOT_IN_ALL = {"arq"}
 """It cannot be installed with the redis that the newest Celery needs."""
+FRAMEWORKS = {"fastapi", "litestar"}  # the app has its own already
 FOR_DEVELOPERS = {"bench", "test"}
 CODE = sorted((ROOT / "asgi_health").rglob("*.py"))
 TEXTS = [*CODE, ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -90,7 +91,7 @@ def test_the_extra_checks_is_each_extra_of_a_check() -> None:
 
 
 def test_all_is_each_extra_of_users_but_those_that_conflict_with_others() -> None:
-    assert named("all") == set(EXTRAS) - {"all"} - NOT_IN_ALL - FOR_DEVELOPERS
+    assert named("all") == set(EXTRAS) - {"all"} - NOT_IN_ALL - FOR_DEVELOPERS - FRAMEWORKS
 
 
 def test_all_installs_a_redis_that_celery_supports() -> None:

@@ -11,7 +11,8 @@ from .demo import EXIT_TIMEOUT, Demo, starting_demo, wait_until_running
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 STATES = ("nothing broken", "payments ignore cancellation", "payments ignore cancellation, no uvloop", "loop blocked")
-CASES = [(state, sig) for state in STATES for sig in SIGNALS]
+# Both signals have one handler.
+CASES = [(state, sig) for state in STATES for sig in SIGNALS if sig is signal.SIGINT or state == "nothing broken"]
 
 NO_UVLOOP = "import sys; sys.modules['uvloop'] = None"
 

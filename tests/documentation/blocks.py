@@ -2,7 +2,8 @@
 
 ``<!-- with: app, database -->`` names what a program takes from the reader's own code (see preambles.py); `async` means
 that the program is the body of an async function. ``<!-- needs: datasette -->`` names modules that the tests lack.
-``<!-- from: asgi_health/checks/smtp.py -->`` says that the block quotes that file.
+``<!-- from: asgi_health/checks/smtp.py -->`` says that the block quotes that file, and
+``<!-- file: settings.py -->`` that it is a part of that file in a project, which the test of its page makes.
 """
 
 import re
@@ -29,6 +30,8 @@ class Block:
     """The modules that the tests do not have."""
     quoted: str
     """The file that it quotes, if any."""
+    file: str
+    """The file of the reader's project that it is a part of, if any."""
     is_signature: bool
     """Whether it is the signature of a check, below the heading with its name."""
 
@@ -45,7 +48,7 @@ def blocks_of(page: Path) -> list[Block]:
     text = page.read_text()
     found = []
     for match in FENCED.finditer(text):
-        said = dict(re.findall(r"(with|needs|from): ([^;]*?)\s*(?:;|$)", match["comment"] or ""))
+        said = dict(re.findall(r"(with|needs|from|file): ([^;]*?)\s*(?:;|$)", match["comment"] or ""))
         before = text[: match.start()].rstrip().rpartition("\n")[2]
         found.append(
             Block(
@@ -56,6 +59,7 @@ def blocks_of(page: Path) -> list[Block]:
                 tuple(said.get("with", "").replace(",", " ").split()),
                 tuple(said.get("needs", "").replace(",", " ").split()),
                 said.get("from", ""),
+                said.get("file", ""),
                 re.fullmatch(r"### `[\w.]+`", before) is not None,
             )
         )

@@ -32,7 +32,11 @@ PROGRAMS = [block for block in BLOCKS if block.language == "python" and not (blo
 OWN_LOOP = "asyncio.run("
 """In programs that print something: the test of their page runs them as a process."""
 
-RUN = [block for block in PROGRAMS if not block.needs and "def test_" not in block.text and OWN_LOOP not in block.text]
+RUN = [
+    block
+    for block in PROGRAMS
+    if not (block.needs or block.file or "def test_" in block.text or OWN_LOOP in block.text)
+]
 URLS = {
     "CACHE": ("redis", f"redis://{USER}:{PASSWORD}@127.0.0.1:%d"),
     "DATABASE": ("postgres", f"postgresql://{USER}:{PASSWORD}@127.0.0.1:%d/{DATABASE}"),
@@ -59,6 +63,7 @@ def places() -> Iterator[tuple[int, Path]]:
 async def run(block: Block, places: tuple[int, Path], given: Mapping[str, object]) -> None:
     """Run a program. If it makes an app, start it and wait until it is ready."""
     names: dict[str, Any] = {name: given.get(name) or preamble(name) for name in block.names if name != "async"}
+    names["__name__"] = __name__  # of an imported module, because frameworks look up the module of a function
     before = names.get("app")
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if "async" in block.names else 0
     source = block.moved(*places)
@@ -107,6 +112,8 @@ def test_a_printed_test_file_passes_with_the_plugin_of_anyio(block: Block, tmp_p
             "no:cacheprovider",
             "-p",
             "anyio",
+            "-p",
+            "asgi_health.integrations.pytest_plugin",
             "test_printed.py",
         ],
         cwd=tmp_path,

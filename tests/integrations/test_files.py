@@ -170,20 +170,22 @@ def test_a_file_that_cannot_be_written_does_not_keep_another_whose_probe_fails(f
         shows(folder, "live", "started")
 
 
-def test_a_link_or_a_fifo_in_place_of_a_file_is_not_followed(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def link_to_victim(path: Path) -> None:
+    path.symlink_to(path.parent.parent / "victim")
+
+
+@pytest.mark.parametrize("put", [link_to_victim, os.mkfifo], ids=["link", "fifo"])
+def test_a_link_or_a_fifo_in_place_of_a_file_is_not_followed(
+    folder: Path, caplog: pytest.LogCaptureFixture, put: Callable[[Path], None]
+) -> None:
     folder.mkdir(parents=True)
     victim = folder.parent / "victim"
     victim.touch()
     os.utime(victim, (1.0, 1.0))
-    (folder / "live").symlink_to(victim)
+    put(folder / "live")
     with running_app(app_with(folder)):
         wait_until(lambda: "are not written" in caplog.text, "it is logged")
     assert victim.stat().st_mtime == 1.0
-    (folder / "live").unlink(missing_ok=True)
-    os.mkfifo(folder / "live")
-    caplog.clear()
-    with running_app(app_with(folder)):
-        wait_until(lambda: "are not written" in caplog.text, "it is logged")
 
 
 def test_a_directory_that_cannot_be_written_harms_nothing_and_is_logged_once(

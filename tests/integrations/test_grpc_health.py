@@ -12,7 +12,7 @@ from grpc_health.v1 import health_pb2
 
 from asgi_health import Check, Health, HealthMiddleware, Listener, Result, Status
 from asgi_health.integrations.grpc import Grpc
-from tests.support.app_thread import LOOPS, Blocked, Step, loop_of, running_app, starting_app, starts_when
+from tests.support.app_thread import BOTH, Blocked, Step, loop_of, running_app, starting_app, starts_when
 from tests.support.asgi_caller import ask as ask_app
 from tests.support.asgi_caller import echo_nothing
 from tests.support.grpc_client import (
@@ -34,7 +34,7 @@ READY, LIVE = 0.6, 1.8  # far enough apart for a busy machine
 HAS_LIST = hasattr(health_pb2, "HealthListResponse")
 
 
-@pytest.fixture(params=LOOPS)
+@pytest.fixture(params=BOTH)
 def loop(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name

@@ -8,11 +8,17 @@ import pytest
 
 from ..servers.process import ROOT
 
-PACKAGES = {"opentelemetry": "opentelemetry", "prometheus": "prometheus_client", "sentry": "sentry_sdk"}
-TESTED_APART = {"alerts", "files", "grpc", "systemd"}
+PACKAGES = {
+    "fastapi": "fastapi",
+    "litestar": "litestar",
+    "opentelemetry": "opentelemetry",
+    "prometheus": "prometheus_client",
+    "sentry": "sentry_sdk",
+}
+TESTED_APART = {"alerts", "django", "files", "grpc", "pytest_plugin", "systemd"}
 
 
-def import_error(integration: str, missing: str) -> str:
+def import_error(integration: str, missing: str, *, then: str = "") -> str:
     program = (
         "import sys\n"
         "class NotInstalled:\n"
@@ -20,7 +26,7 @@ def import_error(integration: str, missing: str) -> str:
         f"        if name == {missing!r}:\n"
         "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
         "sys.meta_path.insert(0, NotInstalled())\n"
-        f"import asgi_health.integrations.{integration}"
+        f"import asgi_health.integrations.{integration}\n{then}"
     )
     command = [sys.executable, "-W", "error", "-c", program]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
@@ -43,6 +49,11 @@ def test_without_its_package_the_error_names_the_extra(integration: str, package
     assert import_error(integration, package) == (
         f'ModuleNotFoundError: {package} is not installed; try: pip install "asgi-health[{integration}]"'
     )
+
+
+def test_without_django_the_error_of_its_application_names_the_extra() -> None:
+    error = import_error("django", "django", then="asgi_health.integrations.django.get_asgi_application()")
+    assert error == 'ModuleNotFoundError: django is not installed; try: pip install "asgi-health[django]"'
 
 
 @pytest.mark.parametrize("package", ["grpc", "grpc_health"])

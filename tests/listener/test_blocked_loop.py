@@ -11,7 +11,7 @@ from anyio.from_thread import BlockingPortal
 from asgi_health import Check, Health, HealthMiddleware, Listener, bearer_token
 
 from ..servers.wire import Address, Answer, ask
-from ..support.app_thread import LOOPS, Blocked, loop_of, running_app
+from ..support.app_thread import BOTH, Blocked, loop_of, running_app
 from ..support.asgi_caller import ask as ask_app
 from ..support.asgi_caller import echo_nothing
 from ..support.lifespan_apps import lifespan_app
@@ -24,7 +24,7 @@ PATHS = ("/livez", "/readyz", "/startupz", "/health")
 AUTHORISED = [("authorization", f"Bearer {TOKEN}")]
 
 
-@pytest.fixture(params=LOOPS)
+@pytest.fixture(params=BOTH)
 def loop(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name

@@ -15,7 +15,7 @@ from asgi_health.listener import connection as listener_connection
 from asgi_health.listener import open_connections
 
 from ..servers.wire import ask, request
-from ..support.app_thread import LOOPS, Blocked, running_app
+from ..support.app_thread import BOTH, Blocked, running_app
 from ..support.event_client import PATH, retries
 from ..support.lifespan_apps import lifespan_app
 from ..support.stream_reader import reading
@@ -52,7 +52,7 @@ def test_a_client_of_http_1_0_gets_no_chunks(path: str) -> None:
         assert reader.body.startswith(b"retry: 2000\n\n")
 
 
-@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("loop", BOTH)
 def test_a_block_of_the_loop_is_shown_while_it_lasts(path: str, loop: str) -> None:
     app = make_app(path)
     with running_app(app, loop) as portal, reading(path) as reader:

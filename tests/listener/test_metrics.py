@@ -11,7 +11,7 @@ from asgi_health import Check, Health, HealthMiddleware, Listener, Paths, bearer
 from asgi_health.health import engine_of
 
 from ..servers.wire import Connection, ask
-from ..support.app_thread import LOOPS, Blocked, loop_of, running_app
+from ..support.app_thread import BOTH, Blocked, loop_of, running_app
 from ..support.asgi_caller import ask as ask_app
 from ..support.exposition import OPENMETRICS, Samples, read, samples, state, value
 from ..support.lifespan_apps import lifespan_app
@@ -41,7 +41,7 @@ def scrape(path: str) -> Samples:
     return samples(read(answer.body, OPENMETRICS))
 
 
-@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("loop", BOTH)
 def test_a_scrape_says_that_the_loop_is_blocked_while_it_is(path: str, loop: str) -> None:
     with running_app(make_app(path, slow_loop=0.5), loop) as portal:
 

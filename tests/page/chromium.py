@@ -66,9 +66,15 @@ def _errors(message: ConsoleMessage) -> list[str]:
     return [message.text] if ours else []
 
 
-def axe_violations(page: Page) -> list[str]:
-    """Return what axe-core finds: each rule of WCAG 2.2 A and AA and of good practice, with the elements."""
+def axe_violations(page: Page, *rules: str) -> list[str]:
+    """Return what axe-core finds: each rule of WCAG 2.2 A and AA and of good practice, with the elements.
+
+    Args:
+        page: A page that is loaded.
+        rules: The rules that are checked, in place of all.
+    """
     page.evaluate(AXE.read_text())
     # Without most of a hundred rows, which are like the others: axe takes a second for three.
-    found = page.evaluate("() => axe.run({exclude: ['.check:nth-child(n + 9)']})")
+    options = {"runOnly": {"type": "rule", "values": rules}} if rules else {}
+    found = page.evaluate("(options) => axe.run({exclude: ['.check:nth-child(n + 9)']}, options)", options)
     return [f"{each['id']}: {[node['html'] for node in each['nodes']][:3]}" for each in found["violations"]]

@@ -24,6 +24,8 @@ STATES = (
     "long",
 )
 
+OF_COLOURS = ("color-contrast", "link-in-text-block")  # the rules of axe-core that look at colours
+
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
@@ -64,9 +66,9 @@ def test_every_state_is_accessible_in_light_and_dark(window: OpenWindow, url: st
     page = window().page
     page.goto(f"{url}/{state}")
     open_checks(page)
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        assert axe_violations(page) == [], scheme
+    assert axe_violations(page) == []
+    page.emulate_media(color_scheme="dark")
+    assert axe_violations(page, *OF_COLOURS) == []  # nothing but the colours is another
 
 
 def test_more_contrast_is_there_for_those_who_ask(window: OpenWindow, url: str) -> None:

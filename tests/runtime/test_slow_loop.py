@@ -69,7 +69,7 @@ def test_each_stall_is_one_record_and_is_counted(loop: str, caplog: pytest.LogCa
         assert len(records(caplog)) == 1  # the second comes too soon after the first
 
 
-def test_a_startup_that_blocks_the_loop_is_not_logged(loop: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_startup_that_blocks_the_loop_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     async def script(receive: ReceiveEvent, send: SendEvent) -> None:
         await receive()
         slow_query()
@@ -78,7 +78,7 @@ def test_a_startup_that_blocks_the_loop_is_not_logged(loop: str, caplog: pytest.
         await send("shutdown.complete")
 
     app = HealthMiddleware(make_app(script), details=True, slow_loop=SLOW)
-    with running_app(app, loop) as portal:
+    with running_app(app) as portal:
         portal.call(slow_handler)
         wait_until(lambda: len(records(caplog)) > 0, "the later stall is logged")
         assert "in slow_handler" in records(caplog)[0]

@@ -14,7 +14,7 @@ from .process import Running, started
 from .servers import SERVERS, Server
 from .wire import Answer, Connection
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [pytest.mark.smoke, pytest.mark.timeout(60)]
 
 PATHS = ("/livez", "/readyz", "/startupz", "/health", "/health/live", "/health/ready", "/health/startup", "/healthz")
 SPELLINGS = ("/readyz/", "/readyz?", "/readyz?x=1&y=%20", "/readyz/?x", "/readyz?verbose", "/%72eadyz")

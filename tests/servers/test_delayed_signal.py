@@ -18,9 +18,9 @@ from benchmarks.rolling.servers import DAPHNE, SERVERS, UVICORN_WORKERS
 from ..support.waiting import wait_until
 from .process import Exit, Running
 from .servers import Server
-from .workers import wait_until_draining, wait_until_ready
+from .workers import PARSERS, wait_until_draining, wait_until_ready
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.smoke, pytest.mark.timeout(120)]
 
 SHORT, LONG = {"delay": 0.5}, {"delay": 2.5}
 
@@ -29,9 +29,6 @@ CASES: dict[str, dict[str, Any]] = {
     "the inner one is longer": {"drain": SHORT, "inner": LONG},
     "the outer one is longer": {"drain": LONG, "inner": SHORT},
 }
-
-# Another parser of HTTP changes nothing here.
-PARSERS = ("uvicorn-httptools-asyncio", "uvicorn-zttp-asyncio")
 
 
 @dataclass

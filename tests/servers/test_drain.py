@@ -32,7 +32,7 @@ from ..support.waiting import wait_until
 from .process import EXIT, Exit, Running
 from .servers import Server
 from .wire import Answer, Connection, request
-from .workers import wait_until_draining, wait_until_ready
+from .workers import PARSERS, wait_until_draining, wait_until_ready
 
 T = TypeVar("T")
 
@@ -83,7 +83,7 @@ class Results:
     hook_probes: dict[str, int]
 
 
-@pytest.fixture(scope="module", params=SERVERS, ids=str)
+@pytest.fixture(scope="module", params=[each for each in SERVERS if each.name not in PARSERS], ids=str)
 def drainer(request: pytest.FixtureRequest) -> Server:
     row: Server = request.param
     return row

@@ -15,8 +15,8 @@ from .servers import Server
 pytestmark = pytest.mark.timeout(120)
 
 AUTHORISED = (("authorization", f"Bearer {TOKEN}"),)
-LIFETIME = 6.0  # seconds of a stream in these tests, in place of twenty
-DELAY = 1.5  # seconds of the drain
+LIFETIME = 4.0  # seconds of a stream in these tests, in place of twenty
+DELAY = 1.0  # seconds of the drain
 MARGIN = 4.0  # seconds that a server may take in addition: it is one of several on a busy machine
 
 SHOWS_ITS_STOP = ("uvicorn", "gunicorn-uvicorn")

@@ -1,9 +1,12 @@
-"""Waiting for all workers of a server."""
+"""Which servers differ in a drain, and waiting for all workers of one."""
 
 from benchmarks.rolling.servers import UVICORN_WORKERS
 
 from ..support.waiting import wait_until
 from .process import Running, wait_for_boot
+
+PARSERS = ("uvicorn-httptools-asyncio", "uvicorn-zttp-asyncio")
+"""Servers that differ from another one in the parser of HTTP alone, which changes nothing in a drain."""
 
 
 def wait_until_ready(running: Running) -> None:

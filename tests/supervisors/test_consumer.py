@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(120)
 LONG_DELAY = "300"  # seconds: no test waits for the end of this drain
 
 each_example = pytest.mark.parametrize("example", ["consumer", "consumer_trio"])
-each_backend = pytest.mark.parametrize("backend", ["asyncio", "uvloop", "trio"])
+each_backend = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 
 
 def as_printed(example: str) -> AbstractContextManager[Program]:

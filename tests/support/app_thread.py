@@ -20,6 +20,9 @@ LOOPS: dict[str, tuple[str, dict[str, Any]]] = {
     "trio": ("trio", {}),
 }
 
+BOTH = ("asyncio", "trio")
+"""For what another thread reads of the loop: uvloop runs the same tasks as asyncio, and tests/runtime blocks it too."""
+
 
 @contextmanager
 def loop_of(name: str = "asyncio") -> Iterator[BlockingPortal]:

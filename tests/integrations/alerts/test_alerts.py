@@ -21,7 +21,7 @@ from asgi_health.integrations.alerts import observer as observing
 from asgi_health.integrations.alerts import outbox as waiting_news
 from asgi_health.integrations.alerts import problems as judging
 from tests.apps import plain_app
-from tests.support.app_thread import LOOPS, Blocked, our_threads, running_app
+from tests.support.app_thread import BOTH, Blocked, our_threads, running_app
 from tests.support.waiting import wait_until
 
 from .receiving import Hanging, Receiver, unavailable
@@ -448,7 +448,7 @@ def test_no_attribute_of_an_exception_ends_the_delivery(quick_retries: None, err
         receiver.wait_for("alert")
 
 
-@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("loop", BOTH)
 def test_a_receiver_that_fails_at_the_end_is_tried_once_and_does_not_delay_the_end(loop: str) -> None:
     receiver = Receiver()
     receiver.fails = lambda: DeliveryError("refused", retry_after=500)

@@ -1,10 +1,4 @@
-"""Helpers for tests of your own checks and apps, on asyncio and on trio.
-
-result = await check_once(Check("database", ping))
-async with lifespan(app):
-    await settled(app.health)
-    assert (await probe(app, "/readyz")).status == 200
-"""
+"""Run checks and apps without a server, on asyncio and on trio."""
 
 import contextlib
 from collections.abc import AsyncGenerator, Iterable, Mapping
@@ -14,17 +8,15 @@ from urllib.parse import unquote
 
 import anyio
 
-from .asgi.types import App, Message
-from .core.check import Check
-from .core.result import Result
-from .core.status import Probe
-from .core.validate import require_type
-from .health import Health, engine_of
-from .runtime.backends.detection import current_backend
-from .runtime.scheduler.never_awaited import fail_when_never_awaited
-from .runtime.scheduler.runner import runner_of
-
-__all__ = ["Response", "check_once", "lifespan", "probe", "settled"]
+from ..asgi.types import App, Message
+from ..core.check import Check
+from ..core.result import Result
+from ..core.status import Probe
+from ..core.validate import require_type
+from ..health import Health, engine_of
+from ..runtime.backends.detection import current_backend
+from ..runtime.scheduler.never_awaited import fail_when_never_awaited
+from ..runtime.scheduler.runner import runner_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +94,13 @@ async def probe(
             " with a slash, has no fragment, and has no query where query=... is given"
         )
     messages: list[Message] = []
+    requests: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        # The client stays connected. Django asks for a disconnect while its view runs, and refuses anything else.
+        while not requests:
+            await anyio.sleep_forever()
+        return requests.pop()
 
     async def send(message: Message) -> None:
         messages.append(message)
