@@ -125,6 +125,7 @@ PARTS = {
 LIMIT = "the limit"
 OURS = "asgi-health"
 ALL_ON = "asgi-health, all on"
+BOARD = "asgi-health, board"
 
 
 def measure(plan: Plan, progress: Progress) -> Results:
@@ -148,7 +149,7 @@ def measure(plan: Plan, progress: Progress) -> Results:
     for part, (_, known, what) in PARTS.items():
         last = [*known][-1]
         cheapest = taken[part][last]
-        for name in (OURS, ALL_ON):
+        for name in (OURS, ALL_ON, BOARD):
             ours = taken[part][name]
             compared = ratios(ours, cheapest)
             results.add(Figure("duties", what, name, "ns", spread(ours), compared, f"the stage {last!r}"))
@@ -160,18 +161,20 @@ class Anatomy:
 
     def __init__(self) -> None:
         self._ours = HealthMiddleware(constant, checks={"database": _well})
-        self._all_on = find_contender(ALL_ON).make(Setup((("database", _well),), bare=True))
+        setup = Setup((("database", _well),), bare=True)
+        self._all_on = find_contender(ALL_ON).make(setup)
+        self._board = find_contender(BOARD).make(setup)
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Start the app, and wait until its check has run."""
-        for app in (self._ours, self._all_on):
+        for app in (self._ours, self._all_on, self._board):
             await stack.enter_async_context(Lifespan(app))
         await asyncio.sleep(0.1)
 
     async def __call__(self, question: dict[str, Any]) -> dict[str, Any]:
         path, stages, _ = PARTS[question["part"]]
         apps: dict[str, App] = {LIMIT: constant, **{name: stage(constant) for name, stage in stages.items()}}
-        apps[OURS], apps[ALL_ON] = self._ours, self._all_on
+        apps |= {OURS: self._ours, ALL_ON: self._all_on, BOARD: self._board}
         cases = {name: (app, path, "GET") for name, app in apps.items()}
         return dict(await side_by_side(cases, question["seconds"]))
 

@@ -96,6 +96,14 @@ CONTENDERS = (
         caches="runs on a schedule of its own",
     ),
     Contender(
+        "asgi-health, board",
+        "asgi-health, one of four workers with a board, around constant messages",
+        "ours:around_limit_with_board",
+        base="limit:app",
+        verbose="/health/ready?verbose",
+        caches="runs on a schedule of its own",
+    ),
+    Contender(
         "asgi-health+starlette",
         "asgi-health around Starlette",
         "ours:around_starlette",

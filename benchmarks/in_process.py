@@ -23,7 +23,12 @@ def measure(plan: Plan, progress: Progress) -> Results:
     loads: dict[str, tuple[int, int]] = {}
     cases = CASES if not plan.quick else ("GET ready", "GET verbose")
     contenders = plan.contenders(
-        "fastapi-awaits", "asgi-health", "asgi-health, all on", "asgi-health+fastapi", "probirka"
+        "fastapi-awaits",
+        "asgi-health",
+        "asgi-health, all on",
+        "asgi-health, board",
+        "asgi-health+fastapi",
+        "probirka",
     )
     # Each generation is a new set of processes, because the memory layout of one process is a sample of one.
     for generation in range(plan.times(3, 1)):

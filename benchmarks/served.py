@@ -10,9 +10,16 @@ from .plan import Plan, Progress
 from .servers import COMMANDS, Server, missing, start
 from .stats import ratios, spread
 
-CORE = ("limit", "fastapi-awaits", "asgi-health", "asgi-health, all on", "asgi-health+fastapi")
+CORE = (
+    "limit",
+    "fastapi-awaits",
+    "asgi-health",
+    "asgi-health, all on",
+    "asgi-health, board",
+    "asgi-health+fastapi",
+)
 """The contenders that are measured under every server and with every number of connections."""
-QUICK = ("limit", "fastapi-awaits", "asgi-health", "asgi-health, all on")
+QUICK = ("limit", "fastapi-awaits", "asgi-health", "asgi-health, all on", "asgi-health, board")
 
 
 @dataclass(frozen=True)

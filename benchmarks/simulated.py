@@ -3,19 +3,31 @@
 import asyncio
 import gc
 import logging
+import os
 import selectors
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, closing, contextmanager
+from dataclasses import replace
 from itertools import cycle, pairwise
+from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from time import perf_counter_ns, process_time
 from typing import Any
 
-from asgi_health import Check, Health, HealthMiddleware, Result, degraded, healthy, unhealthy
+from asgi_health import Check, Health, HealthMiddleware, Probe, Result, Status, degraded, healthy, unhealthy
+from asgi_health.board.database import open_store
+from asgi_health.board.interface import Store
+from asgi_health.board.turn import Identity, Turns
+from asgi_health.core.engine import Engine
+from asgi_health.core.stalls import StallTimes
+from asgi_health.core.workers import WorkerProbe
+from asgi_health.health import engine_of
 
 from .apps import limit
 from .harness import Lifespan, ask
+from .neighbours import OTHERS
 from .setup import Setup
 
 
@@ -42,10 +54,18 @@ class _JumpingLoop(asyncio.SelectorEventLoop):
         return self._jumping.now
 
 
-def simulate(hours: int) -> dict[str, Any]:
-    """Run ten checks for `hours` of simulated time; return the memory after the first and after the last hour."""
-    with _simulated_loop() as loop:
-        return loop.run_until_complete(_hours(loop, hours))
+TURNS = 10
+"""Turns at a board in each minute: what a turn costs is the same at any distance."""
+
+
+def simulate(hours: int, *, board: bool = False) -> dict[str, Any]:
+    """Run ten checks for `hours` of simulated time; return the memory after the first and after the last hour.
+
+    `board`: with the other workers of a host on a board, one of which is sick every other minute.
+    """
+    with TemporaryDirectory() as folder, _simulated_loop() as loop:
+        path = str(Path(folder, "health.db")) if board else None
+        return loop.run_until_complete(_hours(loop, hours, path))
 
 
 @contextmanager
@@ -69,7 +89,7 @@ def _without_log() -> Iterator[None]:
         logger.setLevel(level)
 
 
-async def _hours(loop: asyncio.AbstractEventLoop, hours: int) -> dict[str, Any]:
+async def _hours(loop: asyncio.AbstractEventLoop, hours: int, board: str | None) -> dict[str, Any]:
     runs = 0
 
     def check(number: int) -> Check:
@@ -90,16 +110,47 @@ async def _hours(loop: asyncio.AbstractEventLoop, hours: int) -> dict[str, Any]:
     app = HealthMiddleware(limit.app(Setup(bare=True)), health, details=True, slow_loop=0)
     blocks = []
     started = process_time()
-    async with Lifespan(app):
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(Lifespan(app))
+        take_turn = None
+        if board is not None:
+            store = stack.enter_context(closing(open_store(board)))
+            take_turn = _turns_at(store, engine_of(health), loop.time)
         for _ in range(hours):
-            for _ in range(60):
-                await asyncio.sleep(60.0)
+            for minute in range(60):
+                if take_turn is None:
+                    await asyncio.sleep(60.0)
+                else:
+                    for _ in range(TURNS):
+                        await asyncio.sleep(60.0 / TURNS)
+                        take_turn(minute % 2 == 0)
                 await ask(app, "/health/ready")
                 await ask(app, "/health?exclude=check-3")
             gc.collect()
             blocks.append(sys.getallocatedblocks())
     spent = process_time() - started
-    return {"runs": runs, "first": blocks[0], "last": blocks[-1], "cpu": spent}
+    turns = 0 if board is None else 60 * TURNS * hours
+    return {"runs": runs, "turns": turns, "first": blocks[0], "last": blocks[-1], "cpu": spent}
+
+
+def _turns_at(store: Store, engine: Engine, clock: Callable[[], float]) -> Callable[[bool], None]:
+    """Return a function that takes one turn of each worker of a host; its argument says whether another one is sick."""
+    times = StallTimes()
+    turns = Turns(Identity("own", os.getpid(), clock(), times))
+
+    def take(sick: bool) -> None:
+        now = clock()
+        turns.take(engine, store, clock, 0.0)
+        with store.transaction() as transaction:
+            for number in range(OTHERS):
+                status = Status.UNHEALTHY if sick and number == 0 else Status.HEALTHY
+                probe = WorkerProbe(status, "check" if status is Status.UNHEALTHY else None, (), now)
+                other = engine.own_worker(
+                    f"other-{number}", os.getpid(), now, started=0.0, beat=now, stall_times=times, leads=False
+                )
+                transaction.put_worker(replace(other, probes={**other.probes, Probe.READINESS: probe}))
+
+    return take
 
 
 def change(checks: int, *, turns: int = 2000) -> dict[str, float]:

@@ -28,6 +28,8 @@ WATCHED = f"1,000 checks at 10 s, watched by {WATCHERS}"
 READ_PAUSE = 1.0
 """Seconds between two scrapes, or between two reads of everything. Prometheus scrapes each 15 s or 60 s."""
 ALL_ON = "asgi-health, all on"
+BOARD = "asgi-health, board"
+ON_BOARD = "1,000 checks at 10 s, with a board"
 EXPLAIN = "/health?explain"
 EXPIRY = 1.0
 """Seconds for which a result is valid here: the interval of a schedule, or the time to live of a cache."""
@@ -202,6 +204,7 @@ def _during(progress: Progress, results: Results) -> None:
         SCRAPED: Server(contender, checks=1000, metrics=True),
         EXPLAINED: Server(all_on, checks=1000),
         WATCHED: Server(all_on, checks=1000),
+        ON_BOARD: Server(find_contender(BOARD), checks=1000),
     }
     samples: dict[tuple[str, int], list[float]] = {}
     with ExitStack() as stack:

@@ -11,6 +11,7 @@ from .stats import exponent, ratios, spread
 
 OURS = "asgi-health"
 ALL_ON = "asgi-health, all on"
+BOARD = "asgi-health, board"
 CHECKS = 1000
 """Number of checks that are compared with as many bare loops."""
 PEER = "fastapi-watch"
@@ -32,7 +33,7 @@ def _idle(progress: Progress, results: Results) -> None:
     # The processes mostly sleep, so all sizes run at the same time. Each has its own processor time.
     interval, window = 10.0, 22.0
     sizes = (0, 1, 100, 1000, 10_000)
-    wanted = [("limit", 0), *((OURS, size) for size in sizes)]
+    wanted = [("limit", 0), *((OURS, size) for size in sizes), (BOARD, 0), (BOARD, 1)]
     if not find_contender(PEER).missing:
         wanted += [(PEER, size) for size in sizes if size in (0, 100, 1000)]
         wanted.append(("fastapi", 0))
@@ -49,7 +50,7 @@ def _idle(progress: Progress, results: Results) -> None:
         after = {each: worker.ask(do="mark") for each, worker in workers.items()}
     seconds = {each: after[each]["clock"] - before[each]["clock"] for each in workers}
     shares = {each: (after[each]["cpu"] - before[each]["cpu"]) / seconds[each] for each in workers}
-    for name, nothing in ((OURS, ("limit", 0)), (PEER, ("fastapi", 0))):
+    for name, nothing in ((OURS, ("limit", 0)), (BOARD, ("limit", 0)), (PEER, ("fastapi", 0))):
         mine = [size for known, size in workers if known == name and size > 0]
         if not mine:
             continue
@@ -76,7 +77,7 @@ def _idle(progress: Progress, results: Results) -> None:
 def _against_loops(plan: Plan, progress: Progress, results: Results) -> None:
     """Measure the processor time of a run of a check against that of a run in a bare loop, at the same time."""
     for interval, window, turns in ((1.0, 1.0, 4),) if plan.quick else ((10.0, 12.0, 3), (1.0, 2.0, 6)):
-        costs: dict[str, list[float]] = {OURS: [], ALL_ON: [], LOOPS.name: []}
+        costs: dict[str, list[float]] = {OURS: [], ALL_ON: [], BOARD: [], LOOPS.name: []}
         with ExitStack() as stack:
             progress.step(f"watching: starting {CHECKS:,} checks and as many loops, every {interval:g} s")
             workers = {
@@ -117,11 +118,14 @@ def _changes(plan: Plan, progress: Progress, results: Results) -> None:
 def _growth(plan: Plan, progress: Progress, results: Results) -> None:
     hours = plan.times(24, 2)
     progress.step(f"watching: {hours} hours in a simulated clock")
-    with Worker("simulated") as worker:
-        answer = worker.ask(do="hours", hours=hours)
-    blocks = spread([answer["last"] / answer["first"]])
-    note = f"after {hours} h, {answer['runs']:,} runs"
-    results.add(Figure("simulated", "memory blocks", OURS, "× after 1 h", blocks, note=note))
+    for name in (OURS, BOARD):
+        with Worker("simulated") as worker:
+            answer = worker.ask(do="hours", hours=hours, board=name == BOARD)
+        blocks = spread([answer["last"] / answer["first"]])
+        note = f"after {hours} h, {answer['runs']:,} runs"
+        if name == BOARD:
+            note += f", {answer['turns']:,} turns"
+        results.add(Figure("simulated", "memory blocks", name, "× after 1 h", blocks, note=note))
 
 
 def _fit(results: Results, what: str, name: str, sizes: list[float] | list[int], costs: list[float]) -> None:

@@ -144,7 +144,7 @@ async def _simulated() -> None:
         # In a thread, because each has an event loop of its own.
         if question["do"] == "change":
             return dict(await asyncio.to_thread(change, question["checks"]))
-        return await asyncio.to_thread(simulate, question["hours"])
+        return await asyncio.to_thread(simulate, question["hours"], board=question["board"])
 
     await serve_questions(answer)
 

@@ -77,7 +77,8 @@ class Board:
         from .thread import BoardThread
         from .turn import Identity, Turns
 
-        self.stop()
+        if self._thread is not None:
+            self._thread.stop()
         now = monotonic()
         key = f"{os.getpid()}-{now:.6f}-{next(_numbers)}"
         turns = Turns(Identity(key, os.getpid(), now, stall_times), quorum=self._quorum, workers=self._workers)
@@ -86,9 +87,10 @@ class Board:
         self._thread.start(former)
 
     def stop(self) -> None:
-        """Leave the board, without waiting."""
+        """Leave the board; wait a moment for that, because the process may exit next."""
         if self._thread is not None:
             self._thread.stop()
+            self._thread.wait()
 
 
 def require_monotonic(engine: Engine) -> None:

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from random import uniform
-from threading import Thread
+from threading import Thread, current_thread
 from time import monotonic, sleep
 from weakref import ref
 
@@ -18,6 +18,9 @@ from .turn import MIN_VIEW, Turns
 
 MIN_PAUSE = 0.02
 """Seconds between two turns at least: a status that changes all the time must not make them follow each other."""
+
+LAST_TURN = 0.25
+"""Seconds for which the end of a lifespan waits for the last turn, at most: most servers exit right after it."""
 
 MAX_RETRY = 2.0
 """Seconds between two attempts, at most, while the board cannot be used."""
@@ -57,9 +60,15 @@ class BoardThread:
         self._ended = True
         self._wakeups.put(None)
 
+    def wait(self) -> None:
+        """Wait until it has left the board, or for `LAST_TURN`."""
+        thread = self._thread
+        if thread is not None and thread is not current_thread():  # which may collect a lifespan that was lost
+            thread.join(LAST_TURN)
+
     def _on_change(self, _: Statuses) -> None:
         engine = self._engine()
-        if engine is not None and (engine.own_statuses, engine.phase) != self._published:
+        if engine is not None and _published_by(engine) != self._published:
             self._wakeups.put(None)
 
     def _run(self, before: Thread | None) -> None:
@@ -78,7 +87,7 @@ class BoardThread:
         lag = runner_of(engine).figures.loop_lag(began)
         if lag is None:  # the event loop has ended without a shutdown of the app
             return False
-        self._published = engine.own_statuses, engine.phase
+        self._published = _published_by(engine)
         try:
             if self._store is None:
                 from .database import open_store
@@ -130,3 +139,8 @@ class BoardThread:
         if store is not None:
             with suppress(Exception):
                 store.close()
+
+
+def _published_by(engine: Engine) -> object:
+    """Return what the others get at once when it changes: not when a status decays, which each new result changes."""
+    return engine.phase, [(each.status, each.reason) for each in engine.own_statuses.values()]

@@ -26,11 +26,17 @@ from .stalls import NO_STALLS, PastStalls, StallTimes
 from .state import UNKNOWN, CheckState, advance
 from .status import Probe, Status
 from .transition import CheckTransition, Reason, Transition
-from .workers import NAMES_OF_CHECKS, NO_OTHERS, Host, OtherWorkers, Worker, WorkerProbe
+from .workers import NAMES_OF_CHECKS, NO_OTHERS, UNKNOWN_OTHERS, Host, OtherWorkers, Worker, WorkerProbe
 
 MAX_RUNS_LEFT_BEHIND = 2
 """Unfinished runs of removed checks of one name. From then on a new check of that name waits for the latest of them."""
 
+NEXT_TURN = 0.5
+"""Seconds for which what is known of the other workers still counts when it is found to be too old long after it was:
+the process was stopped (SIGSTOP) until now, and reads of them next."""
+
+LATE = 0.1
+"""Seconds after which it was found long after."""
 
 APP = ""
 """In place of the name of a check, which is never empty, for the maintenance of the app."""
@@ -89,6 +95,7 @@ class Engine:
         self._next_maintenance_end = inf
         self._host: Host | None = None
         self._host_until = inf
+        self._awaits_next_turn = False
         self._leads_until = inf
         self._stalls = self._all_stalls = NO_STALLS
         self._probe_histories = {probe: ProbeHistory() for probe in Probe}
@@ -511,6 +518,10 @@ class Engine:
         return self._host
 
     @property
+    def _awaits_host(self) -> bool:
+        return self._host is None and self._host_until < inf
+
+    @property
     def own_statuses(self) -> Statuses:
         """The status of each probe without the other workers of the host. Another object after each change."""
         return self._probe_statuses.own
@@ -529,10 +540,15 @@ class Engine:
         return self._host_until == inf if host is None else host.leader == host.own and now < self._leads_until
 
     def await_host(self, now: float, until: float) -> None:
-        """Leave the checks of the host to other workers until `set_host`, or until `until` (monotonic seconds)."""
+        """Wait for `set_host`, or until `until` (monotonic seconds): others may run the checks of the host, or start.
+
+        The app has not started meanwhile, and is not ready.
+        """
         with self._lock:
             self._host, self._host_until = None, until
             self._delegate(now)
+            self._probe_statuses.set_others(UNKNOWN_OTHERS)
+            self._pass_on(now)
 
     def set_host(self, host: Host | None, now: float, until: float = inf, leads_until: float = -inf) -> None:
         """Count the other workers of the host, and use the results of the one that runs the checks of the host.
@@ -791,7 +807,7 @@ class Engine:
             return False
         host = self._host
         if host is None:
-            return self._host_until < inf  # it is not known yet
+            return self._awaits_host
         leader = host.leading_worker
         if leader is None:
             return True
@@ -823,7 +839,7 @@ class Engine:
 
     def _set_host(self, host: Host | None, until: float, leads_until: float, now: float) -> None:
         former, self._host = self._host, host
-        self._host_until = until
+        self._host_until, self._awaits_next_turn = until, False
         leads = host is None or host.leader == host.own
         self._leads_until = inf if host is None else leads_until
         leader = None if host is None or leads else host.leading_worker
@@ -840,7 +856,11 @@ class Engine:
 
     def _expire_host(self, now: float) -> None:
         """Count this worker alone when what it knows of the others is too old."""
-        if now >= self._host_until:
+        if now < self._host_until:
+            return
+        if self._host is not None and now > self._host_until + LATE and not self._awaits_next_turn:
+            self._awaits_next_turn, self._host_until = True, now + NEXT_TURN
+        else:
             self._set_host(None, inf, -inf, now)
             self._pass_on(now)
 
@@ -972,7 +992,9 @@ class Engine:
 
     def _others(self, host: Host | None, probe: Probe) -> OtherWorkers:
         """Return what the other workers of `host` make of `probe`."""
-        if host is None or (probe is Probe.STARTUP and self._probe_statuses.host_started):
+        if host is None:
+            return UNKNOWN_OTHERS[probe] if self._awaits_host else NO_OTHERS
+        if probe is Probe.STARTUP and self._probe_statuses.host_started:
             return NO_OTHERS
         return host.probes[probe]
 

@@ -120,6 +120,12 @@ class OtherWorkers:
 
 NO_OTHERS = OtherWorkers(Status.HEALTHY)
 
+UNKNOWN_OTHERS: Mapping[Probe, OtherWorkers] = {
+    Probe.LIVENESS: NO_OTHERS,
+    **dict.fromkeys((Probe.READINESS, Probe.STARTUP, Probe.HEALTH), OtherWorkers(Status.UNHEALTHY, "starting")),
+}
+"""What counts before a worker has read of the others: it may be the first of several that start."""
+
 
 @dataclass(frozen=True, slots=True)
 class Host:

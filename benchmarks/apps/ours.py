@@ -3,10 +3,12 @@
 import atexit
 import os
 import socket
+import subprocess
+import sys
 from contextlib import AbstractContextManager, nullcontext
 from uuid import uuid4
 
-from asgi_health import Check, Drain, Health, HealthMiddleware, Listener, Paths
+from asgi_health import Board, Check, Drain, Health, HealthMiddleware, Listener, Paths
 
 from ..servers import HOST, free_port
 from ..setup import METRICS, App, Setup
@@ -67,6 +69,31 @@ def around_limit_with_everything(setup: Setup) -> App:
             Grpc(f"{HOST}:{free_port()}"),
         ],
     )
+
+
+def around_limit_with_board(setup: Setup) -> App:
+    """Return it around the app of constant messages, as one of four workers of a host that share a board."""
+    return HealthMiddleware(
+        limit.app(setup),
+        _checks(setup),
+        details=setup.details,
+        slow_loop=setup.slow_loop,
+        board=Board(_board_of_neighbours()),
+    )
+
+
+def _board_of_neighbours() -> str:
+    """Start the other workers, which end with this process, and return the path of their board."""
+    neighbours = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.neighbours"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # they remove their file when this process is killed with its group
+    )
+    atexit.register(neighbours.communicate)
+    assert neighbours.stdout is not None
+    return neighbours.stdout.readline().strip()
 
 
 def _listen_as_systemd() -> None:

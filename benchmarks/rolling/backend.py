@@ -9,14 +9,21 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from tests.servers.apps import VARIABLE, Folder
 from tests.servers.process import ROOT, Running
 from tests.servers.servers import Server
 
-from .app import Settings
-
 Address = tuple[str, int]
+
+
+class Settings(Protocol):
+    """What one process serves."""
+
+    def dump(self, folder: str) -> str:
+        """Return it as an environment variable carries it, with the folder of the process."""
+        ...
 
 
 @contextmanager

@@ -11,8 +11,7 @@ from tests.servers.process import BOOT, Exit, Running
 from tests.servers.servers import Server
 from tests.support.waiting import wait_until
 
-from .app import Settings
-from .backend import Address, held_port, launched
+from .backend import Address, Settings, held_port, launched
 from .haproxy import Balancer, View, balancing
 from .load import Outcomes, load
 
@@ -101,17 +100,17 @@ def roll(server: Server, settings: Settings, restarts: int) -> Outcome:
     with pair(server, settings) as backends:
         balancer = backends.balancer
         with load(balancer.address, outcomes):
-            _wait_for_more(outcomes)
+            wait_for_more(outcomes)
             exits = []
             for turn in range(restarts):
                 exits.append(backends.restart(BACKENDS[turn % len(BACKENDS)]))
-                _wait_for_more(outcomes)
+                wait_for_more(outcomes)
         views = tuple(balancer.see(number) for number in BACKENDS)
         drains = sum(balancer.drains(number) for number in BACKENDS)
         return Outcome(outcomes.answered, outcomes.lost, drains, views, tuple(exits), balancer.log)
 
 
-def _wait_for_more(outcomes: Outcomes) -> None:
+def wait_for_more(outcomes: Outcomes) -> None:
     """Wait for twenty more requests, so that both backends have served some."""
     before = outcomes.requests
     wait_until(lambda: outcomes.requests > before + 20, "the clients get answers")

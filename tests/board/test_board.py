@@ -6,12 +6,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
+from typing import Any
 
 import anyio
 import pytest
 
 from asgi_health import Board, Check, Health, HealthMiddleware, Listener, Probe, Status, healthy, unhealthy
 from asgi_health.board.database import open_store
+from asgi_health.board.turn import TURN, Turns
 from asgi_health.core.lifecycle import Phase
 from asgi_health.health import engine_of
 
@@ -212,3 +215,21 @@ def test_what_is_no_board_and_a_health_with_a_clock_of_its_own_are_refused(path:
 def test_a_scope_of_a_check_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ValueError, match="check 'a': scope must be 'process' or 'host', not 'fleet'"):
         Check("a", lambda: None, scope="fleet")  # type: ignore[arg-type]
+
+
+def test_results_that_change_no_status_cause_no_turn(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    turns: list[float] = []
+    take = Turns.take
+
+    def counted(*args: Any) -> None:
+        turns.append(monotonic())
+        take(*args)
+
+    monkeypatch.setattr(Turns, "take", counted)
+    worker = Worker(path)
+    with running_app(worker.app):
+        worker.becomes(Status.HEALTHY)
+        wait_until(lambda: worker.status(Probe.STARTUP) is Status.HEALTHY, "it has started")
+        before, began, checks = len(turns), monotonic(), worker.checks
+        wait_until(lambda: worker.checks >= checks + 15, "it has run fifteen times")
+        assert len(turns) - before <= (monotonic() - began) / (0.9 * TURN) + 1

@@ -14,6 +14,8 @@ from asgi_health import Check, Health, HealthMiddleware, Probe, Status
 from asgi_health.core.check import CheckFunction
 from asgi_health.core.engine import Engine
 from asgi_health.core.schedule import DueRuns
+from asgi_health.core.stalls import StallTimes
+from asgi_health.core.workers import Worker, combine
 from asgi_health.health import engine_of
 from asgi_health.runtime.scheduler.runner import Runner, runner_of
 from asgi_health.testing import lifespan, probe, settled
@@ -64,6 +66,33 @@ def test_a_result_that_the_loop_receives_after_the_deadline_counts_as_late(backe
             assert health.report().checks[0].output == "timed out after 1.0 s"
 
     run_virtual(backend, main)
+
+
+def test_a_run_that_another_worker_takes_over_before_the_loop_begins_it_does_not_call_its_function() -> None:
+    called: list[str] = []
+
+    async def main() -> None:
+        async def first() -> None:
+            called.append("first")
+            # As the board's thread does while this one blocks the loop.
+            own, other = (worker(engine, key, leads=key == "other") for key in ("own", "other"))
+            engine.set_host(combine(own, (other,), 0.0, leader="other"), 0.0)
+
+        async def second() -> None:
+            called.append("second")
+
+        checks = [Check("first", first), Check("second", second, scope="host")]
+        health = Health(checks, clock=clock_of("asyncio"))
+        engine = engine_of(health)
+        async with health.running():
+            await anyio.sleep(5.0)
+
+    run_virtual("asyncio", main)
+    assert called == ["first"]
+
+
+def worker(engine: Engine, key: str, *, leads: bool) -> Worker:
+    return engine.own_worker(key, 1, 0.0, started=0.0, beat=0.0, stall_times=StallTimes(), leads=leads)
 
 
 def test_after_a_runner_was_cancelled_from_outside_its_results_grow_stale() -> None:

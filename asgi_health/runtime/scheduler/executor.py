@@ -163,6 +163,9 @@ class Executor:
             self._start_task(run, lambda: value, backend)
 
     async def _await(self, run: Run, call: Callable[[], object]) -> None:
+        if run.expired:  # the loop was blocked from the start of the run: another worker of the host may run it by now
+            self._completed(run, unhealthy("too late to be called"), None)
+            return
         error: BaseException | None = None
         try:
             value = call()

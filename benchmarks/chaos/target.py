@@ -1,0 +1,5 @@
+"""The module that the servers import."""
+
+from .app import Settings, make
+
+app = make(Settings.load())
