@@ -12,15 +12,15 @@ from threading import RLock
 
 from .aggregate import ProbeStatus, is_finished, stale_at
 from .check import Check
+from .check_slot import CheckSlot
 from .failure_category import Category, categorize
-from .history import CheckHistory, ProbeHistory
+from .history import ProbeHistory
 from .lifecycle import Lifecycle, Phase
 from .maintenance import Maintenance
 from .probe_statuses import OnChange, ProbeStatuses, Statuses
 from .probe_transitions import Known, ProbeTransitions, effective_status
 from .report import CheckReport, ProbeSummary, Report, build_report, sum_up
 from .result import Result
-from .run_counts import RunCounts
 from .schedule import DueRuns, Run, Timers, pause
 from .stalls import NO_STALLS, PastStalls, StallTimes
 from .state import UNKNOWN, CheckState, advance
@@ -40,28 +40,6 @@ LATE = 0.1
 
 APP = ""
 """In place of the name of a check, which is never empty, for the maintenance of the app."""
-
-
-class CheckSlot:
-    """A check, its state, its present run, its history, its maintenance, and the counts of its runs."""
-
-    __slots__ = ("check", "counts", "delegated", "forced", "history", "maintenance", "run", "state")
-
-    def __init__(self, check: Check) -> None:
-        self.check = check
-        self.counts = RunCounts()
-        self.state: CheckState = UNKNOWN
-        self.history = CheckHistory()
-        self.run: Run | None = None
-        self.maintenance: Maintenance | None = None
-        self.delegated = False
-        """Whether another worker of the host runs it."""
-        self.forced: Result | None = None
-
-    @property
-    def maintained_until(self) -> float:
-        """Until when its failures count as degraded (monotonic seconds), minus infinity where they do not."""
-        return -inf if self.maintenance is None else self.maintenance.until
 
 
 class Engine:

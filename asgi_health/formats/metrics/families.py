@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ...core.aggregate import stale_at
-from ...core.engine import CheckSlot, Engine
+from ...core.check_slot import CheckSlot
+from ...core.engine import Engine
 from ...core.failure_category import CATEGORIES, Category
 from ...core.lifecycle import Phase
 from ...core.run_counts import BUCKET_BOUNDS
