@@ -4,7 +4,6 @@ Sans-IO, in the manner of h11's Connection: the caller has the event loop and th
 it, and passes the outcome to `record`. Nothing here waits, and `now` is always an argument (monotonic seconds).
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from math import inf
@@ -14,11 +13,10 @@ from .aggregate import ProbeStatus, is_finished, stale_at
 from .check import Check
 from .check_slot import CheckSlot
 from .failure_category import Category, categorize
-from .history import ProbeHistory
 from .lifecycle import Lifecycle, Phase
 from .maintenance import Maintenance
 from .probe_statuses import OnChange, ProbeStatuses, Statuses
-from .probe_transitions import Known, ProbeTransitions, effective_status
+from .probe_transitions import Known, effective_status
 from .report import CheckReport, ProbeSummary, Report, build_report, sum_up
 from .result import Result
 from .schedule import DueRuns, Run, Timers, pause
@@ -26,6 +24,7 @@ from .stalls import NO_STALLS, PastStalls, StallTimes
 from .state import UNKNOWN, CheckState, advance
 from .status import Probe, Status
 from .transition import CheckTransition, Reason, Transition
+from .transition_feed import TransitionFeed
 from .workers import NAMES_OF_CHECKS, NO_OTHERS, UNKNOWN_OTHERS, Host, OtherWorkers, Worker, WorkerProbe
 
 MAX_RUNS_LEFT_BEHIND = 2
@@ -61,13 +60,9 @@ class Engine:
         self._deadlines = Timers()
         self._to_cancel: list[Run] = []
         self._left_behind: list[Run] = []
-        self._on_transition: tuple[Callable[[Transition], object], ...] = ()
-        self._transitions: deque[Transition] = deque()
-        self._passing_on = False
         self._lifecycle = Lifecycle()
         self._probe_statuses = ProbeStatuses(self._lifecycle)
-        self._probe_transitions = ProbeTransitions(self._probe_statuses.current)
-        self._stalled: frozenset[Probe] = frozenset()
+        self._feed = TransitionFeed(self._probe_statuses)
         self._app_maintenance: Maintenance | None = None
         self._maintenance_ends = Timers()
         self._next_maintenance_end = inf
@@ -76,7 +71,6 @@ class Engine:
         self._awaits_next_turn = False
         self._leads_until = inf
         self._stalls = self._all_stalls = NO_STALLS
-        self._probe_histories = {probe: ProbeHistory() for probe in Probe}
         self.runner: object | None = None
         """What runs the checks: one runner, however many middlewares share the engine. The engine never uses it."""
         self.publisher: object | None = None
@@ -102,7 +96,7 @@ class Engine:
             self._probe_statuses.update(check, slot.state)
             self._probe_statuses.notify()
             if now is not None:
-                self._pass_on(now)
+                self._feed.pass_on(now)
 
     def remove(self, name: str, now: float | None) -> None:
         """Remove the check and cancel its run. Raises KeyError for an unknown name. `now` is as in `add`.
@@ -129,7 +123,7 @@ class Engine:
             self._probe_statuses.discard(name)
             self._probe_statuses.notify()
             if now is not None:
-                self._pass_on(now)
+                self._feed.pass_on(now)
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -219,7 +213,7 @@ class Engine:
 
     def with_probe_past(self, report: Report) -> Report:
         """Return the report of a probe with the past of the probe, and without that of its checks."""
-        return replace(report, history=self._probe_histories[report.probe].past(report.now))
+        return replace(report, history=self._feed.histories[report.probe].past(report.now))
 
     def summarize(self, probe: Probe, now: float) -> ProbeSummary:
         """Return the status of `probe` with its past, without its checks: for the four probes next to each other."""
@@ -227,7 +221,7 @@ class Engine:
         status, reason = self.effective_status(probe, now)
         culprits = () if reason is None else self._probe_statuses.names(probe, status, reason, now)
         since = known.since if known.status is status and self._lifecycle.since is not None else None
-        return ProbeSummary(probe, status, reason, culprits, since, self._probe_histories[probe].past(now))
+        return ProbeSummary(probe, status, reason, culprits, since, self._feed.histories[probe].past(now))
 
     def probe_status(self, probe: Probe) -> ProbeStatus:
         """Return the status of `probe`, and how it decays while no new result arrives."""
@@ -238,7 +232,7 @@ class Engine:
 
         For readers in other threads, which answer for the app while its loop is blocked.
         """
-        status, reason, _ = effective_status(self._probe_statuses.current[probe], probe in self._stalled, now)
+        status, reason, _ = self._feed.effective_status(probe, now)
         return status, reason
 
     @property
@@ -268,7 +262,7 @@ class Engine:
         neither block, raise, take a lock, nor start a thread. An ``append`` of a deque is enough.
         """
         with self._lock:
-            self._on_transition = (*self._on_transition, callback)
+            self._feed.subscribe(callback)
 
     def on_change(self, callback: OnChange) -> None:
         """Call `callback` with the statuses of all probes after they, the checks or the schedule have changed.
@@ -281,7 +275,7 @@ class Engine:
 
     def pass_on_decay(self, now: float) -> None:
         """Pass on the transitions of the probes whose results have grown stale, or whose maintenance has ended."""
-        if now >= min(self._probe_transitions.next_decay, self._next_maintenance_end, self._host_until):
+        if now >= min(self._feed.probes.next_decay, self._next_maintenance_end, self._host_until):
             with self._lock:
                 self._expire_host(now)
                 self._pass_on_decay(now)
@@ -289,11 +283,11 @@ class Engine:
     @property
     def next_decay(self) -> float:
         """When the next probe gets worse because a result grows stale (monotonic seconds), infinity for never."""
-        return self._probe_transitions.next_decay
+        return self._feed.probes.next_decay
 
     def known(self, probe: Probe) -> Known:
         """Return the status that the last transition of `probe` left behind, the reason for it and its beginning."""
-        return self._probe_transitions.known[probe]
+        return self._feed.probes.known[probe]
 
     def names_behind(self, probe: Probe, known: Known, now: float) -> tuple[str, ...]:
         """Return the names of the checks that give `probe` the status in `known`; empty where no check does."""
@@ -304,7 +298,7 @@ class Engine:
 
     def transition_count(self, probe: Probe) -> int:
         """Return the number of transitions of `probe` so far, in all lifespans."""
-        return self._probe_transitions.counts[probe]
+        return self._feed.probes.counts[probe]
 
     def notify(self) -> None:
         """Call the callbacks of `on_change`, after a change outside of the engine: the runner has started or ended."""
@@ -356,13 +350,10 @@ class Engine:
             self._pass_on_decay(now)
             if not self._lifecycle.start(lifespan, now):
                 return False
-            self._probe_transitions.restart(now)
+            self._feed.restart(now)
             self._stalls = NO_STALLS
-            self._stalled = frozenset()
             self._host, self._host_until, self._leads_until = None, inf, inf
             self._probe_statuses.forget_others()
-            for probe_history in self._probe_histories.values():
-                probe_history.pause(now)
             for slot in self._slots.values():
                 self._forget(slot, now)
                 slot.history.start(now)
@@ -373,21 +364,20 @@ class Engine:
                     self._deadlines.set(slot.check.name, inf)
                 self._probe_statuses.update(slot.check, UNKNOWN, slot.maintained_until)
             self._probe_statuses.refresh()
-            self._pass_on(now)
+            self._feed.pass_on(now)
         return True
 
     def serve(self, now: float) -> None:
         """Enter the phase SERVING: the app's own startup is complete. A drain that has begun goes on."""
         with self._lock:
             if not self._lifecycle.lifespan_count:
-                self._probe_transitions.restart(now)
+                self._feed.probes.restart(now)
             self._end_maintenance(now)
             self._lifecycle.app_started = True
             self._lifecycle.enter(Phase.SERVING, now)
             self._probe_statuses.refresh()
-            for probe, history in self._probe_histories.items():
-                history.serve(self._probe_statuses.current[probe].at(now), now)
-            self._pass_on(now)
+            self._feed.serve(now)
+            self._feed.pass_on(now)
 
     def stop(self, now: float) -> None:
         """Enter the phase STOPPED: the checks end, and then the app shuts down."""
@@ -395,9 +385,8 @@ class Engine:
             self._pass_on_decay(now)
             self._lifecycle.enter(Phase.STOPPED, now)
             self._probe_statuses.refresh_readiness()
-            self._pass_on(now)
-            for history in self._probe_histories.values():
-                history.pause(now)
+            self._feed.pass_on(now)
+            self._feed.pause(now)
             for slot in self._slots.values():
                 slot.history.stop(now)
 
@@ -420,7 +409,7 @@ class Engine:
         with self._lock:
             self._pass_on_decay(now)
             self._probe_statuses.refresh_readiness()
-            self._pass_on(now)
+            self._feed.pass_on(now)
 
     def set_temporary_drain(self, active: bool, now: float) -> None:
         """Make readiness unhealthy while `active` is the last value set: a drain file appears and disappears."""
@@ -428,7 +417,7 @@ class Engine:
             self._pass_on_decay(now)
             self._lifecycle.set_temporary_drain(active, now)
             self._probe_statuses.refresh_readiness()
-            self._pass_on(now)
+            self._feed.pass_on(now)
 
     def set_stalled(self, probes: frozenset[Probe], now: float) -> None:
         """Pass on that the blocked event loop makes `probes` unhealthy, until the next call.
@@ -436,10 +425,10 @@ class Engine:
         The statuses stay as they are: only the listener can answer while the loop is blocked, and it adds the stall.
         """
         with self._lock:
-            if probes != self._stalled:
+            if probes != self._feed.stalled:
                 self._pass_on_decay(now)
-                self._stalled = probes
-                self._pass_on(now)
+                self._feed.stalled = probes
+                self._feed.pass_on(now)
 
     def maintain(self, name: str | None, seconds: float, reason: str, now: float) -> Maintenance:
         """Begin a maintenance of `seconds`, in place of the present one of the same check, or of the app for None.
@@ -452,7 +441,7 @@ class Engine:
             self._pass_on_decay(now)
             maintenance = Maintenance(name, reason, now, now + seconds)
             self._set_maintenance(name, maintenance)
-            self._pass_on(now)
+            self._feed.pass_on(now)
             return maintenance
 
     def end_maintenance(self, maintenance: Maintenance, now: float) -> bool:
@@ -462,7 +451,7 @@ class Engine:
             present = self.maintenance_of(maintenance.check) is maintenance
             if present:
                 self._set_maintenance(maintenance.check, None)
-            self._pass_on(now)
+            self._feed.pass_on(now)
             return present
 
     def adopt_maintenance(self, name: str | None, maintenance: Maintenance | None, now: float) -> None:
@@ -474,7 +463,7 @@ class Engine:
             if name is None or name in self._slots:
                 self._pass_on_decay(now)
                 self._set_maintenance(name, maintenance)
-                self._pass_on(now)
+                self._feed.pass_on(now)
 
     def maintenance_of(self, name: str | None) -> Maintenance | None:
         """Return the present maintenance of the check `name`, or of the app for None."""
@@ -526,7 +515,7 @@ class Engine:
             self._host, self._host_until = None, until
             self._delegate(now)
             self._probe_statuses.set_others(UNKNOWN_OTHERS)
-            self._pass_on(now)
+            self._feed.pass_on(now)
 
     def set_host(self, host: Host | None, now: float, until: float = inf, leads_until: float = -inf) -> None:
         """Count the other workers of the host, and use the results of the one that runs the checks of the host.
@@ -540,7 +529,7 @@ class Engine:
         with self._lock:
             self._pass_on_decay(now)
             self._set_host(host, until, leads_until, now)
-            self._pass_on(now)
+            self._feed.pass_on(now)
 
     def own_worker(
         self,
@@ -625,7 +614,7 @@ class Engine:
                 else:
                     late = f"still running after {now - slot.run.started:.1f} s (timeout {slot.check.timeout:.1f} s)"
                     self._fail(slot, slot.run, "overrun", late, now)
-            self._pass_on(now)
+            self._feed.pass_on(now)
         return DueRuns(tuple(start), tuple(cancel))
 
     def record(self, run: Run, result: Result, now: float, error: BaseException | None = None) -> None:
@@ -654,7 +643,7 @@ class Engine:
                 result, error, failure = Result(Status.UNHEALTHY, timed_out(run.check)), None, "timeout"
             self._pass_on_decay(now)
             self._apply(slot, result, now, now - run.started, failure, error)
-            self._pass_on(now)
+            self._feed.pass_on(now)
 
     def abandon(self, run: Run) -> None:
         """Record that `run` has ended because it was given up: that says nothing about its check."""
@@ -684,7 +673,7 @@ class Engine:
                 self._deadlines.next(),
                 self._next_maintenance_end,
                 self._host_until,
-                self._probe_transitions.next_decay,
+                self._feed.probes.next_decay,
             )
 
     def force(self, name: str, result: Result, now: float | None) -> Callable[[float | None], None]:
@@ -711,7 +700,7 @@ class Engine:
                 if before.status is None or self._lifecycle.lifespan_count != lifespan_count:
                     self._forget(slot, now)
                     self._probe_statuses.update(slot.check, UNKNOWN, slot.maintained_until)
-                    self._pass_on(now)
+                    self._feed.pass_on(now)
                 else:
                     self._settle(slot, Result(before.status), now)
                 self._set_start(slot, -inf if slot.run is None else slot.run.deadline)
@@ -730,7 +719,7 @@ class Engine:
         self._apply(slot, result, now, 0.0, failure)
         while slot.state.status is not result.status:
             self._apply(slot, result, now, 0.0, failure)
-        self._pass_on(now)
+        self._feed.pass_on(now)
 
     def _apply(
         self,
@@ -749,7 +738,7 @@ class Engine:
         slot.counts.record(duration, failure, changed=new.status is not old.status)
         if new.status is not old.status:  # before the probes' statuses, whose transitions follow it
             failures = max(old.failures, new.failures)
-            self._transitions.append(
+            self._feed.append(
                 CheckTransition(slot.check.name, old.status, new.status, result, old.since, now, failures, error)
             )
         self._probe_statuses.update(slot.check, new, slot.maintained_until)
@@ -760,7 +749,7 @@ class Engine:
         old, slot.state = slot.state, UNKNOWN
         if old.status is not None:
             since = min(old.since, now)
-            self._transitions.append(CheckTransition(slot.check.name, old.status, None, None, since, now, 0))
+            self._feed.append(CheckTransition(slot.check.name, old.status, None, None, since, now, 0))
 
     def _fail(self, slot: CheckSlot, run: Run, failure: Category, message: str, now: float) -> None:
         self._apply(slot, Result(Status.UNHEALTHY, message), now, now - run.started, failure)
@@ -840,7 +829,7 @@ class Engine:
             self._awaits_next_turn, self._host_until = True, now + NEXT_TURN
         else:
             self._set_host(None, inf, -inf, now)
-            self._pass_on(now)
+            self._feed.pass_on(now)
 
     def _adopt(self, slot: CheckSlot, state: CheckState, now: float) -> None:
         """Use the state of a check that another worker runs; its times are those of that worker's runs."""
@@ -850,7 +839,7 @@ class Engine:
         if state.status is not old.status:
             at = max(old.since, state.since)
             failures = max(old.failures, state.failures)
-            self._transitions.append(
+            self._feed.append(
                 CheckTransition(slot.check.name, old.status, state.status, state.result, old.since, at, failures)
             )
         self._probe_statuses.update(slot.check, state, slot.maintained_until)
@@ -859,7 +848,7 @@ class Engine:
             slot.history.record(now, state.result.status, duration, old.status, state.status, stale)
 
     def _own_probe(self, probe: Probe, now: float) -> WorkerProbe:
-        status, reason, began = effective_status(self._probe_statuses.own[probe], probe in self._stalled, now)
+        status, reason, began = effective_status(self._probe_statuses.own[probe], probe in self._feed.stalled, now)
         if reason is None:
             return WorkerProbe(status, since=now)
         names = self._probe_statuses.names(probe, status, reason, now)
@@ -905,34 +894,9 @@ class Engine:
         """Pass on what has grown stale, or has ended, by `now`. Called before each change, which would hide it."""
         if now >= self._next_maintenance_end:
             self._end_maintenance(now)
-            self._pass_on(now)
-        elif now >= self._probe_transitions.next_decay:
-            self._pass_on(now)
-
-    def _pass_on(self, now: float) -> None:
-        """Pass on the transitions of checks, and then those of the probes that they have changed."""
-        probes = self._probe_transitions
-        # Almost every run of a check ends here: its result has changed no status, and none has grown stale.
-        if not self._transitions and probes.are_known(self._probe_statuses.current, self._stalled, now):
-            return
-        # A signal handler may start a drain at any point of this, in this very thread. Its own call returns at once and
-        # leaves its transitions to the interrupted one, so that every callback receives them in the same order.
-        while not self._passing_on:
-            self._passing_on = True
-            statuses = self._probe_statuses.current
-            try:
-                changes = probes.changes(statuses, self._stalled, now, self._probe_statuses.names)
-                for change in changes:
-                    self._probe_histories[change.probe].record(change)
-                self._transitions.extend(changes)
-                while self._transitions:
-                    transition = self._transitions.popleft()
-                    for callback in self._on_transition:
-                        callback(transition)
-            finally:
-                self._passing_on = False
-            if statuses is self._probe_statuses.current:
-                return
+            self._feed.pass_on(now)
+        elif now >= self._feed.probes.next_decay:
+            self._feed.pass_on(now)
 
     # -- private, called without the lock
 
