@@ -15,6 +15,7 @@ from .check_slot import CheckSlot
 from .failure_category import Category, categorize
 from .lifecycle import Lifecycle, Phase
 from .maintenance import Maintenance
+from .maintenances import Maintenances
 from .probe_statuses import OnChange, ProbeStatuses, Statuses
 from .probe_transitions import Known, effective_status
 from .report import CheckReport, ProbeSummary, Report, build_report, sum_up
@@ -36,9 +37,6 @@ the process was stopped (SIGSTOP) until now, and reads of them next."""
 
 LATE = 0.1
 """Seconds after which it was found long after."""
-
-APP = ""
-"""In place of the name of a check, which is never empty, for the maintenance of the app."""
 
 
 class Engine:
@@ -63,9 +61,7 @@ class Engine:
         self._lifecycle = Lifecycle()
         self._probe_statuses = ProbeStatuses(self._lifecycle)
         self._feed = TransitionFeed(self._probe_statuses)
-        self._app_maintenance: Maintenance | None = None
-        self._maintenance_ends = Timers()
-        self._next_maintenance_end = inf
+        self._maintenances = Maintenances(self._slots, self._probe_statuses)
         self._host: Host | None = None
         self._host_until = inf
         self._awaits_next_turn = False
@@ -113,8 +109,7 @@ class Engine:
             slot = self._slots.pop(name)
             self._start_times.set(name, inf)
             self._deadlines.set(name, inf)
-            self._maintenance_ends.set(name, inf)
-            self._next_maintenance_end = self._maintenance_ends.next()
+            self._maintenances.discard(name)
             if slot.run is not None:
                 slot.run.expired = True
                 self._to_cancel.append(slot.run)
@@ -188,7 +183,7 @@ class Engine:
             phase=self.phase,
             since=lifecycle.since,
             stalls=self._stalls,
-            maintenance=self._app_maintenance,
+            maintenance=self._maintenances.of_app,
             spared=[
                 each.name
                 for each in checks
@@ -275,7 +270,7 @@ class Engine:
 
     def pass_on_decay(self, now: float) -> None:
         """Pass on the transitions of the probes whose results have grown stale, or whose maintenance has ended."""
-        if now >= min(self._feed.probes.next_decay, self._next_maintenance_end, self._host_until):
+        if now >= min(self._feed.probes.next_decay, self._maintenances.next_end, self._host_until):
             with self._lock:
                 self._expire_host(now)
                 self._pass_on_decay(now)
@@ -372,7 +367,7 @@ class Engine:
         with self._lock:
             if not self._lifecycle.lifespan_count:
                 self._feed.probes.restart(now)
-            self._end_maintenance(now)
+            self._maintenances.end_passed(now)
             self._lifecycle.app_started = True
             self._lifecycle.enter(Phase.SERVING, now)
             self._probe_statuses.refresh()
@@ -440,7 +435,7 @@ class Engine:
                 raise KeyError(f"check {name!r}: there is no check of that name")
             self._pass_on_decay(now)
             maintenance = Maintenance(name, reason, now, now + seconds)
-            self._set_maintenance(name, maintenance)
+            self._maintenances.set(name, maintenance)
             self._feed.pass_on(now)
             return maintenance
 
@@ -448,9 +443,9 @@ class Engine:
         """End `maintenance` before its time, and return True; False when it is not the present one any more."""
         with self._lock:
             self._pass_on_decay(now)
-            present = self.maintenance_of(maintenance.check) is maintenance
+            present = self._maintenances.of(maintenance.check) is maintenance
             if present:
-                self._set_maintenance(maintenance.check, None)
+                self._maintenances.set(maintenance.check, None)
             self._feed.pass_on(now)
             return present
 
@@ -462,20 +457,16 @@ class Engine:
         with self._lock:
             if name is None or name in self._slots:
                 self._pass_on_decay(now)
-                self._set_maintenance(name, maintenance)
+                self._maintenances.set(name, maintenance)
                 self._feed.pass_on(now)
 
     def maintenance_of(self, name: str | None) -> Maintenance | None:
         """Return the present maintenance of the check `name`, or of the app for None."""
-        if name is None:
-            return self._app_maintenance
-        slot = self._slots.get(name)
-        return None if slot is None else slot.maintenance
+        return self._maintenances.of(name)
 
     def maintenances(self, now: float) -> tuple[Maintenance, ...]:
         """Return the maintenances that are present at `now`: that of the app first. Takes no lock."""
-        found = (self._app_maintenance, *(slot.maintenance for slot in self.slots))
-        return tuple(each for each in found if each is not None and now < each.until)
+        return self._maintenances.present(now)
 
     # -- the host
 
@@ -671,7 +662,7 @@ class Engine:
             return min(
                 self._start_times.next(),
                 self._deadlines.next(),
-                self._next_maintenance_end,
+                self._maintenances.next_end,
                 self._host_until,
                 self._feed.probes.next_decay,
             )
@@ -872,28 +863,10 @@ class Engine:
         self._left_behind.remove(runs[-1])
         return runs[-1]
 
-    def _set_maintenance(self, name: str | None, maintenance: Maintenance | None) -> None:
-        self._maintenance_ends.set(name or APP, inf if maintenance is None else maintenance.until)
-        self._next_maintenance_end = self._maintenance_ends.next()
-        if name is None:
-            self._app_maintenance = maintenance
-            self._probe_statuses.set_app_in_maintenance(maintenance is not None)
-        else:
-            slot = self._slots[name]
-            slot.maintenance = maintenance
-            self._probe_statuses.update(slot.check, slot.state, slot.maintained_until)
-            self._probe_statuses.notify()
-
-    def _end_maintenance(self, now: float) -> None:
-        """End each maintenance whose time is over at `now`."""
-        if now >= self._next_maintenance_end:
-            for name in self._maintenance_ends.pop(now):
-                self._set_maintenance(name or None, None)
-
     def _pass_on_decay(self, now: float) -> None:
         """Pass on what has grown stale, or has ended, by `now`. Called before each change, which would hide it."""
-        if now >= self._next_maintenance_end:
-            self._end_maintenance(now)
+        if now >= self._maintenances.next_end:
+            self._maintenances.end_passed(now)
             self._feed.pass_on(now)
         elif now >= self._feed.probes.next_decay:
             self._feed.pass_on(now)
@@ -922,7 +895,7 @@ class Engine:
             phase=phase,
             since=self._lifecycle.since,
             stalls=self._stalls,
-            maintenance=self._app_maintenance,
+            maintenance=self._maintenances.of_app,
             app_started=self._lifecycle.app_started,
             startup_passed=self._lifecycle.startup_passed,
             startup_failures=self._probe_statuses.startup_failures(now),
