@@ -9,27 +9,26 @@ from dataclasses import replace
 from math import inf
 from threading import RLock
 
-from .aggregate import ProbeStatus, is_finished, stale_at
+from .aggregate import ProbeStatus, is_finished
 from .check import Check
 from .check_slot import CheckSlot
-from .failure_category import Category, categorize
+from .failure_category import categorize
 from .lifecycle import Lifecycle, Phase
 from .maintenance import Maintenance
 from .maintenances import Maintenances
 from .probe_statuses import OnChange, ProbeStatuses, Statuses
 from .probe_transitions import Known, effective_status
+from .recorder import Recorder
 from .report import CheckReport, ProbeSummary, Report, build_report, sum_up
 from .result import Result
-from .schedule import DueRuns, Run, Timers, pause
+from .run_schedule import RunSchedule
+from .schedule import DueRuns, Run
 from .stalls import NO_STALLS, PastStalls, StallTimes
-from .state import UNKNOWN, CheckState, advance
+from .state import UNKNOWN
 from .status import Probe, Status
-from .transition import CheckTransition, Reason, Transition
+from .transition import Reason, Transition
 from .transition_feed import TransitionFeed
 from .workers import NAMES_OF_CHECKS, NO_OTHERS, UNKNOWN_OTHERS, Host, OtherWorkers, Worker, WorkerProbe
-
-MAX_RUNS_LEFT_BEHIND = 2
-"""Unfinished runs of removed checks of one name. From then on a new check of that name waits for the latest of them."""
 
 NEXT_TURN = 0.5
 """Seconds for which what is known of the other workers still counts when it is found to be too old long after it was:
@@ -51,16 +50,13 @@ class Engine:
 
     def __init__(self, clock: Callable[[], float], random: Callable[[], float]) -> None:
         self.clock = clock
-        self._random = random
         self._lock = RLock()
         self._slots: dict[str, CheckSlot] = {}
-        self._start_times = Timers()
-        self._deadlines = Timers()
-        self._to_cancel: list[Run] = []
-        self._left_behind: list[Run] = []
         self._lifecycle = Lifecycle()
         self._probe_statuses = ProbeStatuses(self._lifecycle)
         self._feed = TransitionFeed(self._probe_statuses)
+        self._schedule = RunSchedule(self._slots, random)
+        self._recorder = Recorder(self._probe_statuses, self._feed, self._schedule)
         self._maintenances = Maintenances(self._slots, self._probe_statuses)
         self._host: Host | None = None
         self._host_until = inf
@@ -85,10 +81,9 @@ class Engine:
             if now is not None:
                 self._pass_on_decay(now)
             slot = CheckSlot(check)
-            slot.run = self._take_run_to_wait_for(check)
             slot.delegated = self._is_delegated(check)
             self._slots[check.name] = slot
-            self._set_start(slot, -inf if slot.run is None else slot.run.deadline)
+            self._schedule.add(slot)
             self._probe_statuses.update(check, slot.state)
             self._probe_statuses.notify()
             if now is not None:
@@ -107,14 +102,9 @@ class Engine:
             if now is not None:
                 self._pass_on_decay(now)
             slot = self._slots.pop(name)
-            self._start_times.set(name, inf)
-            self._deadlines.set(name, inf)
+            self._schedule.remove(slot)
             self._maintenances.discard(name)
-            if slot.run is not None:
-                slot.run.expired = True
-                self._to_cancel.append(slot.run)
-                self._left_behind.append(slot.run)
-            self._forget(slot, slot.state.since if now is None else now)
+            self._recorder.forget(slot, slot.state.since if now is None else now)
             self._probe_statuses.discard(name)
             self._probe_statuses.notify()
             if now is not None:
@@ -350,13 +340,10 @@ class Engine:
             self._host, self._host_until, self._leads_until = None, inf, inf
             self._probe_statuses.forget_others()
             for slot in self._slots.values():
-                self._forget(slot, now)
+                self._recorder.forget(slot, now)
                 slot.history.start(now)
                 slot.delegated = False
-                self._set_start(slot, -inf if slot.run is None else slot.run.deadline)
-                if slot.run is not None:
-                    slot.run.expired = True  # its result belongs to the former lifespan
-                    self._deadlines.set(slot.check.name, inf)
+                self._schedule.restart(slot)
                 self._probe_statuses.update(slot.check, UNKNOWN, slot.maintained_until)
             self._probe_statuses.refresh()
             self._feed.pass_on(now)
@@ -585,26 +572,24 @@ class Engine:
         with self._lock:
             self._expire_host(now)
             self._pass_on_decay(now)
-            cancel, self._to_cancel = self._to_cancel, []
-            for name in self._deadlines.pop(now):
+            cancel = self._schedule.take_runs_to_cancel()
+            for name in self._schedule.deadlines.pop(now):
                 slot = self._slots[name]
                 if slot.run is not None:
                     slot.run.expired = True
                     cancel.append(slot.run)
                     if self._runs_here(slot, now):
-                        self._fail(slot, slot.run, "timeout", timed_out(slot.check), now)
-            while len(start) < at_most and (first := self._start_times.pop_first(now)) is not None:
+                        self._recorder.fail(slot, slot.run, "timeout", timed_out(slot.check), now)
+            while len(start) < at_most and (first := self._schedule.starts.pop_first(now)) is not None:
                 slot = self._slots[first]
                 if not self._runs_here(slot, now):
                     slot.delegated = True  # until this worker has renewed its lease
                     continue
                 if slot.run is None:
-                    run = slot.run = Run(slot.check, now)
-                    self._deadlines.set(first, run.deadline)
-                    start.append(run)
+                    start.append(self._schedule.begin(slot, now))
                 else:
                     late = f"still running after {now - slot.run.started:.1f} s (timeout {slot.check.timeout:.1f} s)"
-                    self._fail(slot, slot.run, "overrun", late, now)
+                    self._recorder.fail(slot, slot.run, "overrun", late, now)
             self._feed.pass_on(now)
         return DueRuns(tuple(start), tuple(cancel))
 
@@ -617,15 +602,14 @@ class Engine:
         # Without the lock, because it reads texts of exceptions, which are code of the app.
         failure = categorize(result.message, error) if result.status is Status.UNHEALTHY else None
         with self._lock:
-            slot = self._finish_run(run)
+            slot = self._schedule.finish(run)
             if slot is None:
                 return
-            self._deadlines.set(run.check.name, inf)
             if run.expired:
                 if slot.state.time is None:  # a run of another lifespan, or of a check that has been removed
-                    self._set_start(slot, -inf)
+                    self._schedule.set_start(slot, -inf)
                 else:
-                    self._schedule_next(slot, now)
+                    self._schedule.start_after_pause(slot, now)
                 return
             if not self._runs_here(slot, now):  # the lease of this worker has ended during the run
                 slot.delegated = True
@@ -633,35 +617,31 @@ class Engine:
             if now >= run.deadline:
                 result, error, failure = Result(Status.UNHEALTHY, timed_out(run.check)), None, "timeout"
             self._pass_on_decay(now)
-            self._apply(slot, result, now, now - run.started, failure, error)
+            self._recorder.record(slot, result, now, now - run.started, failure, error)
             self._feed.pass_on(now)
 
     def abandon(self, run: Run) -> None:
         """Record that `run` has ended because it was given up: that says nothing about its check."""
         with self._lock:
-            slot = self._finish_run(run)
+            slot = self._schedule.finish(run)
             if slot is not None:
-                self._deadlines.set(run.check.name, inf)
-                self._set_start(slot, inf if is_finished(run.check, slot.state) else -inf)
+                self._schedule.set_start(slot, inf if is_finished(run.check, slot.state) else -inf)
 
     def next_start(self) -> float:
         """Return when the next run has to start (monotonic seconds), infinity for never."""
         with self._lock:
-            return self._start_times.next()
+            return self._schedule.starts.next()
 
     def next_deadline(self) -> float:
         """Return when the next run in progress will be late (monotonic seconds), infinity for never."""
         with self._lock:
-            return self._deadlines.next()
+            return self._schedule.deadlines.next()
 
     def next_wake(self) -> float:
         """Return when `due` will return something again (monotonic seconds), infinity for never."""
         with self._lock:
-            if self._to_cancel:
-                return -inf
             return min(
-                self._start_times.next(),
-                self._deadlines.next(),
+                self._schedule.next_wake(),
                 self._maintenances.next_end,
                 self._host_until,
                 self._feed.probes.next_decay,
@@ -679,7 +659,10 @@ class Engine:
             slot = self._slots[name]
             before, outer, lifespan_count = slot.state, slot.forced, self._lifecycle.lifespan_count
             slot.forced = result
-            self._settle(slot, result, now)
+            if now is not None:
+                self._pass_on_decay(now)
+                self._recorder.settle(slot, result, now)
+                self._feed.pass_on(now)
 
         def end(now: float | None) -> None:
             with self._lock:
@@ -689,68 +672,18 @@ class Engine:
                 if now is None:
                     return
                 if before.status is None or self._lifecycle.lifespan_count != lifespan_count:
-                    self._forget(slot, now)
+                    self._recorder.forget(slot, now)
                     self._probe_statuses.update(slot.check, UNKNOWN, slot.maintained_until)
-                    self._feed.pass_on(now)
                 else:
-                    self._settle(slot, Result(before.status), now)
-                self._set_start(slot, -inf if slot.run is None else slot.run.deadline)
+                    self._pass_on_decay(now)
+                    self._recorder.settle(slot, Result(before.status), now)
+                self._feed.pass_on(now)
+                self._schedule.start_at_once(slot)
                 self._probe_statuses.notify()
 
         return end
 
     # -- private, called with the lock held
-
-    def _settle(self, slot: CheckSlot, result: Result, now: float | None) -> None:
-        """Record `result` as often as the thresholds ask for. `now` is as in `add`."""
-        if now is None:
-            return
-        self._pass_on_decay(now)
-        failure = categorize(result.message, None) if result.status is Status.UNHEALTHY else None
-        self._apply(slot, result, now, 0.0, failure)
-        while slot.state.status is not result.status:
-            self._apply(slot, result, now, 0.0, failure)
-        self._feed.pass_on(now)
-
-    def _apply(
-        self,
-        slot: CheckSlot,
-        result: Result,
-        now: float,
-        duration: float,
-        failure: Category | None,
-        error: BaseException | None = None,
-    ) -> None:
-        if slot.forced is not None:
-            result, error = slot.forced, None
-        old = slot.state
-        new = slot.state = advance(slot.check, old, result, now, duration)
-        self._schedule_next(slot, now)
-        slot.counts.record(duration, failure, changed=new.status is not old.status)
-        if new.status is not old.status:  # before the probes' statuses, whose transitions follow it
-            failures = max(old.failures, new.failures)
-            self._feed.append(
-                CheckTransition(slot.check.name, old.status, new.status, result, old.since, now, failures, error)
-            )
-        self._probe_statuses.update(slot.check, new, slot.maintained_until)
-        if new.status is not None:
-            slot.history.record(now, result.status, duration, old.status, new.status, stale_at(slot.check, new))
-
-    def _forget(self, slot: CheckSlot, now: float) -> None:
-        old, slot.state = slot.state, UNKNOWN
-        if old.status is not None:
-            since = min(old.since, now)
-            self._feed.append(CheckTransition(slot.check.name, old.status, None, None, since, now, 0))
-
-    def _fail(self, slot: CheckSlot, run: Run, failure: Category, message: str, now: float) -> None:
-        self._apply(slot, Result(Status.UNHEALTHY, message), now, now - run.started, failure)
-
-    def _schedule_next(self, slot: CheckSlot, now: float) -> None:
-        finished = is_finished(slot.check, slot.state)
-        self._set_start(slot, inf if finished else now + pause(slot.check, slot.state, self._random()))
-
-    def _set_start(self, slot: CheckSlot, when: float) -> None:
-        self._start_times.set(slot.check.name, inf if slot.delegated else when)
 
     def _host_slots(self) -> list[CheckSlot]:
         return [slot for slot in self._slots.values() if slot.check.scope == "host"]
@@ -777,23 +710,9 @@ class Engine:
         for slot in self._host_slots():
             delegated = self._is_delegated(slot.check)
             if delegated and not slot.delegated:
-                slot.delegated = True
-                self._set_start(slot, inf)
-                if slot.run is not None and not slot.run.expired:
-                    slot.run.expired = True
-                    self._to_cancel.append(slot.run)
+                self._schedule.delegate(slot)
             elif slot.delegated and not delegated:
-                slot.delegated = False
-                if slot.run is None:
-                    self._set_start(slot, self._start_after_others(slot, now))
-
-    def _start_after_others(self, slot: CheckSlot, now: float) -> float:
-        """Return when to run a check whose last result came from another worker: as if that one still ran it."""
-        if slot.state.time is None:
-            return -inf
-        if is_finished(slot.check, slot.state):
-            return inf
-        return max(now, slot.state.time + pause(slot.check, slot.state, self._random()))
+                self._schedule.take_back(slot, now)
 
     def _set_host(self, host: Host | None, until: float, leads_until: float, now: float) -> None:
         former, self._host = self._host, host
@@ -805,7 +724,7 @@ class Engine:
             for slot in self._host_slots():
                 state = leader.results.get(slot.check.name)
                 if state is not None and state.time is not None and state != slot.state:
-                    self._adopt(slot, state, now)
+                    self._recorder.adopt(slot, state, now)
         self._delegate(now)
         self._probe_statuses.set_others({} if host is None else host.probes)
         if (None if former is None else former.shown) != (None if host is None else host.shown):
@@ -822,46 +741,12 @@ class Engine:
             self._set_host(None, inf, -inf, now)
             self._feed.pass_on(now)
 
-    def _adopt(self, slot: CheckSlot, state: CheckState, now: float) -> None:
-        """Use the state of a check that another worker runs; its times are those of that worker's runs."""
-        old, slot.state = slot.state, state
-        assert state.status is not None
-        assert state.result is not None
-        if state.status is not old.status:
-            at = max(old.since, state.since)
-            failures = max(old.failures, state.failures)
-            self._feed.append(
-                CheckTransition(slot.check.name, old.status, state.status, state.result, old.since, at, failures)
-            )
-        self._probe_statuses.update(slot.check, state, slot.maintained_until)
-        if state.time != old.time:
-            stale, duration = stale_at(slot.check, state), state.duration or 0.0
-            slot.history.record(now, state.result.status, duration, old.status, state.status, stale)
-
     def _own_probe(self, probe: Probe, now: float) -> WorkerProbe:
         status, reason, began = effective_status(self._probe_statuses.own[probe], probe in self._feed.stalled, now)
         if reason is None:
             return WorkerProbe(status, since=now)
         names = self._probe_statuses.names(probe, status, reason, now)
         return WorkerProbe(status, reason, names[:NAMES_OF_CHECKS], now if began is None else began)
-
-    def _finish_run(self, run: Run) -> CheckSlot | None:
-        """Return the slot whose present run `run` was, None when there is none any more."""
-        if run in self._left_behind:
-            self._left_behind.remove(run)
-        slot = self._slots.get(run.check.name)
-        if slot is None or slot.run is not run:
-            return None
-        slot.run = None
-        return slot
-
-    def _take_run_to_wait_for(self, check: Check) -> Run | None:
-        """Return the run of a removed check that `check` has to wait for, None when there are few."""
-        runs = [run for run in self._left_behind if run.check.name == check.name]
-        if len(runs) < MAX_RUNS_LEFT_BEHIND:
-            return None
-        self._left_behind.remove(runs[-1])
-        return runs[-1]
 
     def _pass_on_decay(self, now: float) -> None:
         """Pass on what has grown stale, or has ended, by `now`. Called before each change, which would hide it."""
@@ -931,7 +816,7 @@ class Engine:
             check.contribution,
             check.stale_at,
             slot.history.past(now),
-            self._start_times.get(check.name),
+            self._schedule.start_of(check.name),
             None if run is None else run.started,
             check.maintenance,
             check.run_by,
