@@ -13,11 +13,12 @@ from .aggregate import ProbeStatus, is_finished
 from .check import Check
 from .check_slot import CheckSlot
 from .failure_category import categorize
+from .host_membership import HostMembership
 from .lifecycle import Lifecycle, Phase
 from .maintenance import Maintenance
 from .maintenances import Maintenances
 from .probe_statuses import OnChange, ProbeStatuses, Statuses
-from .probe_transitions import Known, effective_status
+from .probe_transitions import Known
 from .recorder import Recorder
 from .report import CheckReport, ProbeSummary, Report, build_report, sum_up
 from .result import Result
@@ -28,14 +29,7 @@ from .state import UNKNOWN
 from .status import Probe, Status
 from .transition import Reason, Transition
 from .transition_feed import TransitionFeed
-from .workers import NAMES_OF_CHECKS, NO_OTHERS, UNKNOWN_OTHERS, Host, OtherWorkers, Worker, WorkerProbe
-
-NEXT_TURN = 0.5
-"""Seconds for which what is known of the other workers still counts when it is found to be too old long after it was:
-the process was stopped (SIGSTOP) until now, and reads of them next."""
-
-LATE = 0.1
-"""Seconds after which it was found long after."""
+from .workers import Host, Worker
 
 
 class Engine:
@@ -58,10 +52,9 @@ class Engine:
         self._schedule = RunSchedule(self._slots, random)
         self._recorder = Recorder(self._probe_statuses, self._feed, self._schedule)
         self._maintenances = Maintenances(self._slots, self._probe_statuses)
-        self._host: Host | None = None
-        self._host_until = inf
-        self._awaits_next_turn = False
-        self._leads_until = inf
+        self._membership = HostMembership(
+            self._slots, self._lifecycle, self._probe_statuses, self._feed, self._schedule, self._recorder
+        )
         self._stalls = self._all_stalls = NO_STALLS
         self.runner: object | None = None
         """What runs the checks: one runner, however many middlewares share the engine. The engine never uses it."""
@@ -81,7 +74,7 @@ class Engine:
             if now is not None:
                 self._pass_on_decay(now)
             slot = CheckSlot(check)
-            slot.delegated = self._is_delegated(check)
+            slot.delegated = self._membership.delegates(check)
             self._slots[check.name] = slot
             self._schedule.add(slot)
             self._probe_statuses.update(check, slot.state)
@@ -182,8 +175,8 @@ class Engine:
             app_started=lifecycle.app_started,
             startup_passed=lifecycle.startup_passed,
             startup_failures=self._probe_statuses.startup_failures(now),
-            host=self._host,
-            others=self._others(self._host, Probe.HEALTH),
+            host=self._membership.host,
+            others=self._membership.others(self._membership.host, Probe.HEALTH),
             now=now,
         )
         return self.with_probe_past(report)
@@ -260,9 +253,9 @@ class Engine:
 
     def pass_on_decay(self, now: float) -> None:
         """Pass on the transitions of the probes whose results have grown stale, or whose maintenance has ended."""
-        if now >= min(self._feed.probes.next_decay, self._maintenances.next_end, self._host_until):
+        if now >= min(self._feed.probes.next_decay, self._maintenances.next_end, self._membership.until):
             with self._lock:
-                self._expire_host(now)
+                self._membership.expire(now)
                 self._pass_on_decay(now)
 
     @property
@@ -337,8 +330,7 @@ class Engine:
                 return False
             self._feed.restart(now)
             self._stalls = NO_STALLS
-            self._host, self._host_until, self._leads_until = None, inf, inf
-            self._probe_statuses.forget_others()
+            self._membership.restart()
             for slot in self._slots.values():
                 self._recorder.forget(slot, now)
                 slot.history.start(now)
@@ -460,11 +452,7 @@ class Engine:
     @property
     def host(self) -> Host | None:
         """The workers of the host, this one too; None without a board, and while it cannot be used."""
-        return self._host
-
-    @property
-    def _awaits_host(self) -> bool:
-        return self._host is None and self._host_until < inf
+        return self._membership.host
 
     @property
     def own_statuses(self) -> Statuses:
@@ -481,8 +469,7 @@ class Engine:
 
         True without a board, and while it cannot be used; False until the first turn at it.
         """
-        host = self._host
-        return self._host_until == inf if host is None else host.leader == host.own and now < self._leads_until
+        return self._membership.leads(now)
 
     def await_host(self, now: float, until: float) -> None:
         """Wait for `set_host`, or until `until` (monotonic seconds): others may run the checks of the host, or start.
@@ -490,9 +477,7 @@ class Engine:
         The app has not started meanwhile, and is not ready.
         """
         with self._lock:
-            self._host, self._host_until = None, until
-            self._delegate(now)
-            self._probe_statuses.set_others(UNKNOWN_OTHERS)
+            self._membership.wait(until, now)
             self._feed.pass_on(now)
 
     def set_host(self, host: Host | None, now: float, until: float = inf, leads_until: float = -inf) -> None:
@@ -506,7 +491,7 @@ class Engine:
         """
         with self._lock:
             self._pass_on_decay(now)
-            self._set_host(host, until, leads_until, now)
+            self._membership.set(host, until, leads_until, now)
             self._feed.pass_on(now)
 
     def own_worker(
@@ -520,31 +505,10 @@ class Engine:
         stall_times: StallTimes,
         leads: bool,
     ) -> Worker:
-        """Return what this worker publishes: its own statuses, without those of the others.
-
-        Args:
-            key: Its key.
-            pid: Number of its process.
-            now: The present moment (monotonic seconds).
-            started: When its lifespan began (monotonic seconds).
-            beat: When its event loop last ran (monotonic seconds); None where nothing measures that.
-            stall_times: How long its event loop may be blocked.
-            leads: Whether it runs the checks of the host.
-        """
+        """Return what this worker publishes: see `HostMembership.own_worker`."""
         with self._lock:
-            lifecycle = self._lifecycle
-            return Worker(
-                key,
-                pid,
-                started,
-                now,
-                beat,
-                lifecycle.phase,
-                lifecycle.startup_passed,
-                lifecycle.drain_ordered_at,
-                stall_times,
-                {probe: self._own_probe(probe, now) for probe in Probe},
-                {slot.check.name: slot.state for slot in self._host_slots()} if leads else None,
+            return self._membership.own_worker(
+                key, pid, now, started=started, beat=beat, stall_times=stall_times, leads=leads
             )
 
     @property
@@ -570,7 +534,7 @@ class Engine:
         """
         start: list[Run] = []
         with self._lock:
-            self._expire_host(now)
+            self._membership.expire(now)
             self._pass_on_decay(now)
             cancel = self._schedule.take_runs_to_cancel()
             for name in self._schedule.deadlines.pop(now):
@@ -578,11 +542,11 @@ class Engine:
                 if slot.run is not None:
                     slot.run.expired = True
                     cancel.append(slot.run)
-                    if self._runs_here(slot, now):
+                    if self._membership.runs_here(slot, now):
                         self._recorder.fail(slot, slot.run, "timeout", timed_out(slot.check), now)
             while len(start) < at_most and (first := self._schedule.starts.pop_first(now)) is not None:
                 slot = self._slots[first]
-                if not self._runs_here(slot, now):
+                if not self._membership.runs_here(slot, now):
                     slot.delegated = True  # until this worker has renewed its lease
                     continue
                 if slot.run is None:
@@ -611,7 +575,7 @@ class Engine:
                 else:
                     self._schedule.start_after_pause(slot, now)
                 return
-            if not self._runs_here(slot, now):  # the lease of this worker has ended during the run
+            if not self._membership.runs_here(slot, now):  # the lease of this worker has ended during the run
                 slot.delegated = True
                 return
             if now >= run.deadline:
@@ -643,7 +607,7 @@ class Engine:
             return min(
                 self._schedule.next_wake(),
                 self._maintenances.next_end,
-                self._host_until,
+                self._membership.until,
                 self._feed.probes.next_decay,
             )
 
@@ -685,69 +649,6 @@ class Engine:
 
     # -- private, called with the lock held
 
-    def _host_slots(self) -> list[CheckSlot]:
-        return [slot for slot in self._slots.values() if slot.check.scope == "host"]
-
-    def _runs_here(self, slot: CheckSlot, now: float) -> bool:
-        """Return whether this worker may run the check: also a lease that it could not renew has an end."""
-        return not slot.delegated and (slot.check.scope == "process" or now < self._leads_until)
-
-    def _is_delegated(self, check: Check) -> bool:
-        """Return whether another worker runs `check`: the leader, if it has a check of that name."""
-        if check.scope == "process":
-            return False
-        host = self._host
-        if host is None:
-            return self._awaits_host
-        leader = host.leading_worker
-        if leader is None:
-            return True
-        # A worker that has become the leader may not have published its results yet.
-        return leader.key != host.own and (leader.results is None or check.name in leader.results)
-
-    def _delegate(self, now: float) -> None:
-        """Leave the checks of the host to the worker that runs them, or run them here from now on."""
-        for slot in self._host_slots():
-            delegated = self._is_delegated(slot.check)
-            if delegated and not slot.delegated:
-                self._schedule.delegate(slot)
-            elif slot.delegated and not delegated:
-                self._schedule.take_back(slot, now)
-
-    def _set_host(self, host: Host | None, until: float, leads_until: float, now: float) -> None:
-        former, self._host = self._host, host
-        self._host_until, self._awaits_next_turn = until, False
-        leads = host is None or host.leader == host.own
-        self._leads_until = inf if host is None else leads_until
-        leader = None if host is None or leads else host.leading_worker
-        if leader is not None and leader.results is not None:
-            for slot in self._host_slots():
-                state = leader.results.get(slot.check.name)
-                if state is not None and state.time is not None and state != slot.state:
-                    self._recorder.adopt(slot, state, now)
-        self._delegate(now)
-        self._probe_statuses.set_others({} if host is None else host.probes)
-        if (None if former is None else former.shown) != (None if host is None else host.shown):
-            self._probe_statuses.bump_version()
-            self._probe_statuses.notify()
-
-    def _expire_host(self, now: float) -> None:
-        """Count this worker alone when what it knows of the others is too old."""
-        if now < self._host_until:
-            return
-        if self._host is not None and now > self._host_until + LATE and not self._awaits_next_turn:
-            self._awaits_next_turn, self._host_until = True, now + NEXT_TURN
-        else:
-            self._set_host(None, inf, -inf, now)
-            self._feed.pass_on(now)
-
-    def _own_probe(self, probe: Probe, now: float) -> WorkerProbe:
-        status, reason, began = effective_status(self._probe_statuses.own[probe], probe in self._feed.stalled, now)
-        if reason is None:
-            return WorkerProbe(status, since=now)
-        names = self._probe_statuses.names(probe, status, reason, now)
-        return WorkerProbe(status, reason, names[:NAMES_OF_CHECKS], now if began is None else began)
-
     def _pass_on_decay(self, now: float) -> None:
         """Pass on what has grown stale, or has ended, by `now`. Called before each change, which would hide it."""
         if now >= self._maintenances.next_end:
@@ -767,7 +668,7 @@ class Engine:
         now: float,
         left_out: frozenset[str] = frozenset(),
     ) -> Report:
-        host = self._host
+        host = self._membership.host
         if host is not None:
             host = host.without(left_out, probe)
         return build_report(
@@ -785,18 +686,10 @@ class Engine:
             startup_passed=self._lifecycle.startup_passed,
             startup_failures=self._probe_statuses.startup_failures(now),
             host=host,
-            others=self._others(host, probe),
+            others=self._membership.others(host, probe),
             exclude=exclude,
             now=now,
         )
-
-    def _others(self, host: Host | None, probe: Probe) -> OtherWorkers:
-        """Return what the other workers of `host` make of `probe`."""
-        if host is None:
-            return UNKNOWN_OTHERS[probe] if self._awaits_host else NO_OTHERS
-        if probe is Probe.STARTUP and self._probe_statuses.host_started:
-            return NO_OTHERS
-        return host.probes[probe]
 
     def _with_history(self, report: Report, slots: Iterable[CheckSlot]) -> Report:
         by_name = {slot.check.name: slot for slot in slots}
