@@ -4,8 +4,7 @@ Sans-IO, in the manner of h11's Connection: the caller has the event loop and th
 it, and passes the outcome to `record`. Nothing here waits, and `now` is always an argument (monotonic seconds).
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable
 from math import inf
 from threading import RLock
 
@@ -20,11 +19,11 @@ from .maintenances import Maintenances
 from .probe_statuses import OnChange, ProbeStatuses, Statuses
 from .probe_transitions import Known
 from .recorder import Recorder
-from .report import CheckReport, ProbeSummary, Report, build_report, sum_up
+from .reporter import Reporter
 from .result import Result
 from .run_schedule import RunSchedule
 from .schedule import DueRuns, Run
-from .stalls import NO_STALLS, PastStalls, StallTimes
+from .stalls import PastStalls, StallRecord, StallTimes
 from .state import UNKNOWN
 from .status import Probe, Status
 from .transition import Reason, Transition
@@ -55,7 +54,23 @@ class Engine:
         self._membership = HostMembership(
             self._slots, self._lifecycle, self._probe_statuses, self._feed, self._schedule, self._recorder
         )
-        self._stalls = self._all_stalls = NO_STALLS
+        self._stalls = StallRecord()
+        reporter = Reporter(
+            self._slots,
+            self._lifecycle,
+            self._probe_statuses,
+            self._feed,
+            self._schedule,
+            self._maintenances,
+            self._membership,
+            self._stalls,
+        )
+        self.report = reporter.report
+        self.report_check = reporter.report_check
+        self.report_of = reporter.report_of
+        self.summarize = reporter.summarize
+        self.with_past = reporter.with_past
+        self.with_probe_past = reporter.with_probe_past
         self.runner: object | None = None
         """What runs the checks: one runner, however many middlewares share the engine. The engine never uses it."""
         self.publisher: object | None = None
@@ -113,93 +128,7 @@ class Engine:
         """The checks with their states and counts, for readers alone. Takes no lock."""
         return tuple(self._slots.values())
 
-    # -- reports
-
-    def report(
-        self,
-        probe: Probe,
-        now: float,
-        *,
-        exclude: Iterable[str] = (),
-        groups: frozenset[str] = frozenset(),
-        history: bool = False,
-    ) -> Report:
-        """Return everything known about `probe`.
-
-        Args:
-            probe: The probe.
-            now: The moment to report on (monotonic seconds).
-            exclude: Names of checks to leave out.
-            groups: Groups whose checks alone are in the report; empty for all checks.
-            history: Whether the report holds the past too.
-        """
-        # One call into C takes the values, so that a thread may add a check meanwhile.
-        slots = tuple(self._slots.values())
-        if groups:
-            slots = tuple(slot for slot in slots if slot.check.group in groups)
-        excluded = frozenset(exclude)
-        left_out = excluded if not groups else excluded.union(self._slots) - {slot.check.name for slot in slots}
-        report = self._report(probe, slots, self.phase, excluded, now, left_out)
-        if groups:
-            report = replace(report, groups=tuple(sorted(groups)))
-        if not history:
-            return report
-        return self.with_probe_past(self._with_history(report, slots))
-
-    def report_check(self, name: str, probe: Probe, now: float, *, history: bool = False) -> Report:
-        """Return the report of one check alone, as it counts for `probe`. Raises KeyError for an unknown name."""
-        slot = self._slots.get(name)
-        if slot is None:
-            raise KeyError(f"check {name!r}: there is no check of that name")
-        report = self._report(probe, (slot,), None, frozenset(), now)
-        return self._with_history(report, (slot,)) if history else report
-
-    def report_of(self, checks: tuple[CheckReport, ...], now: float) -> Report:
-        """Return the report of HEALTH from those of its checks, which a reader has kept since they last changed.
-
-        It takes a tenth of the time of `report`: 0.1 ms for a thousand checks.
-        """
-        lifecycle = self._lifecycle
-        report = sum_up(
-            Probe.HEALTH,
-            checks,
-            phase=self.phase,
-            since=lifecycle.since,
-            stalls=self._stalls,
-            maintenance=self._maintenances.of_app,
-            spared=[
-                each.name
-                for each in checks
-                if each.maintenance is not None and each.critical and each.status is Status.UNHEALTHY
-            ],
-            app_started=lifecycle.app_started,
-            startup_passed=lifecycle.startup_passed,
-            startup_failures=self._probe_statuses.startup_failures(now),
-            host=self._membership.host,
-            others=self._membership.others(self._membership.host, Probe.HEALTH),
-            now=now,
-        )
-        return self.with_probe_past(report)
-
-    def with_past(self, check: CheckReport, now: float) -> CheckReport:
-        """Return `check` with its past up to `now`; without it when the check has been removed meanwhile.
-
-        For a reader that goes on with other work between the checks of a report: a thousand take 10 ms.
-        """
-        slot = self._slots.get(check.name)
-        return check if slot is None or slot.check is not check.check else self._with_check_history(check, slot, now)
-
-    def with_probe_past(self, report: Report) -> Report:
-        """Return the report of a probe with the past of the probe, and without that of its checks."""
-        return replace(report, history=self._feed.histories[report.probe].past(report.now))
-
-    def summarize(self, probe: Probe, now: float) -> ProbeSummary:
-        """Return the status of `probe` with its past, without its checks: for the four probes next to each other."""
-        known = self.known(probe)
-        status, reason = self.effective_status(probe, now)
-        culprits = () if reason is None else self._probe_statuses.names(probe, status, reason, now)
-        since = known.since if known.status is status and self._lifecycle.since is not None else None
-        return ProbeSummary(probe, status, reason, culprits, since, self._feed.histories[probe].past(now))
+    # -- statuses
 
     def probe_status(self, probe: Probe) -> ProbeStatus:
         """Return the status of `probe`, and how it decays while no new result arrives."""
@@ -329,7 +258,7 @@ class Engine:
             if not self._lifecycle.start(lifespan, now):
                 return False
             self._feed.restart(now)
-            self._stalls = NO_STALLS
+            self._stalls.restart()
             self._membership.restart()
             for slot in self._slots.values():
                 self._recorder.forget(slot, now)
@@ -514,13 +443,12 @@ class Engine:
     @property
     def stalls(self) -> PastStalls:
         """The stalls of the app's event loop in all lifespans; a report has those of the present one."""
-        return self._all_stalls
+        return self._stalls.of_all
 
     def record_stall(self, seconds: float) -> None:
         """Record that the app's event loop was blocked for `seconds`."""
         with self._lock:
-            self._stalls = self._stalls.plus(seconds)
-            self._all_stalls = self._all_stalls.plus(seconds)
+            self._stalls.record(seconds)
             self._probe_statuses.bump_version()
 
     # -- runs
@@ -656,64 +584,6 @@ class Engine:
             self._feed.pass_on(now)
         elif now >= self._feed.probes.next_decay:
             self._feed.pass_on(now)
-
-    # -- private, called without the lock
-
-    def _report(
-        self,
-        probe: Probe,
-        slots: Iterable[CheckSlot],
-        phase: Phase | None,
-        exclude: frozenset[str],
-        now: float,
-        left_out: frozenset[str] = frozenset(),
-    ) -> Report:
-        host = self._membership.host
-        if host is not None:
-            host = host.without(left_out, probe)
-        return build_report(
-            probe,
-            [
-                (each.check, each.state, each.maintenance)
-                for each in slots
-                if probe is Probe.HEALTH or probe in each.check.probes
-            ],
-            phase=phase,
-            since=self._lifecycle.since,
-            stalls=self._stalls,
-            maintenance=self._maintenances.of_app,
-            app_started=self._lifecycle.app_started,
-            startup_passed=self._lifecycle.startup_passed,
-            startup_failures=self._probe_statuses.startup_failures(now),
-            host=host,
-            others=self._membership.others(host, probe),
-            exclude=exclude,
-            now=now,
-        )
-
-    def _with_history(self, report: Report, slots: Iterable[CheckSlot]) -> Report:
-        by_name = {slot.check.name: slot for slot in slots}
-        checks = tuple(self._with_check_history(each, by_name[each.name], report.now) for each in report.checks)
-        return replace(report, checks=checks)
-
-    def _with_check_history(self, check: CheckReport, slot: CheckSlot, now: float) -> CheckReport:
-        run = slot.run
-        # Not `replace`, which takes as long as everything else in it.
-        return CheckReport(
-            check.name,
-            check.status,
-            check.output,
-            check.critical,
-            check.state,
-            check.check,
-            check.contribution,
-            check.stale_at,
-            slot.history.past(now),
-            self._schedule.start_of(check.name),
-            None if run is None else run.started,
-            check.maintenance,
-            check.run_by,
-        )
 
 
 def timed_out(check: Check) -> str:

@@ -27,6 +27,24 @@ class PastStalls:
 NO_STALLS = PastStalls()
 
 
+class StallRecord:
+    """The stalls of the app's event loop so far: those of the present lifespan, and those of all lifespans."""
+
+    __slots__ = ("of_all", "of_lifespan")
+
+    def __init__(self) -> None:
+        self.of_lifespan = self.of_all = NO_STALLS
+
+    def record(self, seconds: float) -> None:
+        """Record a stall of `seconds`."""
+        self.of_lifespan = self.of_lifespan.plus(seconds)
+        self.of_all = self.of_all.plus(seconds)
+
+    def restart(self) -> None:
+        """Begin a lifespan: it has had no stall."""
+        self.of_lifespan = NO_STALLS
+
+
 @dataclass(frozen=True, slots=True)
 class Stall:
     """The stall of the app's event loop at this moment, as a probe sees it.
