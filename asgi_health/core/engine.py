@@ -8,7 +8,7 @@ from collections.abc import Callable
 from math import inf
 from threading import RLock
 
-from .aggregate import ProbeStatus, is_finished
+from .aggregate import ProbeStatus
 from .check import Check
 from .check_slot import CheckSlot
 from .failure_category import categorize
@@ -22,6 +22,7 @@ from .recorder import Recorder
 from .reporter import Reporter
 from .result import Result
 from .run_schedule import RunSchedule
+from .runs import Runs, timed_out
 from .schedule import DueRuns, Run
 from .stalls import PastStalls, StallRecord, StallTimes
 from .state import UNKNOWN
@@ -54,6 +55,7 @@ class Engine:
         self._membership = HostMembership(
             self._slots, self._lifecycle, self._probe_statuses, self._feed, self._schedule, self._recorder
         )
+        self._runs = Runs(self._slots, self._schedule, self._recorder, self._membership)
         self._stalls = StallRecord()
         reporter = Reporter(
             self._slots,
@@ -460,30 +462,12 @@ class Engine:
         been due counts as one more failure, so that its thresholds are reached as if it had been run.
         At most `at_most` runs are returned to start; the others stay due.
         """
-        start: list[Run] = []
         with self._lock:
             self._membership.expire(now)
             self._pass_on_decay(now)
-            cancel = self._schedule.take_runs_to_cancel()
-            for name in self._schedule.deadlines.pop(now):
-                slot = self._slots[name]
-                if slot.run is not None:
-                    slot.run.expired = True
-                    cancel.append(slot.run)
-                    if self._membership.runs_here(slot, now):
-                        self._recorder.fail(slot, slot.run, "timeout", timed_out(slot.check), now)
-            while len(start) < at_most and (first := self._schedule.starts.pop_first(now)) is not None:
-                slot = self._slots[first]
-                if not self._membership.runs_here(slot, now):
-                    slot.delegated = True  # until this worker has renewed its lease
-                    continue
-                if slot.run is None:
-                    start.append(self._schedule.begin(slot, now))
-                else:
-                    late = f"still running after {now - slot.run.started:.1f} s (timeout {slot.check.timeout:.1f} s)"
-                    self._recorder.fail(slot, slot.run, "overrun", late, now)
+            runs = self._runs.due(now, at_most)
             self._feed.pass_on(now)
-        return DueRuns(tuple(start), tuple(cancel))
+        return runs
 
     def record(self, run: Run, result: Result, now: float, error: BaseException | None = None) -> None:
         """Record that `run` has ended with `result`, because of `error` where there was one.
@@ -494,17 +478,8 @@ class Engine:
         # Without the lock, because it reads texts of exceptions, which are code of the app.
         failure = categorize(result.message, error) if result.status is Status.UNHEALTHY else None
         with self._lock:
-            slot = self._schedule.finish(run)
+            slot = self._runs.end(run, now)
             if slot is None:
-                return
-            if run.expired:
-                if slot.state.time is None:  # a run of another lifespan, or of a check that has been removed
-                    self._schedule.set_start(slot, -inf)
-                else:
-                    self._schedule.start_after_pause(slot, now)
-                return
-            if not self._membership.runs_here(slot, now):  # the lease of this worker has ended during the run
-                slot.delegated = True
                 return
             if now >= run.deadline:
                 result, error, failure = Result(Status.UNHEALTHY, timed_out(run.check)), None, "timeout"
@@ -515,9 +490,7 @@ class Engine:
     def abandon(self, run: Run) -> None:
         """Record that `run` has ended because it was given up: that says nothing about its check."""
         with self._lock:
-            slot = self._schedule.finish(run)
-            if slot is not None:
-                self._schedule.set_start(slot, inf if is_finished(run.check, slot.state) else -inf)
+            self._runs.abandon(run)
 
     def next_start(self) -> float:
         """Return when the next run has to start (monotonic seconds), infinity for never."""
@@ -584,8 +557,3 @@ class Engine:
             self._feed.pass_on(now)
         elif now >= self._feed.probes.next_decay:
             self._feed.pass_on(now)
-
-
-def timed_out(check: Check) -> str:
-    """Return the message of a run of `check` that had no result by its deadline."""
-    return f"timed out after {check.timeout:.1f} s"

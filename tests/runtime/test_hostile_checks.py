@@ -11,8 +11,8 @@ import pytest
 
 from asgi_health import Check, Health, HealthMiddleware, Status
 from asgi_health.asgi.types import Message
-from asgi_health.core.engine import Engine
 from asgi_health.core.lifecycle import Phase
+from asgi_health.health import engine_of
 from asgi_health.testing import lifespan, probe, settled
 from tests.apps import plain_app
 from tests.support.virtual_time import clock_of, run_virtual
@@ -274,7 +274,7 @@ def test_with_a_thousand_checks_a_probe_does_not_call_the_engine(backend: str, m
             await settled(health)
             with monkeypatch.context() as patch:
                 for name in ("report", "probe_status", "due", "record", "next_wake", "next_start"):
-                    patch.setattr(Engine, name, refuse)
+                    patch.setattr(engine_of(health), name, refuse)
                 for path in ("/livez", "/readyz", "/startupz", "/health"):
                     assert (await probe(app, path)).status == 200
 

@@ -11,8 +11,9 @@ from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
 from ...core.check import CheckFunction
-from ...core.engine import Engine, timed_out
+from ...core.engine import Engine
 from ...core.result import Result, failure, interpret, unhealthy
+from ...core.runs import timed_out
 from ...core.schedule import DueRuns, Run
 from ..backends.interface import CLEANUP_SECONDS, Backend, Flag, Task
 
