@@ -27,7 +27,7 @@ from .schedule import DueRuns, Run
 from .stalls import PastStalls, StallRecord, StallTimes
 from .state import UNKNOWN
 from .status import Probe, Status
-from .transition import Reason, Transition
+from .transition import Transition
 from .transition_feed import TransitionFeed
 from .workers import Host, Worker
 
@@ -45,34 +45,33 @@ class Engine:
     def __init__(self, clock: Callable[[], float], random: Callable[[], float]) -> None:
         self.clock = clock
         self._lock = RLock()
-        self._slots: dict[str, CheckSlot] = {}
-        self._lifecycle = Lifecycle()
-        self._probe_statuses = ProbeStatuses(self._lifecycle)
-        self._feed = TransitionFeed(self._probe_statuses)
-        self._schedule = RunSchedule(self._slots, random)
-        self._recorder = Recorder(self._probe_statuses, self._feed, self._schedule)
-        self._maintenances = Maintenances(self._slots, self._probe_statuses)
-        self._membership = HostMembership(
-            self._slots, self._lifecycle, self._probe_statuses, self._feed, self._schedule, self._recorder
-        )
-        self._runs = Runs(self._slots, self._schedule, self._recorder, self._membership)
-        self._stalls = StallRecord()
-        reporter = Reporter(
-            self._slots,
-            self._lifecycle,
-            self._probe_statuses,
-            self._feed,
-            self._schedule,
-            self._maintenances,
-            self._membership,
-            self._stalls,
-        )
+        slots: dict[str, CheckSlot] = {}
+        lifecycle = Lifecycle()
+        statuses = ProbeStatuses(lifecycle)
+        feed = TransitionFeed(statuses)
+        schedule = RunSchedule(slots, random)
+        recorder = Recorder(statuses, feed, schedule)
+        maintenances = Maintenances(slots, statuses)
+        membership = HostMembership(slots, lifecycle, statuses, feed, schedule, recorder)
+        stalls = StallRecord()
+        reporter = Reporter(slots, lifecycle, statuses, feed, schedule, maintenances, membership, stalls)
+        self._slots, self._lifecycle, self._probe_statuses, self._feed = slots, lifecycle, statuses, feed
+        self._schedule, self._recorder, self._runs = schedule, recorder, Runs(slots, schedule, recorder, membership)
+        self._maintenances, self._membership, self._stalls = maintenances, membership, stalls
+        # What reads and takes no lock has its signature and its description there.
         self.report = reporter.report
         self.report_check = reporter.report_check
         self.report_of = reporter.report_of
         self.summarize = reporter.summarize
         self.with_past = reporter.with_past
         self.with_probe_past = reporter.with_probe_past
+        self.effective_status = feed.effective_status
+        self.depends_on_runs = statuses.depends_on_runs
+        self.awaits_first_results = statuses.awaits_first_results
+        self.is_current = lifecycle.is_current
+        self.maintenance_of = maintenances.of
+        self.maintenances = maintenances.present
+        self.leads = membership.leads
         self.runner: object | None = None
         """What runs the checks: one runner, however many middlewares share the engine. The engine never uses it."""
         self.publisher: object | None = None
@@ -136,26 +135,10 @@ class Engine:
         """Return the status of `probe`, and how it decays while no new result arrives."""
         return self._probe_statuses.current[probe]
 
-    def effective_status(self, probe: Probe, now: float) -> tuple[Status, Reason | None]:
-        """Return the status of `probe` at `now` and the reason for it, a blocked event loop included. Takes no lock.
-
-        For readers in other threads, which answer for the app while its loop is blocked.
-        """
-        status, reason, _ = self._feed.effective_status(probe, now)
-        return status, reason
-
     @property
     def statuses(self) -> Statuses:
         """The status of each probe at the present moment."""
         return self._probe_statuses.current
-
-    def depends_on_runs(self, probe: Probe) -> bool:
-        """Return whether a run could change `probe`: a check counts for it, or it is unhealthy."""
-        return self._probe_statuses.depends_on_runs(probe)
-
-    def awaits_first_results(self, probe: Probe) -> bool:
-        """Return whether `probe` is unhealthy only because checks have had no result yet."""
-        return self._probe_statuses.awaits_first_results(probe)
 
     @property
     def version(self) -> int:
@@ -245,10 +228,6 @@ class Engine:
     def app_started(self) -> bool:
         """Whether the app's own startup is complete."""
         return self._lifecycle.app_started
-
-    def is_current(self, lifespan: object) -> bool:
-        """Return whether `lifespan` is the present one and is not over."""
-        return self._lifecycle.is_current(lifespan)
 
     def start(self, lifespan: object, now: float) -> bool:
         """Begin a lifespan: every check starts again from no result.
@@ -370,14 +349,6 @@ class Engine:
                 self._maintenances.set(name, maintenance)
                 self._feed.pass_on(now)
 
-    def maintenance_of(self, name: str | None) -> Maintenance | None:
-        """Return the present maintenance of the check `name`, or of the app for None."""
-        return self._maintenances.of(name)
-
-    def maintenances(self, now: float) -> tuple[Maintenance, ...]:
-        """Return the maintenances that are present at `now`: that of the app first. Takes no lock."""
-        return self._maintenances.present(now)
-
     # -- the host
 
     @property
@@ -394,13 +365,6 @@ class Engine:
     def drain_ordered(self) -> bool:
         """Whether it drains by an order, which is one for all workers of the host."""
         return self._lifecycle.drain_ordered_at is not None
-
-    def leads(self, now: float) -> bool:
-        """Return whether this worker speaks for the host at `now`: it sends alerts.
-
-        True without a board, and while it cannot be used; False until the first turn at it.
-        """
-        return self._membership.leads(now)
 
     def await_host(self, now: float, until: float) -> None:
         """Wait for `set_host`, or until `until` (monotonic seconds): others may run the checks of the host, or start.

@@ -66,7 +66,10 @@ class HostMembership:
         """When what is known of the others is too old to count (monotonic seconds), infinity without a board."""
 
     def leads(self, now: float) -> bool:
-        """Return whether this worker speaks for the host at `now`."""
+        """Return whether this worker speaks for the host at `now`: it sends alerts. Takes no lock.
+
+        True without a board, and while it cannot be used; False until the first turn at it.
+        """
         host = self.host
         return self.until == inf if host is None else host.leader == host.own and now < self._leads_until
 

@@ -37,7 +37,7 @@ class Maintenances:
         return None if slot is None else slot.maintenance
 
     def present(self, now: float) -> tuple[Maintenance, ...]:
-        """Return those that are present at `now`: that of the app first."""
+        """Return those that are present at `now`: that of the app first. Takes no lock."""
         # One call into C takes the values, so that a thread may add a check meanwhile.
         found = (self.of_app, *(slot.maintenance for slot in tuple(self._slots.values())))
         return tuple(each for each in found if each is not None and now < each.until)

@@ -130,7 +130,7 @@ class Reporter:
     def summarize(self, probe: Probe, now: float) -> ProbeSummary:
         """Return the status of `probe` with its past, without its checks: for the four probes next to each other."""
         known = self._feed.probes.known[probe]
-        status, reason, _ = self._feed.effective_status(probe, now)
+        status, reason = self._feed.effective_status(probe, now)
         culprits = () if reason is None else self._statuses.names(probe, status, reason, now)
         since = known.since if known.status is status and self._lifecycle.since is not None else None
         return ProbeSummary(probe, status, reason, culprits, since, self._feed.histories[probe].past(now))

@@ -55,12 +55,13 @@ class TransitionFeed:
         for history in self.histories.values():
             history.pause(now)
 
-    def effective_status(self, probe: Probe, now: float) -> tuple[Status, Reason | None, float | None]:
-        """Return the status of `probe` at `now` and the reason for it, a blocked event loop included.
+    def effective_status(self, probe: Probe, now: float) -> tuple[Status, Reason | None]:
+        """Return the status of `probe` at `now` and the reason for it, a blocked event loop included. Takes no lock.
 
-        The third value is when it began, where that was in the past.
+        For readers in other threads, which answer for the app while its loop is blocked.
         """
-        return effective_status(self._statuses.current[probe], probe in self.stalled, now)
+        status, reason, _ = effective_status(self._statuses.current[probe], probe in self.stalled, now)
+        return status, reason
 
     def pass_on(self, now: float) -> None:
         """Pass on the transitions of checks, and then those of the probes that they have changed."""
