@@ -12,6 +12,7 @@ from .aggregate import ProbeStatus
 from .check import Check
 from .check_slot import CheckSlot
 from .failure_category import categorize
+from .forced_result import ForcedResult
 from .host_membership import HostMembership
 from .lifecycle import Lifecycle, Phase
 from .maintenance import Maintenance
@@ -25,7 +26,6 @@ from .run_schedule import RunSchedule
 from .runs import Runs, timed_out
 from .schedule import DueRuns, Run
 from .stalls import PastStalls, StallRecord, StallTimes
-from .state import UNKNOWN
 from .status import Probe, Status
 from .transition import Transition
 from .transition_feed import TransitionFeed
@@ -242,11 +242,10 @@ class Engine:
             self._stalls.restart()
             self._membership.restart()
             for slot in self._slots.values():
-                self._recorder.forget(slot, now)
                 slot.history.start(now)
                 slot.delegated = False
                 self._schedule.restart(slot)
-                self._probe_statuses.update(slot.check, UNKNOWN, slot.maintained_until)
+                self._recorder.restart(slot, now)
             self._probe_statuses.refresh()
             self._feed.pass_on(now)
         return True
@@ -486,29 +485,19 @@ class Engine:
             if name not in self._slots:
                 raise KeyError(f"check {name!r}: there is no check of that name")
             slot = self._slots[name]
-            before, outer, lifespan_count = slot.state, slot.forced, self._lifecycle.lifespan_count
-            slot.forced = result
+            forced = ForcedResult(slot, result, self._lifecycle, self._recorder, self._schedule)
             if now is not None:
                 self._pass_on_decay(now)
-                self._recorder.settle(slot, result, now)
+                forced.record(now)
                 self._feed.pass_on(now)
 
         def end(now: float | None) -> None:
             with self._lock:
-                if self._slots.get(name) is not slot or slot.forced is not result:
-                    return
-                slot.forced = outer
-                if now is None:
-                    return
-                if before.status is None or self._lifecycle.lifespan_count != lifespan_count:
-                    self._recorder.forget(slot, now)
-                    self._probe_statuses.update(slot.check, UNKNOWN, slot.maintained_until)
-                else:
+                if self._slots.get(name) is slot and forced.end() and now is not None:
                     self._pass_on_decay(now)
-                    self._recorder.settle(slot, Result(before.status), now)
-                self._feed.pass_on(now)
-                self._schedule.start_at_once(slot)
-                self._probe_statuses.notify()
+                    forced.restore(now)
+                    self._probe_statuses.notify()
+                    self._feed.pass_on(now)
 
         return end
 

@@ -84,8 +84,13 @@ class Recorder:
             stale, duration = stale_at(slot.check, state), state.duration or 0.0
             slot.history.record(now, state.result.status, duration, old.status, state.status, stale)
 
+    def restart(self, slot: CheckSlot, now: float) -> None:
+        """Go back to no result: the check starts again."""
+        self.forget(slot, now)
+        self._statuses.update(slot.check, UNKNOWN, slot.maintained_until)
+
     def forget(self, slot: CheckSlot, now: float) -> None:
-        """Go back to no result: the check has been removed, or starts again with a lifespan."""
+        """Go back to no result, and leave the probes as they are: the check has been removed."""
         old, slot.state = slot.state, UNKNOWN
         if old.status is not None:
             since = min(old.since, now)
