@@ -48,10 +48,10 @@ class Engine:
         slots: dict[str, CheckSlot] = {}
         lifecycle = Lifecycle()
         statuses = ProbeStatuses(lifecycle)
-        feed = TransitionFeed(statuses)
+        maintenances = Maintenances(slots, statuses)
+        feed = TransitionFeed(statuses, maintenances)
         schedule = RunSchedule(slots, random)
         recorder = Recorder(statuses, feed, schedule)
-        maintenances = Maintenances(slots, statuses)
         membership = HostMembership(slots, lifecycle, statuses, feed, schedule, recorder)
         stalls = StallRecord()
         reporter = Reporter(slots, lifecycle, statuses, feed, schedule, maintenances, membership, stalls)
@@ -88,7 +88,7 @@ class Engine:
             if check.name in self._slots:
                 raise ValueError(f"check {check.name!r}: the name is taken; names are unique in a Health")
             if now is not None:
-                self._pass_on_decay(now)
+                self._feed.pass_on_decay(now)
             slot = CheckSlot(check)
             slot.delegated = self._membership.delegates(check)
             self._slots[check.name] = slot
@@ -109,7 +109,7 @@ class Engine:
             if name not in self._slots:
                 raise KeyError(f"check {name!r}: there is no check of that name")
             if now is not None:
-                self._pass_on_decay(now)
+                self._feed.pass_on_decay(now)
             slot = self._slots.pop(name)
             self._schedule.remove(slot)
             self._maintenances.discard(name)
@@ -167,10 +167,10 @@ class Engine:
 
     def pass_on_decay(self, now: float) -> None:
         """Pass on the transitions of the probes whose results have grown stale, or whose maintenance has ended."""
-        if now >= min(self._feed.probes.next_decay, self._maintenances.next_end, self._membership.until):
+        if now >= min(self._feed.next_decay, self._membership.until):
             with self._lock:
                 self._membership.expire(now)
-                self._pass_on_decay(now)
+                self._feed.pass_on_decay(now)
 
     @property
     def next_decay(self) -> float:
@@ -235,7 +235,7 @@ class Engine:
         Only the first call for a lifespan has an effect and returns True.
         """
         with self._lock:
-            self._pass_on_decay(now)
+            self._feed.pass_on_decay(now)
             if not self._lifecycle.start(lifespan, now):
                 return False
             self._feed.restart(now)
@@ -265,7 +265,7 @@ class Engine:
     def stop(self, now: float) -> None:
         """Enter the phase STOPPED: the checks end, and then the app shuts down."""
         with self._lock:
-            self._pass_on_decay(now)
+            self._feed.pass_on_decay(now)
             self._lifecycle.enter(Phase.STOPPED, now)
             self._probe_statuses.refresh_readiness()
             self._feed.pass_on(now)
@@ -290,14 +290,14 @@ class Engine:
         """
         self._lifecycle.drain(now, ordered=ordered)
         with self._lock:
-            self._pass_on_decay(now)
+            self._feed.pass_on_decay(now)
             self._probe_statuses.refresh_readiness()
             self._feed.pass_on(now)
 
     def set_temporary_drain(self, active: bool, now: float) -> None:
         """Make readiness unhealthy while `active` is the last value set: a drain file appears and disappears."""
         with self._lock:
-            self._pass_on_decay(now)
+            self._feed.pass_on_decay(now)
             self._lifecycle.set_temporary_drain(active, now)
             self._probe_statuses.refresh_readiness()
             self._feed.pass_on(now)
@@ -309,7 +309,7 @@ class Engine:
         """
         with self._lock:
             if probes != self._feed.stalled:
-                self._pass_on_decay(now)
+                self._feed.pass_on_decay(now)
                 self._feed.stalled = probes
                 self._feed.pass_on(now)
 
@@ -321,7 +321,7 @@ class Engine:
         with self._lock:
             if name is not None and name not in self._slots:
                 raise KeyError(f"check {name!r}: there is no check of that name")
-            self._pass_on_decay(now)
+            self._feed.pass_on_decay(now)
             maintenance = Maintenance(name, reason, now, now + seconds)
             self._maintenances.set(name, maintenance)
             self._feed.pass_on(now)
@@ -330,7 +330,7 @@ class Engine:
     def end_maintenance(self, maintenance: Maintenance, now: float) -> bool:
         """End `maintenance` before its time, and return True; False when it is not the present one any more."""
         with self._lock:
-            self._pass_on_decay(now)
+            self._feed.pass_on_decay(now)
             present = self._maintenances.of(maintenance.check) is maintenance
             if present:
                 self._maintenances.set(maintenance.check, None)
@@ -344,7 +344,7 @@ class Engine:
         """
         with self._lock:
             if name is None or name in self._slots:
-                self._pass_on_decay(now)
+                self._feed.pass_on_decay(now)
                 self._maintenances.set(name, maintenance)
                 self._feed.pass_on(now)
 
@@ -384,7 +384,7 @@ class Engine:
             leads_until: Until when this worker runs the checks of the host (monotonic seconds).
         """
         with self._lock:
-            self._pass_on_decay(now)
+            self._feed.pass_on_decay(now)
             self._membership.set(host, until, leads_until, now)
             self._feed.pass_on(now)
 
@@ -427,7 +427,7 @@ class Engine:
         """
         with self._lock:
             self._membership.expire(now)
-            self._pass_on_decay(now)
+            self._feed.pass_on_decay(now)
             runs = self._runs.due(now, at_most)
             self._feed.pass_on(now)
         return runs
@@ -446,7 +446,7 @@ class Engine:
                 return
             if now >= run.deadline:
                 result, error, failure = Result(Status.UNHEALTHY, timed_out(run.check)), None, "timeout"
-            self._pass_on_decay(now)
+            self._feed.pass_on_decay(now)
             self._recorder.record(slot, result, now, now - run.started, failure, error)
             self._feed.pass_on(now)
 
@@ -468,12 +468,7 @@ class Engine:
     def next_wake(self) -> float:
         """Return when `due` will return something again (monotonic seconds), infinity for never."""
         with self._lock:
-            return min(
-                self._schedule.next_wake(),
-                self._maintenances.next_end,
-                self._membership.until,
-                self._feed.probes.next_decay,
-            )
+            return min(self._schedule.next_wake(), self._membership.until, self._feed.next_decay)
 
     def force(self, name: str, result: Result, now: float | None) -> Callable[[float | None], None]:
         """Count `result` in place of every result of the check `name`, at once and from now on, for tests of apps.
@@ -487,26 +482,16 @@ class Engine:
             slot = self._slots[name]
             forced = ForcedResult(slot, result, self._lifecycle, self._recorder, self._schedule)
             if now is not None:
-                self._pass_on_decay(now)
+                self._feed.pass_on_decay(now)
                 forced.record(now)
                 self._feed.pass_on(now)
 
         def end(now: float | None) -> None:
             with self._lock:
                 if self._slots.get(name) is slot and forced.end() and now is not None:
-                    self._pass_on_decay(now)
+                    self._feed.pass_on_decay(now)
                     forced.restore(now)
                     self._probe_statuses.notify()
                     self._feed.pass_on(now)
 
         return end
-
-    # -- private, called with the lock held
-
-    def _pass_on_decay(self, now: float) -> None:
-        """Pass on what has grown stale, or has ended, by `now`. Called before each change, which would hide it."""
-        if now >= self._maintenances.next_end:
-            self._maintenances.end_passed(now)
-            self._feed.pass_on(now)
-        elif now >= self._feed.probes.next_decay:
-            self._feed.pass_on(now)

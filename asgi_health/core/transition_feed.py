@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable
 
 from .history import ProbeHistory
+from .maintenances import Maintenances
 from .probe_statuses import ProbeStatuses
 from .probe_transitions import ProbeTransitions, effective_status
 from .status import Probe, Status
@@ -17,10 +18,20 @@ class TransitionFeed:
     thread may read.
     """
 
-    __slots__ = ("_callbacks", "_passing_on", "_statuses", "_waiting", "histories", "probes", "stalled")
+    __slots__ = (
+        "_callbacks",
+        "_maintenances",
+        "_passing_on",
+        "_statuses",
+        "_waiting",
+        "histories",
+        "probes",
+        "stalled",
+    )
 
-    def __init__(self, statuses: ProbeStatuses) -> None:
+    def __init__(self, statuses: ProbeStatuses, maintenances: Maintenances) -> None:
         self._statuses = statuses
+        self._maintenances = maintenances
         self._callbacks: tuple[Callable[[Transition], object], ...] = ()
         self._waiting: deque[Transition] = deque()
         self._passing_on = False
@@ -62,6 +73,19 @@ class TransitionFeed:
         """
         status, reason, _ = effective_status(self._statuses.current[probe], probe in self.stalled, now)
         return status, reason
+
+    @property
+    def next_decay(self) -> float:
+        """When a result grows stale or a maintenance ends next (monotonic seconds), infinity for never."""
+        return min(self.probes.next_decay, self._maintenances.next_end)
+
+    def pass_on_decay(self, now: float) -> None:
+        """Pass on what has grown stale, or has ended, by `now`. Called before each change, which would hide it."""
+        if now >= self._maintenances.next_end:
+            self._maintenances.end_passed(now)
+            self.pass_on(now)
+        elif now >= self.probes.next_decay:
+            self.pass_on(now)
 
     def pass_on(self, now: float) -> None:
         """Pass on the transitions of checks, and then those of the probes that they have changed."""
