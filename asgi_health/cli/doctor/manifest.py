@@ -1,11 +1,13 @@
 """Read what a manifest of Kubernetes says about the probes and the end of a container."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal, cast
+from urllib.parse import unquote
 
 from ...core.status import Probe
+from ...listener.config import Listener
 from ..arguments import parse_fast
 from ..check.check_error import CheckError
 from ..connection import explain
@@ -52,6 +54,13 @@ class ContainerProbe:
     def name(self) -> str:
         """Its name in the manifest, and whose it is."""
         return self.prober.source
+
+    def asks(self, listeners: Iterable[Listener]) -> bool:
+        """Return whether it asks one of the listeners."""
+        return any(
+            self.socket == each.path if each.path is not None else self.port is not None and self.port == each.port
+            for each in listeners
+        )
 
     @property
     def budget(self) -> float:
@@ -155,7 +164,7 @@ def _container(found: "_Node", owner: str, grace: float) -> Container:
         probes=probes,
         grace=grace,
         prestop_seconds=_sleep(prestop),
-        prestop_path=prestop.node("httpGet").text("path").partition("?")[0],
+        prestop_path=_path(prestop.node("httpGet").text("path")),
         workers=workers_of_arguments(command, owner) or workers_of_environment(environment),
     )
 
@@ -177,7 +186,7 @@ def _probe(found: "_Node", probe: Probe, name: str, ports: Mapping[int, str]) ->
             "http",
             prober,
             delay,
-            path=(asked.text("path") or "/").partition("?")[0],
+            path=_path(asked.text("path") or "/"),
             port=port,
             port_name=str(given) if port is None else "",
             tls=asked.text("scheme").upper() == "HTTPS",
@@ -198,13 +207,18 @@ def _exec(probe: ContainerProbe, command: list[str]) -> ContainerProbe:
             target = request.target
             return replace(
                 probe,
-                path=target.path.partition("?")[0],
+                path=_path(target.path),
                 port=None if target.socket else target.port,
                 socket=target.socket,
                 tls=target.secure,
                 command_timeout=request.timeout,
             )
     return probe
+
+
+def _path(text: str) -> str:
+    """Return the path that the app gets: a server decodes that of a URL."""
+    return unquote(text.partition("?")[0])
 
 
 def _sleep(prestop: "_Node") -> float:

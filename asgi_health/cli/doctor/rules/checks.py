@@ -79,8 +79,9 @@ def too_many_runs(facts: AppFacts) -> Iterator[Finding]:
 def check_timeout(facts: AppFacts) -> Iterator[Finding]:
     late: dict[Prober, list[Check]] = {}
     for check in facts.checks:
-        prober = min((facts.settings.probers[each] for each in check.probes), key=lambda each: each.timeout)
-        if check.timeout > prober.timeout:
+        probers = [facts.settings.probers[each] for each in check.probes if _may_wait(facts, each)]
+        prober = min(probers, key=lambda each: each.timeout, default=None)
+        if prober is not None and check.timeout > prober.timeout:
             late.setdefault(prober, []).append(check)
     for prober, checks in late.items():
         names = ", ".join(f"{check.name!r} ({check.timeout:g} s)" for check in checks)
@@ -89,6 +90,16 @@ def check_timeout(facts: AppFacts) -> Iterator[Finding]:
             f"the timeout of {names} is longer than that of the prober, {prober.timeout:g} s ({prober.source})",
             f"timeout={_below(prober.timeout):g}, or a prober that waits for {int(longest) + 1} s",
         )
+
+
+def _may_wait(facts: AppFacts, probe: Probe) -> bool:
+    """Return whether an answer to `probe` may wait for a check, and one that comes too late has an effect.
+
+    A listener never waits. A late answer of startup is one failure of many: `kubernetes-startup` has their number.
+    """
+    container = facts.settings.container
+    asked = None if container is None else container.of(probe)
+    return probe is not Probe.STARTUP and (asked is None or not asked.asks(facts.listeners))
 
 
 def _below(seconds: float) -> float:
