@@ -42,10 +42,11 @@ def liveness_dependency(facts: AppFacts) -> Iterator[Finding]:
 def shared_dependencies(facts: AppFacts) -> Iterator[Finding]:
     critical = [each for each in facts.checks if each.critical and Probe.READINESS in each.probes]
     asked = [dependency_of(each) for each in critical]
-    if critical and all(asked) and not _FILES & set(asked):
+    instances = facts.settings.instances
+    if instances > 1 and critical and all(asked) and not _FILES & set(asked):
         names = ", ".join(f"{each.name!r}" for each in critical)
         yield Finding(
-            f"all critical checks of readiness ask what all instances share: {names}",
+            f"all critical checks of readiness ask what all {instances} instances share: {names}",
             "critical=False where the app can answer without it; where it can answer nothing, ignore this rule",
         )
 
