@@ -34,8 +34,8 @@ def test_the_way_from_an_app_to_a_deployment_works_as_printed(tmp_path: Path) ->
     session = blocks("console", "kubernetes.md")[0]
     install, *commands = re.findall(r"^\$ (.*)$", session, re.MULTILINE)
     assert install.startswith("pip install")
-    for line in commands:
-        line, _, file = line.partition(" > ")
+    for each in commands:
+        line, _, file = each.partition(" > ")
         program, *arguments = line.split()
         asgi_health = program == "asgi-health"
         done = (
