@@ -34,6 +34,7 @@ def test_the_way_from_an_app_to_a_deployment_works_as_printed(tmp_path: Path) ->
     session = blocks("console", "kubernetes.md")[0]
     install, *commands = re.findall(r"^\$ (.*)$", session, re.MULTILINE)
     assert install.startswith("pip install")
+    printed = ""
     for each in commands:
         line, _, file = each.partition(" > ")
         program, *arguments = line.split()
@@ -41,13 +42,14 @@ def test_the_way_from_an_app_to_a_deployment_works_as_printed(tmp_path: Path) ->
         done = (
             run(*arguments, cwd=tmp_path)
             if asgi_health
-            else run(*arguments, command=[tool(program, install)], cwd=tmp_path)
+            else run(*arguments, command=(tool(program, install),), cwd=tmp_path)
         )
         assert (done.code, done.err) == (0, "") if asgi_health else done.code == 0, done
         if file:
             (tmp_path / file).write_text(done.out)
-    assert "[shared-dependencies]" in done.out
-    assert done.out.endswith("1 warning\n")
+        printed = done.out
+    assert "[shared-dependencies]" in printed
+    assert printed.endswith("1 warning\n")
 
 
 def test_the_page_lists_each_option_and_each_platform(capsys: pytest.CaptureFixture[str]) -> None:
