@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from asgi_health import Check, Drain, HealthMiddleware, Listener, Paths, Probe
+from asgi_health import Check, Drain, HealthMiddleware, Listener, Paths, Probe, client_in
 from asgi_health.cli.check.check_error import CheckError
 from asgi_health.cli.doctor.gather import containers_of_app, layers_of
 from asgi_health.cli.doctor.manifest import Container, read_manifest
@@ -76,6 +76,54 @@ def test_the_manifest_of_the_documentation_is_healthy(app: Any, tmp_path: Path) 
     spec = yaml.safe_load(blocks("yaml", "kubernetes.md")[0])
     (container,) = read(tmp_path, {"kind": "Pod"} | spec)
     assert findings(app, Given(), {}, container=container) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "finds"),
+    [
+        ({}, True),
+        ({"command": ["uvicorn", "shop:app", "--no-proxy-headers"]}, False),
+        ({"command": ["uvicorn", "shop:app", "--forwarded-allow-ips=10.0.0.1"]}, False),
+        ({"command": ["uvicorn", "shop:app", "--forwarded-allow-ips", "*"]}, True),
+        ({"env": [{"name": "FORWARDED_ALLOW_IPS", "value": "10.0.0.1"}]}, False),
+        ({"command": ["granian", "shop:app"]}, False),
+        ({"command": ["gunicorn", "shop:app", "-k", "uvicorn_worker.UvicornWorker"]}, True),
+    ],
+)
+def test_the_command_of_the_container_says_whether_a_client_chooses_its_address(
+    change: dict[str, Any], finds: bool, tmp_path: Path
+) -> None:
+    app = around(details=client_in("10.0.0.0/8"))
+    (container,) = read(tmp_path, changed(lambda pod, container: container.update(change)))
+    # What this process has in its environment does not reach the container.
+    rows = findings(app, Given(), {"FORWARDED_ALLOW_IPS": "" if finds else "*"}, container=container)
+    assert "forwarded-address" in {row.rule for row in rows} if finds else not rows
+
+
+@pytest.mark.parametrize(
+    ("change", "finds"),
+    [
+        ({}, True),
+        ({"command": ["uvicorn", "shop:app", "--port", "8123"]}, False),
+        ({"command": ["gunicorn", "shop:app", "--bind=0.0.0.0:8123"]}, False),
+        ({"env": [{"name": "PORT", "value": "8123"}]}, False),
+        ({"command": ["uvicorn", "shop:app", "--port", "18123"]}, True),
+    ],
+)
+def test_a_port_that_the_command_names_need_not_be_declared(
+    change: dict[str, Any], finds: bool, tmp_path: Path
+) -> None:
+    def ask(pod: Any, container: Any) -> None:
+        container["readinessProbe"]["httpGet"]["port"] = 8123
+        container.update(change)
+
+    (container,) = read(tmp_path, changed(ask))
+    assert [row.rule for row in findings(around(), Given(), {}, container=container)] == ["kubernetes-port"] * finds
+
+
+def test_a_finding_about_many_checks_names_the_first_ones(tmp_path: Path) -> None:
+    (row,) = findings(around(*(Check(f"c{number}", ping, timeout=5.0) for number in range(100))), Given(), {})
+    assert "'c7' (5 s) and 92 more is longer" in row.what
 
 
 STARTUP = Check("models", ping, timeout=30.0, probes=(Probe.STARTUP,))

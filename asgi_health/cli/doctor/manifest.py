@@ -1,7 +1,7 @@
 """Read what a manifest of Kubernetes says about the probes and the end of a container."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Literal, cast
 from urllib.parse import unquote
@@ -82,6 +82,8 @@ class Container:
         prestop_path: The path that its preStop hook asks; empty where it asks none.
         replicas: Number of its pods.
         workers: How many processes it starts, if its command or its environment says so.
+        command: The words of its command; empty where the image has it.
+        environment: The variables that have a value in the manifest.
     """
 
     name: str
@@ -93,6 +95,8 @@ class Container:
     prestop_path: str = ""
     replicas: int = 1
     workers: Workers | None = None
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def of(self, probe: Probe) -> ContainerProbe | None:
         """Return its probe of this kind."""
@@ -166,6 +170,8 @@ def _container(found: "_Node", owner: str, grace: float) -> Container:
         prestop_seconds=_sleep(prestop),
         prestop_path=_path(prestop.node("httpGet").text("path")),
         workers=workers_of_arguments(command, owner) or workers_of_environment(environment),
+        command=tuple(command),
+        environment=environment,
     )
 
 

@@ -12,6 +12,9 @@ from ..prober import Prober
 MAX_RUNS_PER_SECOND = 10.0
 """Runs of one check by all processes together that a dependency hardly notices."""
 
+MAX_NAMES = 8
+"""Names of checks in one finding."""
+
 _FILES = {"aiosqlite", "sqlite", "sqlite3"}
 """What each instance has for itself."""
 
@@ -44,7 +47,7 @@ def shared_dependencies(facts: AppFacts) -> Iterator[Finding]:
     asked = [dependency_of(each) for each in critical]
     instances = facts.settings.instances
     if instances > 1 and critical and all(asked) and not _FILES & set(asked):
-        names = ", ".join(f"{each.name!r}" for each in critical)
+        names = _listed([repr(each.name) for each in critical])
         yield Finding(
             f"all critical checks of readiness ask what all {instances} instances share: {names}",
             "critical=False where the app can answer without it; where it can answer nothing, ignore this rule",
@@ -85,12 +88,18 @@ def check_timeout(facts: AppFacts) -> Iterator[Finding]:
         if prober is not None and check.timeout > prober.timeout:
             late.setdefault(prober, []).append(check)
     for prober, checks in late.items():
-        names = ", ".join(f"{check.name!r} ({check.timeout:g} s)" for check in checks)
+        names = _listed([f"{check.name!r} ({check.timeout:g} s)" for check in checks])
         longest = max(check.timeout for check in checks)
         yield Finding(
             f"the timeout of {names} is longer than that of the prober, {prober.timeout:g} s ({prober.source})",
             f"timeout={_below(prober.timeout):g}, or a prober that waits for {int(longest) + 1} s",
         )
+
+
+def _listed(names: list[str]) -> str:
+    """Return the names, the first ones alone where there are many."""
+    more = len(names) - MAX_NAMES
+    return ", ".join(names[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _may_wait(facts: AppFacts, probe: Probe) -> bool:

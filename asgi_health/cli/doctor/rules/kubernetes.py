@@ -1,5 +1,6 @@
 """The probes of a manifest of Kubernetes against the app."""
 
+import re
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -99,11 +100,22 @@ def kubernetes_port(facts: AppFacts) -> Iterator[Finding]:
                 yield Finding(
                     f"{each.name} asks port {each.port} by HTTPS, and the listener speaks plain HTTP", "scheme: HTTP"
                 )
-        elif each.action == "http" and container.ports and each.port not in container.ports:
+        elif (
+            each.action == "http"
+            and container.ports
+            and each.port not in container.ports
+            and not _names(container, each.port)
+        ):
             yield Finding(
                 f"{each.name} asks port {each.port}, which neither the container declares nor a listener has",
                 f"port: {next(iter(container.ports))}, or a containerPort {each.port}",
             )
+
+
+def _names(container: Container, port: int | None) -> bool:
+    """Return whether the command or the environment names the port: a container need not declare each of its ports."""
+    words = (*container.command, *container.environment.values())
+    return any(str(port) in re.findall(r"[0-9]+", word) for word in words)
 
 
 @rule("kubernetes-exec", "error", "Kubernetes ends the command before it has an answer, and the reason is lost.")
