@@ -111,7 +111,7 @@ class Engine:
                 self._pass_on_decay(now)
             slot = CheckSlot(check)
             slot.run = self._take_run_to_wait_for(check)
-            slot.delegated = self._is_delegated(check)
+            slot.delegated = self._is_delegated(check, None if self._host is None else self._host.leading_worker)
             self._slots[check.name] = slot
             self._set_start(slot, -inf if slot.run is None else slot.run.deadline)
             self._probe_statuses.update(check, slot.state)
@@ -531,6 +531,10 @@ class Engine:
         with self._lock:
             self._host, self._host_until = None, until
             self._delegate(now)
+            if not self._lifecycle.startup_passed:
+                # A startup probe asks no more once it has passed, so it must not pass before the others are known.
+                self._probe_statuses.set_others({Probe.STARTUP: OtherWorkers(Status.UNHEALTHY, "starting")})
+                self._pass_on(now)
 
     def set_host(self, host: Host | None, now: float, until: float = inf, leads_until: float = -inf) -> None:
         """Count the other workers of the host, and use the results of the one that runs the checks of the host.
@@ -783,14 +787,13 @@ class Engine:
         """Return whether this worker may run the check: also a lease that it could not renew has an end."""
         return not slot.delegated and (slot.check.scope == "process" or now < self._leads_until)
 
-    def _is_delegated(self, check: Check) -> bool:
-        """Return whether another worker runs `check`: the leader, if it has a check of that name."""
+    def _is_delegated(self, check: Check, leader: Worker | None) -> bool:
+        """Return whether another worker runs `check`: `leader`, if it has a check of that name."""
         if check.scope == "process":
             return False
         host = self._host
         if host is None:
             return self._host_until < inf  # it is not known yet
-        leader = host.leading_worker
         if leader is None:
             return True
         # A worker that has become the leader may not have published its results yet.
@@ -798,8 +801,9 @@ class Engine:
 
     def _delegate(self, now: float) -> None:
         """Leave the checks of the host to the worker that runs them, or run them here from now on."""
+        leader = None if self._host is None else self._host.leading_worker
         for slot in self._host_slots():
-            delegated = self._is_delegated(slot.check)
+            delegated = self._is_delegated(slot.check, leader)
             if delegated and not slot.delegated:
                 slot.delegated = True
                 self._set_start(slot, inf)
@@ -808,8 +812,9 @@ class Engine:
                     self._to_cancel.append(slot.run)
             elif slot.delegated and not delegated:
                 slot.delegated = False
-                if slot.run is None:
-                    self._set_start(slot, self._start_after_others(slot, now))
+                start = self._start_after_others(slot, now)
+                # One that never ends must count as a failure each time the next one is due.
+                self._set_start(slot, start if slot.run is None else max(start, slot.run.deadline))
 
     def _start_after_others(self, slot: CheckSlot, now: float) -> float:
         """Return when to run a check whose last result came from another worker: as if that one still ran it."""
@@ -828,7 +833,9 @@ class Engine:
         if leader is not None and leader.results is not None:
             for slot in self._host_slots():
                 state = leader.results.get(slot.check.name)
-                if state is not None and state.time is not None and state != slot.state:
+                if state is None or state is slot.state or state.time is None or slot.forced is not None:
+                    continue
+                if state != slot.state:
                     self._adopt(slot, state, now)
         self._delegate(now)
         self._probe_statuses.set_others({} if host is None else host.probes)
@@ -863,6 +870,8 @@ class Engine:
         if reason is None:
             return WorkerProbe(status)
         names = self._probe_statuses.names(probe, status, reason, now)
+        if reason == "check" and status is Status.UNHEALTHY:  # also those that would make it so without the others
+            names += self._probe_statuses.names(probe, status, "stale", now)
         return WorkerProbe(status, reason, names[:NAMES_OF_CHECKS], now if began is None else began)
 
     def _finish_run(self, run: Run) -> CheckSlot | None:
@@ -969,8 +978,8 @@ class Engine:
         """Return what the other workers make of `probe` without the checks that are left out."""
         host = self._host
         if host is None or (probe is Probe.STARTUP and self._probe_statuses.host_started):
-            return NO_OTHERS
-        return host.without(left_out, probe, now)
+            return self._probe_statuses.others(probe)
+        return host.without(left_out, probe)
 
     def _with_history(self, report: Report, slots: Iterable[CheckSlot]) -> Report:
         by_name = {slot.check.name: slot for slot in slots}

@@ -97,7 +97,7 @@ class Worker:
         others serve on. Nor does it count while its checks have had no result: another worker may have taken its place.
         """
         if probe is Probe.LIVENESS:
-            return self.phase is not Phase.STOPPED
+            return self.phase is not Phase.STOPPED and self.probe_at(probe, now).reason != "starting"
         if self.phase is Phase.DRAINING:
             return self.drain_ordered_at is not None
         return self.phase is Phase.SERVING and self.probe_at(probe, now).reason != "starting"
@@ -131,6 +131,8 @@ class Host:
         probes: What the others make of each probe.
         leader: Key of the worker that runs the checks of the host and sends its alerts; None for none at the moment.
         quorum: How many workers must be ready, as a number or a share; None for all.
+        expected: How many workers must have started; None for all that have begun.
+        at: The moment (monotonic seconds).
     """
 
     own: str
@@ -138,13 +140,16 @@ class Host:
     probes: Mapping[Probe, OtherWorkers]
     leader: str | None = None
     quorum: int | float | None = None
+    expected: int | None = None
+    at: float = 0.0
 
-    def without(self, names: frozenset[str], probe: Probe, now: float) -> OtherWorkers:
+    def without(self, names: frozenset[str], probe: Probe) -> OtherWorkers:
         """Return what the others make of `probe` if the checks of these names do not count."""
         if not names:
             return self.probes[probe]
         own, *others = (each.without(names, probe) for each in self.workers)
-        return combine(own, others, now, quorum=self.quorum).probes[probe]
+        # At the moment of this host: since then no slot has been read, so each loop would seem to be late.
+        return combine(own, others, self.at, quorum=self.quorum, expected=self.expected).probes[probe]
 
     @property
     def leading_worker(self) -> Worker | None:
@@ -183,7 +188,7 @@ def combine(
     }
     for probe in (Probe.READINESS, Probe.HEALTH):
         probes[probe] = _worst(others, probe, now) if quorum is None else _quorum(own, others, probe, now, quorum)
-    return Host(own.key, (own, *others), probes, leader, quorum)
+    return Host(own.key, (own, *others), probes, leader, quorum, expected, now)
 
 
 def _worst(others: Sequence[Worker], probe: Probe, now: float) -> OtherWorkers:
@@ -196,12 +201,14 @@ def _worst(others: Sequence[Worker], probe: Probe, now: float) -> OtherWorkers:
 
 def _quorum(own: Worker, others: Sequence[Worker], probe: Probe, now: float, quorum: int | float) -> OtherWorkers:
     counted = [each for each in (own, *others) if each is own or each.counts_for(probe, now)]
-    bad = [each.pid for each in counted if each.probe_at(probe, now).status is Status.UNHEALTHY]
+    bad = [each for each in counted if each.probe_at(probe, now).status is Status.UNHEALTHY]
+    # By identity: the workers of two containers may have one number.
+    pids = tuple(each.pid for each in bad if each is not own)
     required = quorum if isinstance(quorum, int) else ceil(quorum * len(counted))
     if len(counted) - len(bad) < required:
-        return OtherWorkers(Status.UNHEALTHY, "worker", tuple(pid for pid in bad if pid != own.pid))
-    if bad and bad != [own.pid]:
-        return OtherWorkers(Status.DEGRADED, "worker", tuple(pid for pid in bad if pid != own.pid))
+        return OtherWorkers(Status.UNHEALTHY, "worker", pids)
+    if pids:
+        return OtherWorkers(Status.DEGRADED, "worker", pids)
     return _worst(others, probe, now)
 
 

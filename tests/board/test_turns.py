@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from asgi_health import Check, Probe, Status
+from asgi_health import Check, Probe, Status, unhealthy
 from asgi_health.core.lifecycle import Phase
 
 from ..support.host_simulation import ONCE, OWN, STALL_TIMES, Host, SimulatedWorker
@@ -307,3 +307,56 @@ def test_a_board_that_cannot_be_used_from_the_beginning_delays_the_checks_of_the
     host.advance(0.3)
     assert worker.runs
     assert worker.status(READY) is PASS
+
+
+# -- what a turn must not change
+
+
+def test_a_forced_result_of_a_check_of_the_host_stays_at_a_worker_that_does_not_run_it() -> None:
+    host, workers = running_host(2)
+    follower = next(worker for worker in workers if not worker.runs)
+    end = follower.engine.force("once", unhealthy("broken by a test"), host.now)
+    host.advance(3.0)
+    assert follower.own_status(READY) is FAIL
+    assert host.statuses(READY) == {FAIL}
+    end(host.now)
+    host.advance(1.0 + SEEN)
+    assert host.statuses(READY) == {PASS}
+
+
+def test_startup_does_not_pass_before_the_first_turn_has_shown_who_else_starts() -> None:
+    host = Host()
+    host.start(serve=False)
+    host.advance(1.0)
+    quick = host.start()
+    assert quick.status(STARTED) is FAIL
+    assert quick.engine.report(STARTED, host.now).status is FAIL
+    host.advance(2.0)
+    assert quick.status(STARTED) is FAIL, "now it knows"
+    assert quick.engine.report(STARTED, host.now).status is FAIL
+
+
+def test_startup_passes_a_second_later_where_the_board_cannot_be_used() -> None:
+    host = Host()
+    host.store.broken = True
+    worker = host.start(workers=4)
+    host.advance(0.9)
+    assert worker.status(STARTED) is FAIL
+    host.advance(0.3)
+    assert worker.status(STARTED) is PASS
+
+
+def test_without_a_check_that_fails_a_worker_with_a_stale_one_is_still_not_ready() -> None:
+    slow = Check("own", lambda: None, interval=1000.0, timeout=0.3, max_age=1200.0)
+    failing = Check("failing", lambda: None, interval=0.5, timeout=0.3, failure_threshold=1)
+    host = Host()
+    first, second = (host.start(checks=[slow, failing]) for _ in range(2))
+    host.advance(6.0)
+    second.engine.force("failing", unhealthy("down"), host.now)
+    host.advance(SEEN)
+    assert first.engine.report(READY, host.now, exclude=["failing"]).status is PASS
+    host.now += 1300.0  # without a run
+    second.turns.take(second.engine, host.store, host.clock, 0.0)
+    published = host.store.workers[second.key]
+    assert set(published.probes[READY].checks) == {"own", "failing"}
+    assert published.without(frozenset({"failing"}), READY).probes[READY].status is FAIL

@@ -92,6 +92,7 @@ def test_liveness_counts_a_blocked_worker_after_the_longer_time_and_not_while_it
     assert others(worker(2, beat=NOW - 29.0), probe=LIVE) == NO_OTHERS
     assert others(worker(2, beat=NOW - 30.0), probe=LIVE) == BAD
     assert others(worker(2, beat=NOW - 30.0, phase=Phase.STARTING), probe=LIVE) == NO_OTHERS
+    assert others(worker(2, WARN, "starting", phase=Phase.STARTING), probe=LIVE) == NO_OTHERS
 
 
 @pytest.mark.parametrize(
@@ -126,16 +127,27 @@ def test_a_quorum_says_how_many_workers_must_be_ready(quorum: float, bad: int, s
     assert others(*found, quorum=quorum, probe=LIVE).status is (FAIL if bad else PASS), "liveness has no quorum"
 
 
+def test_a_quorum_tells_workers_of_two_containers_apart_that_have_one_number() -> None:
+    assert others(worker(OWN.pid, FAIL), worker(3), quorum=2) == OtherWorkers(WARN, "worker", (OWN.pid,))
+
+
 def test_a_report_without_a_check_leaves_the_same_check_of_the_others_out() -> None:
     redis = worker(2, FAIL, checks=("redis",))
     host = combine(OWN, [redis], NOW)
-    assert host.without(frozenset({"redis"}), READY, NOW) == NO_OTHERS
-    assert host.without(frozenset({"disk"}), READY, NOW) == BAD
-    assert host.without(frozenset(), READY, NOW) == BAD
+    assert host.without(frozenset({"redis"}), READY) == NO_OTHERS
+    assert host.without(frozenset({"disk"}), READY) == BAD
+    assert host.without(frozenset(), READY) == BAD
     blocked = combine(OWN, [worker(2, beat=NOW - 6.0)], NOW)
-    assert blocked.without(frozenset({"redis"}), READY, NOW) == BAD
+    assert blocked.without(frozenset({"redis"}), READY) == BAD
     many = combine(OWN, [worker(2, FAIL, checks=tuple("abcdefghij"))], NOW)
-    assert many.without(frozenset("abcdefghij"), READY, NOW) == BAD, "more names may have been left out"
+    assert many.without(frozenset("abcdefghij"), READY) == BAD, "more names may have been left out"
+
+
+def test_a_report_without_a_check_waits_for_the_expected_workers_and_judges_loops_at_the_moment_of_their_turns() -> None:
+    host = combine(OWN, [worker(2, beat=NOW - 4.9)], NOW, expected=3)
+    assert host.without(frozenset({"redis"}), STARTED).status is FAIL
+    assert host.without(frozenset({"redis"}), READY) == NO_OTHERS
+    assert combine(OWN, [worker(2)], NOW, quorum=2).without(frozenset({"redis"}), READY) == NO_OTHERS
 
 
 def test_what_reports_show_does_not_change_with_the_moments_of_the_turns() -> None:
