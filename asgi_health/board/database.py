@@ -1,6 +1,7 @@
 """The board in a file of SQLite, which the workers of a host share."""
 
 import os
+import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from math import isfinite
@@ -14,7 +15,7 @@ from .codec import FORMAT, decode_maintenance, encode, encode_maintenance
 from .connection import APPLICATION_ID, LOCK_TIMEOUT, Connection, Damaged
 from .interface import CannotUse, Store
 from .processes import ProcessIdentity, this_process
-from .slots import Slot, Slots
+from .slots import MAX_AHEAD, Slot, Slots
 
 # The names carry the format: two releases on one file do not misread each other.
 _META, _WORKERS, _LEASE, _MAINTENANCES = (f"{name}_{FORMAT}" for name in ("meta", "worker", "lease", "maintenance"))
@@ -153,11 +154,16 @@ class Rows:
         """Return the maintenances, those that are over too."""
         self._maintenances = dict(self._execute(f"SELECT name, row FROM {_MAINTENANCES}"))
         maintenances: list[Maintenance] = []
+        latest = time.monotonic() + MAX_AHEAD
         for name, row in list(self._maintenances.items()):
             try:
-                maintenances.append(decode_maintenance(row))
+                maintenance = decode_maintenance(row)
+                if maintenance.since <= latest:
+                    maintenances.append(maintenance)
+                    continue
             except (AttributeError, TypeError, ValueError):
-                self._delete_maintenance(name)
+                pass  # it is damaged
+            self._delete_maintenance(name)
         return maintenances
 
     def put_maintenance(self, maintenance: Maintenance) -> None:

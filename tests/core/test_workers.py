@@ -143,7 +143,7 @@ def test_a_report_without_a_check_leaves_the_same_check_of_the_others_out() -> N
     assert many.without(frozenset("abcdefghij"), READY) == BAD, "more names may have been left out"
 
 
-def test_a_report_without_a_check_waits_for_the_expected_workers_and_judges_loops_at_the_moment_of_their_turns() -> None:
+def test_a_report_without_a_check_expects_the_same_workers_and_judges_their_loops_as_of_the_turn() -> None:
     host = combine(OWN, [worker(2, beat=NOW - 4.9)], NOW, expected=3)
     assert host.without(frozenset({"redis"}), STARTED).status is FAIL
     assert host.without(frozenset({"redis"}), READY) == NO_OTHERS
