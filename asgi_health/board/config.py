@@ -77,7 +77,8 @@ class Board:
         from .thread import BoardThread
         from .turn import Identity, Turns
 
-        self.stop()
+        if self._thread is not None:
+            self._thread.stop(replaced=True)
         now = monotonic()
         key = f"{os.getpid()}-{now:.6f}-{next(_numbers)}"
         turns = Turns(Identity(key, os.getpid(), now, stall_times), quorum=self._quorum, workers=self._workers)

@@ -9,7 +9,7 @@ from random import uniform
 from typing import Any
 
 from .file import file_identity, make_file, set_aside
-from .interface import CannotUse
+from .interface import CannotUse, Locked
 
 LOCK_TIMEOUT = 0.5
 """Seconds to wait while other processes write. A turn of a worker takes a millisecond."""
@@ -141,7 +141,7 @@ class Connection:
             set_aside(self.path, self._files[0])
             return Damaged(f"board {self.path!r}: found a damaged file ({error}), expected a database of SQLite")
         if _is_locked(error):
-            return CannotUse(f"board {self.path!r}: found it locked for {LOCK_TIMEOUT} s, expected a few milliseconds")
+            return Locked(f"board {self.path!r}: found it locked for {LOCK_TIMEOUT} s, expected a few milliseconds")
         name = getattr(error, "sqlite_errorname", type(error).__name__)
         return CannotUse(f"board {self.path!r}: {error} ({name})")
 
