@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from random import uniform
 from typing import Any
 
-from .file import file_identity, make_file, set_aside
+from .file import check_other_files, file_identity, make_file, set_aside
 from .interface import CannotUse, Locked
 
 LOCK_TIMEOUT = 0.5
@@ -60,6 +60,7 @@ class Connection:
             self.execute("SELECT count(*) FROM sqlite_master")  # from here on the other two files exist
             self._files = [self._files[0], file_identity(path + "-wal"), file_identity(path + "-shm")]
             self._check_files()
+            check_other_files(path)  # once more: now SQLite has them open
         except BaseException:
             self.close()
             raise

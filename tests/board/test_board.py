@@ -13,6 +13,7 @@ import pytest
 from asgi_health import Board, Check, Health, HealthMiddleware, Listener, Probe, Status, healthy, unhealthy
 from asgi_health.board import connection, database
 from asgi_health.board.database import open_store
+from asgi_health.board.interface import Store
 from asgi_health.core.lifecycle import Phase
 from asgi_health.health import engine_of
 
@@ -239,7 +240,12 @@ def test_a_locked_board_is_not_opened_again_and_a_slot_that_cannot_be_deleted_is
 ) -> None:
     monkeypatch.setattr(connection, "LOCK_TIMEOUT", 0.05)
     opened: list[str] = []
-    monkeypatch.setattr(database, "open_store", lambda path: (opened.append(path), open_store(path))[1])
+
+    def counted(path: str) -> Store:
+        opened.append(path)
+        return open_store(path)
+
+    monkeypatch.setattr(database, "open_store", counted)
     stays, goes = Worker(path), Worker(path)
     with ExitStack() as stack, running_app(stays.app):
         with running_app(goes.app):

@@ -505,6 +505,21 @@ def test_a_file_of_another_user_is_refused(directory: Path) -> None:
         open_store(str(path))
 
 
+@pytest.mark.skipif(not ROOT, reason="makes files of another user")
+@pytest.mark.parametrize("suffix", ["-wal", "-shm"])
+def test_a_file_of_another_user_next_to_the_board_is_refused_and_not_written_to(directory: Path, suffix: str) -> None:
+    with without_rights():
+        store = open_store(str(directory / "health.db"))
+        put(store, "a")
+        store.close()
+    planted = with_suffix(directory / "health.db", suffix)
+    planted.touch()
+    planted.chmod(0o666)
+    with without_rights(), pytest.raises(CannotUse, match=f"{suffix}': found a file of user 0"):
+        open_store(str(directory / "health.db"))
+    assert planted.stat().st_size == 0
+
+
 @pytest.mark.parametrize("path", ["", ":memory:", "a\0b", "/dev/null/health.db"])
 def test_a_path_that_names_no_file_is_refused(path: str) -> None:
     with pytest.raises(CannotUse, match=r"^board "):
