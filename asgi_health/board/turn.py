@@ -204,8 +204,9 @@ class Turns:
         """Drain where another worker was ordered to, unless this one has started since then."""
         if engine.drain_ordered or engine.phase is Phase.STOPPED:
             return
-        if any((each.drain_ordered_at or 0.0) > self._identity.started for each in others):
-            engine.drain(now)
+        orders = [each.drain_ordered_at for each in others if each.drain_ordered_at is not None]
+        if orders and max(orders) > self._identity.started:
+            engine.drain(now, ordered_at=max(orders))
             logger.info("draining: another worker of the host got the order", extra={"cause": "draining"})
 
 

@@ -157,6 +157,16 @@ def test_a_drain_by_order_is_that_of_all_and_one_by_a_signal_is_not() -> None:
     assert later.status(READY) is PASS
 
 
+def test_a_worker_that_starts_right_after_an_order_to_drain_does_not_follow_those_that_follow_it() -> None:
+    host, workers = running_host()
+    workers[0].engine.drain(host.now)
+    host.now += 0.01
+    later = host.start()
+    host.advance(2.0)
+    assert {worker.engine.phase for worker in workers if worker is not later} == {Phase.DRAINING}
+    assert later.engine.phase is Phase.SERVING
+
+
 def test_a_maintenance_by_any_worker_is_that_of_all_and_outlives_it() -> None:
     host, workers = running_host()
     for worker in workers:
@@ -360,3 +370,15 @@ def test_without_a_check_that_fails_a_worker_with_a_stale_one_is_still_not_ready
     published = host.store.workers[second.key]
     assert set(published.probes[READY].checks) == {"own", "failing"}
     assert published.without(frozenset({"failing"}), READY).probes[READY].status is FAIL
+
+
+def test_a_run_that_never_ends_counts_as_failed_where_its_worker_loses_and_regains_the_checks_of_the_host() -> None:
+    host, (worker,) = running_host(1)
+    worker.engine.due(host.now + 1.2)  # it starts what is due, and nothing ever ends it
+    host.block(worker)
+    host.advance(1.0 + 1.0 + SEEN)
+    assert worker.engine.slots[0].delegated, "it has given the lease up"
+    host.unblock(worker)
+    host.advance(6.0)
+    assert not worker.engine.slots[0].delegated
+    assert worker.engine.slots[0].state.status is FAIL
