@@ -40,7 +40,7 @@ class Lifecycle:
         self._temporarily_draining = False
         self._drain_began_at: float | None = None
         self.drain_ordered_at: float | None = None
-        """When the drain was ordered (monotonic seconds) where it is meant for all workers of the host; None otherwise."""
+        """When the drain was ordered (monotonic seconds), where all workers of the host drain; None otherwise."""
         self.lifespan: object = None
         """The identity of the present lifespan, or of the last one when it is over."""
         self.in_lifespan = False

@@ -374,11 +374,12 @@ def test_without_a_check_that_fails_a_worker_with_a_stale_one_is_still_not_ready
 
 def test_a_run_that_never_ends_counts_as_failed_where_its_worker_loses_and_regains_the_checks_of_the_host() -> None:
     host, (worker,) = running_host(1)
-    worker.engine.due(host.now + 1.2)  # it starts what is due, and nothing ever ends it
     host.block(worker)
+    host.advance(0.95)
+    assert "once" in [run.check.name for run in worker.engine.due(host.now).start], "nothing ever ends it"
     host.advance(1.0 + 1.0 + SEEN)
-    assert worker.engine.slots[0].delegated, "it has given the lease up"
+    assert [slot.delegated for slot in worker.engine.slots] == [True, False], "it has given the lease up"
     host.unblock(worker)
     host.advance(6.0)
-    assert not worker.engine.slots[0].delegated
+    assert [slot.delegated for slot in worker.engine.slots] == [False, False]
     assert worker.engine.slots[0].state.status is FAIL
