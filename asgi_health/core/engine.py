@@ -532,10 +532,6 @@ class Engine:
         with self._lock:
             self._host, self._host_until = None, until
             self._delegate(now)
-            if not self._lifecycle.startup_passed:
-                # A startup probe asks no more once it has passed, so it must not pass before the others are known.
-                self._probe_statuses.set_others({Probe.STARTUP: OtherWorkers(Status.UNHEALTHY, "starting")})
-                self._pass_on(now)
 
     def set_host(self, host: Host | None, now: float, until: float = inf, leads_until: float = -inf) -> None:
         """Count the other workers of the host, and use the results of the one that runs the checks of the host.
@@ -979,8 +975,8 @@ class Engine:
         """Return what the other workers make of `probe` without the checks that are left out."""
         host = self._host
         if host is None or (probe is Probe.STARTUP and self._probe_statuses.host_started):
-            return self._probe_statuses.others(probe)
-        return host.without(left_out, probe)
+            return NO_OTHERS
+        return host.without(left_out, probe, now)
 
     def _with_history(self, report: Report, slots: Iterable[CheckSlot]) -> Report:
         by_name = {slot.check.name: slot for slot in slots}

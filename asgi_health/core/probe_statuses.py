@@ -12,7 +12,7 @@ from .lifecycle import Lifecycle, Phase
 from .state import CheckState
 from .status import Probe, Status
 from .transition import Reason
-from .workers import NO_OTHERS, OtherWorkers
+from .workers import OtherWorkers
 
 Statuses = Mapping[Probe, ProbeStatus]
 """The status of each probe at one moment. Never changed: each update makes a new mapping."""
@@ -84,12 +84,6 @@ class ProbeStatuses:
         if others != self._others:
             self._others = others
             self.refresh()
-
-    def others(self, probe: Probe) -> OtherWorkers:
-        """Return what the other workers of the host make of `probe`."""
-        if probe is Probe.STARTUP and self.host_started:
-            return NO_OTHERS
-        return self._others.get(probe, NO_OTHERS)
 
     def forget_others(self) -> None:
         """Count this worker alone: a lifespan begins, and with it the startup of its host."""
@@ -200,8 +194,8 @@ class ProbeStatuses:
         return self._aggregates[probe].status()
 
     def _with_others(self, probe: Probe, own: ProbeStatus) -> ProbeStatus:
-        others = self.others(probe)
-        if others.status <= own.status:
+        others = self._others.get(probe)
+        if others is None or others.status <= own.status or (probe is Probe.STARTUP and self.host_started):
             return own
         if others.status is Status.UNHEALTHY:
             return ProbeStatus(Status.UNHEALTHY, reason=others.reason)

@@ -131,8 +131,6 @@ class Host:
         probes: What the others make of each probe.
         leader: Key of the worker that runs the checks of the host and sends its alerts; None for none at the moment.
         quorum: How many workers must be ready, as a number or a share; None for all.
-        expected: How many workers must have started; None for all that have begun.
-        at: The moment (monotonic seconds).
     """
 
     own: str
@@ -140,16 +138,13 @@ class Host:
     probes: Mapping[Probe, OtherWorkers]
     leader: str | None = None
     quorum: int | float | None = None
-    expected: int | None = None
-    at: float = 0.0
 
-    def without(self, names: frozenset[str], probe: Probe) -> OtherWorkers:
+    def without(self, names: frozenset[str], probe: Probe, now: float) -> OtherWorkers:
         """Return what the others make of `probe` if the checks of these names do not count."""
         if not names:
             return self.probes[probe]
         own, *others = (each.without(names, probe) for each in self.workers)
-        # At the moment of this host: since then no slot has been read, so each loop would seem to be late.
-        return combine(own, others, self.at, quorum=self.quorum, expected=self.expected).probes[probe]
+        return combine(own, others, now, quorum=self.quorum).probes[probe]
 
     @property
     def leading_worker(self) -> Worker | None:
@@ -188,7 +183,7 @@ def combine(
     }
     for probe in (Probe.READINESS, Probe.HEALTH):
         probes[probe] = _worst(others, probe, now) if quorum is None else _quorum(own, others, probe, now, quorum)
-    return Host(own.key, (own, *others), probes, leader, quorum, expected, now)
+    return Host(own.key, (own, *others), probes, leader, quorum)
 
 
 def _worst(others: Sequence[Worker], probe: Probe, now: float) -> OtherWorkers:

@@ -334,28 +334,6 @@ def test_a_forced_result_of_a_check_of_the_host_stays_at_a_worker_that_does_not_
     assert host.statuses(READY) == {PASS}
 
 
-def test_startup_does_not_pass_before_the_first_turn_has_shown_who_else_starts() -> None:
-    host = Host()
-    host.start(serve=False)
-    host.advance(1.0)
-    quick = host.start()
-    assert quick.status(STARTED) is FAIL
-    assert quick.engine.report(STARTED, host.now).status is FAIL
-    host.advance(2.0)
-    assert quick.status(STARTED) is FAIL, "now it knows"
-    assert quick.engine.report(STARTED, host.now).status is FAIL
-
-
-def test_startup_passes_a_second_later_where_the_board_cannot_be_used() -> None:
-    host = Host()
-    host.store.broken = True
-    worker = host.start(workers=4)
-    host.advance(0.9)
-    assert worker.status(STARTED) is FAIL
-    host.advance(0.3)
-    assert worker.status(STARTED) is PASS
-
-
 def test_without_a_check_that_fails_a_worker_with_a_stale_one_is_still_not_ready() -> None:
     slow = Check("own", lambda: None, interval=1000.0, timeout=0.3, max_age=1200.0)
     failing = Check("failing", lambda: None, interval=0.5, timeout=0.3, failure_threshold=1)

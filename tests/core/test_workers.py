@@ -134,20 +134,13 @@ def test_a_quorum_tells_workers_of_two_containers_apart_that_have_one_number() -
 def test_a_report_without_a_check_leaves_the_same_check_of_the_others_out() -> None:
     redis = worker(2, FAIL, checks=("redis",))
     host = combine(OWN, [redis], NOW)
-    assert host.without(frozenset({"redis"}), READY) == NO_OTHERS
-    assert host.without(frozenset({"disk"}), READY) == BAD
-    assert host.without(frozenset(), READY) == BAD
+    assert host.without(frozenset({"redis"}), READY, NOW) == NO_OTHERS
+    assert host.without(frozenset({"disk"}), READY, NOW) == BAD
+    assert host.without(frozenset(), READY, NOW) == BAD
     blocked = combine(OWN, [worker(2, beat=NOW - 6.0)], NOW)
-    assert blocked.without(frozenset({"redis"}), READY) == BAD
+    assert blocked.without(frozenset({"redis"}), READY, NOW) == BAD
     many = combine(OWN, [worker(2, FAIL, checks=tuple("abcdefghij"))], NOW)
-    assert many.without(frozenset("abcdefghij"), READY) == BAD, "more names may have been left out"
-
-
-def test_a_report_without_a_check_expects_the_same_workers_and_judges_their_loops_as_of_the_turn() -> None:
-    host = combine(OWN, [worker(2, beat=NOW - 4.9)], NOW, expected=3)
-    assert host.without(frozenset({"redis"}), STARTED).status is FAIL
-    assert host.without(frozenset({"redis"}), READY) == NO_OTHERS
-    assert combine(OWN, [worker(2)], NOW, quorum=2).without(frozenset({"redis"}), READY) == NO_OTHERS
+    assert many.without(frozenset("abcdefghij"), READY, NOW) == BAD, "more names may have been left out"
 
 
 def test_what_reports_show_does_not_change_with_the_moments_of_the_turns() -> None:
