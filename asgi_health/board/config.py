@@ -77,8 +77,7 @@ class Board:
         from .thread import BoardThread
         from .turn import Identity, Turns
 
-        if self._thread is not None:
-            self._thread.stop(replaced=True)
+        self.stop()
         now = monotonic()
         key = f"{os.getpid()}-{now:.6f}-{next(_numbers)}"
         turns = Turns(Identity(key, os.getpid(), now, stall_times), quorum=self._quorum, workers=self._workers)

@@ -53,17 +53,14 @@ class BoardThread:
 
     def start(self, former: "BoardThread | None" = None) -> None:
         """Start the thread. It begins when that of `former` has left the board."""
-        before = None if former is None else former._thread
+        before = None
+        if former is not None:
+            before, former._replaced = former._thread, True
         self._thread = Thread(target=self._run, args=(before,), name="asgi-health board", daemon=True)
         self._thread.start()
 
-    def stop(self, *, replaced: bool = False) -> None:
-        """End it, without waiting: the last thing that it does is to delete the slot of this worker.
-
-        Args:
-            replaced: Whether another lifespan of the engine follows at once.
-        """
-        self._replaced = replaced
+    def stop(self) -> None:
+        """End it, without waiting: the last thing that it does is to delete the slot of this worker."""
         self._ended = True
         self._wakeups.put(None)
 

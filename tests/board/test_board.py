@@ -13,7 +13,6 @@ import pytest
 from asgi_health import Board, Check, Health, HealthMiddleware, Listener, Probe, Status, healthy, unhealthy
 from asgi_health.board import connection, database
 from asgi_health.board.database import open_store
-from asgi_health.board.interface import Store
 from asgi_health.core.lifecycle import Phase
 from asgi_health.health import engine_of
 
@@ -150,6 +149,57 @@ def test_a_file_that_is_deleted_is_made_again_by_the_workers(path: Path) -> None
         assert path.exists()
 
 
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Lock the file in another process: to close it in this one would release its locks."""
+    code = (
+        "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "c.execute('BEGIN IMMEDIATE')\nprint(flush=True)\nsys.stdin.read()"
+    )
+    command = [sys.executable, "-S", "-c", code, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield
+        process.stdin.close()
+
+
+def test_a_locked_board_is_not_opened_again_and_a_slot_that_cannot_be_deleted_is_deleted_later(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "LOCK_TIMEOUT", 0.05)
+    opened: list[str] = []
+
+    def counted(path: str) -> object:
+        opened.append(path)
+        return open_store(path)
+
+    monkeypatch.setattr(database, "open_store", counted)
+    stays, goes = Worker(path), Worker(path)
+    with ExitStack() as stack, running_app(stays.app):
+        with running_app(goes.app):
+            stays.sees(2)
+            held = stack.enter_context(ExitStack())
+            held.enter_context(locked(path))
+        wait_until(lambda: engine_of(goes.health).host is None, "it has begun to leave")
+        held.close()
+        stays.sees(1)
+    assert len(opened) == 2
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit])
+def test_a_fault_in_the_turns_of_one_worker_takes_its_slot_away(path: Path, error: type[BaseException]) -> None:
+    def own_worker(*_: object, **__: object) -> None:
+        raise error
+
+    with two_workers(path) as (first, second):
+        engine_of(second.health).own_worker = own_worker  # type: ignore[method-assign, assignment]
+        first.sees(1)
+        first.becomes(Status.HEALTHY)
+
+
 def test_running_takes_a_board_too(path: Path) -> None:
     worker = Worker(path)
 
@@ -214,57 +264,3 @@ def test_what_is_no_board_and_a_health_with_a_clock_of_its_own_are_refused(path:
 def test_a_scope_of_a_check_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ValueError, match="check 'a': scope must be 'process' or 'host', not 'fleet'"):
         Check("a", lambda: None, scope="fleet")  # type: ignore[arg-type]
-
-
-# -- a worker that cannot go on at the board, and whose process goes on
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Lock the file in another process: to close it in this one would release its locks."""
-    code = (
-        "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
-        "c.execute('BEGIN IMMEDIATE')\nprint(flush=True)\nsys.stdin.read()"
-    )
-    command = [sys.executable, "-S", "-c", code, str(path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdout.readline()
-        yield
-        process.stdin.close()
-
-
-def test_a_locked_board_is_not_opened_again_and_a_slot_that_cannot_be_deleted_is_deleted_later(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connection, "LOCK_TIMEOUT", 0.05)
-    opened: list[str] = []
-
-    def counted(path: str) -> Store:
-        opened.append(path)
-        return open_store(path)
-
-    monkeypatch.setattr(database, "open_store", counted)
-    stays, goes = Worker(path), Worker(path)
-    with ExitStack() as stack, running_app(stays.app):
-        with running_app(goes.app):
-            stays.sees(2)
-            held = stack.enter_context(ExitStack())
-            held.enter_context(locked(path))
-        wait_until(lambda: engine_of(goes.health).host is None, "it has begun to leave")
-        held.close()
-        stays.sees(1)
-    assert len(opened) == 2
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit])
-def test_a_fault_in_the_turns_of_one_worker_takes_its_slot_away(path: Path, error: type[BaseException]) -> None:
-    def own_worker(*_: object, **__: object) -> None:
-        raise error
-
-    with two_workers(path) as (first, second):
-        engine_of(second.health).own_worker = own_worker  # type: ignore[method-assign, assignment]
-        first.sees(1)
-        first.becomes(Status.HEALTHY)
