@@ -118,7 +118,7 @@ class Engine:
                 self._pass_on_decay(now)
             slot = CheckSlot(check)
             slot.run = self._take_run_to_wait_for(check)
-            slot.delegated = self._is_delegated(check)
+            slot.delegated = self._is_delegated(check, None if self._host is None else self._host.leading_worker)
             self._slots[check.name] = slot
             self._set_start(slot, -inf if slot.run is None else slot.run.deadline)
             self._probe_statuses.update(check, slot.state)
@@ -431,14 +431,15 @@ class Engine:
         with self._lock:
             return self._lifecycle.finish(lifespan)
 
-    def drain(self, now: float, *, ordered: bool = True) -> None:
+    def drain(self, now: float, *, ordered: bool = True, ordered_at: float | None = None) -> None:
         """Make readiness unhealthy until a lifespan that follows a shutdown. May be called from a signal handler.
 
         Args:
             now: The present moment (monotonic seconds).
             ordered: Whether all workers of the host drain. A signal may be meant for this worker alone.
+            ordered_at: When another worker got the order; None for now. A worker that starts later does not follow it.
         """
-        self._lifecycle.drain(now, ordered=ordered)
+        self._lifecycle.drain(now, ordered_at=(now if ordered_at is None else ordered_at) if ordered else None)
         with self._lock:
             self._pass_on_decay(now)
             self._probe_statuses.refresh_readiness()
@@ -801,14 +802,13 @@ class Engine:
         """Return whether this worker may run the check: also a lease that it could not renew has an end."""
         return not slot.delegated and (slot.check.scope == "process" or now < self._leads_until)
 
-    def _is_delegated(self, check: Check) -> bool:
-        """Return whether another worker runs `check`: the leader, if it has a check of that name."""
+    def _is_delegated(self, check: Check, leader: Worker | None) -> bool:
+        """Return whether another worker runs `check`: `leader`, if it has a check of that name."""
         if check.scope == "process":
             return False
         host = self._host
         if host is None:
             return self._awaits_host
-        leader = host.leading_worker
         if leader is None:
             return True
         # A worker that has become the leader may not have published its results yet.
@@ -816,8 +816,9 @@ class Engine:
 
     def _delegate(self, now: float) -> None:
         """Leave the checks of the host to the worker that runs them, or run them here from now on."""
+        leader = None if self._host is None else self._host.leading_worker
         for slot in self._host_slots():
-            delegated = self._is_delegated(slot.check)
+            delegated = self._is_delegated(slot.check, leader)
             if delegated and not slot.delegated:
                 slot.delegated = True
                 self._set_start(slot, inf)
@@ -826,8 +827,9 @@ class Engine:
                     self._to_cancel.append(slot.run)
             elif slot.delegated and not delegated:
                 slot.delegated = False
-                if slot.run is None:
-                    self._set_start(slot, self._start_after_others(slot, now))
+                start = self._start_after_others(slot, now)
+                # One that never ends must count as a failure each time the next one is due.
+                self._set_start(slot, start if slot.run is None else max(start, slot.run.deadline))
 
     def _start_after_others(self, slot: CheckSlot, now: float) -> float:
         """Return when to run a check whose last result came from another worker: as if that one still ran it."""
@@ -846,7 +848,9 @@ class Engine:
         if leader is not None and leader.results is not None:
             for slot in self._host_slots():
                 state = leader.results.get(slot.check.name)
-                if state is not None and state.time is not None and state != slot.state:
+                if state is None or state is slot.state or state.time is None or slot.forced is not None:
+                    continue
+                if state != slot.state:
                     self._adopt(slot, state, now)
         self._delegate(now)
         self._probe_statuses.set_others({} if host is None else host.probes)
@@ -885,6 +889,8 @@ class Engine:
         if reason is None:
             return WorkerProbe(status, since=now)
         names = self._probe_statuses.names(probe, status, reason, now)
+        if reason == "check" and status is Status.UNHEALTHY:  # also those that would make it so without the others
+            names += self._probe_statuses.names(probe, status, "stale", now)
         return WorkerProbe(status, reason, names[:NAMES_OF_CHECKS], now if began is None else began)
 
     def _finish_run(self, run: Run) -> CheckSlot | None:
