@@ -175,6 +175,9 @@ def test_an_argument_precedes_the_manifest(tmp_path: Path) -> None:
         ("- kind: Pod", "expected a mapping, found [{'kind': 'Pod'}]"),
         ("{kind: Pod, spec: {containers: {name: a}}}", "Pod/?: containers: expected a list, found {'name': 'a'}"),
         ("{kind: Pod, spec: {containers: [{}], terminationGracePeriodSeconds: 30s}}", "expected a number, found '30s'"),
+        ("{kind: Deployment, spec: {replicas: .inf}}", "expected a number, found inf"),
+        ("{kind: Deployment, spec: {replicas: .nan}}", "expected a number, found nan"),
+        (f"{{kind: Deployment, spec: {{replicas: 1{'0' * 400}}}}}", "expected a number, found 1000"),
         ("kind: \x00", "is not YAML"),
     ],
 )

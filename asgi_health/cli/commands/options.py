@@ -130,6 +130,6 @@ def _is_dotted_name(text: str) -> bool:
 
 def parse_port(text: str) -> int:
     """Return `text` as a port, where 0 lets the system choose."""
-    if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
+    if not (text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"{text!r} is not a port (0 to 65535)")
     return int(text)

@@ -18,6 +18,9 @@ NEEDS_YAML = 'PyYAML is not installed; try: pip install "asgi-health[doctor]"'
 
 _KINDS = ("DaemonSet", "Deployment", "Pod", "ReplicaSet", "StatefulSet")
 _PROBES = {"livenessProbe": Probe.LIVENESS, "readinessProbe": Probe.READINESS, "startupProbe": Probe.STARTUP}
+MAX_NUMBER = 2**31 - 1
+"""The largest number of Kubernetes' int32."""
+
 DEFAULT_GRACE = 30.0
 """Default of terminationGracePeriodSeconds."""
 
@@ -264,7 +267,8 @@ class _Node:
         value = self.value.get(key)
         if value is None:
             return default
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        # YAML has .nan and .inf, and integers of any length.
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MAX_NUMBER:
             raise CheckError(f"{self._where}: {key}: expected a number, found {value!r:.60}")
         return float(value)
 
