@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 from random import uniform
 from typing import Any
 
-from .file import file_identity, make_file, set_aside
-from .interface import CannotUse
+from .file import check_other_files, file_identity, make_file, set_aside
+from .interface import CannotUse, Locked
 
 LOCK_TIMEOUT = 0.5
 """Seconds to wait while other processes write. A turn of a worker takes a millisecond."""
@@ -60,6 +60,7 @@ class Connection:
             self.execute("SELECT count(*) FROM sqlite_master")  # from here on the other two files exist
             self._files = [self._files[0], file_identity(path + "-wal"), file_identity(path + "-shm")]
             self._check_files()
+            check_other_files(path)  # once more: now SQLite has them open
         except BaseException:
             self.close()
             raise
@@ -141,7 +142,7 @@ class Connection:
             set_aside(self.path, self._files[0])
             return Damaged(f"board {self.path!r}: found a damaged file ({error}), expected a database of SQLite")
         if _is_locked(error):
-            return CannotUse(f"board {self.path!r}: found it locked for {LOCK_TIMEOUT} s, expected a few milliseconds")
+            return Locked(f"board {self.path!r}: found it locked for {LOCK_TIMEOUT} s, expected a few milliseconds")
         name = getattr(error, "sqlite_errorname", type(error).__name__)
         return CannotUse(f"board {self.path!r}: {error} ({name})")
 

@@ -1,6 +1,7 @@
 """The board in a file of SQLite, which the workers of a host share."""
 
 import os
+import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from math import isfinite
@@ -10,11 +11,11 @@ from threading import Lock
 from ..core.lease import Lease
 from ..core.maintenance import Maintenance
 from ..core.workers import Worker
-from .codec import FORMAT, decode_maintenance, encode, encode_maintenance
+from .codec import FORMAT, EncodedResults, decode_maintenance, encode, encode_maintenance
 from .connection import APPLICATION_ID, LOCK_TIMEOUT, Connection, Damaged
 from .interface import CannotUse, Store
 from .processes import ProcessIdentity, this_process
-from .slots import Slot, Slots
+from .slots import MAX_AHEAD, Slot, Slots
 
 # The names carry the format: two releases on one file do not misread each other.
 _META, _WORKERS, _LEASE, _MAINTENANCES = (f"{name}_{FORMAT}" for name in ("meta", "worker", "lease", "maintenance"))
@@ -62,12 +63,13 @@ class Database:
             raise
         self._process = this_process()
         self._slots = Slots(self._process)
+        self._encoded: EncodedResults = {}
 
     @contextmanager
     def transaction(self) -> Generator["Rows"]:
         """Begin a turn. Raises CannotUse where the file is no longer the one that was opened, or in a fork."""
         self._connection.check()
-        yield Rows(self._connection, self._process, self._slots)
+        yield Rows(self._connection, self._process, self._slots, self._encoded)
 
     def close(self) -> None:
         """Close the board."""
@@ -102,19 +104,21 @@ class Rows:
         connection: The connection.
         process: This process.
         slots: The slots that it has read last.
+        encoded: The results that it has written last.
     """
 
-    def __init__(self, connection: Connection, process: ProcessIdentity, slots: Slots) -> None:
+    def __init__(self, connection: Connection, process: ProcessIdentity, slots: Slots, encoded: EncodedResults) -> None:
         self._execute = connection.execute
         self._process = process
         self._slots = slots
+        self._encoded = encoded
         self._lease: Lease | None = None
         self._maintenances: dict[bytes, bytes] = {}
 
     def put_worker(self, worker: Worker) -> None:
         """Write the slot of this worker."""
         own = self._process
-        row = (_to_bytes(worker.key), own.pid, own.started, own.namespace, encode(worker))
+        row = (_to_bytes(worker.key), own.pid, own.started, own.namespace, encode(worker, self._encoded))
         self._execute(f"INSERT OR REPLACE INTO {_WORKERS} VALUES (?, ?, ?, ?, ?)", row)
 
     def delete_worker(self, key: str) -> None:
@@ -153,11 +157,16 @@ class Rows:
         """Return the maintenances, those that are over too."""
         self._maintenances = dict(self._execute(f"SELECT name, row FROM {_MAINTENANCES}"))
         maintenances: list[Maintenance] = []
+        latest = time.monotonic() + MAX_AHEAD
         for name, row in list(self._maintenances.items()):
             try:
-                maintenances.append(decode_maintenance(row))
+                maintenance = decode_maintenance(row)
+                if maintenance.since <= latest:
+                    maintenances.append(maintenance)
+                    continue
             except (AttributeError, TypeError, ValueError):
-                self._delete_maintenance(name)
+                pass  # it is damaged
+            self._delete_maintenance(name)
         return maintenances
 
     def put_maintenance(self, maintenance: Maintenance) -> None:

@@ -38,6 +38,17 @@ def make_file(path: str) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
         _check_file(path)
+    check_other_files(path)
+
+
+def check_other_files(path: str) -> None:
+    """Raise CannotUse where the -wal or the -shm of the file at `path` is not safe: SQLite uses what it finds.
+
+    Any user can make them in a directory with the sticky bit, and could then write to what all workers read.
+    """
+    for suffix in ("-wal", "-shm"):
+        with suppress(FileNotFoundError):  # the last process that closes the board deletes them
+            _check_owner(path + suffix)
 
 
 def set_aside(path: str, identity: FileIdentity) -> None:
@@ -99,6 +110,14 @@ def _check_directory(path: str, directory: str) -> None:
 
 
 def _check_file(path: str) -> None:
+    _check_owner(path)
+    # Checked here, because SQLite would open it for reading, and make the other two files read-only as well: the board
+    # would stay so when the file itself can be written to again.
+    if not os.access(path, os.R_OK | os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise CannotUse(f"board {path!r}: found a file that this process may not write to, expected one that it may")
+
+
+def _check_owner(path: str) -> None:
     found = os.lstat(path)
     if not stat.S_ISREG(found.st_mode):
         raise CannotUse(f"board {path!r}: found {_kind(found.st_mode)}, expected a regular file")
@@ -107,10 +126,6 @@ def _check_file(path: str) -> None:
             f"board {path!r}: found a file of user {found.st_uid}, expected one of the user of this process,"
             f" {os.geteuid()}"
         )
-    # Checked here, because SQLite would open it for reading, and make the other two files read-only as well: the board
-    # would stay so when the file itself can be written to again.
-    if not os.access(path, os.R_OK | os.W_OK, effective_ids=os.access in os.supports_effective_ids):
-        raise CannotUse(f"board {path!r}: found a file that this process may not write to, expected one that it may")
 
 
 def _kind(mode: int) -> str:

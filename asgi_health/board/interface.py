@@ -13,6 +13,10 @@ class CannotUse(Exception):
     """The board cannot be used at the moment; the message says why."""
 
 
+class Locked(CannotUse):
+    """Other processes have locked the board for too long. The store stays open."""
+
+
 class Transaction(Protocol):
     """The board for one turn of a worker. Each method may raise CannotUse.
 

@@ -13,7 +13,7 @@ from ..core.probe_statuses import Statuses
 from ..core.result import describe
 from ..formats.redact import redact
 from ..runtime.scheduler.runner import runner_of
-from .interface import CannotUse, Store
+from .interface import CannotUse, Locked, Store
 from .turn import MIN_VIEW, Turns
 
 MIN_PAUSE = 0.02
@@ -24,6 +24,10 @@ LAST_TURN = 0.25
 
 MAX_RETRY = 2.0
 """Seconds between two attempts, at most, while the board cannot be used."""
+
+
+LEAVE_ATTEMPTS = 20
+"""Attempts to delete the slot while the board is locked. Each waits for half a second."""
 
 
 class BoardThread:
@@ -45,13 +49,16 @@ class BoardThread:
         self._wakeups: SimpleQueue[None] = SimpleQueue()
         self._published: object = None
         self._ended = False
+        self._replaced = False
         self._logged = False
         self._retry = 0.0
         engine.on_change(self._on_change)
 
     def start(self, former: "BoardThread | None" = None) -> None:
         """Start the thread. It begins when that of `former` has left the board."""
-        before = None if former is None else former._thread
+        before = None
+        if former is not None:
+            before, former._replaced = former._thread, True
         self._thread = Thread(target=self._run, args=(before,), name="asgi-health board", daemon=True)
         self._thread.start()
 
@@ -74,9 +81,11 @@ class BoardThread:
     def _run(self, before: Thread | None) -> None:
         if before is not None:
             before.join()
-        while self._take_turn():
-            self._wait()
-        self._leave()
+        try:
+            while self._take_turn():
+                self._wait()
+        finally:  # a slot without a thread would be taken as a blocked worker
+            self._leave()
 
     def _take_turn(self) -> bool:
         """Take one turn, and return whether there is a next one."""
@@ -109,7 +118,13 @@ class BoardThread:
                 self._wakeups.get_nowait()
 
     def _failed(self, error: Exception, engine: Engine) -> None:
-        self._close()
+        if not isinstance(
+            error, CannotUse
+        ):  # the others can use the board, and would take the slot as a blocked worker
+            self._delete_slot()
+        # A connection that is open needs no descriptor, which a process under load may not get again.
+        if not isinstance(error, Locked):
+            self._close()
         self._retry = min(max(2 * self._retry, self._turns.seconds), MAX_RETRY)
         # What it has read before counts for some seconds, so that a file that is locked for a moment is no event.
         if not self._logged and engine.host is None:
@@ -126,13 +141,24 @@ class BoardThread:
             logger.info("board %s can be used again: this worker answers for its host", self._path)
 
     def _leave(self) -> None:
-        if self._store is not None:
-            with suppress(Exception):  # a slot that is left behind does not count once its process is gone
-                self._turns.leave(self._store)
-        self._close()
         engine = self._engine()
-        if engine is not None:
+        if engine is not None and not self._replaced:
             engine.set_host(None, monotonic())
+        del engine
+        for _ in range(LEAVE_ATTEMPTS):
+            if self._delete_slot() or self._replaced:  # the slots of the next lifespan show that this one is over
+                break
+        self._close()
+
+    def _delete_slot(self) -> bool:
+        """Delete the slot, and return False where the board is locked. A slot that stays ends with its process."""
+        if self._store is not None:
+            with suppress(Exception):
+                try:
+                    self._turns.leave(self._store)
+                except Locked:
+                    return False
+        return True
 
     def _close(self) -> None:
         store, self._store = self._store, None

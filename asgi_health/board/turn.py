@@ -100,7 +100,6 @@ class Turns:
         read, begun_or_ended = self._exchange(engine, store, clock, loop_lag)
         now, own, others, lease = read
         last, self._last = self._last, own
-        self.seconds = turn_seconds(1 + len(others))
         if last is None or now - last.updated > LONG_GAP + self.seconds:
             self._judges_from = now + GRACE
         if now < self._judges_from:
@@ -143,6 +142,7 @@ class Turns:
         with store.transaction() as transaction:
             now = clock()  # not before: the transaction of another worker may have taken its time
             others = [each for each in transaction.living_workers() if each.key != identity.key]
+            self.seconds = turn_seconds(1 + len(others))
             former = transaction.lease()
             fit = loop_lag < NIMBLE and _is_fit(engine, others)
             lease = claim(former, identity.key, now, max(MIN_LEASE, 4 * self.seconds), fit=fit)
@@ -177,6 +177,8 @@ class Turns:
         lost the maintenances, and nothing was known about it.
         """
         known = self._maintenances if store.identity == self._file else {}
+        if not (read or known or engine.maintenances(now)):  # as a rule; an app may have thousands of checks
+            return _Changes({}, {}, {})
         here: dict[str | None, Maintenance | None] = {None: None, **{each.name: None for each in engine.checks}}
         here.update({each.check: each for each in engine.maintenances(now)})
         there = {each.check: each for each in read if now < each.until and each.check in here}
@@ -202,8 +204,9 @@ class Turns:
         """Drain where another worker was ordered to, unless this one has started since then."""
         if engine.drain_ordered or engine.phase is Phase.STOPPED:
             return
-        if any((each.drain_ordered_at or 0.0) > self._identity.started for each in others):
-            engine.drain(now)
+        orders = [each.drain_ordered_at for each in others if each.drain_ordered_at is not None]
+        if orders and max(orders) > self._identity.started:
+            engine.drain(now, ordered_at=max(orders))
             logger.info("draining: another worker of the host got the order", extra={"cause": "draining"})
 
 

@@ -281,14 +281,15 @@ class Engine:
         with self._lock:
             return self._lifecycle.finish(lifespan)
 
-    def drain(self, now: float, *, ordered: bool = True) -> None:
+    def drain(self, now: float, *, ordered: bool = True, ordered_at: float | None = None) -> None:
         """Make readiness unhealthy until a lifespan that follows a shutdown. May be called from a signal handler.
 
         Args:
             now: The present moment (monotonic seconds).
             ordered: Whether all workers of the host drain. A signal may be meant for this worker alone.
+            ordered_at: When another worker got the order; None for now. A worker that starts later does not follow it.
         """
-        self._lifecycle.drain(now, ordered=ordered)
+        self._lifecycle.drain(now, ordered_at=(now if ordered_at is None else ordered_at) if ordered else None)
         with self._lock:
             self._feed.pass_on_decay(now)
             self._probe_statuses.refresh_readiness()

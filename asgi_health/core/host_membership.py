@@ -11,7 +11,7 @@ from .probe_transitions import effective_status
 from .recorder import Recorder
 from .run_schedule import RunSchedule
 from .stalls import StallTimes
-from .status import Probe
+from .status import Probe, Status
 from .transition_feed import TransitionFeed
 from .workers import NAMES_OF_CHECKS, NO_OTHERS, UNKNOWN_OTHERS, Host, OtherWorkers, Worker, WorkerProbe
 
@@ -79,16 +79,7 @@ class HostMembership:
 
     def delegates(self, check: Check) -> bool:
         """Return whether another worker runs `check`: the leader, if it has a check of that name."""
-        if check.scope == "process":
-            return False
-        host = self.host
-        if host is None:
-            return self._awaits_host
-        leader = host.leading_worker
-        if leader is None:
-            return True
-        # A worker that has become the leader may not have published its results yet.
-        return leader.key != host.own and (leader.results is None or check.name in leader.results)
+        return self._delegates(check, None if self.host is None else self.host.leading_worker)
 
     def restart(self) -> None:
         """Count this worker alone: a lifespan begins."""
@@ -111,7 +102,9 @@ class HostMembership:
         if leader is not None and leader.results is not None:
             for slot in self._host_slots():
                 state = leader.results.get(slot.check.name)
-                if state is not None and state.time is not None and state != slot.state:
+                if state is None or state is slot.state or state.time is None or slot.forced is not None:
+                    continue
+                if state != slot.state:
                     self._recorder.adopt(slot, state, now)
         self._delegate(now)
         self._statuses.set_others({} if host is None else host.probes)
@@ -181,10 +174,22 @@ class HostMembership:
     def _host_slots(self) -> list[CheckSlot]:
         return [slot for slot in self._slots.values() if slot.check.scope == "host"]
 
+    def _delegates(self, check: Check, leader: Worker | None) -> bool:
+        if check.scope == "process":
+            return False
+        host = self.host
+        if host is None:
+            return self._awaits_host
+        if leader is None:
+            return True
+        # A worker that has become the leader may not have published its results yet.
+        return leader.key != host.own and (leader.results is None or check.name in leader.results)
+
     def _delegate(self, now: float) -> None:
         """Leave the checks of the host to the worker that runs them, or run them here from now on."""
+        leader = None if self.host is None else self.host.leading_worker
         for slot in self._host_slots():
-            delegated = self.delegates(slot.check)
+            delegated = self._delegates(slot.check, leader)
             if delegated and not slot.delegated:
                 self._schedule.delegate(slot)
             elif slot.delegated and not delegated:
@@ -195,4 +200,6 @@ class HostMembership:
         if reason is None:
             return WorkerProbe(status, since=now)
         names = self._statuses.names(probe, status, reason, now)
+        if reason == "check" and status is Status.UNHEALTHY:  # also those that would make it so without the others
+            names += self._statuses.names(probe, status, "stale", now)
         return WorkerProbe(status, reason, names[:NAMES_OF_CHECKS], now if began is None else began)

@@ -18,6 +18,10 @@ class Lease:
     until: float
 
 
+MAX_SECONDS = 60.0
+"""Seconds that no lease lasts. One that seems to is from an earlier boot, whose clock was ahead of this one."""
+
+
 def claim(lease: Lease | None, key: str, now: float, seconds: float, *, fit: bool) -> Lease | None:
     """Return the lease as it is after a worker has asked for it.
 
@@ -28,11 +32,11 @@ def claim(lease: Lease | None, key: str, now: float, seconds: float, *, fit: boo
         lease: The present lease; None for none.
         key: Key of the worker that asks.
         now: The moment (monotonic seconds).
-        seconds: How long a lease lasts, from `now`.
+        seconds: How long a lease lasts, from `now`; less than `MAX_SECONDS`.
         fit: Whether the worker can do what the lease is for: its event loop runs, and it does not stop. A holder that
             is not gives the lease up.
     """
-    held = lease is not None and now < lease.until
+    held = lease is not None and now < lease.until <= now + MAX_SECONDS
     if lease is not None and held and lease.holder != key:
         return lease
     if not fit:

@@ -40,7 +40,7 @@ class Lifecycle:
         self._temporarily_draining = False
         self._drain_began_at: float | None = None
         self.drain_ordered_at: float | None = None
-        """When the drain began (monotonic seconds) where it is meant for all workers of the host; None otherwise."""
+        """When the drain was ordered (monotonic seconds), where all workers of the host drain; None otherwise."""
         self.lifespan: object = None
         """The identity of the present lifespan, or of the last one when it is over."""
         self.in_lifespan = False
@@ -92,10 +92,10 @@ class Lifecycle:
             self._phase_began_at = now
             self._phase = phase
 
-    def drain(self, now: float, *, ordered: bool) -> None:
-        """Drain until a lifespan that follows a shutdown; `ordered`: so do all workers of the host."""
-        if ordered and self.drain_ordered_at is None:
-            self.drain_ordered_at = now
+    def drain(self, now: float, *, ordered_at: float | None) -> None:
+        """Drain until a lifespan that follows a shutdown; with `ordered_at` by an order for all workers of the host."""
+        if ordered_at is not None and self.drain_ordered_at is None:
+            self.drain_ordered_at = ordered_at
         if not (self._draining or self._temporarily_draining):
             self._drain_began_at = now
         self._draining = True

@@ -78,8 +78,9 @@ class RunSchedule:
     def take_back(self, slot: CheckSlot, now: float) -> None:
         """Run a check that another worker ran here from now on: when that one would have run it next."""
         slot.delegated = False
-        if slot.run is None:
-            self.set_start(slot, self._start_after_others(slot, now))
+        start = self._start_after_others(slot, now)
+        # One that never ends must count as a failure each time the next one is due.
+        self.set_start(slot, start if slot.run is None else max(start, slot.run.deadline))
 
     def begin(self, slot: CheckSlot, now: float) -> Run:
         """Return the run of a check that starts now."""

@@ -97,7 +97,7 @@ class Worker:
         others serve on. Nor does it count while its checks have had no result: another worker may have taken its place.
         """
         if probe is Probe.LIVENESS:
-            return self.phase is not Phase.STOPPED
+            return self.phase is not Phase.STOPPED and self.probe_at(probe, now).reason != "starting"
         if self.phase is Phase.DRAINING:
             return self.drain_ordered_at is not None
         return self.phase is Phase.SERVING and self.probe_at(probe, now).reason != "starting"
@@ -231,12 +231,14 @@ def _worst(others: Sequence[Worker], probe: Probe, now: float) -> OtherWorkers:
 
 def _quorum(own: Worker, others: Sequence[Worker], probe: Probe, now: float, quorum: int | float) -> OtherWorkers:
     counted = [each for each in (own, *others) if each is own or each.counts_for(probe, now)]
-    bad = [each.pid for each in counted if each.probe_at(probe, now).status is Status.UNHEALTHY]
+    bad = [each for each in counted if each.probe_at(probe, now).status is Status.UNHEALTHY]
+    # By identity: the workers of two containers may have one number.
+    pids = tuple(each.pid for each in bad if each is not own)
     required = quorum if isinstance(quorum, int) else ceil(quorum * len(counted))
     if len(counted) - len(bad) < required:
-        return OtherWorkers(Status.UNHEALTHY, "worker", tuple(pid for pid in bad if pid != own.pid))
-    if bad and bad != [own.pid]:
-        return OtherWorkers(Status.DEGRADED, "worker", tuple(pid for pid in bad if pid != own.pid))
+        return OtherWorkers(Status.UNHEALTHY, "worker", pids)
+    if pids:
+        return OtherWorkers(Status.DEGRADED, "worker", pids)
     return _worst(others, probe, now)
 
 

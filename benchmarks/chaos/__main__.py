@@ -55,6 +55,10 @@ def main() -> int:
         violations += _report(faults, record, options.slack)
         violations += _report_runs(host, options.slack)
         print(f"requests during the faults: {during.requests:,}, lost {dict(during.lost)}", flush=True)
+        if violations:
+            for fault in faults:
+                print(f"{fault.began:.2f} to {fault.ended:.2f}: {fault.pid} is {fault.kind.name}", file=sys.stderr)
+            print(host.running.log, file=sys.stderr)
         host.wait_for_answers(READY, 200)
         violations += _restart(hosts, options.restarts)
     for violation in violations:

@@ -43,11 +43,20 @@ class Kind:
 
 @dataclass
 class Fault:
-    """One fault. Moments are monotonic seconds."""
+    """One fault. Moments are monotonic seconds.
+
+    Attributes:
+        kind: Its kind.
+        pid: The worker.
+        began: When it had begun.
+        ends: When it was about to end: a worker that goes on answers what has waited for it at once.
+        ended: When it had ended.
+    """
 
     kind: Kind
     pid: int
     began: float
+    ends: float
     ended: float
 
 
@@ -93,13 +102,14 @@ def cause_faults(host: Host, settings: Settings, seconds: float, slack: float, s
         pid = chosen.choice(host.pids)
         if kind.name == "killed":
             host.kill(pid)
-            began = ended = time.monotonic()
+            began = ends = ended = time.monotonic()
         else:
             with fault_of[kind.name](pid):
                 began = time.monotonic()
                 time.sleep(max(kind.red_within.values()) + slack + chosen.uniform(0.5, 3.0))
+                ends = time.monotonic()
             ended = time.monotonic()
-        faults.append(Fault(kind, pid, began, ended))
+        faults.append(Fault(kind, pid, began, ends, ended))
         if kind.name == "killed":
             wait_until(lambda: len(host.pids) == host.server.workers, lambda: f"a new worker\n{host.running.log}")
             time.sleep(GRACE)

@@ -60,7 +60,7 @@ def judge(faults: Sequence[Fault], probes: Sequence[Probe]) -> list[Line]:
             of_path = [each for each in probes if each.path == path]
             if bound is not None:
                 for each in of_path:
-                    if fault.began <= each.began and each.ended <= fault.ended and each.status == 200:
+                    if fault.began <= each.began and each.ended <= fault.ends and each.status == 200:
                         line.green = max(line.green or 0.0, each.began - fault.began)
             healed = fault.began if bound is None else fault.ended
             for each in of_path:

@@ -4,7 +4,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -13,6 +13,7 @@ import anyio
 import pytest
 
 from asgi_health import Board, Check, Health, HealthMiddleware, Listener, Probe, Status, healthy, unhealthy
+from asgi_health.board import connection, database
 from asgi_health.board.database import open_store
 from asgi_health.board.turn import TURN, Turns
 from asgi_health.core.lifecycle import Phase
@@ -149,6 +150,57 @@ def test_a_file_that_is_deleted_is_made_again_by_the_workers(path: Path) -> None
         second.sick = True
         first.becomes(Status.UNHEALTHY)
         assert path.exists()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Lock the file in another process: to close it in this one would release its locks."""
+    code = (
+        "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "c.execute('BEGIN IMMEDIATE')\nprint(flush=True)\nsys.stdin.read()"
+    )
+    command = [sys.executable, "-S", "-c", code, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield
+        process.stdin.close()
+
+
+def test_a_locked_board_is_not_opened_again_and_a_slot_that_cannot_be_deleted_is_deleted_later(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "LOCK_TIMEOUT", 0.05)
+    opened: list[str] = []
+
+    def counted(path: str) -> object:
+        opened.append(path)
+        return open_store(path)
+
+    monkeypatch.setattr(database, "open_store", counted)
+    stays, goes = Worker(path), Worker(path)
+    with ExitStack() as stack, running_app(stays.app):
+        with running_app(goes.app):
+            stays.sees(2)
+            held = stack.enter_context(ExitStack())
+            held.enter_context(locked(path))
+        wait_until(lambda: engine_of(goes.health).host is None, "it has begun to leave")
+        held.close()
+        stays.sees(1)
+    assert len(opened) == 2
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit])
+def test_a_fault_in_the_turns_of_one_worker_takes_its_slot_away(path: Path, error: type[BaseException]) -> None:
+    def own_worker(*_: object, **__: object) -> None:
+        raise error
+
+    with two_workers(path) as (first, second):
+        engine_of(second.health).own_worker = own_worker  # type: ignore[method-assign, assignment]
+        first.sees(1)
+        first.becomes(Status.HEALTHY)
 
 
 def test_running_takes_a_board_too(path: Path) -> None:

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asgi_health import Probe, Result, Status
-from asgi_health.board.codec import decode, decode_maintenance, encode, encode_maintenance
+from asgi_health.board.codec import EncodedResults, decode, decode_maintenance, encode, encode_maintenance
 from asgi_health.core.lifecycle import Phase
 from asgi_health.core.maintenance import Maintenance
 from asgi_health.core.stalls import StallTimes
-from asgi_health.core.state import CheckState
+from asgi_health.core.state import UNKNOWN, CheckState
 from asgi_health.core.transition import Reason
 from asgi_health.core.workers import Worker, WorkerProbe
 
@@ -21,6 +21,7 @@ from .published import published
 
 few = settings(deadline=None, max_examples=40)
 
+NOW = 1000.0
 TIMES = 16  # bytes of the two times before the JSON
 
 any_text = st.text(st.characters(), max_size=20)  # with halves of surrogate pairs, as undecodable bytes become
@@ -29,18 +30,8 @@ counts = st.integers(min_value=0, max_value=10**6)
 statuses = st.sampled_from(Status)
 values = st.one_of(any_text, st.booleans(), st.integers(), st.floats(allow_nan=False), st.just(-(10**5000)))
 results = st.builds(Result, statuses, any_text, st.dictionaries(any_text, st.tuples(values, any_text), max_size=4))
-states = st.builds(
-    CheckState,
-    st.none() | statuses,
-    st.none() | results,
-    times,
-    st.none() | times,
-    st.none() | times,
-    st.none() | times,
-    counts,
-    counts,
-    counts,
-    st.booleans(),
+states = st.just(UNKNOWN) | st.builds(
+    CheckState, statuses, results, times, times, times, times, counts, counts, counts, st.booleans()
 )
 probes = st.builds(
     WorkerProbe,
@@ -97,6 +88,27 @@ def test_what_has_changed_in_its_times_alone_is_not_parsed_again() -> None:
 
 
 @few
+@given(workers, st.data())
+def test_results_that_have_not_changed_are_neither_encoded_nor_parsed_again(
+    worker: Worker, data: st.DataObject
+) -> None:
+    first = replace(worker, results=data.draw(st.dictionaries(any_text, states, max_size=3)))
+    changes = data.draw(st.dictionaries(st.sampled_from(sorted(first.results or ["new"])), states, max_size=2))
+    second = replace(first, phase=Phase.STOPPED, results={**(first.results or {}), **changes})
+    encoded: EncodedResults = {}
+    known = encode(first, encoded), decode(encode(first))
+    row = encode(second, encoded)
+    assert row == encode(second)
+    read = decode(row, known)
+    assert read == second
+    for name, state in (known[1].results or {}).items():
+        assert name in changes or (read.results or {})[name] is state
+    without = replace(second, results={})
+    assert decode(encode(without, encoded), (row, read)) == without
+    assert encoded == {}
+
+
+@few
 @given(st.data())
 def test_damaged_bytes_raise_nothing_but_value_error(data: st.DataObject) -> None:
     row = bytearray(encode(data.draw(workers)))
@@ -110,44 +122,59 @@ def test_damaged_bytes_raise_nothing_but_value_error(data: st.DataObject) -> Non
         assert encode(read)  # whatever a changed letter makes of it, it is a worker
 
 
-WHOLE = json.loads(encode(published(results={"db": CheckState(Status.HEALTHY, Result(Status.HEALTHY))}))[TIMES:])
-PHASE, STARTUP_PASSED, PROBES, RESULTS = 3, 4, 8, 9
+STATE = CheckState(Status.HEALTHY, Result(Status.HEALTHY), NOW, NOW, NOW, 0.1)
+WHOLE = [json.loads(line) for line in encode(published(results={"db": STATE}))[TIMES:].split(b"\n")]
+HEAD, DB = 0, 1
+PHASE, STARTUP_PASSED, PROBES, LEADS = 3, 4, 8, 9
+DB_STATUS, DB_RESULT, DB_TIME, DB_EVIDENCE = ((DB, 1, field) for field in (0, 1, 3, 4))
 
 
 @pytest.mark.parametrize(
     ("place", "value"),
     [
-        ((PROBES, 0, 0), 0),
-        ((PROBES, 0, 0), 4),
-        ((PROBES, 0, 0), True),
-        ((PROBES, 0, 0), 1.0),
-        ((PROBES, 0, 0), None),
-        ((PROBES, 0, 0), "HEALTHY"),
-        ((PROBES, 0, 1), "unknown reason"),
-        ((PROBES, 0, 1), ["check"]),
-        ((PROBES, 0, 2), "ab"),
-        ((PROBES, 0, 3), float("nan")),
-        ((PROBES, 0, 3), float("inf")),
-        ((PROBES, 0, 3), 10**400),
-        ((PROBES,), WHOLE[PROBES][:3]),
-        ((PHASE,), 9),
-        ((STARTUP_PASSED,), 1),
-        ((RESULTS,), []),
-        ((RESULTS, "db"), None),
-        ((RESULTS, "db", 0), True),
-        ((RESULTS, "db", 1), [1, "", {"n": [None, ""]}]),
-        ((RESULTS, "db", 1), [1, "", {"n": [["1", "2"], ""]}]),
-        ((RESULTS, "db", 1), [True, "", {}]),
+        ((HEAD, PROBES, 0, 0), 0),
+        ((HEAD, PROBES, 0, 0), 4),
+        ((HEAD, PROBES, 0, 0), True),
+        ((HEAD, PROBES, 0, 0), 1.0),
+        ((HEAD, PROBES, 0, 0), None),
+        ((HEAD, PROBES, 0, 0), "HEALTHY"),
+        ((HEAD, PROBES, 0, 1), "unknown reason"),
+        ((HEAD, PROBES, 0, 1), ["check"]),
+        ((HEAD, PROBES, 0, 2), "ab"),
+        ((HEAD, PROBES, 0, 3), float("nan")),
+        ((HEAD, PROBES, 0, 3), float("inf")),
+        ((HEAD, PROBES, 0, 3), 10**400),
+        ((HEAD, PROBES), WHOLE[HEAD][PROBES][:3]),
+        ((HEAD, PHASE), 9),
+        ((HEAD, STARTUP_PASSED), 1),
+        ((HEAD, LEADS), []),
+        ((DB,), {}),
+        ((DB, 0), None),
+        ((DB, 1), None),
+        (DB_STATUS, True),
+        (DB_STATUS, None),
+        (DB_RESULT, None),
+        (DB_RESULT, [1, "", {"n": [None, ""]}]),
+        (DB_RESULT, [1, "", {"n": [["1", "2"], ""]}]),
+        (DB_RESULT, [True, "", {}]),
+        (DB_TIME, None),
+        (DB_EVIDENCE, None),
     ],
 )
-def test_an_unexpected_value_is_refused(place: tuple[int | str, ...], value: object) -> None:
-    document = json.loads(json.dumps(WHOLE))
-    parent = document
+def test_an_unexpected_value_is_refused(place: tuple[int, ...], value: object) -> None:
+    lines = json.loads(json.dumps(WHOLE))
+    parent = lines
     for step in place[:-1]:
         parent = parent[step]
     parent[place[-1]] = value
     with pytest.raises(ValueError):
-        decode(encode(published())[:TIMES] + json.dumps(document).encode())
+        decode(encode(published())[:TIMES] + "\n".join(map(json.dumps, lines)).encode())
+
+
+def test_two_results_of_one_check_are_refused() -> None:
+    row = encode(published(results={"db": STATE}))
+    with pytest.raises(ValueError, match="one result of each check"):
+        decode(row + b"\n" + row.rpartition(b"\n")[2])
 
 
 @pytest.mark.parametrize(

@@ -195,23 +195,31 @@ def test_many_workers_keep_the_files_small(board: Board) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_the_slot_of_a_process_that_is_gone_is_deleted_and_that_of_a_stopped_one_kept(board: Board) -> None:
     store = board.open()
-    put(store, "dead", "stopped", "reused", "far", "far and old", "damaged")
+    put(store, "dead", "stopped", "left", "ahead", "reused", "far", "far and old", "damaged")
     with store.transaction() as rows:
         rows.put_worker(published("far and old", updated=time.monotonic() - 10.0))
         rows.put_worker(published("far", updated=time.monotonic() + 60.0))
         rows.put_worker(published("stopped", updated=1.0))
-    assert len(keys(store)) == 6
+        rows.put_worker(published("left", updated=time.monotonic() - 10.0))
+        rows.put_worker(published("ahead", updated=time.monotonic() + 1000.0))
+    parent = os.getppid()
+    parent_start = Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[19]
+    board.sql(
+        f"UPDATE worker_1 SET pid = {parent}, started = {parent_start} WHERE CAST(key AS TEXT) = 'stopped'",
+        "UPDATE worker_1 SET namespace = 'pid:[1]' WHERE CAST(key AS TEXT) LIKE 'far%'",
+    )
+    # "left" belongs to an earlier lifespan of this process, and "ahead" to an earlier boot.
+    assert keys(store) == {"dead", "stopped", "reused", "far", "damaged"}
     with subprocess.Popen(["true"]) as ended:
         wait_until(lambda: Path(f"/proc/{ended.pid}/stat").read_text().split()[2] == "Z", "it has ended")
         own_start = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
         board.sql(
             f"UPDATE worker_1 SET pid = {ended.pid} WHERE CAST(key AS TEXT) = 'dead'",
             f"UPDATE worker_1 SET started = {own_start} - 1 WHERE CAST(key AS TEXT) = 'reused'",
-            "UPDATE worker_1 SET namespace = 'pid:[1]' WHERE CAST(key AS TEXT) LIKE 'far%'",
             "UPDATE worker_1 SET row = substr(row, 1, 30) WHERE CAST(key AS TEXT) = 'damaged'",
         )
         # Slots that have changed were written a moment ago: their processes are looked for at the next turn.
-        assert keys(store) == {"dead", "stopped", "reused", "far", "far and old"}
+        assert keys(store) == {"dead", "stopped", "reused", "far"}
         assert keys(store) == {"stopped", "far"}
         assert board.sql("SELECT count(*) FROM worker_1") == [(2,)]
         assert keys(board.open()) == {"stopped", "far"}
@@ -233,6 +241,16 @@ def test_a_slot_of_other_types_is_deleted(board: Board, values: str) -> None:
         assert rows.lease() is None
         assert rows.maintenances() == []
     assert board.sql("SELECT (SELECT count(*) FROM worker_1) + (SELECT count(*) FROM maintenance_1)") == [(1,)]
+
+
+def test_a_maintenance_that_begins_in_the_future_is_from_an_earlier_boot(board: Board) -> None:
+    store = board.open()
+    now = time.monotonic()
+    with store.transaction() as rows:
+        rows.put_maintenance(Maintenance("a", "", now, now + 600.0))
+        rows.put_maintenance(Maintenance("b", "", now + 1e6, now + 1e6 + 600.0))
+    with store.transaction() as rows:
+        assert [each.check for each in rows.maintenances()] == ["a"]
 
 
 def test_what_another_boot_has_written_is_deleted(board: Board) -> None:
@@ -485,6 +503,21 @@ def test_a_file_of_another_user_is_refused(directory: Path) -> None:
     path = path if ROOT else Path("/etc/hosts")
     with without_rights(), pytest.raises(CannotUse, match=f"found a file of user 0, expected .* {os.geteuid()}"):
         open_store(str(path))
+
+
+@pytest.mark.skipif(not ROOT, reason="makes files of another user")
+@pytest.mark.parametrize("suffix", ["-wal", "-shm"])
+def test_a_file_of_another_user_next_to_the_board_is_refused_and_not_written_to(directory: Path, suffix: str) -> None:
+    with without_rights():
+        store = open_store(str(directory / "health.db"))
+        put(store, "a")
+        store.close()
+    planted = with_suffix(directory / "health.db", suffix)
+    planted.touch()
+    planted.chmod(0o666)
+    with without_rights(), pytest.raises(CannotUse, match=f"{suffix}': found a file of user 0"):
+        open_store(str(directory / "health.db"))
+    assert planted.stat().st_size == 0
 
 
 @pytest.mark.parametrize("path", ["", ":memory:", "a\0b", "/dev/null/health.db"])

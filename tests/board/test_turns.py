@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from asgi_health import Check, Probe, Status
+from asgi_health import Check, Probe, Status, unhealthy
 from asgi_health.core.lifecycle import Phase
 
 from ..support.host_simulation import ONCE, OWN, STALL_TIMES, Host, SimulatedWorker
@@ -155,6 +155,16 @@ def test_a_drain_by_order_is_that_of_all_and_one_by_a_signal_is_not() -> None:
         host.leave(worker)
     host.advance(SEEN)
     assert later.status(READY) is PASS
+
+
+def test_a_worker_that_starts_right_after_an_order_to_drain_does_not_follow_those_that_follow_it() -> None:
+    host, workers = running_host()
+    workers[0].engine.drain(host.now)
+    host.now += 0.01
+    later = host.start()
+    host.advance(2.0)
+    assert {worker.engine.phase for worker in workers if worker is not later} == {Phase.DRAINING}
+    assert later.engine.phase is Phase.SERVING
 
 
 def test_a_maintenance_by_any_worker_is_that_of_all_and_outlives_it() -> None:
@@ -308,3 +318,51 @@ def test_a_board_that_cannot_be_used_from_the_beginning_delays_the_checks_of_the
     host.advance(0.3)
     assert worker.runs
     assert worker.status(READY) is PASS
+
+
+# -- what a turn must not change
+
+
+def test_a_forced_result_of_a_check_of_the_host_stays_at_a_worker_that_does_not_run_it() -> None:
+    host, workers = running_host(2)
+    follower = next(worker for worker in workers if not worker.runs)
+    end = follower.engine.force("once", unhealthy("broken by a test"), host.now)
+    host.advance(3.0)
+    assert follower.own_status(READY) is FAIL
+    assert host.statuses(READY) == {FAIL}
+    end(host.now)
+    host.advance(1.0 + SEEN)
+    assert host.statuses(READY) == {PASS}
+
+
+def test_without_a_check_that_fails_a_worker_with_a_stale_one_is_still_not_ready() -> None:
+    slow = Check("own", lambda: None, interval=1000.0, timeout=0.3, max_age=1200.0)
+    failing = Check("failing", lambda: None, interval=0.5, timeout=0.3, failure_threshold=1)
+    host = Host()
+    first, second = (host.start(checks=[slow, failing]) for _ in range(2))
+    host.advance(6.0)
+    second.engine.force("failing", unhealthy("down"), host.now)
+    host.advance(SEEN)
+    assert first.engine.report(READY, host.now, exclude=["failing"]).status is PASS
+    host.now += 1300.0  # without a run
+    second.turns.take(second.engine, host.store, host.clock, 0.0)
+    published = host.store.workers[second.key]
+    assert set(published.probes[READY].checks) == {"own", "failing"}
+    assert published.without(frozenset({"failing"}), READY).probes[READY].status is FAIL
+
+
+def test_a_run_that_never_ends_counts_as_failed_where_its_worker_loses_and_regains_the_checks_of_the_host() -> None:
+    host, workers = running_host(2)
+    leader = next(worker for worker in workers if worker.runs)
+    other = next(worker for worker in workers if worker is not leader)
+    host.block(leader)
+    host.advance(0.95)
+    assert "once" in [run.check.name for run in leader.engine.due(host.now).start], "nothing ever ends it"
+    host.advance(1.0 + 1.0 + SEEN)
+    host.unblock(leader)
+    host.advance(2.0)
+    assert other.runs
+    assert leader.engine.slots[0].state.status is PASS, "by the other one's results"
+    host.kill(other)
+    host.advance(8.0)
+    assert leader.engine.slots[0].state.status is FAIL

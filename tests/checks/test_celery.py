@@ -47,6 +47,12 @@ def server(request: pytest.FixtureRequest, get_server: GetServer) -> Iterator[Se
     server.restore()
 
 
+one_broker = pytest.mark.parametrize(
+    "server", [pytest.param("redis", marks=pytest.mark.xdist_group(f"checks {CELERY_GROUPS['redis']}"))], indirect=True
+)
+"""For what the workers say, whichever broker passes it on."""
+
+
 @pytest.fixture
 def address(server: Server) -> str:
     return address_of(server, server.port)
@@ -98,6 +104,7 @@ async def test_a_worker_counts_until_it_dies(address: str, start_worker: StartWo
     await until_message(check, silent)
 
 
+@one_broker
 async def test_the_defaults_suit_a_worker_with_the_default_interval(address: str, tmp_path: Path) -> None:
     check = celery_workers(app_of(address))
     async with working(address, tmp_path, interval=2.0):
@@ -115,6 +122,7 @@ async def test_heartbeats_sent_between_two_runs_count(address: str, start_worker
     await recovers(check)
 
 
+@one_broker
 async def test_a_heartbeat_is_as_old_as_its_worker_says(address: str, start_worker: StartWorker) -> None:
     check = celery_workers(app_of(address), max_age=2.0, timeout=0.5)
     await expect(check, Status.UNHEALTHY, SINCE)
@@ -123,6 +131,7 @@ async def test_a_heartbeat_is_as_old_as_its_worker_says(address: str, start_work
     await expect(check, Status.UNHEALTHY, r"^heard 0 of 1 workers within 2 s$")
 
 
+@one_broker
 async def test_a_worker_that_stops_cleanly_no_longer_counts(address: str, start_worker: StartWorker) -> None:
     app = app_of(address)
     check = celery_workers(app, max_age=AGES)
@@ -154,6 +163,7 @@ async def test_a_queue_that_no_worker_consumes_fails_though_workers_are_alive(
     close_pools()
 
 
+@one_broker
 async def test_an_answer_counts_as_long_as_a_heartbeat(address: str, start_worker: StartWorker) -> None:
     """A worker that is too busy to answer for a moment still consumes its queues."""
     check = celery_workers(app_of(address), queues=["celery"], max_age=3.0, timeout=1.0)
@@ -219,6 +229,7 @@ async def test_for_the_queues_of_rabbitmq_the_privileges_of_the_docs_are_enough(
         server.forget("weak")
 
 
+@one_broker
 async def test_one_worker_is_fewer_than_two(address: str, start_worker: StartWorker) -> None:
     app = app_of(address)
     await start_worker()

@@ -43,7 +43,7 @@ async def test_the_program_of_the_docs_fails_liveness_once_its_client_is_closed_
             await settled(app.health)
             assert (await probe(app, "/livez")).status == 200
             assert (await probe(app, "/readyz")).status == 200
-            assert [check.name for check in app.health.report(Probe.LIVENESS).checks] == ["nats-client"]
+            assert [check.name for check in app.health.report(Probe.LIVENESS).checks] == ["client-open"]
             proxy.reset()
             await wait_until_async(lambda: api.state.nats.is_reconnecting, "it reconnects")
             await expect(not_closed, Status.HEALTHY, "^$")

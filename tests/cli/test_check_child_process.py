@@ -104,7 +104,9 @@ def test_an_app_that_closes_all_descriptors_fails(tmp_path: Path) -> None:
     assert completed.err.endswith(" while importing shop\n")
 
 
-@pytest.mark.parametrize("text", [r"garbage\n", r"\xff\n", r"\n", r"[]\n", r'{"done": true}\n', r'"done"\n'])
+@pytest.mark.parametrize(
+    "text", [r"garbage\n", r"\xff\n", r"\n", r"[]\n", r'{"done": true}\n', r'"done"\n', r'{"rows": [{}]}\n']
+)
 def test_an_app_that_writes_to_all_descriptors_fails(text: str, tmp_path: Path) -> None:
     statement = f"for each in range(3, 64):\n    with contextlib.suppress(OSError): os.write(each, b'''{text}''')"
     completed = check(tmp_path, app("IMPORT", statement))

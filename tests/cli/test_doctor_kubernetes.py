@@ -6,17 +6,20 @@ from typing import Any
 import pytest
 import yaml
 
-from asgi_health import Drain
+from asgi_health import Check, Drain, HealthMiddleware, Listener, Paths, Probe, client_in
 from asgi_health.cli.check.check_error import CheckError
 from asgi_health.cli.doctor.gather import containers_of_app, layers_of
 from asgi_health.cli.doctor.manifest import Container, read_manifest
 from asgi_health.cli.doctor.rules import APP_RULES
 from asgi_health.cli.doctor.settings import Given, settings_of
 
+from ..apps import plain_app
 from ..documentation.blocks import blocks
-from .doctor.apps import around
+from .doctor.apps import around, ping
 from .doctor.examine import findings
 from .doctor.manifests import CASES, HEALTHY, Case, changed
+from .manifest import printed
+from .test_manifest_kubernetes import APPS
 
 
 def read(folder: Path, *documents: Any) -> list[Container]:
@@ -75,6 +78,83 @@ def test_the_manifest_of_the_documentation_is_healthy(app: Any, tmp_path: Path) 
     assert findings(app, Given(), {}, container=container) == []
 
 
+@pytest.mark.parametrize(
+    ("change", "finds"),
+    [
+        ({}, True),
+        ({"command": ["uvicorn", "shop:app", "--no-proxy-headers"]}, False),
+        ({"command": ["uvicorn", "shop:app", "--forwarded-allow-ips=10.0.0.1"]}, False),
+        ({"command": ["uvicorn", "shop:app", "--forwarded-allow-ips", "*"]}, True),
+        ({"env": [{"name": "FORWARDED_ALLOW_IPS", "value": "10.0.0.1"}]}, False),
+        ({"command": ["granian", "shop:app"]}, False),
+        ({"command": ["gunicorn", "shop:app", "-k", "uvicorn_worker.UvicornWorker"]}, True),
+    ],
+)
+def test_the_command_of_the_container_says_whether_a_client_chooses_its_address(
+    change: dict[str, Any], finds: bool, tmp_path: Path
+) -> None:
+    app = around(details=client_in("10.0.0.0/8"))
+    (container,) = read(tmp_path, changed(lambda pod, container: container.update(change)))
+    # What this process has in its environment does not reach the container.
+    rows = findings(app, Given(), {"FORWARDED_ALLOW_IPS": "" if finds else "*"}, container=container)
+    assert "forwarded-address" in {row.rule for row in rows} if finds else not rows
+
+
+@pytest.mark.parametrize(
+    ("change", "finds"),
+    [
+        ({}, True),
+        ({"command": ["uvicorn", "shop:app", "--port", "8123"]}, False),
+        ({"command": ["gunicorn", "shop:app", "--bind=0.0.0.0:8123"]}, False),
+        ({"env": [{"name": "PORT", "value": "8123"}]}, False),
+        ({"command": ["uvicorn", "shop:app", "--port", "18123"]}, True),
+    ],
+)
+def test_a_port_that_the_command_names_need_not_be_declared(
+    change: dict[str, Any], finds: bool, tmp_path: Path
+) -> None:
+    def ask(pod: Any, container: Any) -> None:
+        container["readinessProbe"]["httpGet"]["port"] = 8123
+        container.update(change)
+
+    (container,) = read(tmp_path, changed(ask))
+    assert [row.rule for row in findings(around(), Given(), {}, container=container)] == ["kubernetes-port"] * finds
+
+
+def test_a_finding_about_many_checks_names_the_first_ones(tmp_path: Path) -> None:
+    (row,) = findings(around(*(Check(f"c{number}", ping, timeout=5.0) for number in range(100))), Given(), {})
+    assert "'c7' (5 s) and 92 more is longer" in row.what
+
+
+STARTUP = Check("models", ping, timeout=30.0, probes=(Probe.STARTUP,))
+PRINTED: dict[str, dict[str, Any]] = APPS | {
+    "checks": {"checks": [Check("orders", ping, timeout=4.5), STARTUP]},
+    "checks and a listener": {"checks": [Check("orders", ping), STARTUP], "listener": Listener("0.0.0.0:9000")},
+    "odd paths": {"paths": Paths(live="/li ve%20", ready="/re ady{'", startup='/"$up')},
+}
+OWN_FAULTS = {"short drain": {"drain-too-short"}, "drain by path": {"open-drain"}}
+"""What the app itself has to change."""
+
+
+@pytest.mark.parametrize("server", ["uvicorn", "hypercorn", "daphne"])
+@pytest.mark.parametrize("name", PRINTED)
+def test_the_manifest_that_is_printed_for_an_app_is_healthy(name: str, server: str, tmp_path: Path) -> None:
+    app = HealthMiddleware(plain_app, **PRINTED[name])
+    documents = yaml.safe_load_all(printed("kubernetes", app, server=server))
+    (container,) = containers_of_app(read(tmp_path, *documents), layers_of(app, "shop:app"), None)
+    found = {row.rule for row in findings(app, Given(), {}, container=container)}
+    assert found == OWN_FAULTS.get(name, set())
+
+
+def test_a_printed_manifest_says_that_a_check_takes_longer_than_a_prober_should_wait(tmp_path: Path) -> None:
+    app = around(Check("orders", ping, timeout=30.0))
+    text = printed("kubernetes", app)
+    assert "check 'orders' and its timeout of 30 s" in " ".join(line.strip(" #") for line in text.splitlines())
+    (container,) = read(tmp_path, *yaml.safe_load_all(text))
+    (row,) = findings(app, Given(), {}, container=container)
+    assert row.what.startswith("the timeout of 'orders' (30 s) is longer than that of the prober, 5 s")
+
+
 def test_an_argument_precedes_the_manifest(tmp_path: Path) -> None:
     (container,) = read(tmp_path, HEALTHY)
     assert settings_of(Given(), {"WEB_CONCURRENCY": "9"}, container).workers == 1  # that of another machine
@@ -95,6 +175,9 @@ def test_an_argument_precedes_the_manifest(tmp_path: Path) -> None:
         ("- kind: Pod", "expected a mapping, found [{'kind': 'Pod'}]"),
         ("{kind: Pod, spec: {containers: {name: a}}}", "Pod/?: containers: expected a list, found {'name': 'a'}"),
         ("{kind: Pod, spec: {containers: [{}], terminationGracePeriodSeconds: 30s}}", "expected a number, found '30s'"),
+        ("{kind: Deployment, spec: {replicas: .inf}}", "expected a number, found inf"),
+        ("{kind: Deployment, spec: {replicas: .nan}}", "expected a number, found nan"),
+        (f"{{kind: Deployment, spec: {{replicas: 1{'0' * 400}}}}}", "expected a number, found 1000"),
         ("kind: \x00", "is not YAML"),
     ],
 )

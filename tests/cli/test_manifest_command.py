@@ -59,13 +59,17 @@ def test_the_app_is_read_and_not_started(kind: str, tmp_path: Path) -> None:
     [
         ("app = plain", "shop:app has no HealthMiddleware, neither around it nor inside it"),
         ("app = Health()", "shop:app is a Health, which has no paths; name the app with its HealthMiddleware"),
+        (
+            "app = HealthMiddleware(plain, listener=Listener('0.0.0.0:8000'))",
+            "--port 8000 is the port of the app's Listener; the app needs one of its own",
+        ),
         ("1 / 0", "importing shop failed: ZeroDivisionError: division by zero"),
     ],
-    ids=["no middleware", "a Health", "a crash"],
+    ids=["no middleware", "a Health", "the port of the listener", "a crash"],
 )
 def test_an_app_that_cannot_be_read_is_an_error_in_one_line(code: str, reason: str, tmp_path: Path) -> None:
     completed = manifest(tmp_path, code, "haproxy", "shop:app")
-    assert (completed.code, completed.out) == (1, "")
+    assert (completed.code, completed.out) == (2 if "--port" in reason else 1, "")
     assert completed.line == f"python -m asgi_health manifest: {reason}"
 
 

@@ -84,11 +84,19 @@ def nginx(text: str, folder: Path) -> None:
 
 def systemd(text: str, folder: Path) -> None:
     # The tests run in an environment that need not have each command.
-    scripts = folder / "bin"
+    scripts = commands_in(folder / "bin")
+    verify(text.replace(sysconfig.get_path("scripts"), str(scripts)), folder)
+
+
+def commands_in(scripts: Path) -> Path:
     scripts.mkdir()
     for name in ("uvicorn", "hypercorn", "gunicorn", "asgi-health"):
         (scripts / name).touch(mode=0o755)
-    (folder / "shop.service").write_text(text.replace(sysconfig.get_path("scripts"), str(scripts)))
+    return scripts
+
+
+def verify(text: str, folder: Path) -> None:
+    (folder / "shop.service").write_text(text)
     command = [tool("systemd-analyze", "apt-get install systemd"), "verify", "--man=no", str(folder / "shop.service")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     # Units of other packages may be at fault too.
@@ -215,6 +223,45 @@ def test_the_unit_fits_what_the_app_and_its_server_report(name: str, server: str
     assert ("WatchdogSec" in service) == (service["Type"] == "notify")
     waits = service["Type"] == "exec" and name != "no paths"
     assert service.get("ExecStartPost", "").endswith("/health/startup") == waits
+
+
+@pytest.mark.parametrize("folder", ["a b", "100%n", "$HOME", "semi;colon", "#"])
+def test_a_unit_names_paths_with_the_characters_that_systemd_replaces_or_splits_at(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripts = commands_in(tmp_path / folder)
+    monkeypatch.chdir(scripts)
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(scripts))
+    verify(printed("systemd", app("bare")), tmp_path)
+
+
+@pytest.mark.parametrize("folder", ["a\nUser=root", "it's", 'a "b"', "a\\b"])
+def test_a_path_that_systemd_cannot_run_is_refused(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path / folder))
+    with pytest.raises(ValueError, match="a unit cannot name this path"):
+        printed("systemd", app("bare"))
+
+
+def test_a_folder_that_would_end_a_line_of_the_unit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "a\nUser=root"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    with pytest.raises(ValueError, match="a unit cannot name this path"):
+        printed("systemd", app("bare"))
+
+
+@pytest.mark.parametrize(("host", "port"), [("127.0.0.1", 8081), ("10.0.0.4", 8080)])
+@pytest.mark.parametrize("platform", ["haproxy", "envoy", "caddy", "nginx"])
+def test_a_balancer_never_sends_requests_to_its_own_port(platform: str, host: str, port: int) -> None:
+    text = printed(platform, app("bare"), hosts=[f"{host}:8080"])
+    assert re.search(rf"(:|listen |port_value: ){port}\b", text.replace(f"{host}:8080", ""))
+
+
+@pytest.mark.parametrize(("module", "name"), [("_1shop", "shop"), ("_", "app"), ("a" * 62 + "_b", "a" * 62)])
+def test_a_service_has_a_name_that_kubernetes_accepts(module: str, name: str) -> None:
+    assert f"\n  name: {name}\n" in printed("kubernetes", app("bare"), target=f"{module}.main:app")
 
 
 def test_a_name_that_older_yaml_takes_for_a_boolean_stays_a_name() -> None:

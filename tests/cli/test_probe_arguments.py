@@ -18,7 +18,8 @@ from asgi_health.cli.arguments import (
     parse_status,
     parse_timeout,
 )
-from asgi_health.cli.main import main, probe_request
+from asgi_health.cli.commands.probe import probe_request
+from asgi_health.cli.main import main
 from asgi_health.cli.parser import build_parser
 from asgi_health.cli.target import Target, parse_url
 

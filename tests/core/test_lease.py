@@ -51,3 +51,7 @@ def test_a_worker_that_is_not_fit_gets_no_lease() -> None:
     assert claim(None, "a", 9.5, SECONDS, fit=False) is None
     ended = claim(Lease("b", 1, 5.0), "a", 9.5, SECONDS, fit=False)
     assert ended == Lease("b", 1, 5.0)
+
+
+def test_a_lease_that_would_last_longer_than_any_is_from_an_earlier_boot_and_counts_no_more() -> None:
+    assert claim(Lease("a", 3, 1e6), "b", 10.0, SECONDS, fit=True) == Lease("b", 4, 11.0)

@@ -94,6 +94,7 @@ def test_liveness_counts_a_blocked_worker_after_the_longer_time_and_not_while_it
     assert others(worker(2, beat=NOW - 29.0), probe=LIVE) == NO_OTHERS
     assert others(worker(2, beat=NOW - 30.0), probe=LIVE) == BAD
     assert others(worker(2, beat=NOW - 30.0, phase=Phase.STARTING), probe=LIVE) == NO_OTHERS
+    assert others(worker(2, WARN, "starting", phase=Phase.STARTING), probe=LIVE) == NO_OTHERS
 
 
 @pytest.mark.parametrize(
@@ -126,6 +127,10 @@ def test_a_quorum_says_how_many_workers_must_be_ready(quorum: float, bad: int, s
     assert result.status is status
     assert 1 not in result.pids
     assert others(*found, quorum=quorum, probe=LIVE).status is (FAIL if bad else PASS), "liveness has no quorum"
+
+
+def test_a_quorum_tells_workers_of_two_containers_apart_that_have_one_number() -> None:
+    assert others(worker(OWN.pid, FAIL), worker(3), quorum=2) == OtherWorkers(WARN, "worker", (OWN.pid,))
 
 
 def test_a_report_without_a_check_leaves_the_same_check_of_the_others_out() -> None:

@@ -59,7 +59,7 @@ def is_toml(text: str) -> None:
 
 def is_a_dockerfile(text: str) -> None:
     for line in text.splitlines():
-        assert re.match(r"(?:ARG|FROM|RUN|CMD|COPY|ENV|HEALTHCHECK|STOPSIGNAL) \S", line), line
+        assert re.match(r"(?:ARG|FROM|RUN|CMD|COPY|ENV|HEALTHCHECK|STOPSIGNAL|WORKDIR) \S", line), line
 
 
 def is_shown(text: str) -> None:

@@ -20,10 +20,12 @@ import pytest
 
 from asgi_health import Check, Status
 from asgi_health.checks.heartbeat import Heartbeat
+from asgi_health.cli.doctor.settings import Given
 from asgi_health.testing import check_once, lifespan, probe
 from tests.checks.conftest import GetServer
 from tests.checks.port import reserved_port
 from tests.checks.servers.server import DATABASE, PASSWORD, USER
+from tests.cli.doctor.examine import findings
 
 from .blocks import BLOCKS, ROOT, Block
 from .preambles import preamble
@@ -43,6 +45,13 @@ URLS = {
     "NATS": ("nats", f"nats://{USER}:{PASSWORD}@127.0.0.1:%d"),
 }
 """The names of servers in programs, with the server of the tests and its URL."""
+SHOWN = {
+    "command.md": {"liveness-dependency"},  # the finding that it prints
+    "endpoints.md": {"open-details"},
+    "frameworks.md": {"reserved-path"},
+    "metrics.md": {"forwarded-address"},
+}
+"""What the doctor finds in programs of a page, because they show that very thing."""
 WITH_SERVERS = [block for block in RUN if {*URLS} & {*block.names}]
 ALONE = [block for block in RUN if block not in WITH_SERVERS]
 TEST_FILES = [block for block in PROGRAMS if "def test_" in block.text]
@@ -73,6 +82,8 @@ async def run(block: Block, places: tuple[int, Path], given: Mapping[str, object
     app = names.get("app")
     if app is None or app is before:
         return
+    found = {row.rule for row in findings(app, Given(), {})}
+    assert found <= SHOWN.get(block.page, set()), "the doctor finds a fault in a program of the documentation"
     with anyio.fail_after(30.0):
         async with lifespan(app):
             while (await probe(app, "/readyz")).status != 200:  # noqa: ASYNC110  as a prober does

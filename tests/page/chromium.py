@@ -66,6 +66,14 @@ def _errors(message: ConsoleMessage) -> list[str]:
     return [message.text] if ours else []
 
 
+def axe_violations_in_both_schemes(page: Page) -> list[str]:
+    """Return what axe-core finds in the light page, and in the dark one by the rules that look at colours."""
+    page.emulate_media(color_scheme="light")
+    found = axe_violations(page)
+    page.emulate_media(color_scheme="dark")
+    return [*found, *axe_violations(page, "color-contrast", "link-in-text-block")]
+
+
 def axe_violations(page: Page, *rules: str) -> list[str]:
     """Return what axe-core finds: each rule of WCAG 2.2 A and AA and of good practice, with the elements.
 

@@ -12,7 +12,7 @@ from asgi_health.formats.page import LastStall, View, public_page
 from asgi_health.formats.page.moments import elapsed
 
 from ..support import page_states as states
-from .chromium import Window, axe_violations
+from .chromium import Window, axe_violations, axe_violations_in_both_schemes
 from .site import served, static
 
 pytestmark = pytest.mark.xdist_group("page states")  # one browser
@@ -23,8 +23,6 @@ STATES = (
     *("calm", "broken", "degraded", "starting", "draining", "blocked", "many", "found", "none", "nothing", "public"),
     "long",
 )
-
-OF_COLOURS = ("color-contrast", "link-in-text-block")  # the rules of axe-core that look at colours
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +64,7 @@ def test_every_state_is_accessible_in_light_and_dark(window: OpenWindow, url: st
     page = window().page
     page.goto(f"{url}/{state}")
     open_checks(page)
-    assert axe_violations(page) == []
-    page.emulate_media(color_scheme="dark")
-    assert axe_violations(page, *OF_COLOURS) == []  # nothing but the colours is another
+    assert axe_violations_in_both_schemes(page) == []
 
 
 def test_more_contrast_is_there_for_those_who_ask(window: OpenWindow, url: str) -> None:

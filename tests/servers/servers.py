@@ -25,6 +25,9 @@ _HYPERCORN = ("hypercorn", "{app}", "--bind", "fd://{fd}")
 _GRANIAN = ("granian", "{app}", "--uds", "{unix}")
 _GUNICORN = ("gunicorn", "{app}", "--bind", "fd://{fd}", "--no-control-socket")
 
+PARSERS = ("uvicorn-httptools-asyncio", "uvicorn-zttp")
+"""Servers that differ from another one in the parser of HTTP alone."""
+
 UVICORN = Server("uvicorn-httptools-uvloop", (*_UVICORN, "--http", "httptools", "--loop", "uvloop"))
 
 SERVERS = (

@@ -22,7 +22,7 @@ from .workers import PARSERS, wait_until_draining, wait_until_ready
 
 pytestmark = [pytest.mark.smoke, pytest.mark.timeout(120)]
 
-SHORT, LONG = {"delay": 0.5}, {"delay": 2.5}
+SHORT, LONG = {"delay": 0.5}, {"delay": 2.0}
 
 CASES: dict[str, dict[str, Any]] = {
     "breaks": {"drain": LONG, "breaks": True},

@@ -38,9 +38,9 @@ T = TypeVar("T")
 
 pytestmark = pytest.mark.timeout(120)
 
-DELAY = 4.0  # long enough to observe a drain on a busy machine
+DELAY = 3.0  # long enough to observe a drain on a busy machine
 SHORT = 1.0  # seconds of a request that begins before the drain and ends before the server stops
-LONG = 5.0  # seconds of a request that the server has to wait for
+LONG = 4.0  # seconds of a request that the server has to wait for
 NEVER = 300.0  # a delay that no test waits for
 
 DRAINS = {"delay": DELAY}

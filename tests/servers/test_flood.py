@@ -6,14 +6,20 @@ import pytest
 
 from .apps import REGULAR
 from .process import started
-from .servers import Server
+from .servers import PARSERS, SERVERS, Server
 from .wire import flood
 
 pytestmark = pytest.mark.timeout(120)
 
+TWINS = (*PARSERS, "hypercorn-asyncio-worker", "granian-uvloop", "uvicorn-lifespan-off")
+"""Servers that accept connections and pass requests on in the same code as another one."""
+
 WARN = b'{"status":"warn"}'
 
 
+@pytest.mark.parametrize(
+    "server", [each for each in SERVERS if each.name not in TWINS], ids=str, scope="session", indirect=True
+)
 def test_three_hundred_connections_at_once_are_answered_while_a_check_hangs_and_cause_no_run(server: Server) -> None:
     """The check hangs forever in a thread, and is not critical."""
     with started(server, checks=("blocks", "counted", "regular")) as hung:

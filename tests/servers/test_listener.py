@@ -17,7 +17,7 @@ import pytest
 from ..support.waiting import wait_until
 from .apps import TOKEN
 from .process import ROOT, Exit, Running, launched, wait_for_boot
-from .servers import SERVERS, UVICORN, Server
+from .servers import PARSERS, SERVERS, UVICORN, Server
 from .wire import Address, Answer, Connection, ask, request
 
 pytestmark = pytest.mark.timeout(120)
@@ -29,9 +29,7 @@ BLOCKING = request("GET", "/block", [("connection", "close")])
 UNIX = {"address": "{folder}/listener", "stall_ready": READY, "stall_live": LIVE}
 
 # A listener has its own parser: one of uvicorn's is enough.
-WITH_LIFESPAN = [
-    row for row in SERVERS if row.lifespan and row.name not in ("uvicorn-httptools-asyncio", "uvicorn-zttp")
-]
+WITH_LIFESPAN = [row for row in SERVERS if row.lifespan and row.name not in PARSERS]
 WITHOUT = [row for row in SERVERS if not row.lifespan]
 _NAMED = {row.name: row for row in SERVERS}
 

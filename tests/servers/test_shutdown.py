@@ -7,10 +7,15 @@ import pytest
 from ..support.waiting import wait_until
 from .apps import TOKEN
 from .process import Exit, Running, launched, wait_for_boot
-from .servers import Server
+from .servers import PARSERS, SERVERS, Server
 from .wire import Connection, request
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [
+    pytest.mark.timeout(120),
+    pytest.mark.parametrize(
+        "server", [each for each in SERVERS if each.name not in PARSERS], ids=str, scope="session", indirect=True
+    ),
+]
 
 CASES = {
     "plain": (),  # without the middleware

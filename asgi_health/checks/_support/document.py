@@ -109,7 +109,7 @@ app = HealthMiddleware(
     api,
     checks=[
         Check("nats", nats_client(lambda: api.state.nats)),
-        Check("nats-client", not_closed, probes=(Probe.LIVENESS,)),
+        Check("client-open", not_closed, probes=(Probe.LIVENESS,)),
     ],
 )
 ```

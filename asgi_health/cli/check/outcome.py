@@ -110,7 +110,10 @@ class _Outcome:
             case {"doing": str(doing)}:
                 self.python_started, self.doing = True, doing
             case {"rows": rows}:
-                self._results.read(rows)
+                try:
+                    self._results.read(rows)
+                except (AttributeError, KeyError, TypeError, ValueError):  # not those of the child's program
+                    return self._fail_unexpected()
             case {"done": True} if self._results.known:
                 return self._print_results()
             case {"timed_out": True}:
@@ -120,8 +123,11 @@ class _Outcome:
             case {"error": str(error), "details": str(details)}:
                 return self.fail(error, details)
             case _:
-                return self.fail(f"the app's process wrote an unexpected message while {self.doing}")
+                return self._fail_unexpected()
         return None
+
+    def _fail_unexpected(self) -> int:
+        return self.fail(f"the app's process wrote an unexpected message while {self.doing}")
 
     def fail_timed_out(self) -> int:
         """Report that the time is over, and return the exit code."""

@@ -104,6 +104,11 @@ class AppFacts:
     search_path: tuple[str, ...] = ()
 
     @property
+    def listeners(self) -> tuple[Listener, ...]:
+        """The listeners of all layers."""
+        return tuple(layer.listener for layer in self.layers if layer.listener is not None)
+
+    @property
     def checks(self) -> tuple[Check, ...]:
         """The checks of all layers, each once."""
         return tuple(dict.fromkeys(check for layer in self.layers for check in layer.checks))

@@ -1,11 +1,13 @@
 """Read what a manifest of Kubernetes says about the probes and the end of a container."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Literal, cast
+from urllib.parse import unquote
 
 from ...core.status import Probe
+from ...listener.config import Listener
 from ..arguments import parse_fast
 from ..check.check_error import CheckError
 from ..connection import explain
@@ -16,6 +18,9 @@ NEEDS_YAML = 'PyYAML is not installed; try: pip install "asgi-health[doctor]"'
 
 _KINDS = ("DaemonSet", "Deployment", "Pod", "ReplicaSet", "StatefulSet")
 _PROBES = {"livenessProbe": Probe.LIVENESS, "readinessProbe": Probe.READINESS, "startupProbe": Probe.STARTUP}
+MAX_NUMBER = 2**31 - 1
+"""The largest number of Kubernetes' int32."""
+
 DEFAULT_GRACE = 30.0
 """Default of terminationGracePeriodSeconds."""
 
@@ -53,6 +58,13 @@ class ContainerProbe:
         """Its name in the manifest, and whose it is."""
         return self.prober.source
 
+    def asks(self, listeners: Iterable[Listener]) -> bool:
+        """Return whether it asks one of the listeners."""
+        return any(
+            self.socket == each.path if each.path is not None else self.port is not None and self.port == each.port
+            for each in listeners
+        )
+
     @property
     def budget(self) -> float:
         """Seconds from the start of the container until its failures have an effect."""
@@ -73,6 +85,8 @@ class Container:
         prestop_path: The path that its preStop hook asks; empty where it asks none.
         replicas: Number of its pods.
         workers: How many processes it starts, if its command or its environment says so.
+        command: The words of its command; empty where the image has it.
+        environment: The variables that have a value in the manifest.
     """
 
     name: str
@@ -84,6 +98,8 @@ class Container:
     prestop_path: str = ""
     replicas: int = 1
     workers: Workers | None = None
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def of(self, probe: Probe) -> ContainerProbe | None:
         """Return its probe of this kind."""
@@ -155,8 +171,10 @@ def _container(found: "_Node", owner: str, grace: float) -> Container:
         probes=probes,
         grace=grace,
         prestop_seconds=_sleep(prestop),
-        prestop_path=prestop.node("httpGet").text("path").partition("?")[0],
+        prestop_path=_path(prestop.node("httpGet").text("path")),
         workers=workers_of_arguments(command, owner) or workers_of_environment(environment),
+        command=tuple(command),
+        environment=environment,
     )
 
 
@@ -177,7 +195,7 @@ def _probe(found: "_Node", probe: Probe, name: str, ports: Mapping[int, str]) ->
             "http",
             prober,
             delay,
-            path=(asked.text("path") or "/").partition("?")[0],
+            path=_path(asked.text("path") or "/"),
             port=port,
             port_name=str(given) if port is None else "",
             tls=asked.text("scheme").upper() == "HTTPS",
@@ -198,13 +216,18 @@ def _exec(probe: ContainerProbe, command: list[str]) -> ContainerProbe:
             target = request.target
             return replace(
                 probe,
-                path=target.path.partition("?")[0],
+                path=_path(target.path),
                 port=None if target.socket else target.port,
                 socket=target.socket,
                 tls=target.secure,
                 command_timeout=request.timeout,
             )
     return probe
+
+
+def _path(text: str) -> str:
+    """Return the path that the app gets: a server decodes that of a URL."""
+    return unquote(text.partition("?")[0])
 
 
 def _sleep(prestop: "_Node") -> float:
@@ -244,7 +267,8 @@ class _Node:
         value = self.value.get(key)
         if value is None:
             return default
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        # YAML has .nan and .inf, and integers of any length.
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MAX_NUMBER:
             raise CheckError(f"{self._where}: {key}: expected a number, found {value!r:.60}")
         return float(value)
 

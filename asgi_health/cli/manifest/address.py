@@ -34,6 +34,11 @@ def is_port(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= 5 and 1 <= int(text) <= 65535
 
 
+def is_local(host: str) -> bool:
+    """Return whether only processes of the same host, or of the same pod, reach `host`."""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
 def at(host: str, port: int) -> str:
     """Return host and port in one word."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

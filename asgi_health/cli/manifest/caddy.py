@@ -5,7 +5,7 @@ from string import Template
 from .address import at
 from .facts import AppFacts
 from .numbers import readiness_probe
-from .options import BALANCER_PORT, Options
+from .options import Options
 from .remarks import NO_CHECKS, READINESS_AT_APP, comment, head
 
 LONGEST_PERIOD, SHORTEST_PERIOD = 2.0, 0.1
@@ -41,7 +41,7 @@ def render(app: AppFacts, options: Options) -> str:
     """Return the Caddyfile."""
     return TEMPLATE.substitute(
         head=head("caddy", app, options, [] if app.ready else [NO_CHECKS]),
-        port=BALANCER_PORT,
+        port=options.balancer_port,
         instances=" ".join(at(*each) for each in options.instances),
         check=_check(app, app.ready) if app.ready else "",
         longest=f"{options.longest_request:g}s",

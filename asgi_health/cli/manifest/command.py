@@ -25,7 +25,8 @@ def print_manifest(platform: str, app: tuple[str, str], options: Options, *, sec
         verbose: Whether tracebacks are printed.
 
     Raises:
-        ValueError: for a server that cannot start the app, and for instances where one server listens.
+        ValueError: for a server that cannot start the app, for instances where one server listens, and for a port that
+            the listener has.
         ModuleNotFoundError: for a platform with YAML where ruamel.yaml is not installed.
     """
     module, attribute = app
@@ -65,7 +66,12 @@ class _Manifest:
         self._app = AppFacts.from_json(row)
 
     def text(self) -> str:
-        return "" if self._app is None else self._render(self._app, self._options)
+        if self._app is None:
+            return ""
+        listener = self._app.listener
+        if listener is not None and listener.port == self._options.port:
+            raise ValueError(f"--port {listener.port} is the port of the app's Listener; the app needs one of its own")
+        return self._render(self._app, self._options)
 
     def text_without_results(self, error: str) -> str:
         return ""

@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 from .facts import AppFacts
 from .numbers import RISE, Noted, readiness_probe
-from .options import BALANCER_PORT, Options
+from .options import Options
 from .remarks import NO_CHECKS, READINESS_AT_APP, head
 from .yaml_text import Tree, dump
 
@@ -64,7 +64,7 @@ def _listener(app: AppFacts, options: Options) -> Tree:
     }
     return {
         "name": "clients",
-        "address": _socket("0.0.0.0", BALANCER_PORT),
+        "address": _socket("0.0.0.0", options.balancer_port),
         "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
     }
 

@@ -4,9 +4,10 @@ import re
 from dataclasses import dataclass
 from typing import Any, Self
 
-from .address import at
+from .address import at, is_local
 
 NO_LABEL = re.compile(r"[^a-z0-9]+")
+LEADING = re.compile(r"^[0-9-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class ListenerFacts:
     @property
     def is_local(self) -> bool:
         """Whether only processes of the same host, or of the same pod, reach it."""
-        return self.path is not None or self.host in ("localhost", "::1") or self.host.startswith("127.")
+        return self.path is not None or is_local(self.host)
 
     def url(self, path: str) -> str:
         """Return the URL of `path`, for a command on the same host."""
@@ -98,8 +99,9 @@ class AppFacts:
 
     @property
     def name(self) -> str:
-        """A name for the service: the package of the app, as a label of DNS (RFC 1123)."""
-        return NO_LABEL.sub("-", self.target.partition(":")[0].partition(".")[0].lower()).strip("-")[:63] or "app"
+        """A name for the service: the package of the app, as a label of DNS that begins with a letter (RFC 1035)."""
+        package = self.target.partition(":")[0].partition(".")[0].lower()
+        return LEADING.sub("", NO_LABEL.sub("-", package))[:63].rstrip("-") or "app"
 
     @property
     def delay(self) -> float:

@@ -5,7 +5,7 @@ from string import Template
 from .address import at
 from .facts import AppFacts
 from .numbers import RISE, readiness_probe
-from .options import BALANCER_PORT, Options
+from .options import Options
 from .remarks import NO_CHECKS, READINESS_AT_APP, comment, head
 
 LONGEST_PERIOD, SHORTEST_PERIOD = 2.0, 0.1
@@ -58,7 +58,7 @@ def render(app: AppFacts, options: Options) -> str:
     return TEMPLATE.substitute(
         head=head("haproxy", app, options, remarks),
         longest=_milliseconds(options.longest_request),
-        port=BALANCER_PORT,
+        port=options.balancer_port,
         name=app.name,
         check=_check(app, app.ready) if app.ready else "",
         servers=servers,

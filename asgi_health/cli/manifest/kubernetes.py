@@ -5,11 +5,13 @@ from typing import Any
 
 from .facts import AppFacts, ListenerFacts
 from .numbers import (
-    COMMAND_TIMEOUT,
+    BY_COMMAND,
     ENDPOINTS,
+    PREPARED,
     PROBE_TIMEOUT,
     Noted,
     ProbeNumbers,
+    answer_timeout,
     grace,
     hook_seconds,
     liveness_probe,
@@ -117,15 +119,23 @@ def _probes(app: AppFacts, options: Options) -> dict[str, Any]:
     listener_at_start = listener if options.server.has_lifespan else None
     found: dict[str, Any] = {}
     if app.startup is not None:
-        numbers = startup_probe(app.checks, options.start, _timeout(listener_at_start))
+        numbers = startup_probe(app.checks, options.start, _listener_timeout(listener_at_start))
         why = STARTUP_AT_APP if listener_at_start is None else STARTUP_AT_LISTENER
         found["startupProbe"] = Noted(_action(listener_at_start, app.startup) | _numbers(numbers), why)
     if app.live is not None:
-        numbers = liveness_probe(app, _timeout(listener))
+        timeout = answer_timeout(app.checks, "liveness") if listener is None else _listener_timeout(listener)
+        numbers = liveness_probe(app, timeout)
         why = LIVENESS_AT_APP if listener is None else LIVENESS_AT_LISTENER
         found["livenessProbe"] = Noted(_action(listener, app.live) | _numbers(numbers), why)
     if app.ready is not None:
-        numbers = readiness_probe(app.drain, longest=LONGEST_PERIOD, unit=1, spread=ENDPOINTS, without=WITHOUT_DRAIN)
+        numbers = readiness_probe(
+            app.drain,
+            longest=LONGEST_PERIOD,
+            unit=1,
+            spread=ENDPOINTS,
+            without=WITHOUT_DRAIN,
+            timeout=answer_timeout(app.checks, "readiness"),
+        )
         found["readinessProbe"] = Noted(_action(None, app.ready) | _numbers(numbers), READINESS_AT_APP)
     return found
 
@@ -146,8 +156,8 @@ def _action(listener: ListenerFacts | None, path: str) -> dict[str, Any]:
     return {"exec": {"command": ["asgi-health", "probe", "--timeout", str(PROBE_TIMEOUT), listener.url(path)]}}
 
 
-def _timeout(listener: ListenerFacts | None) -> int:
-    return COMMAND_TIMEOUT if listener is not None and listener.is_local else PROBE_TIMEOUT
+def _listener_timeout(listener: ListenerFacts | None) -> Noted[int]:
+    return BY_COMMAND if listener is not None and listener.is_local else PREPARED
 
 
 def _hook(app: AppFacts, options: Options) -> dict[str, Any] | None:

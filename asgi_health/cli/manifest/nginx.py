@@ -4,7 +4,7 @@ from string import Template
 
 from .address import at
 from .facts import AppFacts
-from .options import BALANCER_PORT, Options
+from .options import Options
 from .remarks import head
 
 FAIL_TIMEOUT = 10
@@ -52,6 +52,6 @@ def render(app: AppFacts, options: Options) -> str:
         name=app.name,
         pause=FAIL_TIMEOUT,
         servers="".join(servers),
-        port=BALANCER_PORT,
+        port=options.balancer_port,
         longest=f"{1000 * options.longest_request:.0f}ms",
     )

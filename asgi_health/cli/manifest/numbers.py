@@ -23,6 +23,9 @@ class Noted(Generic[T_co]):
 PROBE_TIMEOUT = 1
 """Seconds. Answers are prepared before they are asked for; a second is for the network."""
 
+LONGEST_TIMEOUT = 5
+"""Seconds for a probe that may wait for a check. With more, a blocked loop would be noticed late."""
+
 COMMAND_TIMEOUT = 5
 """Seconds for `asgi-health probe --timeout 1`: the start of Python on a busy host, too."""
 
@@ -51,6 +54,13 @@ NO_DRAIN_LOSES = (
 
 OWN_SHUTDOWN = 5.0
 """Seconds for the shutdown of the app itself: its lifespan, pools and threads."""
+
+
+PREPARED = Noted(PROBE_TIMEOUT, "Each answer is prepared before it is asked for, so none takes longer.")
+"""Seconds for an answer that waits for no check."""
+
+BY_COMMAND = Noted(COMMAND_TIMEOUT, f"Longer than the {PROBE_TIMEOUT} s of the command, for the start of Python.")
+"""Seconds for `asgi-health probe`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,25 @@ def longest_start(check: CheckFacts) -> float:
     return (check.failure_threshold + check.success_threshold) * check.timeout + pauses * (1 + JITTER)
 
 
+def answer_timeout(checks: Iterable[CheckFacts], probe: str) -> Noted[int]:
+    """Return the seconds for an answer of the app to `probe`, which may wait for the first result of a check.
+
+    Args:
+        checks: All checks of the app.
+        probe: The probe, as in `CheckFacts.probes`.
+    """
+    longest, name = max(((each.timeout, each.name) for each in checks if probe in each.probes), default=(0.0, ""))
+    if longest <= PROBE_TIMEOUT:
+        return PREPARED
+    waits = (
+        f"The first probe after the start, and each one where the server sends no lifespan, may wait for check {name!r}"
+        f" and its timeout of {longest:g} s. All others get an answer that is prepared."
+    )
+    if longest <= LONGEST_TIMEOUT:
+        return Noted(ceil(longest), waits)
+    return Noted(LONGEST_TIMEOUT, f"{waits} With more than {LONGEST_TIMEOUT} s a blocked loop would be noticed late.")
+
+
 def startup_seconds(checks: Iterable[CheckFacts], start: float) -> Noted[int]:
     """Return the seconds from the start of the process until the startup probe has passed, at the longest.
 
@@ -101,24 +130,24 @@ def startup_seconds(checks: Iterable[CheckFacts], start: float) -> Noted[int]:
     )
 
 
-def startup_probe(checks: Iterable[CheckFacts], start: float, timeout: int = PROBE_TIMEOUT) -> ProbeNumbers:
+def startup_probe(checks: Iterable[CheckFacts], start: float, timeout: Noted[int] = PREPARED) -> ProbeNumbers:
     """Return how often startup is asked, so that no start within `startup_seconds` is cut off."""
     seconds = startup_seconds(checks, start)
     return ProbeNumbers(
         Noted(1, "Each second, so that the app gets requests within a second of its start."),
-        _timeout(timeout),
+        timeout,
         Noted(seconds.value, f"{seconds.value} x 1 s: {seconds.why}"),
     )
 
 
-def liveness_probe(app: AppFacts, timeout: int = PROBE_TIMEOUT) -> ProbeNumbers:
+def liveness_probe(app: AppFacts, timeout: Noted[int] = PREPARED) -> ProbeNumbers:
     """Return how often liveness is asked, so that no block of the loop shorter than its stall time restarts the app."""
     stall = stall_live(app)
     failures = max(3, ceil(stall.value / LIVENESS_PERIOD) + 1)
     earliest = (failures - 1) * LIVENESS_PERIOD
     return ProbeNumbers(
         Noted(LIVENESS_PERIOD, "A restart is the last resort: nothing is gained by asking more often."),
-        _timeout(timeout),
+        timeout,
         Noted(
             failures,
             f"The first and the last of {failures} failures are {earliest} s apart, which is not shorter than the"
@@ -143,6 +172,7 @@ def readiness_probe(
     spread: float = 0.0,
     failures: int = FAILURES,
     without: str = NO_DRAIN_LOSES,
+    timeout: Noted[int] = PREPARED,
 ) -> ProbeNumbers:
     """Return how often readiness is asked, so that the prober notices a drain before the server stops.
 
@@ -153,12 +183,13 @@ def readiness_probe(
         spread: Seconds that the platform needs to act, once it has noticed.
         failures: Bad answers in a row after which the prober takes the instance out.
         without: The reason for `longest` where no drain delays the stop.
+        timeout: Seconds for an answer.
     """
     if drain is None or drain.delay == 0:
         period = Noted(longest, without)
     else:
         period = _readiness_period(drain.delay, longest, unit, spread, failures)
-    return ProbeNumbers(period, _timeout(PROBE_TIMEOUT), _readiness_failures(failures))
+    return ProbeNumbers(period, timeout, _readiness_failures(failures))
 
 
 def _readiness_period(delay: float, longest: float, unit: float, spread: float, failures: int) -> Noted[float]:
@@ -190,12 +221,6 @@ def _readiness_failures(failures: int) -> Noted[int]:
 
 def _failures(number: int) -> str:
     return "1 failure" if number == 1 else f"{number} failures"
-
-
-def _timeout(seconds: int) -> Noted[int]:
-    if seconds == PROBE_TIMEOUT:
-        return Noted(seconds, "Each answer is prepared before it is asked for, so none takes longer.")
-    return Noted(seconds, f"Longer than the {PROBE_TIMEOUT} s of the command, for the start of Python.")
 
 
 def hook_seconds(app: AppFacts) -> int:

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from .address import Instance
+from .address import Instance, is_local
 from .servers import Server
 
 ALL_ADDRESSES = "0.0.0.0"
 """What a server listens on in a container, whose address is not known before."""
 
-BALANCER_PORT = 8080
-"""Where a balancer listens."""
+BALANCER_PORTS = 8080, 8081
+"""Where a balancer listens: at the first one, unless an instance on the same host has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,12 @@ class Options:
     def bind(self, default: str) -> str:
         """Return the address that the server listens on."""
         return self.hosts[0].host if self.hosts else default
+
+    @property
+    def balancer_port(self) -> int:
+        """The port at which a balancer in front of the instances listens."""
+        taken = any(port == BALANCER_PORTS[0] and is_local(host) for host, port in self.instances)
+        return BALANCER_PORTS[taken]
 
     @property
     def instances(self) -> tuple[tuple[str, int], ...]:

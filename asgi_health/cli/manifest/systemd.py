@@ -1,6 +1,7 @@
 """A unit of systemd."""
 
 import os
+import re
 import sysconfig
 from collections.abc import Iterable
 from math import ceil
@@ -15,6 +16,8 @@ from .servers import GUNICORN, Server, command, reached_by_signals
 
 LOCAL = "127.0.0.1"
 SPARE = 5
+PLAIN = re.compile(r"[\w./:@=,+%$-]+")
+"""A word that needs no quotes."""
 WAITS = f"{SPARE} s more, so that the command that waits says first what is missing."
 
 TEMPLATE = Template("""\
@@ -109,9 +112,19 @@ def _script(name: str) -> str:
 
 def _line(words: Iterable[str]) -> str:
     """Return the words as a command line of systemd, which replaces what begins with % and $."""
-    escaped = (_escaped(each).replace("$", "$$") for each in words)
-    return " ".join(f'"{each}"' if " " in each else each for each in escaped)
+    program, *arguments = map(_word, words)
+    # A $ in the path of the program is one.
+    return " ".join([program, *(each.replace("$", "$$") for each in arguments)])
+
+
+def _word(text: str) -> str:
+    if set(text) & set("\"'\\"):  # systemd runs no program with one of these in its path
+        raise ValueError(f"{text!r}: a unit cannot name this path")
+    return _escaped(text) if PLAIN.fullmatch(text) else f'"{_escaped(text)}"'
 
 
 def _escaped(text: str) -> str:
+    """Return a path of this machine as the value of a setting. Raises ValueError for one that would end the line."""
+    if not text.isprintable():
+        raise ValueError(f"{text!r}: a unit cannot name this path")
     return text.replace("%", "%%")

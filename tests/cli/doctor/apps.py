@@ -159,13 +159,24 @@ class Case:
         return f"{self.rule or 'healthy'}: {self.name}"
 
 
+FLEET = Given(instances=2)
+
 HEALTHY = [
     Case("no checks", around),
     Case("checks that run", lambda: around(Check("orders", ping), Check("lag", loop_lag())), runs=True),
     Case("loop lag in liveness", lambda: liveness("lag", loop_lag())),
-    Case("a shared dependency next to one of its own", lambda: around(Check("redis", ping), Check("lag", loop_lag()))),
-    Case("a shared dependency that is not critical", lambda: around(Check("redis", ping, critical=False))),
-    Case("a file of its own", lambda: around(Check("orders", sqlite_database("orders.db")))),
+    Case("a dependency of one instance", lambda: around(Check("redis", ping))),
+    Case(
+        "a shared dependency next to one of its own",
+        lambda: around(Check("redis", ping), Check("lag", loop_lag())),
+        given=FLEET,
+    ),
+    Case(
+        "a shared dependency that is not critical",
+        lambda: around(Check("redis", ping, critical=False)),
+        given=FLEET,
+    ),
+    Case("a file of its own", lambda: around(Check("orders", sqlite_database("orders.db"))), given=FLEET),
     Case("default drain and listener", lambda: around(drain=Drain(), listener=Listener("127.0.0.1:9000"))),
     Case("a guarded drain", lambda: around(drain=Drain(path="/drain", allow=bearer_token("secret")))),
     Case("guarded details", lambda: around(details=bearer_token("secret"))),
@@ -190,12 +201,19 @@ FAULTS = [
     Case("by an import", lambda: liveness(run=ping_by_an_import), "liveness-dependency", "asks httpx"),
     Case("by an attribute", lambda: liveness(run=Shop().ping), "liveness-dependency", "asks redis"),
     Case("ready-made", lambda: liveness(run=redis_client(redis)), "liveness-dependency", "asks a server"),
-    Case("one", lambda: around(Check("database", ping)), "shared-dependencies", "'database'"),
+    Case(
+        "one",
+        lambda: around(Check("database", ping)),
+        "shared-dependencies",
+        "what all 2 instances share: 'database'",
+        given=FLEET,
+    ),
     Case(
         "ready-made among optional ones",
         lambda: around(Check("cart", redis_client(redis)), Check("orders", ping, critical=False)),
         "shared-dependencies",
         "'cart'",
+        given=FLEET,
     ),
     Case(
         "of a fleet",

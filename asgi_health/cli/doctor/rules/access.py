@@ -1,7 +1,8 @@
 """Who may read details, and who may drain."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
+from itertools import pairwise
 
 from ....asgi.auth import Policy, reads_address
 from ....asgi.types import Scope
@@ -49,6 +50,22 @@ def open_drain(facts: AppFacts) -> Iterator[Finding]:
             )
 
 
+def _value(command: Sequence[str], option: str) -> str | None:
+    """Return the value of an option, as ``--option value`` or ``--option=value``."""
+    for word, following in pairwise([*command, ""]):
+        name, equals, value = word.partition("=")
+        if name == option:
+            return value if equals else following
+    return None
+
+
+def _is_another_server(command: Sequence[str]) -> bool:
+    names = {word.rpartition("/")[2] for word in command}
+    return bool(names & {"daphne", "granian", "gunicorn", "hypercorn"}) and not any(
+        "uvicorn" in each for each in command
+    )
+
+
 @rule(
     "forwarded-address",
     "warning",
@@ -57,10 +74,15 @@ def open_drain(facts: AppFacts) -> Iterator[Finding]:
     " address.",
 )
 def forwarded_address(facts: AppFacts) -> Iterator[Finding]:
-    environment = facts.environment
-    trusted = environment.get("UVICORN_FORWARDED_ALLOW_IPS", environment.get("FORWARDED_ALLOW_IPS"))
+    container = facts.settings.container
+    environment, command = (facts.environment, ()) if container is None else (container.environment, container.command)
+    trusted = _value(command, "--forwarded-allow-ips")
+    if trusted is None:
+        trusted = environment.get("UVICORN_FORWARDED_ALLOW_IPS", environment.get("FORWARDED_ALLOW_IPS"))
     if (
         environment.get("UVICORN_PROXY_HEADERS", "").lower() in ("0", "false", "no", "off")
+        or "--no-proxy-headers" in command
+        or _is_another_server(command)
         or find_spec("uvicorn") is None
     ):
         return

@@ -12,6 +12,9 @@ from ..prober import Prober
 MAX_RUNS_PER_SECOND = 10.0
 """Runs of one check by all processes together that a dependency hardly notices."""
 
+MAX_NAMES = 8
+"""Names of checks in one finding."""
+
 _FILES = {"aiosqlite", "sqlite", "sqlite3"}
 """What each instance has for itself."""
 
@@ -42,10 +45,11 @@ def liveness_dependency(facts: AppFacts) -> Iterator[Finding]:
 def shared_dependencies(facts: AppFacts) -> Iterator[Finding]:
     critical = [each for each in facts.checks if each.critical and Probe.READINESS in each.probes]
     asked = [dependency_of(each) for each in critical]
-    if critical and all(asked) and not _FILES & set(asked):
-        names = ", ".join(f"{each.name!r}" for each in critical)
+    instances = facts.settings.instances
+    if instances > 1 and critical and all(asked) and not _FILES & set(asked):
+        names = _listed([repr(each.name) for each in critical])
         yield Finding(
-            f"all critical checks of readiness ask what all instances share: {names}",
+            f"all critical checks of readiness ask what all {instances} instances share: {names}",
             "critical=False where the app can answer without it; where it can answer nothing, ignore this rule",
         )
 
@@ -79,16 +83,33 @@ def too_many_runs(facts: AppFacts) -> Iterator[Finding]:
 def check_timeout(facts: AppFacts) -> Iterator[Finding]:
     late: dict[Prober, list[Check]] = {}
     for check in facts.checks:
-        prober = min((facts.settings.probers[each] for each in check.probes), key=lambda each: each.timeout)
-        if check.timeout > prober.timeout:
+        probers = [facts.settings.probers[each] for each in check.probes if _may_wait(facts, each)]
+        prober = min(probers, key=lambda each: each.timeout, default=None)
+        if prober is not None and check.timeout > prober.timeout:
             late.setdefault(prober, []).append(check)
     for prober, checks in late.items():
-        names = ", ".join(f"{check.name!r} ({check.timeout:g} s)" for check in checks)
+        names = _listed([f"{check.name!r} ({check.timeout:g} s)" for check in checks])
         longest = max(check.timeout for check in checks)
         yield Finding(
             f"the timeout of {names} is longer than that of the prober, {prober.timeout:g} s ({prober.source})",
             f"timeout={_below(prober.timeout):g}, or a prober that waits for {int(longest) + 1} s",
         )
+
+
+def _listed(names: list[str]) -> str:
+    """Return the names, the first ones alone where there are many."""
+    more = len(names) - MAX_NAMES
+    return ", ".join(names[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _may_wait(facts: AppFacts, probe: Probe) -> bool:
+    """Return whether an answer to `probe` may wait for a check, and one that comes too late has an effect.
+
+    A listener never waits. A late answer of startup is one failure of many: `kubernetes-startup` has their number.
+    """
+    container = facts.settings.container
+    asked = None if container is None else container.of(probe)
+    return probe is not Probe.STARTUP and (asked is None or not asked.asks(facts.listeners))
 
 
 def _below(seconds: float) -> float:

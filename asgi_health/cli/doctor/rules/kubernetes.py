@@ -1,6 +1,8 @@
 """The probes of a manifest of Kubernetes against the app."""
 
+import re
 from collections.abc import Iterator
+from urllib.parse import quote
 
 from ....asgi.router import Route
 from ....core.status import Probe
@@ -38,7 +40,7 @@ def _asked(facts: AppFacts) -> Iterator[tuple[Container, ContainerProbe, Route |
 
 def _suggested(facts: AppFacts, probe: Probe) -> str:
     paths = [path for layer in facts.layers for path in layer.paths.of(probe)]
-    return f"path: {paths[0]}" if paths else f"Paths({_OPTIONS[probe]}=...) of the app"
+    return f"path: {quote(paths[0])}" if paths else f"Paths({_OPTIONS[probe]}=...) of the app"
 
 
 _OPTIONS = {Probe.LIVENESS: "live", Probe.READINESS: "ready", Probe.STARTUP: "startup", Probe.HEALTH: "health"}
@@ -80,8 +82,7 @@ def _is_same(facts: AppFacts, probe: Probe, asked: Probe) -> bool:
 
 @rule("kubernetes-port", "error", "The kubelet asks the address of the pod. No process answers there.")
 def kubernetes_port(facts: AppFacts) -> Iterator[Finding]:
-    listeners = [layer.listener for layer in facts.layers if layer.listener is not None]
-    tcp = {each.port: each for each in listeners if each.path is None}
+    tcp = {each.port: each for each in facts.listeners if each.path is None}
     for container, each, _ in _asked(facts):
         if each.port_name:
             declared = ", ".join(filter(None, container.ports.values())) or "none"
@@ -99,11 +100,22 @@ def kubernetes_port(facts: AppFacts) -> Iterator[Finding]:
                 yield Finding(
                     f"{each.name} asks port {each.port} by HTTPS, and the listener speaks plain HTTP", "scheme: HTTP"
                 )
-        elif each.action == "http" and container.ports and each.port not in container.ports:
+        elif (
+            each.action == "http"
+            and container.ports
+            and each.port not in container.ports
+            and not _names(container, each.port)
+        ):
             yield Finding(
                 f"{each.name} asks port {each.port}, which neither the container declares nor a listener has",
                 f"port: {next(iter(container.ports))}, or a containerPort {each.port}",
             )
+
+
+def _names(container: Container, port: int | None) -> bool:
+    """Return whether the command or the environment names the port: a container need not declare each of its ports."""
+    words = (*container.command, *container.environment.values())
+    return any(str(port) in re.findall(r"[0-9]+", word) for word in words)
 
 
 @rule("kubernetes-exec", "error", "Kubernetes ends the command before it has an answer, and the reason is lost.")
@@ -119,12 +131,12 @@ def kubernetes_exec(facts: AppFacts) -> Iterator[Finding]:
 
 @rule("kubernetes-socket", "error", "The probe finds no process at this socket.")
 def kubernetes_socket(facts: AppFacts) -> Iterator[Finding]:
-    sockets = [layer.listener.path for layer in facts.layers if layer.listener is not None and layer.listener.path]
+    sockets = [each.path for each in facts.listeners if each.path]
     for _, each, _ in _asked(facts):
         if each.socket and sockets and each.socket not in sockets:
             yield Finding(
                 f"{each.name} asks the socket {each.socket}, and the listener has {', '.join(sockets)}",
-                f"unix:{sockets[0]}:{each.path}",
+                f"unix:{sockets[0]}:{quote(each.path)}",
             )
 
 
@@ -162,7 +174,7 @@ def kubernetes_prestop(facts: AppFacts) -> Iterator[Finding]:
         paths = [layer.drain.path for layer in facts.layers if layer.drain is not None and layer.drain.path]
         yield Finding(
             f"preStop of {container.name} asks {path}, which drains nothing",
-            f"path: {paths[0]}" if paths else f'Drain(path="{path}", allow=...)',
+            f"path: {quote(paths[0])}" if paths else f'Drain(path="{path}", allow=...)',
         )
 
 
