@@ -80,7 +80,7 @@ def kinds(settings: Settings) -> dict[str, Kind]:
 
 
 def cause_faults(host: Host, settings: Settings, seconds: float, slack: float, seed: int) -> list[Fault]:
-    """Cause one fault after the other until so many seconds are over, and return them.
+    """Cause one fault after the other until that number of seconds are over, and return them.
 
     A worker that has just started does not judge how old the slots of the others are: each fault waits for that.
     """

@@ -46,7 +46,7 @@ class Host:
         return [pid for pid in noted if pid not in self.ended]
 
     def wait_for_workers(self, number: int) -> None:
-        """Wait until so many have begun to start."""
+        """Wait until that number of have begun to start."""
         wait_until(lambda: len(self.pids) == number, lambda: f"{number} workers\n{self.running.log}")
 
     def runs(self) -> list[tuple[int, float]]:

@@ -100,7 +100,7 @@ def answers(host: Host, pids: list[int], path: str) -> list[int | None]:
 
 
 def wait_for_runs(host: Host, number: int) -> None:
-    """Wait for so many more runs of the check of the host."""
+    """Wait for that number of more runs of the check of the host."""
     before = len(host.runs())
     wait_until(lambda: len(host.runs()) >= before + number, lambda: f"runs after {host.runs()}\n{host.running.log}")
 
