@@ -17,23 +17,31 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 async def _site(answer: bytes) -> AsyncIterator[int]:
     """Serve one answer to every request, or none where it is empty, and yield the port."""
 
+    talks: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
+
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
             while b"Connection: close" not in await reader.readuntil(b"\r\n\r\n"):
                 writer.write(answer)
             writer.write(answer)
             if not answer:
                 await reader.read()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-            with suppress(ConnectionError):
-                await writer.wait_closed()  # also where the loop ends: an open transport would warn in a later test
+        writer.close()
 
-    server = await asyncio.start_server(talk, HOST, 0)
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talks[writer] = asyncio.create_task(talk(reader, writer))
+
+    server = await asyncio.start_server(accept, HOST, 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
+    for _ in range(3):  # until connections that have just come are accepted
+        await asyncio.sleep(0)
+    # An open transport would warn in a later test, also that of a connection whose task has not begun.
+    for writer, task in talks.items():
+        task.cancel()
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 @contextmanager

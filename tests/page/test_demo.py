@@ -126,14 +126,24 @@ def test_the_page_shows_each_change_of_the_server_once_and_in_its_order(page: Pa
     assert times == sorted(times, reverse=True)
 
 
+TIMES = "elements => elements.map(element => [element.dateTime, element.textContent])"
+
+
 def test_the_page_shows_the_times_in_the_zone_of_the_reader(demo: Demo, window: OpenWindow) -> None:
     with broken_and_repaired(demo, "recommendations"):
         page = window(timezone_id="Asia/Tokyo").page
         page.goto(f"{demo.url}/")
     expect_line(page, "recommendations are up")
-    for time in page.locator("#log time").all():
-        moment = datetime.fromisoformat(time.get_attribute("datetime") or "").astimezone(ZoneInfo("Asia/Tokyo"))
-        expect(time).to_have_text(f"{moment:%H:%M:%S}")
+
+    def shown() -> list[tuple[str, str]]:
+        # In one step, because the page adds lines above the others meanwhile.
+        return [tuple(each) for each in page.locator("#log time").evaluate_all(TIMES)]
+
+    def in_tokyo(moment: str) -> str:
+        return f"{datetime.fromisoformat(moment).astimezone(ZoneInfo('Asia/Tokyo')):%H:%M:%S}"
+
+    page.wait_for_function("() => document.querySelector('#log time')")
+    wait_until(lambda: all(text == in_tokyo(moment) for moment, text in shown()), lambda: f"all in one zone: {shown()}")
 
 
 def test_a_fault_takes_uptime_from_its_probe_and_its_check(page: Page, demo: Demo) -> None:
