@@ -40,8 +40,8 @@ class Board:
             as ``/run``) where possible. Every worker of the app must be able to write to it. Each app needs a file of
             its own.
         quorum: How many workers must be ready, as a number (2) or as a share of those that take requests (0.5). While
-            that number is ready, a worker that is not ready answers 503, and the others answer 200 with a warning.
-            None: all.
+            that number is ready, the ready workers answer 200, with a warning if others are not, and those others
+            answer 503. None: all.
         workers: How many workers must have started before the startup probe passes. None: all whose lifespan has
             begun.
 

@@ -45,7 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="leave out this rule; may be repeated",
     )
-    parser.add_argument("--kubernetes", metavar="FILE", help="compare the app with this manifest; its numbers are the defaults")
+    parser.add_argument(
+        "--kubernetes", metavar="FILE", help="compare the app with this manifest; its numbers are the defaults"
+    )
     parser.add_argument("--container", metavar="NAME", help="the container of the manifest that runs the app")
     for name, meaning in (
         ("--prober-timeout", "seconds after which each prober gives up (default: 2)"),
