@@ -7,7 +7,7 @@ A map of the package, from the bottom. Each layer imports only from those below 
 - `listener`: the probes from a thread of its own
 - `runtime`: runs the checks, drains, and detects a blocked event loop
 - `asgi`: routing, authorisation, prepared answers, lifespan
-- `board`: one truth for the workers of a host
+- `board`: the state that the workers of a host share, so that each answers for all
 - `health`, `middleware`: the public classes Health and HealthMiddleware
 - `integrations`: one module per technology (Prometheus, OpenTelemetry, Sentry), imported by applications alone
 - `cli`: the command; `testing`: helpers for tests of your own checks and apps

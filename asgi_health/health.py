@@ -170,10 +170,11 @@ class Health:
     def maintain(self, name: str | None, seconds: float, reason: str = "") -> Callable[[], None]:
         """Begin a maintenance of a check or of the app, and return a function that ends it before its time.
 
-        It always ends by itself. While a check is in maintenance, its failures count as degraded. While the app is,
-        readiness is unhealthy, so that it gets no traffic, and liveness is as before, so that it is not restarted.
-        Readers of details see the maintenance and its end; the public answer says ``"notes":["maintenance"]`` for the
-        app. A second one of the same check, or of the app, replaces the first one.
+        The maintenance always ends by itself. While a check is in maintenance, its failures count as degraded. While
+        the app is, readiness is unhealthy, so that it gets no requests, and liveness does not change, so that it is not
+        restarted. Readers of details see the maintenance and its end; the public answer says
+        ``"notes":["maintenance"]`` for that of the app. A second maintenance of the same check, or of the app, replaces
+        the first one. With a Board it is that of all workers of the host.
 
         Args:
             name: Name of the check; None for the whole app.
@@ -244,7 +245,7 @@ class Health:
             details: Who may read more than the status; see HealthMiddleware.
             service: What the details say about the program itself.
             integrations: What is started and stopped with the block; see HealthMiddleware.
-            board: What this process shares with the other workers of its host; see HealthMiddleware.
+            board: The Board that the processes of this host share; see HealthMiddleware.
 
         Raises:
             TypeError, ValueError: for a configuration that could not work.

@@ -40,7 +40,7 @@ class HealthMiddleware:
 
     The checks run in the background, from the end of the app's own startup to the beginning of its shutdown. Without
     lifespan they run on demand, or in the background if there is a listener. No probe starts a check that runs in the
-    background. None waits for one, except for the first probe right after the start: adapters that run a lifespan
+    background. Only the first probe right after the start may wait for one, because adapters that run a lifespan
     around each event probe at once.
 
     Without lifespan `drain`, `listener`, `integrations` and `board` begin with the first request.
@@ -52,8 +52,8 @@ class HealthMiddleware:
         details: Who may read more than the status: False for no client, True for every client, or a function
             ``(scope) -> bool`` such as ``bearer_token("...")`` or ``client_in("10.0.0.0/8")``.
         service: What the details say about the app itself.
-        drain: How the app is taken out of the rotation before it stops. None: signals are left alone.
-        listener: Where the same endpoints are answered from a thread, from before the app's startup to its end.
+        drain: How the app is taken out of the rotation before it stops. None: signals are not touched.
+        listener: The address at which a thread answers the same endpoints, from before the app's startup to its end.
         slow_loop: Seconds of lateness of the event loop after which one log record says what blocked it; 0: never.
             Without lifespan it needs a `drain` or a `listener`.
         quiet: Whether answered probes leave no line in the server's access log. Bad answers (status 400 and above)
@@ -68,7 +68,7 @@ class HealthMiddleware:
             healthy. Where all are degraded it spreads the requests over all, as it does where all are healthy.
         integrations: What passes the health on to other systems, such as ``Alerts``, ``Systemd`` and ``Grpc`` of
             ``asgi_health.integrations``. Each is started before the app's startup and stopped after the checks.
-        board: What this process shares with the other workers of its host, so that each answers for all. None: each
+        board: The Board that the workers of this host share, so that each worker answers for all of them. None: each
             answers for itself.
 
     Raises:

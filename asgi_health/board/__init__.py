@@ -1,1 +1,1 @@
-"""One truth for the workers of a host, in a file of SQLite."""
+"""Share the state of the workers of a host through a file of SQLite, so that each answers for all."""

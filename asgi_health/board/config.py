@@ -14,32 +14,36 @@ if TYPE_CHECKING:
     from .thread import BoardThread
 
 FIRST_TURN = 1.0
-"""Seconds for which the checks of the host wait for the first turn at the board."""
+"""Seconds for which the checks with the scope "host" wait, at most, for the first turn of the worker."""
 
 _numbers = count(1)
 
 
 class Board:
-    """One truth for the workers of a host, which serve the same app from one socket, as `uvicorn --workers 4` does.
+    """Share the state of all workers of a host, so that each worker answers probes for all of them.
 
-    Each worker publishes its state in a file of SQLite and reads those of the others, four times per second, in a
-    thread of its own; no request and no event loop waits for it. Each then answers for all:
+    The workers are processes that serve the same app from one socket, as those of `uvicorn --workers 4`. Each writes
+    its state to a file of SQLite and reads that of the others, four times per second, in a thread of its own. No
+    request and no event loop waits for that. Then:
 
-    - Readiness is the worst of the workers that take requests, or as `quorum` says.
-    - Liveness is the worst of all: a worker whose event loop is blocked is seen by the others.
-    - Startup passes when all have started.
-    - A drain by `Health.drain` or `Drain.path`, and a maintenance, by any worker are those of all.
-    - Checks with the scope "host" are run by one worker, and alerts are sent by one.
+    - Readiness is the worst one of the workers that take requests, or as `quorum` says.
+    - Liveness is the worst one of all workers. A worker whose event loop is blocked counts as unhealthy.
+    - Startup passes when all workers have started.
+    - A drain by `Health.drain` or `Drain.path`, and a maintenance, in one worker count for all.
+    - One worker runs the checks with ``scope="host"`` and sends the alerts.
 
-    A worker is never healthy by the board where it is not by itself. Where the board cannot be used, each worker
-    answers for itself, says so once in the log, and comes back.
+    The board only makes a status worse: a worker that is not healthy by itself stays so. While the file cannot be used,
+    each worker answers for itself, and the log says so once.
 
     Args:
-        path: The file, on a local file system that every worker of the app can write to, in a directory that no other
-            user can write to; in memory (tmpfs, such as ``/run``) as a rule. Each app has a file of its own.
-        quorum: How many workers must be ready, as a number (2) or as a share of those that take requests (0.5). Then
-            a worker that is not ready says so itself, and the others warn. None: all.
-        workers: How many workers must have started before the startup probe passes. None: all that have begun to.
+        path: The file, on a local file system, in a directory that no other user can write to; in memory (tmpfs, such
+            as ``/run``) where possible. Every worker of the app must be able to write to it. Each app needs a file of
+            its own.
+        quorum: How many workers must be ready, as a number (2) or as a share of those that take requests (0.5). While
+            that number is ready, the ready workers answer 200, with a warning if others are not, and those others
+            answer 503. None: all.
+        workers: How many workers must have started before the startup probe passes. None: all whose lifespan has
+            begun.
 
     Raises:
         TypeError, ValueError: for an argument that could not work.
@@ -87,7 +91,7 @@ class Board:
         self._thread.start(former)
 
     def stop(self) -> None:
-        """Leave the board; wait a moment for that, because the process may exit next."""
+        """Take the worker off the board; wait for that, at most 0.25 s, because the process may exit next."""
         if self._thread is not None:
             self._thread.stop()
             self._thread.wait()

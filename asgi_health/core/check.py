@@ -54,8 +54,8 @@ class Check:
         max_age: Seconds after which a result is stale; None: ``3 * interval + timeout``.
         group: A word to sort and filter by, such as the team that is called, of at most 100 characters; None for no
             group. Details, the status page and metrics show it, and ``?group=`` filters by it.
-        scope: ``"host"``: of the workers that share a Board one runs it, and the others use its result with its age.
-            ``"process"``: each worker runs it. Without a Board both are the same.
+        scope: ``"process"``: each worker process runs it. ``"host"``: one of the workers that share a Board runs it,
+            and the others use its result with its age. Without a Board both are the same.
     """
 
     name: str

@@ -57,11 +57,11 @@ class ServiceInfo:
         description: str = "",
         links: Mapping[str, str] | None = None,
     ) -> Self:
-        """Return what is known about the app: its version, its release, its commit and when it was built.
+        """Return what the installation and the environment say about the app: version, release, commit and build time.
 
-        The version is that of the installed distribution. The release, the commit and the time come from environment
-        variables that platforms and CI systems set; docs/endpoints.md lists them. What is not known is left out, and
-        a value that cannot be meant is passed over, so that no environment keeps the app from starting.
+        The version is that of the installed distribution. The release, the commit and the build time come from
+        environment variables that platforms and CI systems set; docs/endpoints.md lists them. What is not known is left
+        out, and so is a value that is not usable: no environment keeps the app from starting.
 
         Args:
             distribution: Name of the app's distribution, as in ``pip install``.
@@ -70,7 +70,8 @@ class ServiceInfo:
             links: Related pages, as ``{relation: URL}``.
 
         Raises:
-            TypeError, ValueError: for an argument of another type, or an empty name.
+            TypeError: for an argument of another type.
+            ValueError: for an empty name, or text that UTF-8 cannot carry.
         """
         import os
         from importlib.metadata import version

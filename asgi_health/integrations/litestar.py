@@ -25,12 +25,12 @@ except ModuleNotFoundError as error:
 
 
 class HealthPlugin(InitPluginProtocol):
-    """Put a HealthMiddleware in front of everything that Litestar does with a request.
+    """Answer the health paths before Litestar's router: ``Litestar([...], plugins=[HealthPlugin(...)])``.
 
-    Litestar's own ``middleware=[...]`` runs behind its router. The plugin replaces ``app.asgi_handler`` from the
-    beginning of a lifespan to its end, so it needs a server that sends one. The app stays a Litestar, as
-    ``litestar run`` and Litestar's test clients expect. The checks begin after all hooks of the startup and end before
-    those of the shutdown, if this is the last plugin.
+    Litestar's own ``middleware=[...]`` runs behind its router and sees no probe. The plugin replaces
+    ``app.asgi_handler`` by a HealthMiddleware from the beginning of a lifespan to its end, so it needs a server that
+    sends a lifespan. The app is still a Litestar, as ``litestar run`` and Litestar's test clients expect. Where this is
+    the last plugin, the checks begin after all hooks of the startup and end before those of the shutdown.
 
     Args:
         checks: ``{name: function}``, an iterable of Check, or a Health.

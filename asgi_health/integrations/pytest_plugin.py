@@ -1,4 +1,4 @@
-"""Fixtures of pytest for tests of how an app behaves when a dependency fails.
+"""Fixtures for pytest, which test what an app does when a dependency fails.
 
 def test_orders_are_refused_without_the_database(client, break_check, assert_not_ready):
     with break_check("database"):
@@ -26,7 +26,7 @@ INI = "asgi_health_app"
 
 
 class BreakCheck(Protocol):
-    """Makes a check fail until the end of the ``with`` block, or of the test."""
+    """Make a check fail until the end of the ``with`` block, or without one until the end of the test."""
 
     def __call__(self, name: str, message: str = "broken by the test") -> "BrokenCheck":
         """Make the check `name` fail from now on; details show `message`."""
@@ -34,10 +34,15 @@ class BreakCheck(Protocol):
 
 
 class AssertNotReady(Protocol):
-    """Asserts that the app is not ready."""
+    """Assert that the app is not ready."""
 
     def __call__(self, because: str | Iterable[str] = ()) -> None:
-        """Assert that the app is not ready because of a check, or of several."""
+        """Assert that the app is not ready, and that `because` names checks or reasons that make it so.
+
+        Args:
+            because: Names of checks, or one of the words starting, stale, stalled, draining, maintenance and stopped;
+                empty for any reason.
+        """
         ...
 
 
@@ -48,7 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def health(request: pytest.FixtureRequest) -> "Health":
-    """The Health of the app: of the fixture `asgi_app` or `app`, or of the ini option `asgi_health_app`."""
+    """Return the Health of the app of the fixture `asgi_app` or `app`, or of the ini option `asgi_health_app`."""
     from ..testing import health_of
 
     return health_of(_app(request))
@@ -56,7 +61,7 @@ def health(request: pytest.FixtureRequest) -> "Health":
 
 @pytest.fixture
 def break_check(health: "Health") -> Generator[BreakCheck]:
-    """Make a check of the app fail: ``with break_check("database"):``, or until the end of the test."""
+    """Make a check fail: ``with break_check("database"):``; without a block it fails until the end of the test."""
     from ..testing import break_check
 
     broken: list[BrokenCheck] = []

@@ -11,12 +11,13 @@ DEFAULT_TIMEOUT = 30.0
 """Default of `--timeout`, in seconds."""
 
 DESCRIPTION = """\
-Find faults in the configuration of an app, with why and the cure.
+Find faults in the configuration of an app. Print for each why it matters, and
+the cure.
 
 The app is imported and started in a process of its own, and each of its checks
-runs once. A URL is asked from outside. docs/doctor.md has a section for each
-rule. Exit code 0: no error, perhaps warnings; 1: an error, or the app cannot
-be examined; 2: wrong arguments."""
+runs once. An app at a URL is asked from outside. docs/doctor.md has a section
+for each rule. Exit code 0: no error, perhaps warnings; 1: an error, or the app
+cannot be examined; 2: wrong arguments."""
 
 EXAMPLES = """\
 examples:
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "subject",
         metavar="MODULE:APP|URL",
         type=argument_type(_parse_subject),
-        help="the app, named as for a server, or where it is served",
+        help="the app, named as for a server, or the URL of a running app",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument(
@@ -42,20 +43,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=argument_type(_parse_rule),
         action="append",
         default=[],
-        help="leave out a rule; may be repeated",
+        help="leave out this rule; may be repeated",
     )
-    parser.add_argument("--kubernetes", metavar="FILE", help="compare the app with this manifest")
+    parser.add_argument(
+        "--kubernetes", metavar="FILE", help="compare the app with this manifest; its numbers are the defaults"
+    )
     parser.add_argument("--container", metavar="NAME", help="the container of the manifest that runs the app")
     for name, meaning in (
-        ("--prober-timeout", "seconds after which the prober gives up"),
-        ("--period", "seconds between two requests of readiness"),
-        ("--grace", "seconds from SIGTERM to SIGKILL"),
+        ("--prober-timeout", "seconds after which each prober gives up (default: 2)"),
+        ("--period", "seconds between two requests of readiness (default: 5)"),
+        ("--grace", "seconds from SIGTERM to SIGKILL (default: 30)"),
     ):
         parser.add_argument(name, metavar="S", type=argument_type(parse_seconds), help=meaning)
     for name, meaning in (
-        ("--failure-threshold", "failures in a row after which the app gets no more requests"),
-        ("--workers", "processes of one instance"),
-        ("--instances", "instances of the app"),
+        (
+            "--failure-threshold",
+            "failures of readiness in a row after which the app gets no more requests (default: 1)",
+        ),
+        ("--workers", "worker processes of one instance (default: from the environment, or 1)"),
+        ("--instances", "instances of the app (default: 1)"),
     ):
         parser.add_argument(name, metavar="N", type=argument_type(_parse_number), help=meaning)
     parser.add_argument(

@@ -12,9 +12,9 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 DESCRIPTION = f"""\
 Begin a maintenance of a check, or of the whole app. It always ends by itself.
 
-While a check is in maintenance, its failures count as a warning. While the app
-is, it is not ready and gets no traffic. Exit code 0: it has begun; 1: it has
-not, and stderr says why; 2: wrong arguments.
+While a check is in maintenance, its failures are warnings. While the app is, it
+is not ready and gets no requests. Exit code 0: the maintenance has begun; 1: it
+has not, and stderr says why; 2: wrong arguments.
 
 {TARGET}"""
 
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         type=argument_type(_parse_duration),
         required=True,
-        help="when it ends by itself: 90s, 10m, 2h or 1d; a number is in seconds",
+        help="how long it lasts: 90s, 10m, 2h or 1d; a number is in seconds; at most 7d",
     )
     parser.add_argument(
         "--reason", metavar="TEXT", type=argument_type(_parse_reason), default="", help="why, for readers of details"

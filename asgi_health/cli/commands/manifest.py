@@ -17,10 +17,10 @@ SERVERS = ("uvicorn", "gunicorn", "granian", "hypercorn", "daphne")
 DESCRIPTION = """\
 Print the configuration of a platform that fits an app.
 
-Paths, ports, periods, thresholds and times come from the app's checks,
-Listener and Drain, and a comment says how. The app is imported in a process of
-its own, and not started. Exit code 0: it is printed; 1: the app cannot be
-imported or has no HealthMiddleware; 2: wrong arguments."""
+Paths, ports, periods, thresholds and times are computed from the app's checks,
+Listener and Drain, and a comment gives the reason for each. The app is imported
+in a process of its own, and not started. Exit code 0: it is printed; 1: the app
+cannot be imported or has no HealthMiddleware; 2: wrong arguments."""
 
 EXAMPLES = """\
 examples:
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HOST",
         action="append",
         default=[],
-        help="where the server listens; behind a balancer HOST or HOST:PORT of an instance, may be repeated",
+        help="the address where the server listens; for a balancer HOST or HOST:PORT of an instance, may be repeated",
     )
     add_seconds(parser, "--startup", 60.0, "seconds for the imports and the app's own startup")
     add_seconds(parser, "--longest-request", 30.0, "seconds of the longest request")

@@ -19,13 +19,13 @@ DEFAULT_TIMEOUT = 5.0
 """Default of `--timeout` for `maintain`, `resume` and `status`, in seconds."""
 
 TARGET = """\
-TARGET is the app: http://host:port, https://host or unix:/run/app.sock, with
-the path of the endpoint where it is not the usual one. Or it is the path of the
-board of its workers, such as /run/app/health.db, which works while the app is
-blocked, and while it does not run.
+TARGET is the app: http://host:port, https://host or unix:/run/app.sock. Add the
+path where it is not /health/maintenance (for status: /health). Or TARGET is the
+file of the board of its workers, such as /run/app/health.db, which works while
+the app is blocked, and while it does not run.
 
 The token for the app is read from ASGI_HEALTH_TOKEN, because other users of
-the machine see the arguments of a command. Another way to sign in is --header."""
+the machine see the arguments of a command. For other credentials use --header."""
 """What the argument is, for the help of a command."""
 
 

@@ -8,8 +8,8 @@ from .places import TARGET, add_app_options, add_check, add_place, place_of
 DESCRIPTION = f"""\
 End a maintenance of a check, or of the whole app, before its time.
 
-Exit code 0: it has ended; 1: it has not, or there is none, and stderr says
-which; 2: wrong arguments.
+Exit code 0: the maintenance has ended; 1: it has not, or there is none, and
+stderr says which; 2: wrong arguments.
 
 {TARGET}"""
 

@@ -6,10 +6,11 @@ from .command import Command
 from .places import TARGET, add_app_options, add_place, place_of
 
 DESCRIPTION = f"""\
-Print the checks of an app, its workers and its maintenances.
+Print the checks of a running app, its workers and its maintenances.
 
-The details of the app show its checks, and the board shows its workers. Exit
-code 0: it is ready; 1: it is not, or that is not known; 2: wrong arguments.
+The app shows all of them to a reader of its details. The board of its workers
+shows workers and maintenances. Exit code 0: the app is ready; 1: it is not, or
+that is not known; 2: wrong arguments.
 
 {TARGET}"""
 

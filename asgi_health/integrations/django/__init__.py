@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def get_asgi_application() -> "HealthMiddleware":
-    """Return Django's ASGI application with a HealthMiddleware around it, in place of Django's own function.
+    """Return Django's ASGI application with a HealthMiddleware around it. Replaces Django's function of this name.
+
+    The setting ``ASGI_HEALTH`` holds the options of HealthMiddleware in upper case, and CHECKS, DATABASES, CACHES and
+    MIGRATIONS.
 
     Raises:
         ModuleNotFoundError: Django is not installed.

@@ -20,8 +20,8 @@ MAX_DEPTH = 100
 async def get_health(connection: HTTPConnection) -> Health:  # async: FastAPI would run a plain one in a thread
     """Return the Health of the app that answers this request: ``Depends(get_health)``.
 
-    The HealthMiddleware may be among the app's own middlewares (``app.add_middleware``) or around the app. Nothing is
-    added to requests for that: the middleware is found from the app.
+    The HealthMiddleware may be among the app's own middlewares (``app.add_middleware``) or around the app. It is found
+    through the app, so that requests carry nothing for it.
 
     Args:
         connection: The request or the websocket.

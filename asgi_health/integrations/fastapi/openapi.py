@@ -76,8 +76,8 @@ def add_openapi(app: FastAPI, paths: Paths | None = None, *, tag: str = "health"
 
     Args:
         app: The FastAPI app.
-        paths: The paths. None: those of the HealthMiddleware, which is looked for when the document is made.
-        tag: The heading under which the documentation shows them.
+        paths: The paths to show. None: those of the HealthMiddleware, which is found when the document is made.
+        tag: The heading under which the documentation shows the paths.
 
     Raises:
         TypeError: for an argument of another type.
