@@ -195,7 +195,12 @@ class HealthRouter:
     def policies(self) -> dict[str, Policy | None]:
         """The policy of each option that has one, None for one that allows no client."""
         metrics = self._may_read_metrics if self._metrics_paths else None
-        return {"details": self._may_read_details, "allow_metrics": metrics, "drain: allow": self._may_drain}
+        return {
+            "details": self._may_read_details,
+            "allow_metrics": metrics,
+            "drain: allow": self._may_drain,
+            "allow_maintenance": self._may_maintain,
+        }
 
     @property
     def check_parents(self) -> tuple[str, ...]:

@@ -277,6 +277,12 @@ FAULTS = [
     Case("True", lambda: around(details=True), "open-details"),
     Case("a function", lambda: around(details=lambda scope: True), "open-details"),
     Case("drain", lambda: around(drain=Drain(path="/drain", allow=True)), "open-drain", "/drain"),
+    Case(
+        "maintenance",
+        lambda: around(paths=Paths(maintenance="/health/maintenance"), allow_maintenance=True),
+        "open-maintenance",
+        "may begin a maintenance",
+    ),
     Case("details", lambda: around(details=client_in("10.0.0.0/8")), "forwarded-address", "details: client_in"),
     Case(
         "every address",

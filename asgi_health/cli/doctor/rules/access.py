@@ -1,4 +1,4 @@
-"""Who may read details, and who may drain."""
+"""Who may read details, and who may drain or begin a maintenance."""
 
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
@@ -50,6 +50,19 @@ def open_drain(facts: AppFacts) -> Iterator[Finding]:
             )
 
 
+@rule(
+    "open-maintenance",
+    "error",
+    "Every client that reaches the port takes the app out of the rotation for up to a week by one request.",
+)
+def open_maintenance(facts: AppFacts) -> Iterator[Finding]:
+    if any(_is_open(layer.policies.get("allow_maintenance")) for layer in facts.layers):
+        yield Finding(
+            "allow_maintenance: a client without credentials may begin a maintenance",
+            'allow_maintenance=bearer_token("..."), which `asgi-health maintain` reads from ASGI_HEALTH_TOKEN',
+        )
+
+
 def _value(command: Sequence[str], option: str) -> str | None:
     """Return the value of an option, as ``--option value`` or ``--option=value``."""
     for word, following in pairwise([*command, ""]):
@@ -99,4 +112,4 @@ def forwarded_address(facts: AppFacts) -> Iterator[Finding]:
                 )
 
 
-RULES = (open_details, open_drain, forwarded_address)
+RULES = (open_details, open_drain, open_maintenance, forwarded_address)
