@@ -6,7 +6,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from asgi_health import Check, Drain, HealthMiddleware, Listener, Paths, Probe
+from asgi_health import Board, Check, Drain, HealthMiddleware, Listener, Paths, Probe
 
 from ..apps import plain_app
 from .manifest import printed
@@ -129,6 +129,14 @@ def test_a_start_longer_than_a_rollout_may_take_extends_the_rollout() -> None:
     (deployment, _) = yaml.safe_load_all(printed("kubernetes", HealthMiddleware(plain_app, **APPS["slow start"])))
     probe = deployment["spec"]["template"]["spec"]["containers"][0]["startupProbe"]
     assert deployment["spec"]["progressDeadlineSeconds"] > probe["failureThreshold"] * probe["periodSeconds"] > 1200
+
+
+def test_with_a_board_several_workers_are_no_mistake() -> None:
+    assert "Run one worker in each container" in printed("kubernetes", HealthMiddleware(plain_app))
+    text = printed("kubernetes", HealthMiddleware(plain_app, board=Board("/run/app/health.db")))
+    assert "Run one worker" not in text
+    said = " ".join(line.removeprefix("# ") for line in text.splitlines() if line.startswith("# "))
+    assert "answer for each other by the board /run/app/health.db." in said
 
 
 def test_a_probe_without_a_path_is_left_out() -> None:

@@ -53,6 +53,7 @@ def facts_of(middleware: HealthMiddleware, target: str) -> AppFacts:
         listener=_listener(middleware.listener),
         drain=None if middleware.drain is None else _drain(middleware.drain),
         notifies_systemd=any(isinstance(each, Systemd) for each in middleware.integrations),
+        board=None if middleware.board is None else middleware.board.path,
     )
 
 

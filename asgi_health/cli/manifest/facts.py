@@ -74,6 +74,7 @@ class AppFacts:
         listener: Its listener; None where it has none, or one whose port the system chooses.
         drain: Its drain, if any.
         notifies_systemd: Whether `Systemd` is among its integrations.
+        board: Path of the file that its workers share; None where each answers for itself.
     """
 
     target: str
@@ -84,6 +85,7 @@ class AppFacts:
     listener: ListenerFacts | None = None
     drain: DrainFacts | None = None
     notifies_systemd: bool = False
+    board: str | None = None
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> Self:

@@ -3,6 +3,7 @@
 from shlex import quote
 from typing import Any
 
+from ...formats.redact.clean import one_line
 from .facts import AppFacts, ListenerFacts
 from .numbers import (
     BY_COMMAND,
@@ -36,12 +37,21 @@ APP, LISTENER = "http", "health"
 WITHOUT_DRAIN = (
     "A stop does not depend on it: Kubernetes itself takes a pod that stops out of its endpoints (see preStop)."
 )
-REMARK = "Set image and replicas. Run one worker in each container, so that each probe is about one process."
+TO_SET = "Set image and replicas."
+WITHOUT_BOARD = f"{TO_SET} Run one worker in each container, so that each probe is about one process."
 
 
 def render(app: AppFacts, options: Options) -> str:
     """Return the manifest."""
-    return dump(head("kubernetes", app, options, [REMARK]), _deployment(app, options), _service(app))
+    remark = WITHOUT_BOARD if app.board is None else _with_board(app.board)
+    return dump(head("kubernetes", app, options, [remark]), _deployment(app, options), _service(app))
+
+
+def _with_board(path: str) -> str:
+    return (
+        f"{TO_SET} The workers of a container answer for each other by the board {one_line(path)}. Where its file"
+        " system is read-only, mount an emptyDir with medium: Memory above the directory of the board, which the app makes."
+    )
 
 
 def _deployment(app: AppFacts, options: Options) -> dict[str, Any]:
