@@ -50,7 +50,8 @@ def render(app: AppFacts, options: Options) -> str:
 def _with_board(path: str) -> str:
     return (
         f"{TO_SET} The workers of a container answer for each other by the board {one_line(path)}. Where its file"
-        " system is read-only, mount an emptyDir with medium: Memory above the directory of the board, which the app makes."
+        " system is read-only, mount an emptyDir with medium: Memory above the directory of the board, which the app"
+        " makes."
     )
 
 
