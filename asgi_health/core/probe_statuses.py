@@ -12,7 +12,7 @@ from .lifecycle import Lifecycle, Phase
 from .state import CheckState
 from .status import Probe, Status
 from .transition import Reason
-from .workers import OtherWorkers
+from .workers import UNKNOWN_OTHERS, OtherWorkers
 
 Statuses = Mapping[Probe, ProbeStatus]
 """The status of each probe at one moment. Never changed: each update makes a new mapping."""
@@ -139,11 +139,13 @@ class ProbeStatuses:
         return len(self._aggregates[probe]) > 0 or self.current[probe].status is Status.UNHEALTHY
 
     def awaits_first_results(self, probe: Probe) -> bool:
-        """Return whether `probe` is unhealthy only because checks have had no result yet."""
+        """Return whether `probe` is unhealthy only because first results, or the other workers, are not known yet."""
         aggregates = [self._aggregates[probe]]
         if not self._lifecycle.startup_passed and probe is not Probe.LIVENESS:
             aggregates.append(self._aggregates[Probe.STARTUP])
-        return any(each.awaits_first_result for each in aggregates) and not any(each.has_failed for each in aggregates)
+        awaits_host = self._others is UNKNOWN_OTHERS and probe is not Probe.LIVENESS
+        awaits = awaits_host or any(each.awaits_first_result for each in aggregates)
+        return awaits and not any(each.has_failed for each in aggregates)
 
     def _latch_startup_and_publish(self, probes: Iterable[Probe]) -> None:
         lifecycle = self._lifecycle

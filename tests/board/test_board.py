@@ -23,6 +23,7 @@ from asgi_health.health import engine_of
 from ..support.app_thread import Blocked, our_threads, running_app
 from ..support.asgi_caller import ask, echo_nothing
 from ..support.lifespan_apps import lifespan_app
+from ..support.lifespan_driver import serving
 from ..support.waiting import wait_until, wait_until_async
 
 
@@ -202,6 +203,15 @@ def test_a_fault_in_the_turns_of_one_worker_takes_its_slot_away(path: Path, erro
         engine_of(second.health).own_worker = own_worker  # type: ignore[method-assign, assignment]
         first.sees(1)
         first.becomes(Status.HEALTHY)
+
+
+def test_the_first_probe_after_the_start_waits_for_the_first_turn(path: Path) -> None:
+    async def main() -> int:
+        worker = Worker(path)
+        async with serving(worker.app):
+            return (await ask(worker.app, "/health/ready")).status
+
+    assert [anyio.run(main) for _ in range(5)] == [200] * 5
 
 
 def test_running_takes_a_board_too(path: Path) -> None:

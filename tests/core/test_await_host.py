@@ -39,6 +39,13 @@ def test_a_worker_that_has_not_read_of_the_others_has_not_started(engine: Engine
     assert answers(engine, 0.5) == STARTS
 
 
+def test_a_probe_right_after_the_start_waits_for_the_others_as_for_first_results(engine: Engine) -> None:
+    waits = {probe: engine.awaits_first_results(probe) for probe in Probe}
+    assert waits == {probe: probe is not Probe.LIVENESS for probe in Probe}
+    engine.set_host(None, 0.6)
+    assert not any(engine.awaits_first_results(probe) for probe in Probe)
+
+
 def test_it_answers_for_itself_when_it_cannot_read_in_time(engine: Engine) -> None:
     assert answers(engine, 0.99) == STARTS
     assert answers(engine, 1.0) == HEALTHY
