@@ -35,6 +35,9 @@ suspended, or the board could not be used."""
 GRACE = 4.0
 """Seconds after such a gap in which the age of another worker's slot does not count. All have a turn in that time."""
 
+NEW = 5.0
+"""Seconds from the start of a worker in which it leaves the lease of the host to older ones."""
+
 NIMBLE = 1.0
 """Seconds by which the event loop of the worker that runs the checks of the host may be late."""
 
@@ -144,7 +147,7 @@ class Turns:
             others = [each for each in transaction.living_workers() if each.key != identity.key]
             self.seconds = turn_seconds(1 + len(others))
             former = transaction.lease()
-            fit = loop_lag < NIMBLE and _is_fit(engine, others)
+            fit = loop_lag < NIMBLE and _is_fit(engine, others) and not self._leaves_it_to_older(others, now)
             lease = claim(former, identity.key, now, max(MIN_LEASE, 4 * self.seconds), fit=fit)
             if lease is not None and lease != former:
                 lease = transaction.put_lease(lease)  # another worker may have been faster
@@ -167,6 +170,20 @@ class Turns:
                     transaction.put_maintenance(maintenance)
         self._file, self._maintenances = store.identity, changes.known
         return _Read(now, own, others, lease), changes.to_adopt
+
+    def _leaves_it_to_older(self, others: list[Worker], now: float) -> bool:
+        """Return whether this worker has just started, and an older one can lead.
+
+        The older one knows of incidents that it has to end: their alerts were sent before this one started.
+        """
+        started = self._identity.started
+        return now - started < NEW and any(
+            each.started < started
+            and each.phase is Phase.SERVING
+            and each.beat is not None
+            and now - each.beat < NIMBLE
+            for each in others
+        )
 
     def _compare_maintenances(
         self, engine: Engine, store: Store, read: Sequence[Maintenance], now: float

@@ -253,6 +253,22 @@ def test_another_worker_takes_over_within_an_interval_when_the_one_that_runs_end
     assert {worker.engine.slots[0].state.status for worker in host.workers if worker.moves} == {PASS}
 
 
+@pytest.mark.parametrize("older", ["serves", "is blocked"])
+def test_a_worker_that_has_just_started_leads_only_where_no_older_one_can(older: str) -> None:
+    host, (leader, other) = running_host(2)
+    if other.runs:
+        leader, other = other, leader
+    if older == "is blocked":
+        host.block(other)
+        host.advance(2.0)
+    host.kill(leader)
+    new = host.start()
+    host.workers.reverse()  # it takes its turns first
+    host.advance(3.0)
+    assert host.store.present is not None
+    assert host.store.present.holder == (other.key if older == "serves" else new.key)
+
+
 def test_a_worker_that_has_a_check_of_the_host_which_the_leader_does_not_have_runs_it_itself() -> None:
     host = Host()
     host.start(checks=[OWN])
