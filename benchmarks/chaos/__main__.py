@@ -70,6 +70,8 @@ def _report(faults: list[Fault], record: Record, slack: float) -> list[str]:
     lines = judge(faults, record.probes)
     print(table(lines))
     print(f"{len(record.probes):,} probes; one was sent {record.latest:.2f} s too late, because the machine was busy")
+    starting = sum(each.starting for each in record.probes)
+    print(f"{starting} of them reached a worker that had just started, and that is not ready before its first results")
     return [violation for line in lines for violation in line.violations(slack)]
 
 

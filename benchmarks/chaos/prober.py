@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from tests.servers.wire import Parser, request
+from tests.servers.wire import Answer, Parser, request
 
 EVERY = 0.1
 """Seconds between two probes of one path."""
@@ -17,12 +17,17 @@ TIMEOUT = 2.0
 
 @dataclass(frozen=True)
 class Probe:
-    """One probe: when it was sent, when it was over (monotonic seconds), and its status; None for no answer."""
+    """One probe: when it was sent, when it was over (monotonic seconds), and its status; None for no answer.
+
+    `starting`: the answer came from a worker that had just begun, and whose checks had no results yet. No worker is
+    healthy before, whatever the others are.
+    """
 
     path: str
     began: float
     ended: float
     status: int | None
+    starting: bool = False
 
 
 @dataclass
@@ -61,18 +66,19 @@ async def _probe_all(address: tuple[str, int], paths: Sequence[str], record: Rec
 
 
 async def _probe(address: tuple[str, int], path: str, record: Record) -> None:
-    began, status = time.monotonic(), None
+    began, answer = time.monotonic(), None
     with suppress(OSError):  # TimeoutError is one
         async with asyncio.timeout(TIMEOUT):
-            status = await _ask(address, path)
-    record.probes.append(Probe(path, began, time.monotonic(), status))
+            answer = await _ask(address, path)
+    status = None if answer is None else answer.status
+    starting = answer is not None and b'"notes":["starting"]' in answer.body
+    record.probes.append(Probe(path, began, time.monotonic(), status, starting))
 
 
-async def _ask(address: tuple[str, int], path: str) -> int | None:
+async def _ask(address: tuple[str, int], path: str) -> Answer | None:
     reader, writer = await asyncio.open_connection(*address)
     try:
         writer.write(request("GET", path, [("connection", "close")]))
-        answer = Parser(await reader.read(), closed=True).next("GET")
-        return None if answer is None else answer.status
+        return Parser(await reader.read(), closed=True).next("GET")
     finally:
         writer.close()

@@ -64,7 +64,7 @@ def judge(faults: Sequence[Fault], probes: Sequence[Probe]) -> list[Line]:
                         line.green = max(line.green or 0.0, each.began - fault.began)
             healed = fault.began if bound is None else fault.ended
             for each in of_path:
-                if healed <= each.began and each.ended <= next_one and each.status != 200:
+                if healed <= each.began and each.ended <= next_one and each.status != 200 and not each.starting:
                     line.red = max(line.red or 0.0, each.began - healed)
     return sorted(lines.values(), key=lambda line: (line.fault, line.probe))
 

@@ -43,3 +43,4 @@ def test_a_fault_that_is_to_change_nothing_has_only_the_time_after_which_no_answ
     killed = [Fault(KILLED, 1, 10.0, 10.0, 10.0)]
     assert not violations(killed, answer(200, 12.0), answer(503, 11.0))
     assert len(violations(killed, answer(503, 12.0))) == 1
+    assert not violations(killed, Probe(READY, 12.0, 12.1, 503, starting=True)), "a worker that has just started"
