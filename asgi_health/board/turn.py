@@ -147,7 +147,8 @@ class Turns:
             others = [each for each in transaction.living_workers() if each.key != identity.key]
             self.seconds = turn_seconds(1 + len(others))
             former = transaction.lease()
-            fit = loop_lag < NIMBLE and _is_fit(engine, others) and not self._leaves_it_to_older(others, now)
+            holds = former is not None and former.holder == identity.key and now < former.until
+            fit = loop_lag < NIMBLE and _is_fit(engine, others) and (holds or not self._leaves_it_to_older(others, now))
             lease = claim(former, identity.key, now, max(MIN_LEASE, 4 * self.seconds), fit=fit)
             if lease is not None and lease != former:
                 lease = transaction.put_lease(lease)  # another worker may have been faster

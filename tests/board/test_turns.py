@@ -269,6 +269,19 @@ def test_a_worker_that_has_just_started_leads_only_where_no_older_one_can(older:
     assert host.store.present.holder == (other.key if older == "serves" else new.key)
 
 
+def test_a_worker_that_leads_keeps_the_lease_when_an_older_one_has_started_after_it() -> None:
+    host = Host()
+    older = host.start(serve=False)
+    host.advance(0.3)
+    leader = host.start()
+    host.advance(1.0)
+    assert leader.runs
+    older.serve()
+    host.advance(10.0)
+    assert not older.runs
+    assert min(b - a for a, b in pairwise(host.runs())) >= 0.9
+
+
 def test_a_worker_that_has_a_check_of_the_host_which_the_leader_does_not_have_runs_it_itself() -> None:
     host = Host()
     host.start(checks=[OWN])
