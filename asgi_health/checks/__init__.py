@@ -10,5 +10,5 @@ A check without a client takes what names its subject, such as a host, a path, o
 imports its driver before one of its checks is made. No check writes, except `celery.celery_workers`: the broker must
 register the listener and its requests.
 
-`python -m asgi_health.checks` prints docs/checks.md.
+`python -m asgi_health.checks` prints docs/reference/checks.md.
 """

@@ -1,4 +1,4 @@
-"""Print docs/checks.md, the catalogue of the ready-made checks."""
+"""Print docs/reference/checks.md, the catalogue of the ready-made checks."""
 
 from ._support.document import document
 

@@ -20,7 +20,7 @@ from .observe import expect
 from .rows import ROWS, Row
 
 ROOT = Path(__file__).parents[2]
-DOCS = ROOT / "docs" / "checks.md"
+DOCS = ROOT / "docs" / "reference/checks.md"
 
 SERVERLESS = {
     "dns.dns_name",
@@ -98,7 +98,7 @@ def test_no_module_imports_more_than_the_standard_library_before_a_check_is_made
 def test_the_page_is_the_output_of_the_command() -> None:
     command = [sys.executable, "-m", "asgi_health.checks"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert DOCS.read_text() == printed, "write the page again: python -m asgi_health.checks > docs/checks.md"
+    assert DOCS.read_text() == printed, "write the page again: python -m asgi_health.checks > docs/reference/checks.md"
 
 
 def test_the_docs_hold_every_word_of_a_docstring_below_its_heading() -> None:

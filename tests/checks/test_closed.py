@@ -1,4 +1,4 @@
-"""What docs/checks.md says of clients that are closed for good."""
+"""What docs/reference/checks.md says of clients that are closed for good."""
 
 import functools
 import re

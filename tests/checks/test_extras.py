@@ -22,7 +22,7 @@ NOT_IN_ALL = {"arq"}
 FRAMEWORKS = {"fastapi", "litestar"}  # the app has its own already
 FOR_DEVELOPERS = {"bench", "test"}
 CODE = sorted((ROOT / "asgi_health").rglob("*.py"))
-TEXTS = [*CODE, ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXTS = [*CODE, ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def requirements(extra: str) -> list[Requirement]:
@@ -99,7 +99,7 @@ def test_all_installs_a_redis_that_celery_supports() -> None:
 
 
 def test_the_page_on_installing_says_what_all_leaves_out() -> None:
-    lines = (ROOT / "docs" / "install.md").read_text().splitlines()
+    lines = (ROOT / "docs" / "how-to/install.md").read_text().splitlines()
     (line,) = (line for line in lines if line.startswith("| `asgi-health[all]`"))
     assert all(f"`[{extra}]`" in line for extra in NOT_IN_ALL)
 

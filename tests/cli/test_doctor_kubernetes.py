@@ -73,7 +73,7 @@ def test_of_several_containers_it_is_the_one_that_is_named_or_asks_a_path_of_the
 
 @pytest.mark.parametrize("app", [around(), around(drain=Drain(delay=10.0))], ids=["alone", "drain"])
 def test_the_manifest_of_the_documentation_is_healthy(app: Any, tmp_path: Path) -> None:
-    spec = yaml.safe_load(blocks("yaml", "kubernetes.md")[0])
+    spec = yaml.safe_load(blocks("yaml", "how-to/platforms/kubernetes.md")[0])
     (container,) = read(tmp_path, {"kind": "Pod"} | spec)
     assert findings(app, Given(), {}, container=container) == []
 

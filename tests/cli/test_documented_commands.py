@@ -1,4 +1,4 @@
-"""Every command line of docs/command.md prints what the page shows below it.
+"""Every command line of docs/reference/command.md prints what the page shows below it.
 
 They run as written, except that they use a free port and a socket in a temporary folder.
 """
@@ -24,12 +24,12 @@ from .command import run, uvicorn, wait_for_socket
 from .demo import Demo
 
 README = (ROOT / "README.md").read_text()
-PAGE = (ROOT / "docs" / "command.md").read_text()
+PAGE = (ROOT / "docs" / "reference/command.md").read_text()
 PORT, SOCKET = "127.0.0.1:8000", "/run/app.sock"
 
 
 def blocks(name: str) -> list[str]:
-    """Return the blocks of docs/command.md that have this name."""
+    """Return the blocks of docs/reference/command.md that have this name."""
     found = re.findall(rf"^<!-- command: {name} -->\n```\w+\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     assert found, name
     return found

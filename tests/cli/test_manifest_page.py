@@ -1,4 +1,4 @@
-"""docs/manifest.md shows what the command prints, and lists its options."""
+"""docs/how-to/manifest.md shows what the command prints, and lists its options."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from ..servers.process import ROOT
 from .command import run
 from .manifest import tool
 
-PAGE = (ROOT / "docs" / "manifest.md").read_text()
+PAGE = (ROOT / "docs" / "how-to/manifest.md").read_text()
 BLOCKS = re.findall(r"^<!-- manifest: (\w+) -->\n```\w+\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
@@ -31,7 +31,7 @@ def test_the_command_prints_what_the_page_shows(platform: str, tmp_path: Path) -
 
 def test_the_way_from_an_app_to_a_deployment_works_as_printed(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(blocks("python")[0])
-    session = blocks("console", "kubernetes.md")[0]
+    session = blocks("console", "how-to/platforms/kubernetes.md")[0]
     install, *commands = re.findall(r"^\$ (.*)$", session, re.MULTILINE)
     assert install.startswith("pip install")
     printed = ""

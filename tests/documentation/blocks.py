@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = ROOT / "docs"
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 
 FENCED = re.compile(r"^(?:<!-- (?P<comment>[^\n]*) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
 ADDRESS = re.compile(r"\b(?:0\.0\.0\.0|127\.0\.0\.1):(?:9000|50051)\b")
@@ -21,6 +22,7 @@ SOCKET = "/run/app/health.sock"
 @dataclass(frozen=True)
 class Block:
     page: str
+    """The path of its page below docs, or the name of a page next to it."""
     line: int
     language: str
     text: str
@@ -43,6 +45,11 @@ class Block:
         return ADDRESS.sub(f"127.0.0.1:{port}", self.text).replace(SOCKET, str(socket))
 
 
+def name_of(page: Path) -> str:
+    """Return the path of a page below docs, or the name of one next to it."""
+    return page.relative_to(DOCS if page.is_relative_to(DOCS) else ROOT).as_posix()
+
+
 def blocks_of(page: Path) -> list[Block]:
     """Return the blocks of a page, in order."""
     text = page.read_text()
@@ -52,7 +59,7 @@ def blocks_of(page: Path) -> list[Block]:
         before = text[: match.start()].rstrip().rpartition("\n")[2]
         found.append(
             Block(
-                page.name,
+                name_of(page),
                 text.count("\n", 0, match.start("text")) + 1,
                 match["language"],
                 match["text"],

@@ -1,4 +1,7 @@
-"""docs/architecture.md follows five events through the code. Each is run here, and its calls are those of the table."""
+"""docs/explanation/architecture.md follows five events through the code.
+
+Each is run here, and its calls are those of the table.
+"""
 
 import os
 import re
@@ -10,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs/architecture.md"
+PAGE = ROOT / "docs/explanation/architecture.md"
 
 PRELUDE = '''
 import asyncio, os, signal, sys, time, urllib.request

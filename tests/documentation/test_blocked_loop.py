@@ -1,4 +1,4 @@
-"""docs/blocked-loop.md shows the record of a blocked loop as it is in the log, without the frames of the server."""
+"""docs/how-to/blocked-loop.md shows the record of a blocked loop as it is in the log, without the server's frames."""
 
 import linecache
 import re
@@ -58,7 +58,7 @@ def test_the_record_of_a_blocked_loop_begins_and_ends_as_shown(
                     await anyio.sleep(0.01)
 
     anyio.run(main, backend=backend)
-    (shown,) = blocks("text", "blocked-loop.md")
+    (shown,) = blocks("text", "how-to/blocked-loop.md")
     (record,) = seen()
     first, _, last = shown.partition("\n")
     assert re.sub(r"for \d+\.\d s", "for 2.4 s", record).startswith(first + "\n")

@@ -1,4 +1,4 @@
-"""The details in docs/endpoints.md are what the demo answers, but for the times."""
+"""The details in docs/reference/endpoints.md are what the demo answers, but for the times."""
 
 import json
 import re
@@ -45,7 +45,7 @@ def problems(demo: Demo) -> str:
     ids=["problems", "json", "text", "explanation"],
 )
 def test_the_demo_answers_what_is_shown(command: str, answer: Callable[[Demo], str]) -> None:
-    text = "".join(blocks("console", "endpoints.md"))
+    text = "".join(blocks("console", "reference/endpoints.md"))
     shown = dict(re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE))
     with running_demo() as demo:
         demo.wait_for_status_word("/health", "pass")

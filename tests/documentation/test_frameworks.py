@@ -1,4 +1,4 @@
-"""docs/frameworks.md: the project of Django that it prints; test_programs.py runs the other programs."""
+"""docs/how-to/frameworks/index.md: the project of Django that it prints; test_programs.py runs the other programs."""
 
 import os
 import re
@@ -32,7 +32,7 @@ DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sql
 
 
 def printed(file: str) -> list[str]:
-    return [block.text for block in BLOCKS if (block.page, block.file) == ("frameworks.md", file)]
+    return [block.text for block in BLOCKS if (block.page, block.file) == ("how-to/frameworks/index.md", file)]
 
 
 def run(project: Path, *arguments: str) -> tuple[int, str]:
@@ -58,7 +58,7 @@ def test_the_printed_project_of_django_starts_and_its_command_prints_what_the_pa
         (tmp_path / name).write_text(text)
     (tmp_path / "db.sqlite3").touch()
     code, output = run(tmp_path, "manage.py", "health")
-    (session,) = (text for text in blocks("console", "frameworks.md") if "manage.py health" in text)
+    (session,) = (text for text in blocks("console", "how-to/frameworks/index.md") if "manage.py health" in text)
     assert code == 1
     assert normalized(output) == normalized(session.partition("\n")[2])
 
@@ -75,7 +75,7 @@ def normalized(table: str) -> str:
 
 
 def test_the_page_lists_the_variables_that_name_a_release() -> None:
-    page = (ROOT / "docs" / "endpoints.md").read_text()
+    page = (ROOT / "docs" / "reference/endpoints.md").read_text()
     for field, names in {
         "`releaseId`": RELEASES,
         "`notes`: the commit": COMMITS,

@@ -1,4 +1,4 @@
-"""docs/grpc.md: its program prints what the page shows, and Envoy accepts its configuration."""
+"""docs/how-to/grpc.md: its program prints what the page shows, and Envoy accepts its configuration."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from ..checks.port import reserved_port
 from ..rolling.envoy import NEEDED, missing, program
 from .blocks import BLOCKS, blocks
 
-PAGE = "grpc.md"
+PAGE = "how-to/grpc.md"
 
 
 @pytest.mark.processes

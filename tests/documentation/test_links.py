@@ -48,11 +48,13 @@ def test_each_link_into_the_repository_leads_to_a_file_and_a_heading(page: Path)
 
 
 def test_a_dead_link_is_found() -> None:
-    page = ROOT / "docs" / "deploying.md"
-    text = "[a](#traces) [b](#gone) [c](servers.md#uvicorn) [d](servers.md#gone) ![e](gone.svg)"
+    page = ROOT / "docs" / "explanation/deploying.md"
+    text = (
+        "[a](#traces) [b](#gone) [c](../reference/servers.md#uvicorn) [d](../reference/servers.md#gone) ![e](gone.svg)"
+    )
     text += f' [f]({HOME}/blob/main/LICENSE) <img src="{HOME}/raw/main/gone.svg"> [g](https://gone.example/)'
     found = [link for link in links_of(text) if dead(link, page)]
-    assert found == ["#gone", "servers.md#gone", "gone.svg", f"{HOME}/raw/main/gone.svg"]
+    assert found == ["#gone", "../reference/servers.md#gone", "gone.svg", f"{HOME}/raw/main/gone.svg"]
 
 
 def test_each_link_of_the_long_description_works_on_the_package_index() -> None:

@@ -1,4 +1,4 @@
-"""docs/logging.md shows the access log that uvicorn writes with each of its examples."""
+"""docs/how-to/logs.md shows the access log that uvicorn writes with each of its examples."""
 
 import os
 import re
@@ -16,7 +16,9 @@ from .blocks import BLOCKS, ROOT, blocks
 
 PROGRAMS = ("logging_app", "logging_structlog", "logging_loguru")
 SHOWN = [
-    block.text for block in BLOCKS if (block.page, block.language) == ("logging.md", "text") and "HTTP" in block.text
+    block.text
+    for block in BLOCKS
+    if (block.page, block.language) == ("how-to/logs.md", "text") and "HTTP" in block.text
 ]
 PORT = re.compile(r"127\.0\.0\.1:\d+")
 ACCESS = re.compile(r'"[A-Z]+ /[^ ]* HTTP')
@@ -74,7 +76,7 @@ def test_the_page_shows_what_a_quiet_server_prints(number: int, program: str, tm
 
 @pytest.mark.processes
 def test_the_records_have_the_fields_that_the_page_shows() -> None:
-    (shown,) = blocks("json", "logging.md")
+    (shown,) = blocks("json", "how-to/logs.md")
     program = ROOT / "docs" / "examples" / "logging_json.py"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(

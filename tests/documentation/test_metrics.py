@@ -1,4 +1,4 @@
-"""docs/metrics.md shows the output of its program, and names every series and category."""
+"""docs/how-to/metrics.md shows the output of its program, and names every series and category."""
 
 import re
 from typing import Any
@@ -14,7 +14,7 @@ from tests.support.asgi_caller import ask
 
 from .blocks import ROOT, blocks
 
-PAGE = "metrics.md"
+PAGE = "how-to/metrics.md"
 TEXT = (ROOT / "docs" / PAGE).read_text()
 
 

@@ -43,13 +43,13 @@ def test_a_test_that_does_not_exist_is_found() -> None:
 
 
 def test_each_fact_about_a_server_names_its_test_or_says_that_it_has_none() -> None:
-    facts = FACT.findall((ROOT / "docs" / "servers.md").read_text())
+    facts = FACT.findall((ROOT / "docs" / "reference/servers.md").read_text())
     assert len(facts) > 50
     assert [fact for fact in facts if "Test: `tests/" not in fact and not NO_TEST.search(fact)] == []
 
 
 def test_a_fact_without_a_test_names_at_most_a_related_one_and_no_other_fact_does() -> None:
-    facts = FACT.findall((ROOT / "docs" / "servers.md").read_text())
+    facts = FACT.findall((ROOT / "docs" / "reference/servers.md").read_text())
     untested = [fact for fact in facts if NO_TEST.search(fact)]
     assert [fact for fact in untested if "Test: `tests/" in fact] == []
     assert [fact for fact in facts if "Related test: `tests/" in fact] == [

@@ -1,4 +1,4 @@
-"""The snippets of docs/platforms.md fit the schemas that need no network, and the app that the page has."""
+"""The snippets of docs/how-to/platforms/index.md fit the schemas that need no network, and the app of the page."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from asgi_health import Paths
 
 from .blocks import ROOT
 
-PAGE = (ROOT / "docs" / "platforms.md").read_text()
+PAGE = (ROOT / "docs" / "how-to/platforms/index.md").read_text()
 SNIPPETS = dict(re.findall(r"^<!-- platform: ([\w -]+) -->\n```\w+\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
 OPERATIONS = {
     "ecs register-task-definition": ("ecs", "RegisterTaskDefinition"),

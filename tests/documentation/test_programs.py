@@ -46,10 +46,10 @@ URLS = {
 }
 """The names of servers in programs, with the server of the tests and its URL."""
 SHOWN = {
-    "command.md": {"liveness-dependency"},  # the finding that it prints
-    "endpoints.md": {"open-details"},
-    "frameworks.md": {"reserved-path"},
-    "metrics.md": {"forwarded-address"},
+    "reference/command.md": {"liveness-dependency"},  # the finding that it prints
+    "reference/endpoints.md": {"open-details"},
+    "how-to/frameworks/index.md": {"reserved-path"},
+    "how-to/metrics.md": {"forwarded-address"},
 }
 """What the doctor finds in programs of a page, because they show that very thing."""
 WITH_SERVERS = [block for block in RUN if {*URLS} & {*block.names}]
@@ -189,7 +189,7 @@ def test_a_signature_parses(block: Block) -> None:
 
 def test_the_example_in_the_docstring_of_a_heartbeat_beats() -> None:
     # It has no comment above it, because the page is generated from the docstring.
-    page = (ROOT / "docs" / "checks.md").read_text()
+    page = (ROOT / "docs" / "reference/checks.md").read_text()
     (example,) = re.findall(r"^ {4}beat = .*\n(?: {4}.*\n|\n)+", page, re.MULTILINE)
     handled: list[str] = []
 
@@ -208,7 +208,7 @@ def test_the_example_in_the_docstring_of_a_heartbeat_beats() -> None:
             "Heartbeat": Heartbeat,
             "Check": Check,
         }
-        exec(compile(textwrap.dedent(example), "docs/checks.md", "exec", dont_inherit=True), names)
+        exec(compile(textwrap.dedent(example), "docs/reference/checks.md", "exec", dont_inherit=True), names)
         check = Check("consumer", names["beat"].check)
         assert (await check_once(check)).status is Status.UNHEALTHY
         task = asyncio.create_task(names["consume"]())

@@ -15,7 +15,9 @@ NAMES = {"Paths": Paths, "Probe": Probe}
 
 
 @pytest.mark.parametrize(
-    ("page", "described"), [("writing-checks.md", Check), ("install.md", HealthMiddleware)], ids=["Check", "middleware"]
+    ("page", "described"),
+    [("how-to/write-a-check.md", Check), ("how-to/install.md", HealthMiddleware)],
+    ids=["Check", "middleware"],
 )
 def test_a_table_of_options_has_each_parameter_and_its_default(page: str, described: Callable[..., Any]) -> None:
     text = (ROOT / "docs" / page).read_text()
@@ -27,7 +29,7 @@ def test_a_table_of_options_has_each_parameter_and_its_default(page: str, descri
         assert default == parameter.default
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/endpoints.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/reference/endpoints.md"])
 def test_the_table_of_endpoints_has_the_default_paths(page: str) -> None:
     rows = re.findall(r"^\| `(/\S+)` \| `(/\S+)` \|", (ROOT / page).read_text(), re.MULTILINE)
     paths = Paths()

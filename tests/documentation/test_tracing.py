@@ -1,4 +1,4 @@
-"""docs/tracing.md: its programs print what the page shows, and it lists what is there."""
+"""docs/how-to/tracing.md: its programs print what the page shows, and it lists what is there."""
 
 import re
 import subprocess
@@ -10,9 +10,9 @@ from asgi_health.integrations.opentelemetry import SERIES, excluded_urls
 
 from .blocks import ROOT, blocks
 
-PAGE = (ROOT / "docs" / "tracing.md").read_text()
-PROGRAMS = [text for text in blocks("python", "tracing.md") if "asyncio.run(" in text]
-OUTPUTS = blocks("text", "tracing.md")
+PAGE = (ROOT / "docs" / "how-to/tracing.md").read_text()
+PROGRAMS = [text for text in blocks("python", "how-to/tracing.md") if "asyncio.run(" in text]
+OUTPUTS = blocks("text", "how-to/tracing.md")
 
 
 @pytest.mark.processes
@@ -25,7 +25,7 @@ def test_a_program_prints_what_the_page_shows(number: int) -> None:
 
 
 def test_the_page_shows_the_excluded_urls_of_the_default_paths() -> None:
-    assert blocks("sh", "tracing.md") == [f"export OTEL_PYTHON_EXCLUDED_URLS='{excluded_urls()}'\n"]
+    assert blocks("sh", "how-to/tracing.md") == [f"export OTEL_PYTHON_EXCLUDED_URLS='{excluded_urls()}'\n"]
 
 
 def test_the_page_lists_the_instruments_with_their_units_and_attributes() -> None:

@@ -126,14 +126,14 @@ def _daemon(program: str, port: int, config: Path, *options: str) -> Iterator[No
 
 
 def documented(name: str) -> dict[str, Any]:
-    """Return one of the configurations of docs/metrics.md, which begins with its name."""
-    (text,) = [each for each in blocks("yaml", "metrics.md") if each.startswith(f"# {name}\n")]
+    """Return one of the configurations of docs/how-to/metrics.md, which begins with its name."""
+    (text,) = [each for each in blocks("yaml", "how-to/metrics.md") if each.startswith(f"# {name}\n")]
     document: dict[str, Any] = yaml.safe_load(text)
     return document
 
 
 def _configure(folder: Path, app: str, alertmanager: int, webhook: int) -> None:
-    """Write the files of docs/metrics.md and the rules, with the addresses of the test and with seconds for minutes."""
+    """Write the files of docs/how-to/metrics.md and the rules, with a test's addresses, and seconds for minutes."""
     rules = yaml.safe_load(RULES.read_text())
     for group in rules["groups"]:
         group.pop("interval", None)

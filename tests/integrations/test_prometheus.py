@@ -126,7 +126,7 @@ print(b"asgi_health_check_up" in generate_latest(REGISTRY))
 
 
 def test_the_multiprocess_mode_of_prometheus_client_leaves_collectors_out(tmp_path: Path) -> None:
-    """docs/metrics.md says so. Its files hold the values of its own classes alone."""
+    """docs/how-to/metrics.md says so. Its files hold the values of its own classes alone."""
     done = subprocess.run(
         [sys.executable, "-c", MULTIPROCESS],
         cwd=ROOT,

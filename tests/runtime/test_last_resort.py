@@ -69,7 +69,7 @@ def test_under_a_bare_uvicorn_a_warning_has_its_time_and_level(tmp_path: Path) -
 
 def test_the_line_in_the_documentation_has_that_form() -> None:
     shown = BAD.replace("1 failed run:", "3 failed runs:")
-    (line,) = [line for block in blocks("text", "logging.md") for line in block.splitlines() if shown in line]
+    (line,) = [line for block in blocks("text", "how-to/logs.md") for line in block.splitlines() if shown in line]
     assert LINE.fullmatch(line.replace(shown, BAD))
 
 

@@ -153,7 +153,7 @@ def test_a_worker_that_was_suspended_asks_for_no_restart() -> None:
 def test_gunicorn_says_ready_too_early_unless_its_configuration_keeps_the_socket_for_the_workers(
     tmp_path: Path,
 ) -> None:
-    (printed,) = [block for block in blocks("python", "systemd.md") if "# gunicorn.conf.py" in block]
+    (printed,) = [block for block in blocks("python", "how-to/platforms/systemd.md") if "# gunicorn.conf.py" in block]
     configuration = tmp_path / "gunicorn.conf.py"
     configuration.write_text(printed)
     with service(GUNICORN, waits=True) as (running, receiver):

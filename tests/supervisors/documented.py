@@ -1,4 +1,4 @@
-"""The configurations and commands of docs/supervisors.md."""
+"""The configurations and commands of docs/how-to/platforms/supervisors.md."""
 
 import json
 import re
@@ -10,21 +10,21 @@ from .shop import OWN
 
 def printed(path: str) -> str:
     """Return the block that says in a comment which file it is."""
-    found = [block for kind in ("ini", "sh", "text") for block in blocks(kind, "supervisors.md")]
+    found = [block for kind in ("ini", "sh", "text") for block in blocks(kind, "how-to/platforms/supervisors.md")]
     (block,) = [block for block in found if f"# {path}\n" in block]
     return block
 
 
 def docker_command() -> list[str]:
     """Return what Docker runs to see whether a container with an app on a unix socket is healthy."""
-    (block,) = blocks("dockerfile", "supervisors.md")
+    (block,) = blocks("dockerfile", "how-to/platforms/supervisors.md")
     (command,) = re.findall(r"^HEALTHCHECK .* CMD (\[.*\bunix:.*\])$", block, re.MULTILINE)
     words: list[str] = json.loads(command)
     return words
 
 
 def moved(text: str, folder: Path) -> str:
-    """Return the same for an app in another folder than those of docs/supervisors.md."""
+    """Return the same for an app in another folder than those of docs/how-to/platforms/supervisors.md."""
     return (
         text.replace("/run/app.sock", f"{folder}/{OWN}")
         .replace("/run/app", str(folder))

@@ -1,4 +1,7 @@
-"""The supervisors, each with what docs/supervisors.md prints for it: in the folder of a test and with shorter times."""
+"""The supervisors, each with what docs/how-to/platforms/supervisors.md prints for it.
+
+They run in the folder of a test, with shorter times.
+"""
 
 import shutil
 from collections.abc import Callable

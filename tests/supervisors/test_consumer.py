@@ -1,4 +1,4 @@
-"""Programs without ASGI: the examples of docs/programs.md, on every loop."""
+"""Programs without ASGI: the examples of docs/how-to/queue-consumers.md, on every loop."""
 
 import textwrap
 from contextlib import AbstractContextManager
@@ -27,7 +27,7 @@ def driven(backend: str, delay: str) -> AbstractContextManager[Program]:
 
 
 def test_the_lines_that_the_page_shows_are_those_of_the_example() -> None:
-    shown, *_ = blocks("python", "programs.md")
+    shown, *_ = blocks("python", "how-to/queue-consumers.md")
     options = 'listener=Listener("127.0.0.1:9000"), drain=Drain(delay=2.0)'
     assert options in shown
     lines = textwrap.indent(shown.replace(options, "listener=listener, drain=drain"), "    ")

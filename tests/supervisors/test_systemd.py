@@ -1,4 +1,4 @@
-"""The units of docs/systemd.md: verified as printed, and run with shorter times by a systemd of their own."""
+"""The units of docs/how-to/platforms/systemd.md: verified as printed, and run with shorter times."""
 
 import os
 import re
@@ -70,7 +70,7 @@ app = HealthMiddleware(stops_slowly, integrations=[Systemd()])
 
 def printed(path: str) -> str:
     """Return the block that says in a comment which file it is."""
-    (block,) = [block for block in blocks("ini", "systemd.md") if f"# {path}\n" in block]
+    (block,) = [block for block in blocks("ini", "how-to/platforms/systemd.md") if f"# {path}\n" in block]
     return block
 
 

@@ -40,7 +40,7 @@ exit $code
 
 @dataclass(frozen=True)
 class Supervised:
-    """An app and its supervisor. Both live in one folder, which is /srv/app and /run/app of docs/supervisors.md."""
+    """An app and its supervisor, both in one folder: /srv/app and /run/app of docs/how-to/platforms/supervisors.md."""
 
     folder: Path
 

@@ -27,7 +27,7 @@ class CatalogueEntry:
 
     Attributes:
         make: The public function, or class, that makes the check.
-        technology: What is checked, as the first column of docs/checks.md names it.
+        technology: What is checked, as the first column of docs/reference/checks.md names it.
         extra: The extra that installs the driver. Empty: the check needs no driver.
         asked: What a run asks the server.
         costs: What a run costs the server.

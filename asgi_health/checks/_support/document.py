@@ -1,4 +1,4 @@
-"""The page docs/checks.md, written from the catalogue: ``python -m asgi_health.checks`` prints it."""
+"""The page docs/reference/checks.md, written from the catalogue: ``python -m asgi_health.checks`` prints it."""
 
 import ast
 import inspect
@@ -140,7 +140,7 @@ takes both kinds of clients (`Callable[[], object]`) is of the kind of its clien
 """
 
 END = """
-This page is written by `python -m asgi_health.checks > docs/checks.md`.
+This page is written by `python -m asgi_health.checks > docs/reference/checks.md`.
 """
 
 
@@ -148,7 +148,7 @@ HEADINGS = {"Args": "Arguments", "Attributes": "Attributes", "Raises": "Raises"}
 
 
 def document() -> str:
-    """Return docs/checks.md."""
+    """Return docs/reference/checks.md."""
     catalogue = entries()
     table = "".join(map(_table_row, catalogue))
     details = "".join(

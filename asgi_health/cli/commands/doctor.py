@@ -15,7 +15,7 @@ Find faults in the configuration of an app. Print for each why it matters, and
 the cure.
 
 The app is imported and started in a process of its own, and each of its checks
-runs once. An app at a URL is asked from outside. docs/doctor.md has a section
+runs once. An app at a URL is asked from outside. docs/reference/doctor.md has a section
 for each rule. Exit code 0: no error, perhaps warnings; 1: an error, or the app
 cannot be examined; 2: wrong arguments."""
 
@@ -122,7 +122,9 @@ def _parse_rule(text: str) -> str:
         from difflib import get_close_matches
 
         close = get_close_matches(text, known, 1)
-        raise ValueError(f"{text!r} is no rule{f'; did you mean {close[0]}?' if close else '; see docs/doctor.md'}")
+        raise ValueError(
+            f"{text!r} is no rule{f'; did you mean {close[0]}?' if close else '; see docs/reference/doctor.md'}"
+        )
     return text
 
 

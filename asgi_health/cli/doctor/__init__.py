@@ -6,5 +6,5 @@
 In the child, `child_main` runs the steps: `manifest` reads the user's own manifest of Kubernetes, `gather` collects
 what is known of the app in `facts`, and `run_once` runs each check once. Then each rule of `rules` looks at the facts.
 A rule is a function ``(facts) -> Iterable[Finding]`` with an id, a severity and the reason why it matters (`finding`);
-docs/doctor.md has a section for each.
+docs/reference/doctor.md has a section for each.
 """

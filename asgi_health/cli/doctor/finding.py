@@ -9,7 +9,7 @@ Severity = Literal["error", "warning"]
 F = TypeVar("F")
 """The facts that a rule looks at: those of an app, or those of a URL."""
 
-PAGE = "docs/doctor.md"
+PAGE = "docs/reference/doctor.md"
 """The page that has a section for each rule, under the id of the rule."""
 
 

@@ -28,8 +28,8 @@ class Prober:
 
 
 BY_DEFAULT = {
-    Probe.LIVENESS: Prober(10.0, 2.0, 3, "the probe of docs/kubernetes.md"),
-    Probe.READINESS: Prober(5.0, 2.0, 1, "the probe of docs/kubernetes.md"),
-    Probe.STARTUP: Prober(1.0, 2.0, 60, "the probe of docs/kubernetes.md"),
+    Probe.LIVENESS: Prober(10.0, 2.0, 3, "the probe of docs/how-to/platforms/kubernetes.md"),
+    Probe.READINESS: Prober(5.0, 2.0, 1, "the probe of docs/how-to/platforms/kubernetes.md"),
+    Probe.STARTUP: Prober(1.0, 2.0, 60, "the probe of docs/how-to/platforms/kubernetes.md"),
 }
 """The probers of an app whose prober is not known: those that the documentation proposes."""

@@ -1,4 +1,7 @@
-"""The command of each ASGI server, and what it does at SIGTERM. docs/servers.md names the test of each fact."""
+"""The command of each ASGI server, and what it does at SIGTERM.
+
+docs/reference/servers.md names the test of each fact.
+"""
 
 from dataclasses import dataclass
 from math import ceil

@@ -43,8 +43,8 @@ WantedBy=multi-user.target
 """)
 
 GUNICORN_NOTIFIES = (
-    "gunicorn itself reports READY=1 before a worker has imported the app: docs/systemd.md has the lines for"
-    " gunicorn.conf.py that leave it to the workers."
+    "gunicorn itself reports READY=1 before a worker has imported the app: docs/how-to/platforms/systemd.md has the"
+    " lines for gunicorn.conf.py that leave it to the workers."
 )
 
 
