@@ -1,0 +1,50 @@
+"""The site in a real browser: what it asks other hosts for, what its search finds, and that every reader can use it."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from ..page.chromium import Window, axe_violations_in_both_schemes
+
+pytestmark = [pytest.mark.xdist_group("site"), pytest.mark.processes]
+
+OpenWindow = Callable[..., Window]
+
+QUESTIONS = {
+    "gunicorn access log": "how-to/logs/",
+}
+
+
+def found(page: Page, question: str) -> list[str]:
+    """Return the pages that the search finds, the best first."""
+    field = page.locator("[data-md-component=search-query]")
+    field.click()  # the page reads the index at the first focus, and looks at what is typed at each key
+    field.press_sequentially(question)
+    links = page.locator(".md-search-result__item > a")
+    expect(links.first).to_be_visible()
+    return [link.get_attribute("href") or "" for link in links.all()]
+
+
+def test_no_page_asks_another_host_for_anything(url: str, window: OpenWindow) -> None:
+    opened = window()
+    for path in ("", "reference/endpoints/", "how-to/"):
+        opened.page.goto(url + path, wait_until="networkidle")
+    found(opened.page, "liveness")
+    assert [address for address in opened.requested if not address.startswith(url)] == []
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_the_search_finds_the_page_that_answers(url: str, window: OpenWindow, question: str) -> None:
+    page = window().page
+    page.goto(url)
+    assert found(page, question)[0].removeprefix(url).partition("?")[0] == QUESTIONS[question]
+
+
+def test_readers_with_a_screen_reader_or_weak_eyes_can_use_it(url: str, window: OpenWindow) -> None:
+    page = window().page
+    for path in ("", "reference/endpoints/"):
+        page.goto(url + path)
+        # Material's lists of pages have one label each and one landmark more.
+        found = [each for each in axe_violations_in_both_schemes(page) if not each.startswith("landmark-unique")]
+        assert found == []
