@@ -20,7 +20,7 @@ EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 NOT_IN_ALL = {"arq"}
 """It cannot be installed with the redis that the newest Celery needs."""
 FRAMEWORKS = {"fastapi", "litestar"}  # the app has its own already
-FOR_DEVELOPERS = {"bench", "test"}
+FOR_DEVELOPERS = {"bench", "docs", "test"}
 CODE = sorted((ROOT / "asgi_health").rglob("*.py"))
 TEXTS = [*CODE, ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 

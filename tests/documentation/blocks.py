@@ -4,6 +4,9 @@
 that the program is the body of an async function. ``<!-- needs: datasette -->`` names modules that the tests lack.
 ``<!-- from: asgi_health/checks/smtp.py -->`` says that the block quotes that file, and
 ``<!-- file: settings.py -->`` that it is a part of that file in a project, which the test of its page makes.
+
+``<!-- tests: tests/documentation/test_logging.py -->`` below the title of a page names the files of tests that check
+its configurations with the tool they are for, and compare what its commands print with what it shows.
 """
 
 import re
@@ -14,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 
+TESTS = re.compile(r"^<!-- tests: (.*) -->$", re.MULTILINE)
 FENCED = re.compile(r"^(?:<!-- (?P<comment>[^\n]*) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
 ADDRESS = re.compile(r"\b(?:0\.0\.0\.0|127\.0\.0\.1):(?:9000|50051)\b")
 SOCKET = "/run/app/health.sock"
@@ -34,6 +38,8 @@ class Block:
     """The file that it quotes, if any."""
     file: str
     """The file of the reader's project that it is a part of, if any."""
+    tests: tuple[str, ...]
+    """The files of tests that its page names."""
     is_signature: bool
     """Whether it is the signature of a check, below the heading with its name."""
 
@@ -53,6 +59,7 @@ def name_of(page: Path) -> str:
 def blocks_of(page: Path) -> list[Block]:
     """Return the blocks of a page, in order."""
     text = page.read_text()
+    tests = tuple(", ".join(TESTS.findall(text)).split(", "))
     found = []
     for match in FENCED.finditer(text):
         said = dict(re.findall(r"(with|needs|from|file): ([^;]*?)\s*(?:;|$)", match["comment"] or ""))
@@ -67,6 +74,7 @@ def blocks_of(page: Path) -> list[Block]:
                 tuple(said.get("needs", "").replace(",", " ").split()),
                 said.get("from", ""),
                 said.get("file", ""),
+                tests if tests != ("",) else (),
                 re.fullmatch(r"### `[\w.]+`", before) is not None,
             )
         )

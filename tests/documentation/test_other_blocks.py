@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from .blocks import BLOCKS, ROOT, Block
+from .count import is_output
 
 
 def is_shell(text: str) -> None:
@@ -89,3 +90,7 @@ def test_a_block_parses_as_the_language_of_its_fence(block: Block) -> None:
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.quoted], ids=str)
 def test_a_quotation_is_in_its_file(block: Block) -> None:
     assert block.text in (ROOT / block.quoted).read_text()
+
+
+def test_a_page_that_shows_outputs_names_the_test_that_compares_them() -> None:
+    assert sorted({block.page for block in BLOCKS if is_output(block) and not block.tests}) == []

@@ -124,7 +124,7 @@ def test_the_files_of_the_theme_and_the_list_of_words_are_no_pages(site: Path) -
 
 
 def test_a_release_gets_a_folder_of_its_own_and_becomes_the_latest(tmp_path: Path) -> None:
-    """As docs/contributing/releasing.md says, without the push, and with one page, which is quicker."""
+    """As CONTRIBUTING.md says, without the push, and with one page, which is quicker."""
 
     def git(*arguments: str) -> str:
         return subprocess.run(["git", *arguments], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
