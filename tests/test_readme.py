@@ -36,6 +36,11 @@ def test_the_first_program_gives_the_answer_that_stands_below_it(backend: str) -
     assert anyio.run(main, backend=backend) == of_the_server.sub("", shown)
 
 
+def test_the_home_page_of_the_site_shows_the_same_program_and_the_same_answer() -> None:
+    assert blocks("python", "index.md")[0] == blocks("python")[0]
+    assert set(blocks("console", "index.md")) <= set(blocks("console"))
+
+
 def first_program(backend: str, body: str) -> dict[str, Any]:
     """Return the namespace of the first program, in virtual time, with that body of the function `database`."""
     text, edits = re.subn(r'(?<=-> None:\n)    """Ping it here.*"""', f"    {body}", blocks("python")[0])
