@@ -41,6 +41,17 @@ def test_the_search_finds_the_page_that_answers(url: str, window: OpenWindow, qu
     assert found(page, question)[0].removeprefix(url).partition("?")[0] == QUESTIONS[question]
 
 
+def test_the_copy_button_of_a_session_copies_its_commands_alone(url: str, window: OpenWindow) -> None:
+    page = window(permissions=["clipboard-read", "clipboard-write"]).page
+    page.goto(url)
+    session = page.locator(".language-console", has_text="HTTP/1.1 200 OK")
+    session.hover()
+    session.locator(".md-code__button").click()
+    expect(page.locator(".md-dialog")).to_have_text("Copied to clipboard")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == "uvicorn app:app &\ncurl -i http://127.0.0.1:8000/health/ready"
+
+
 def test_readers_with_a_screen_reader_or_weak_eyes_can_use_it(url: str, window: OpenWindow) -> None:
     page = window().page
     for path in ("", "reference/endpoints/"):
