@@ -1,4 +1,4 @@
-"""A connection to the file of the board: each failure of it is a `CannotUse`."""
+"""A connection to the file of the board: each failure of it is a `BoardUnavailable`."""
 
 import os
 import sqlite3
@@ -9,7 +9,7 @@ from random import uniform
 from typing import Any
 
 from .file import check_other_files, file_identity, make_file, set_aside
-from .interface import CannotUse, Locked
+from .interface import BoardUnavailable, Locked
 
 LOCK_TIMEOUT = 0.5
 """Seconds to wait while other processes write. A turn of a worker takes a millisecond."""
@@ -29,14 +29,14 @@ _of_parent: list[sqlite3.Connection] = []
 """Connections that a fork has copied. They stay open: SQLite forbids to close them in the child."""
 
 
-class Damaged(CannotUse):
+class Damaged(BoardUnavailable):
     """The file was damaged, and has another name now; the board can be made again."""
 
 
 class Connection:
     """One connection to the database at `path`, for one thread.
 
-    Raises CannotUse where there is none; so does each method but `close`.
+    Raises BoardUnavailable where there is none; so does each method but `close`.
     """
 
     def __init__(self, path: str) -> None:
@@ -54,7 +54,7 @@ class Connection:
             self._check_application()
             [(mode,)] = self.execute("PRAGMA journal_mode=WAL")
             if mode != b"wal":
-                raise CannotUse(f"board {path!r}: found the journal mode {mode.decode()!r}, expected 'wal'")
+                raise BoardUnavailable(f"board {path!r}: found the journal mode {mode.decode()!r}, expected 'wal'")
             self.execute("PRAGMA synchronous=OFF")  # a crash of the system ends the boot, and with it all that is here
             self.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
             self.execute("SELECT count(*) FROM sqlite_master")  # from here on the other two files exist
@@ -81,9 +81,9 @@ class Connection:
             time.sleep(uniform(0.5, 1.5) * LOCK_PAUSE)
 
     def check(self) -> None:
-        """Raise CannotUse where this process has not opened the file, or where the path names another one now."""
+        """Raise BoardUnavailable where this process has not opened the file, or the path names another one now."""
         if os.getpid() != self._pid:
-            raise CannotUse(
+            raise BoardUnavailable(
                 f"board {self.path!r}: found that process {os.getpid()} uses what process {self._pid} opened,"
                 " expected each process to open the board itself"
             )
@@ -115,7 +115,9 @@ class Connection:
             [(tables,)] = self.execute("SELECT count(*) FROM sqlite_master")
             [(application,)] = self.execute("PRAGMA application_id")  # a board gets it together with its first table
             if tables and application != APPLICATION_ID:
-                raise CannotUse(f"board {self.path!r}: found the database of another application, expected a board")
+                raise BoardUnavailable(
+                    f"board {self.path!r}: found the database of another application, expected a board"
+                )
         self._is_board = True
 
     def _check_files(self) -> None:
@@ -124,10 +126,10 @@ class Connection:
             try:
                 present = file_identity(self.path + suffix)
             except OSError as error:
-                raise CannotUse(f"board {self.path + suffix!r}: {error.strerror}") from error
+                raise BoardUnavailable(f"board {self.path + suffix!r}: {error.strerror}") from error
             if opened is None or present != opened:
                 found = "no file" if present is None else "another file"
-                raise CannotUse(f"board {self.path + suffix!r}: found {found}, expected the one that was opened")
+                raise BoardUnavailable(f"board {self.path + suffix!r}: found {found}, expected the one that was opened")
 
     def _is_damage(self, error: Exception) -> bool:
         if isinstance(error, UnicodeDecodeError):  # a name in the schema, which SQLite quotes
@@ -137,14 +139,14 @@ class Connection:
         # In a board, whose file may be written to: a damaged header that asks for a later SQLite, or a damaged schema.
         return self._is_board and _extended_code(error) in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_READONLY)
 
-    def _failure(self, error: Exception) -> CannotUse:
+    def _failure(self, error: Exception) -> BoardUnavailable:
         if self._is_damage(error):
             set_aside(self.path, self._files[0])
             return Damaged(f"board {self.path!r}: found a damaged file ({error}), expected a database of SQLite")
         if _is_locked(error):
             return Locked(f"board {self.path!r}: found it locked for {LOCK_TIMEOUT} s, expected a few milliseconds")
         name = getattr(error, "sqlite_errorname", type(error).__name__)
-        return CannotUse(f"board {self.path!r}: {error} ({name})")
+        return BoardUnavailable(f"board {self.path!r}: {error} ({name})")
 
 
 def _extended_code(error: Exception) -> int:

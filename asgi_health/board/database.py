@@ -13,7 +13,7 @@ from ..core.maintenance import Maintenance
 from ..core.workers import Worker
 from .codec import FORMAT, EncodedResults, decode_maintenance, encode, encode_maintenance
 from .connection import APPLICATION_ID, LOCK_TIMEOUT, Connection, Damaged
-from .interface import CannotUse, Store
+from .interface import BoardUnavailable, Store
 from .processes import ProcessIdentity, this_process
 from .slots import MAX_AHEAD, Slot, Slots
 
@@ -33,12 +33,14 @@ _opening = Lock()
 
 
 def open_store(path: str) -> Store:
-    """Open the board at `path`, and make it where there is none. Raises CannotUse."""
+    """Open the board at `path`, and make it where there is none. Raises BoardUnavailable."""
     if not path or path == ":memory:" or "\0" in path:
-        raise CannotUse(f"board {path!r}: found no name of a file, expected one, such as '/run/app/health.db'")
+        raise BoardUnavailable(f"board {path!r}: found no name of a file, expected one, such as '/run/app/health.db'")
     # One thread at a time: to close a file that another thread has open through SQLite would release its locks.
     if not _opening.acquire(timeout=LOCK_TIMEOUT):
-        raise CannotUse(f"board {path!r}: found another thread that opens a board for {LOCK_TIMEOUT} s, expected less")
+        raise BoardUnavailable(
+            f"board {path!r}: found another thread that opens a board for {LOCK_TIMEOUT} s, expected less"
+        )
     try:
         path = os.path.abspath(path)
         try:
@@ -46,7 +48,7 @@ def open_store(path: str) -> Store:
         except Damaged:
             return Database(path)
     except OSError as error:
-        raise CannotUse(f"board {path!r}: {error.strerror or error}") from error
+        raise BoardUnavailable(f"board {path!r}: {error.strerror or error}") from error
     finally:
         _opening.release()
 
@@ -67,7 +69,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Generator["Rows"]:
-        """Begin a turn. Raises CannotUse where the file is no longer the one that was opened, or in a fork."""
+        """Begin a turn. Raises BoardUnavailable where the file is no longer the one that was opened, or in a fork."""
         self._connection.check()
         yield Rows(self._connection, self._process, self._slots, self._encoded)
 
@@ -150,7 +152,7 @@ class Rows:
             )
         written = self.lease()
         if written is None:
-            raise CannotUse("board: found no lease after one was written, expected one")
+            raise BoardUnavailable("board: found no lease after one was written, expected one")
         return written
 
     def maintenances(self) -> Sequence[Maintenance]:

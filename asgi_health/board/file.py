@@ -5,7 +5,7 @@ import stat
 import sys
 from contextlib import suppress
 
-from .interface import CannotUse
+from .interface import BoardUnavailable
 
 NETWORK_FILE_SYSTEMS = frozenset(
     (
@@ -30,7 +30,10 @@ def file_identity(path: str) -> FileIdentity:
 
 
 def make_file(path: str) -> None:
-    """Make an empty file at `path`, and its directory, where there is none. Raises CannotUse where it is not safe."""
+    """Make an empty file at `path`, and its directory, where there is none.
+
+    Raises BoardUnavailable where it is not safe.
+    """
     directory = os.path.dirname(path)
     os.makedirs(directory, 0o700, exist_ok=True)
     _check_directory(path, directory)
@@ -42,7 +45,7 @@ def make_file(path: str) -> None:
 
 
 def check_other_files(path: str) -> None:
-    """Raise CannotUse where the -wal or the -shm of the file at `path` is not safe: SQLite uses what it finds.
+    """Raise BoardUnavailable where the -wal or the -shm of the file at `path` is not safe: SQLite uses what it finds.
 
     Any user can make them in a directory with the sticky bit, and could then write to what all workers read.
     """
@@ -96,7 +99,7 @@ def _check_directory(path: str, directory: str) -> None:
         return
     mode = os.stat(directory).st_mode
     if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-        raise CannotUse(
+        raise BoardUnavailable(
             f"board {path!r}: all users may replace files in its directory (mode {stat.S_IMODE(mode):04o}),"
             " expected a directory of this user; the board makes one that does not exist"
         )
@@ -106,7 +109,9 @@ def _check_directory(path: str, directory: str) -> None:
     except OSError:
         return
     if found:
-        raise CannotUse(f"board {path!r}: found a file system of the network ({found}), expected one of this host")
+        raise BoardUnavailable(
+            f"board {path!r}: found a file system of the network ({found}), expected one of this host"
+        )
 
 
 def _check_file(path: str) -> None:
@@ -114,15 +119,17 @@ def _check_file(path: str) -> None:
     # Checked here, because SQLite would open it for reading, and make the other two files read-only as well: the board
     # would stay so when the file itself can be written to again.
     if not os.access(path, os.R_OK | os.W_OK, effective_ids=os.access in os.supports_effective_ids):
-        raise CannotUse(f"board {path!r}: found a file that this process may not write to, expected one that it may")
+        raise BoardUnavailable(
+            f"board {path!r}: found a file that this process may not write to, expected one that it may"
+        )
 
 
 def _check_owner(path: str) -> None:
     found = os.lstat(path)
     if not stat.S_ISREG(found.st_mode):
-        raise CannotUse(f"board {path!r}: found {_kind(found.st_mode)}, expected a regular file")
+        raise BoardUnavailable(f"board {path!r}: found {_kind(found.st_mode)}, expected a regular file")
     if sys.platform != "win32" and found.st_uid != os.geteuid():
-        raise CannotUse(
+        raise BoardUnavailable(
             f"board {path!r}: found a file of user {found.st_uid}, expected one of the user of this process,"
             f" {os.geteuid()}"
         )

@@ -9,16 +9,16 @@ from ..core.maintenance import Maintenance
 from ..core.workers import Worker
 
 
-class CannotUse(Exception):
+class BoardUnavailable(Exception):
     """The board cannot be used at the moment; the message says why."""
 
 
-class Locked(CannotUse):
+class Locked(BoardUnavailable):
     """Other processes have locked the board for too long. The store stays open."""
 
 
 class Transaction(Protocol):
-    """The board for one turn of a worker. Each method may raise CannotUse.
+    """The board for one turn of a worker. Each method may raise BoardUnavailable.
 
     Each method is atomic, and nothing is locked between two of them: the others go on when this process is stopped, or
     when its interpreter is blocked, in the middle of a turn.
@@ -69,7 +69,7 @@ class Store(Protocol):
         ...
 
     def transaction(self) -> AbstractContextManager[Transaction]:
-        """Begin a turn. Raises CannotUse where the file is no longer the one that was opened, or in a fork."""
+        """Begin a turn. Raises BoardUnavailable where the file is no longer the one that was opened, or in a fork."""
         ...
 
     def close(self) -> None:

@@ -13,8 +13,8 @@ from ..core.probe_statuses import Statuses
 from ..core.result import describe
 from ..formats.redact import redact
 from ..runtime.scheduler.runner import runner_of
-from .interface import CannotUse, Locked, Store
-from .turn import MIN_VIEW, Turns
+from .interface import BoardUnavailable, Locked, Store
+from .turn import MIN_VALIDITY, Turns
 
 MIN_PAUSE = 0.02
 """Seconds between two turns at least: a status that changes all the time must not make them follow each other."""
@@ -119,7 +119,7 @@ class BoardThread:
 
     def _failed(self, error: Exception, engine: Engine) -> None:
         if not isinstance(
-            error, CannotUse
+            error, BoardUnavailable
         ):  # the others can use the board, and would take the slot as a blocked worker
             self._delete_slot()
         # A connection that is open needs no descriptor, which a process under load may not get again.
@@ -129,12 +129,12 @@ class BoardThread:
         # What it has read before counts for some seconds, so that a file that is locked for a moment is no event.
         if not self._logged and engine.host is None:
             self._logged = True
-            reason = str(error) if isinstance(error, CannotUse) else redact(describe(error))
+            reason = str(error) if isinstance(error, BoardUnavailable) else redact(describe(error))
             logger.error("board %s: %s: this worker answers for itself until it can be used", self._path, reason)
 
     def _succeeded(self, seconds: float) -> None:
         self._retry = 0.0
-        if seconds > MIN_VIEW and not self._logged:
+        if seconds > MIN_VALIDITY and not self._logged:
             logger.warning("board %s: it took %.1f s to read it: this worker answered for itself", self._path, seconds)
         if self._logged:
             self._logged = False

@@ -13,10 +13,10 @@ from ..core.stalls import StallTimes
 from ..core.workers import Worker, combine
 from .interface import Store
 
-TURN = 0.25
+TURN_INTERVAL = 0.25
 """Seconds between two turns of a worker, for up to 50 workers."""
 
-MAX_TURN = 2.5
+MAX_TURN_INTERVAL = 2.5
 """Seconds between two turns of a worker, at most."""
 
 WORKERS_PER_SECOND = 200
@@ -25,26 +25,26 @@ WORKERS_PER_SECOND = 200
 MIN_LEASE = 1.0
 """Seconds for which the lease of the host lasts at least. It lasts four turns, so that a late one loses nothing."""
 
-MIN_VIEW = 3.0
+MIN_VALIDITY = 3.0
 """Seconds for which what a worker has read counts at least, while it reads nothing new."""
 
-LONG_GAP = 2.0
+SUSPENSION = 2.0
 """Seconds between two turns of one worker after which the others may not have had theirs either: the host was
 suspended, or the board could not be used."""
 
-GRACE = 4.0
+SETTLING_TIME = 4.0
 """Seconds after such a gap in which the age of another worker's slot does not count. All have a turn in that time."""
 
 NEW = 5.0
 """Seconds from the start of a worker in which it leaves the lease of the host to older ones."""
 
-NIMBLE = 1.0
+MAX_LEADER_LAG = 1.0
 """Seconds by which the event loop of the worker that runs the checks of the host may be late."""
 
 
-def turn_seconds(workers: int) -> float:
+def turn_interval(workers: int) -> float:
     """Return the seconds between two turns of one of that number of workers."""
-    return min(max(TURN, workers / WORKERS_PER_SECOND), MAX_TURN)
+    return min(max(TURN_INTERVAL, workers / WORKERS_PER_SECOND), MAX_TURN_INTERVAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +88,11 @@ class Turns:
         self._judges_from = 0.0
         self._file = ""
         self._maintenances: dict[str | None, Maintenance] = {}
-        self.seconds = TURN
+        self.seconds = TURN_INTERVAL
         """Seconds until the next turn is due."""
 
     def take(self, engine: Engine, store: Store, clock: Callable[[], float], loop_lag: float) -> None:
-        """Take one turn. Raises CannotUse; the worker then goes on with what it has read before.
+        """Take one turn. Raises BoardUnavailable; the worker then goes on with what it has read before.
 
         Args:
             engine: The engine of this worker, which has the same clock.
@@ -103,8 +103,8 @@ class Turns:
         read, begun_or_ended = self._exchange(engine, store, clock, loop_lag)
         now, own, others, lease = read
         last, self._last = self._last, own
-        if last is None or now - last.updated > LONG_GAP + self.seconds:
-            self._judges_from = now + GRACE
+        if last is None or now - last.updated > SUSPENSION + self.seconds:
+            self._judges_from = now + SETTLING_TIME
         if now < self._judges_from:
             others = [replace(each, beat=None) for each in others]
         host = combine(
@@ -118,7 +118,7 @@ class Turns:
         engine.set_host(
             host,
             now,
-            until=now + max(MIN_VIEW, 4 * self.seconds),
+            until=now + max(MIN_VALIDITY, 4 * self.seconds),
             leads_until=lease.until if lease is not None else now,
         )
         self._follow_drain(engine, others, now)
@@ -130,7 +130,7 @@ class Turns:
                 logger.info("maintenance of %s begins: another worker began it", _subject(name))
 
     def leave(self, store: Store) -> None:
-        """Delete the slot of this worker, and give up its lease. Raises CannotUse."""
+        """Delete the slot of this worker, and give up its lease. Raises BoardUnavailable."""
         key = self._identity.key
         with store.transaction() as transaction:
             transaction.delete_worker(key)
@@ -145,11 +145,15 @@ class Turns:
         with store.transaction() as transaction:
             now = clock()  # not before: the transaction of another worker may have taken its time
             others = [each for each in transaction.living_workers() if each.key != identity.key]
-            self.seconds = turn_seconds(1 + len(others))
+            self.seconds = turn_interval(1 + len(others))
             former = transaction.lease()
             holds = former is not None and former.holder == identity.key and now < former.until
-            fit = loop_lag < NIMBLE and _is_fit(engine, others) and (holds or not self._leaves_it_to_older(others, now))
-            lease = claim(former, identity.key, now, max(MIN_LEASE, 4 * self.seconds), fit=fit)
+            can_lead = (
+                loop_lag < MAX_LEADER_LAG
+                and _can_lead(engine, others)
+                and (holds or not self._leaves_it_to_older(others, now))
+            )
+            lease = claim(former, identity.key, now, max(MIN_LEASE, 4 * self.seconds), can_lead=can_lead)
             if lease is not None and lease != former:
                 lease = transaction.put_lease(lease)  # another worker may have been faster
             own = engine.own_worker(
@@ -182,7 +186,7 @@ class Turns:
             each.started < started
             and each.phase is Phase.SERVING
             and each.beat is not None
-            and now - each.beat < NIMBLE
+            and now - each.beat < MAX_LEADER_LAG
             for each in others
         )
 
@@ -238,7 +242,7 @@ def _if_present(maintenance: Maintenance | None, now: float) -> Maintenance | No
     return None if maintenance is None or now >= maintenance.until else maintenance
 
 
-def _is_fit(engine: Engine, others: list[Worker]) -> bool:
+def _can_lead(engine: Engine, others: list[Worker]) -> bool:
     """Return whether a worker runs its checks, and does not leave others that go on."""
     if engine.phase is Phase.DRAINING:
         return engine.app_started and not any(each.phase is Phase.SERVING for each in others)

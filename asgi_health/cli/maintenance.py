@@ -5,7 +5,7 @@ import time
 from datetime import datetime
 from urllib.parse import quote, urlencode
 
-from ..board.interface import CannotUse
+from ..board.interface import BoardUnavailable
 from ..core.maintenance import Maintenance
 from .app_client import AppClient, Refused, fail, fields_of, json_of, list_of, text_of
 from .board_file import transaction_on
@@ -24,7 +24,7 @@ def maintain(place: AppClient | BoardFile, check: str | None, seconds: float, re
             until = _begin_on_board(place, check, seconds, reason)
         else:
             until = _begin_at_app(place, check, seconds, reason)
-    except (CannotUse, Refused) as error:
+    except (BoardUnavailable, Refused) as error:
         return fail("maintain", place, error)
     write(1, sys.stdout, f"{_subject(check)} is in maintenance until {until}\n")
     return 0
@@ -37,7 +37,7 @@ def resume(place: AppClient | BoardFile, check: str | None) -> int:
             _end_on_board(place, check)
         else:
             _end_at_app(place, check)
-    except (CannotUse, Refused) as error:
+    except (BoardUnavailable, Refused) as error:
         return fail("resume", place, error)
     write(1, sys.stdout, f"{_subject(check)} is in maintenance no more\n")
     return 0

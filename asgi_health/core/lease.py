@@ -22,7 +22,7 @@ MAX_SECONDS = 60.0
 """Seconds that no lease lasts. One that seems to is from an earlier boot, whose clock was ahead of this one."""
 
 
-def claim(lease: Lease | None, key: str, now: float, seconds: float, *, fit: bool) -> Lease | None:
+def claim(lease: Lease | None, key: str, now: float, seconds: float, *, can_lead: bool) -> Lease | None:
     """Return the lease as it is after a worker has asked for it.
 
     The caller reads the lease, calls this and writes the result in one transaction of the board, with a `now` that it
@@ -33,13 +33,13 @@ def claim(lease: Lease | None, key: str, now: float, seconds: float, *, fit: boo
         key: Key of the worker that asks.
         now: The moment (monotonic seconds).
         seconds: How long a lease lasts, from `now`; less than `MAX_SECONDS`.
-        fit: Whether the worker can do what the lease is for: its event loop runs, and it does not stop. A holder that
-            is not gives the lease up.
+        can_lead: Whether the worker can do what the lease is for: its event loop runs, and it does not stop. A holder
+            that cannot gives the lease up.
     """
     held = lease is not None and now < lease.until <= now + MAX_SECONDS
     if lease is not None and held and lease.holder != key:
         return lease
-    if not fit:
+    if not can_lead:
         return None if lease is None else Lease(lease.holder, lease.term, min(lease.until, now))
     if lease is not None and held:
         return Lease(key, lease.term, now + seconds)

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from asgi_health.board.thread import MIN_PAUSE
-from asgi_health.board.turn import GRACE, MIN_LEASE, NIMBLE, TURN
+from asgi_health.board.turn import MAX_LEADER_LAG, MIN_LEASE, SETTLING_TIME, TURN_INTERVAL
 from asgi_health.core.check import JITTER
 from asgi_health.runtime.watchdog.loop_heartbeat import PERIOD
 from tests.support.waiting import wait_until
@@ -17,11 +17,11 @@ from .host import Host
 
 READY, LIVE = "/readyz", "/livez"
 
-READ = TURN * 1.1 + MIN_PAUSE
+READ = TURN_INTERVAL * 1.1 + MIN_PAUSE
 """Seconds until a worker reads what another one has published."""
 NOTICE = INTERVAL * (1 + JITTER)
 """Seconds until the next run of a check."""
-TAKEOVER = NOTICE + max(MIN_LEASE + READ, PERIOD + NIMBLE + 2 * READ)
+TAKEOVER = NOTICE + max(MIN_LEASE + READ, PERIOD + MAX_LEADER_LAG + 2 * READ)
 """Seconds from one run of the check of the host to the next, when the worker that runs it fails in between: until its
 lease ends and another worker claims it, or until it gives the lease up because its event loop is late."""
 
@@ -67,7 +67,7 @@ def kinds(settings: Settings) -> dict[str, Kind]:
     a period old, is older than the limit; and each reader allows for a turn since the other one has published.
     """
     limits = {READY: settings.stall_ready, LIVE: settings.stall_live}
-    stalled = {probe: PERIOD + limit + TURN + READ for probe, limit in limits.items()}
+    stalled = {probe: PERIOD + limit + TURN_INTERVAL + READ for probe, limit in limits.items()}
     return {
         each.name: each
         for each in (
@@ -94,7 +94,7 @@ def cause_faults(host: Host, settings: Settings, seconds: float, slack: float, s
     faults: list[Fault] = []
     end = time.monotonic() + seconds
     order: list[str] = []
-    time.sleep(GRACE)
+    time.sleep(SETTLING_TIME)
     while time.monotonic() < end:
         if not order:  # each kind as often as the others
             order = chosen.sample(sorted(kind_of), len(kind_of))
@@ -112,6 +112,6 @@ def cause_faults(host: Host, settings: Settings, seconds: float, slack: float, s
         faults.append(Fault(kind, pid, began, ends, ended))
         if kind.name == "killed":
             wait_until(lambda: len(host.pids) == host.server.workers, lambda: f"a new worker\n{host.running.log}")
-            time.sleep(GRACE)
+            time.sleep(SETTLING_TIME)
         time.sleep(kind.green_within + slack + chosen.uniform(0.5, 3.0))
     return faults

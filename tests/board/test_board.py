@@ -16,7 +16,7 @@ import pytest
 from asgi_health import Board, Check, Health, HealthMiddleware, Listener, Probe, Status, healthy, unhealthy
 from asgi_health.board import connection, database
 from asgi_health.board.database import open_store
-from asgi_health.board.turn import TURN, Turns
+from asgi_health.board.turn import TURN_INTERVAL, Turns
 from asgi_health.core.lifecycle import Phase
 from asgi_health.health import engine_of
 
@@ -297,4 +297,4 @@ def test_results_that_change_no_status_cause_no_turn(path: Path, monkeypatch: py
         wait_until(lambda: worker.status(Probe.STARTUP) is Status.HEALTHY, "it has started")
         before, began, checks = len(turns), monotonic(), worker.checks
         wait_until(lambda: worker.checks >= checks + 15, "it has run fifteen times")
-        assert len(turns) - before <= (monotonic() - began) / (0.9 * TURN) + 1
+        assert len(turns) - before <= (monotonic() - began) / (0.9 * TURN_INTERVAL) + 1

@@ -1,4 +1,4 @@
-"""The store on SQLite: what is written is read, and each real failure of the file is a CannotUse that ends."""
+"""The store on SQLite: what is written is read, and each real failure of the file is a BoardUnavailable that ends."""
 
 import os
 import resource
@@ -17,7 +17,7 @@ import pytest
 
 from asgi_health.board import connection
 from asgi_health.board.database import open_store
-from asgi_health.board.interface import CannotUse, Store
+from asgi_health.board.interface import BoardUnavailable, Store
 from asgi_health.core.lease import Lease
 from asgi_health.core.maintenance import Maintenance
 
@@ -90,7 +90,7 @@ class Worker:
                 self._store = self._board.open()
             put(self._store, self._key)
             return keys(self._store)
-        except CannotUse as error:
+        except BoardUnavailable as error:
             self.failures.append(str(error))
             if self._store is not None:
                 self._store.close()
@@ -388,9 +388,9 @@ def test_a_full_disk_cannot_be_used_until_there_is_space(board: Board) -> None:
     store = board.open()
     put(store, "a")
     with small_files():
-        with pytest.raises(CannotUse, match=f"board '{board.path}': "):
+        with pytest.raises(BoardUnavailable, match=f"board '{board.path}': "):
             put(store, "b")
-        with suppress(CannotUse):
+        with suppress(BoardUnavailable):
             open_store(str(board.path)).close()
     assert keys(store) == {"a"}
     put(store, "b")
@@ -402,9 +402,9 @@ def test_a_locked_board_cannot_be_used_until_the_lock_is_released(board: Board) 
     put(store, "a")
     other = sqlite3.connect(board.path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(CannotUse, match="found it locked for"):
+    with pytest.raises(BoardUnavailable, match="found it locked for"):
         put(store, "b")
-    with pytest.raises(CannotUse, match="found it locked for"):
+    with pytest.raises(BoardUnavailable, match="found it locked for"):
         board.open()
     other.close()
     put(store, "b")
@@ -437,7 +437,7 @@ def test_a_directory_or_a_file_that_may_not_be_written_to_cannot_be_used_until_i
     path = directory / "health.db"
     with without_rights():
         directory.chmod(0o500)
-        with pytest.raises(CannotUse, match="Permission denied"):
+        with pytest.raises(BoardUnavailable, match="Permission denied"):
             open_store(str(path))
         directory.chmod(0o700)
         store = open_store(str(path))
@@ -445,7 +445,7 @@ def test_a_directory_or_a_file_that_may_not_be_written_to_cannot_be_used_until_i
         store.close()
         for mode in (0o400, 0o000):
             path.chmod(mode)
-            with pytest.raises(CannotUse, match=f"board '{path}': "):
+            with pytest.raises(BoardUnavailable, match=f"board '{path}': "):
                 put(open_store(str(path)), "b")
         path.chmod(0o600)
         store = open_store(str(path))
@@ -486,7 +486,7 @@ def test_a_path_that_is_not_safe_is_refused_and_left_alone(
     board.path.parent.mkdir()
     prepare(board.path)
     before = {path.name: (path.lstat().st_ino, path.lstat().st_size) for path in board.path.parent.iterdir()}
-    with pytest.raises(CannotUse, match=expected):
+    with pytest.raises(BoardUnavailable, match=expected):
         board.open()
     assert before == {path.name: (path.lstat().st_ino, path.lstat().st_size) for path in board.path.parent.iterdir()}
 
@@ -501,7 +501,7 @@ def test_a_file_of_another_user_is_refused(directory: Path) -> None:
     path = directory / "health.db"
     path.touch()
     path = path if ROOT else Path("/etc/hosts")
-    with without_rights(), pytest.raises(CannotUse, match=f"found a file of user 0, expected .* {os.geteuid()}"):
+    with without_rights(), pytest.raises(BoardUnavailable, match=f"found a file of user 0, expected .* {os.geteuid()}"):
         open_store(str(path))
 
 
@@ -515,14 +515,14 @@ def test_a_file_of_another_user_next_to_the_board_is_refused_and_not_written_to(
     planted = with_suffix(directory / "health.db", suffix)
     planted.touch()
     planted.chmod(0o666)
-    with without_rights(), pytest.raises(CannotUse, match=f"{suffix}': found a file of user 0"):
+    with without_rights(), pytest.raises(BoardUnavailable, match=f"{suffix}': found a file of user 0"):
         open_store(str(directory / "health.db"))
     assert planted.stat().st_size == 0
 
 
 @pytest.mark.parametrize("path", ["", ":memory:", "a\0b", "/dev/null/health.db"])
 def test_a_path_that_names_no_file_is_refused(path: str) -> None:
-    with pytest.raises(CannotUse, match=r"^board "):
+    with pytest.raises(BoardUnavailable, match=r"^board "):
         open_store(path)
 
 
@@ -538,7 +538,7 @@ def test_a_fork_of_a_process_cannot_use_what_it_opened_and_does_no_harm_to_it(bo
     program = """
         import os, sys
         from asgi_health.board.database import open_store
-        from asgi_health.board.interface import CannotUse
+        from asgi_health.board.interface import BoardUnavailable
         from tests.board.published import published
 
         store = open_store(sys.argv[1])
@@ -549,7 +549,7 @@ def test_a_fork_of_a_process_cannot_use_what_it_opened_and_does_no_harm_to_it(bo
             try:
                 with store.transaction():
                     pass
-            except CannotUse as error:
+            except BoardUnavailable as error:
                 print(error)
             store.close()
             own = open_store(sys.argv[1])
@@ -631,7 +631,7 @@ def test_no_moment_has_two_holders_of_the_lease(board: Board) -> None:
             store, term = open_store(sys.argv[1]), 0
             while term < 30:
                 with store.transaction() as rows:
-                    lease = rows.put_lease(claim(rows.lease(), key, time.monotonic(), 0.001, fit=True))
+                    lease = rows.put_lease(claim(rows.lease(), key, time.monotonic(), 0.001, can_lead=True))
                 term = lease.term
                 if lease.holder == key:
                     os.write(1, f"{lease.term} {key} {time.monotonic()} {lease.until}\\n".encode())

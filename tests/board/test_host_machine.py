@@ -5,16 +5,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from asgi_health import Probe, Status
-from asgi_health.board.turn import GRACE, MIN_LEASE, MIN_VIEW, NIMBLE, TURN
+from asgi_health.board.turn import MAX_LEADER_LAG, MIN_LEASE, MIN_VALIDITY, SETTLING_TIME, TURN_INTERVAL
 
 from ..support.host_simulation import ONCE, STALL_TIMES, STEP, Host, SimulatedWorker
 
 MAX_WORKERS = 4
 
-TAKEOVER = MIN_LEASE + NIMBLE + 2 * TURN + STEP
+TAKEOVER = MIN_LEASE + MAX_LEADER_LAG + 2 * TURN_INTERVAL + STEP
 """Seconds without a worker that runs the checks of the host, at most, while one could."""
 
-SEEN = 3 * TURN + 2 * STEP
+SEEN = 3 * TURN_INTERVAL + 2 * STEP
 """Seconds until the trouble of one worker shows in the answers of the others, beyond what makes it a trouble."""
 
 
@@ -115,7 +115,7 @@ class HostMachine(RuleBasedStateMachine):
         host = self.host
         quiet = host.now - self.disturbed_at
         moving = [worker for worker in host.workers if worker.moves]
-        if not moving or host.store.broken or quiet < GRACE + STALL_TIMES.live + SEEN + 2 * MIN_VIEW:
+        if not moving or host.store.broken or quiet < SETTLING_TIME + STALL_TIMES.live + SEEN + 2 * MIN_VALIDITY:
             return
         stuck = len(moving) < len(host.workers)
         sick = any(worker.sick for worker in moving)
@@ -129,7 +129,7 @@ class HostMachine(RuleBasedStateMachine):
         host.store.broken = False
         for worker in host.workers:
             worker.sick, worker.blocked_since, worker.stopped_since = False, None, None
-        host.advance(GRACE + MIN_VIEW + 2.0)
+        host.advance(SETTLING_TIME + MIN_VALIDITY + 2.0)
         if host.workers:
             assert host.statuses(Probe.READINESS) == host.statuses(Probe.LIVENESS) == {Status.HEALTHY}
             before = len(host.runs())

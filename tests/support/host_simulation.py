@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from asgi_health import Check, Probe, Status, healthy, unhealthy
-from asgi_health.board.interface import CannotUse
+from asgi_health.board.interface import BoardUnavailable
 from asgi_health.board.turn import Identity, Turns
 from asgi_health.core.engine import Engine
 from asgi_health.core.lease import Lease
@@ -36,7 +36,7 @@ class MemoryStore:
     @contextmanager
     def transaction(self) -> Generator["MemoryStore"]:
         if self.broken:
-            raise CannotUse("board: found it broken, expected it whole")
+            raise BoardUnavailable("board: found it broken, expected it whole")
         yield self
 
     def close(self) -> None:
@@ -145,7 +145,7 @@ class SimulatedWorker:
             lag = 0.0 if self.blocked_since is None else now - self.blocked_since
             try:
                 self.turns.take(self.engine, self.store, self.clock, lag)
-            except CannotUse:
+            except BoardUnavailable:
                 self.failed_turns += 1
             self.next_turn = now + self.turns.seconds
         if self.blocked_since is None:
@@ -196,7 +196,7 @@ class Host:
     def leave(self, worker: SimulatedWorker) -> None:
         """End a worker in order."""
         worker.engine.stop(self.now)
-        with suppress(CannotUse):
+        with suppress(BoardUnavailable):
             worker.turns.leave(self.store)
         self.kill(worker)
 

@@ -17,7 +17,7 @@ from .table import Status, Table, age
 
 
 def status_of_board(board: BoardFile) -> Status:
-    """Return what the workers have written. Raises CannotUse."""
+    """Return what the workers have written. Raises BoardUnavailable."""
     with transaction_on(board) as transaction:
         now, wall = time.monotonic(), time.time()
         workers = sorted(transaction.living_workers(), key=lambda each: each.started)

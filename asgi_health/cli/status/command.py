@@ -4,7 +4,7 @@ import json
 import os
 import sys
 
-from ...board.interface import CannotUse
+from ...board.interface import BoardUnavailable
 from ..app_client import AppClient, Refused, fail
 from ..output import write
 from ..place import BoardFile
@@ -17,7 +17,7 @@ def status(place: AppClient | BoardFile, *, as_json: bool) -> int:
     """Return 0 when the app is ready; otherwise, or when that is not known, 1."""
     try:
         found = status_of_board(place) if isinstance(place, BoardFile) else status_of_app(place)
-    except (CannotUse, Refused) as error:
+    except (BoardUnavailable, Refused) as error:
         if as_json:
             write(1, sys.stdout, json.dumps({"ready": False, "error": str(error)}) + "\n")
         return fail("status", place, error)
