@@ -6,7 +6,7 @@ from math import isfinite
 from urllib.parse import parse_qsl
 
 from ..core.engine import Engine
-from ..core.maintenance import MAX_MAINTENANCE, MAX_REASON
+from ..core.maintenance import MAX_MAINTENANCE, MAX_REASON, subject_of
 from ..core.validate import MIN_SECONDS
 from ..formats.answer import PLAIN_TEXT, Answer, answer, bad_request
 from ..formats.health_json import maintenances_json
@@ -67,7 +67,7 @@ class MaintenanceEndpoint:
         present = self._engine.maintenances(self._engine.clock())
         found = next((each for each in present if each.check == check), None)
         if found is None or not maintenance.end(self._engine, found):
-            text = f"there is no maintenance of {maintenance.subject_of(check)}\n"
+            text = f"there is no maintenance of {subject_of(check)}\n"
             return answer(404, PLAIN_TEXT, text.encode())
         return self._present()
 

@@ -8,7 +8,7 @@ from ..core.engine import Engine
 from ..core.lease import Lease, claim
 from ..core.lifecycle import Phase
 from ..core.logger import logger
-from ..core.maintenance import Maintenance
+from ..core.maintenance import Maintenance, subject_of
 from ..core.stalls import StallTimes
 from ..core.workers import Worker, combine
 from .interface import Store
@@ -125,9 +125,9 @@ class Turns:
         for name, maintenance in begun_or_ended.items():
             engine.adopt_maintenance(name, maintenance, now)
             if maintenance is None:
-                logger.info("maintenance of %s ends before its time: another worker ended it", _subject(name))
+                logger.info("maintenance of %s ends before its time: another worker ended it", subject_of(name))
             else:
-                logger.info("maintenance of %s begins: another worker began it", _subject(name))
+                logger.info("maintenance of %s begins: another worker began it", subject_of(name))
 
     def leave(self, store: Store) -> None:
         """Delete the slot of this worker, and give up its lease. Raises BoardUnavailable."""
@@ -258,7 +258,3 @@ def _with_beginnings(own: Worker, last: Worker) -> Worker:
         for probe, present in own.probes.items()
     }
     return replace(own, probes=probes)
-
-
-def _subject(name: str | None) -> str:
-    return "the app" if name is None else f"check {name!r}"

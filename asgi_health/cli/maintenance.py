@@ -6,7 +6,7 @@ from datetime import datetime
 from urllib.parse import quote, urlencode
 
 from ..board.interface import BoardUnavailable
-from ..core.maintenance import Maintenance
+from ..core.maintenance import Maintenance, subject_of
 from .app_client import AppClient, Refused, fail, fields_of, json_of, list_of, text_of
 from .board_file import transaction_on
 from .http_response import Response
@@ -26,7 +26,7 @@ def maintain(place: AppClient | BoardFile, check: str | None, seconds: float, re
             until = _begin_at_app(place, check, seconds, reason)
     except (BoardUnavailable, Refused) as error:
         return fail("maintain", place, error)
-    write(1, sys.stdout, f"{_subject(check)} is in maintenance until {until}\n")
+    write(1, sys.stdout, f"{subject_of(check)} is in maintenance until {until}\n")
     return 0
 
 
@@ -39,7 +39,7 @@ def resume(place: AppClient | BoardFile, check: str | None) -> int:
             _end_at_app(place, check)
     except (BoardUnavailable, Refused) as error:
         return fail("resume", place, error)
-    write(1, sys.stdout, f"{_subject(check)} is in maintenance no more\n")
+    write(1, sys.stdout, f"{subject_of(check)} is in maintenance no more\n")
     return 0
 
 
@@ -88,12 +88,8 @@ def _end_on_board(board: BoardFile, check: str | None) -> None:
     with transaction_on(board) as transaction:
         now = time.monotonic()
         if not any(each.check == check and now < each.until for each in transaction.maintenances()):
-            raise Refused(f"board {board.path!r}: there is no maintenance of {_subject(check)}")
+            raise Refused(f"board {board.path!r}: there is no maintenance of {subject_of(check)}")
         transaction.delete_maintenance(check)
-
-
-def _subject(check: str | None) -> str:
-    return "the app" if check is None else f"check {check!r}"
 
 
 def _local(moment: datetime) -> str:

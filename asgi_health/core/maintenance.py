@@ -24,3 +24,8 @@ class Maintenance:
     reason: str
     since: float
     until: float
+
+
+def subject_of(check: str | None) -> str:
+    """Return what is in maintenance, for texts."""
+    return "the app" if check is None else f"check {check!r}"

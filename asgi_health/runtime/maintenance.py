@@ -5,7 +5,7 @@ Imported with the first maintenance: most apps have none.
 
 from ..core.engine import Engine
 from ..core.logger import logger
-from ..core.maintenance import Maintenance
+from ..core.maintenance import Maintenance, subject_of
 from ..formats.redact.clean import one_line
 
 
@@ -25,8 +25,3 @@ def end(engine: Engine, maintenance: Maintenance) -> bool:
         extra = {"check": maintenance.check, "cause": "maintenance", "duration": None}
         logger.info("maintenance of %s ends before its time", subject_of(maintenance.check), extra=extra)
     return ended
-
-
-def subject_of(check: str | None) -> str:
-    """Return what is in maintenance, for texts."""
-    return "the app" if check is None else f"check {check!r}"
