@@ -1,11 +1,10 @@
 """Run the programs of docs/coming-from that use other libraries, and print what they answer, as JSON.
 
-``python -m tests.documentation.peer_answers`` runs the programs of the libraries that are installed. It is a process of its
-own, because these libraries keep registries, signal handlers and settings for the whole process. Time is virtual: a check
-that hangs costs nothing.
+``python -m tests.documentation.peer_answers`` runs the programs of the libraries that are installed. It is a process of
+its own, because these libraries keep registries, signal handlers and settings for the whole process. Time is virtual, so
+a check that hangs costs nothing.
 
-Each program takes the function `database` from the reader. Here it is one of five: it passes, returns False, raises, never
-returns, or passes until it is broken.
+Each program takes the function `database` from the reader. Here it passes, returns False, raises or never returns.
 """
 
 import asyncio
@@ -43,9 +42,10 @@ Ask = Callable[[], Awaitable[Answer]]
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A library that a page is about."""
+    """A library that a page is about, or the route that most apps begin with."""
 
     distribution: str
+    """The name of the distribution; that of the page where there is none."""
     path: str
     """The path that is asked, with its query."""
     major: str = ""
@@ -62,6 +62,8 @@ class Peer:
     @property
     def installed(self) -> str:
         """The version that is installed, "" where it is none that the program runs with."""
+        if self == HAND_WRITTEN:
+            return version("fastapi")
         try:
             found = version(self.distribution)
         except PackageNotFoundError:
@@ -77,13 +79,15 @@ class Peer:
             block.text
             for block in BLOCKS
             if block.page == self.page
-            and any(need.partition(".")[0] == module for need in block.needs)
-            and block.file in ("", f"urls_{self.major}.py")
+            and (block.file == "before.py" or any(need.partition(".")[0] == module for need in block.needs))
+            and block.file in ("", "before.py", f"urls_{self.major}.py")
         ]
         return programs[0]
 
 
+HAND_WRITTEN = Peer("hand-written", "/healthz")
 PEERS = (
+    HAND_WRITTEN,
     Peer("fastapi-health", "/health"),
     Peer("fastapi-healthchecks", "/health/readiness"),
     Peer("fast-healthchecks", "/health/readiness"),
@@ -214,7 +218,7 @@ def django_view(module: ModuleType, path: str, *, is_sync: bool) -> Ask:
         from django.conf import settings
 
         settings.ROOT_URLCONF = module.__name__
-        response = Client(raise_request_exception=False).get(path)
+        response: Any = Client(raise_request_exception=False).get(path)
         return response.status_code, response.content.decode()
 
     return partial(in_a_thread, ask_plain) if is_sync else ask
@@ -256,8 +260,8 @@ async def in_a_thread(ask: Callable[[], Answer]) -> Answer:
 async def until(ask: Ask, *, succeeds: bool) -> float:
     """Return the seconds until the app answers with a success, or with a failure."""
     began = asyncio.get_running_loop().time()
-    while ((await ask())[0] < 300) is not succeeds:
-        await asyncio.sleep(1.0)
+    while ((await ask())[0] < 300) is not succeeds:  # noqa: ASYNC110  as a prober does
+        await asyncio.sleep(0.25)
     return asyncio.get_running_loop().time() - began
 
 

@@ -5,7 +5,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,10 @@ from asgi_health.testing import lifespan, probe
 from tests.support.virtual_time import clock_of, run_virtual
 
 from .blocks import DOCS, ROOT, blocks
-from .peer_answers import ERROR, OUTAGE, PEERS, REQUESTS, Database, Peer
+from .peer_answers import OUTAGE, PEERS, REQUESTS, Database, Peer
 
 FOLDER = DOCS / "coming-from"
+INDEX = (FOLDER / "index.md").read_text()
 ROWS = (
     "passes",
     "returns `False`",
@@ -72,7 +73,7 @@ def disclosed(body: str) -> str:
 
 
 def after(seconds: float) -> str:
-    return f"after {seconds:g} s" if seconds else "at once"
+    return f"after {round(seconds)} s" if seconds else "at once"
 
 
 def column_of(seen: dict[str, Any]) -> list[str]:
@@ -100,6 +101,7 @@ def seen() -> dict[str, dict[str, Any]]:
     return answers
 
 
+@pytest.mark.processes
 @pytest.mark.xdist_group("coming-from")
 @pytest.mark.parametrize(
     "peer",
@@ -113,10 +115,10 @@ def test_a_library_answers_as_the_table_of_its_page_says(peer: Peer, seen: dict[
     (column,) = (
         cells
         for heading, cells in table_of(peer.page).items()
-        if heading.startswith(f"{peer.distribution} {peer.major}") and f"`{peer.path.partition('?')[0]}`" in heading
+        if heading.replace(" ", "-").startswith(f"{peer.distribution}{peer.major and f'-{peer.major}'}")
+        and f"`{peer.path.partition('?')[0]}`" in heading
     )
     assert column == column_of(seen[peer.name])
-    assert f"{peer.distribution} {seen[peer.name]['version']}" in (DOCS / peer.page).read_text()
 
 
 def around(database: Database) -> HealthMiddleware:
@@ -135,7 +137,7 @@ async def first_answer(state: str) -> tuple[int, str, float]:
 
 
 async def breaks() -> tuple[int, float, float]:
-    """Return the runs that ten requests cause, and the seconds until a 503, and until a 200 after an hour of failures."""
+    """Return the runs that ten requests cause, the seconds until a 503, and those until a 200 after an outage."""
     database = Database("passes")
     app = around(database)
     async with lifespan(app):
@@ -185,13 +187,52 @@ def ours() -> list[str]:
 @pytest.mark.parametrize("page", sorted({peer.page for peer in PEERS}))
 def test_asgi_health_answers_as_the_last_column_of_each_table_says(page: str, ours: list[str]) -> None:
     table = table_of(page)
-    rows, (heading, column) = [*table.values()][0], [*table.items()][-1]
+    rows, (heading, column) = next(iter(table.values())), [*table.items()][-1]
     assert rows == [*ROWS]
     assert heading == "asgi-health: `/health/ready`"
     assert column == ours
 
 
-@pytest.mark.parametrize("page", sorted(each for each in FOLDER.glob("*.md") if each.name != "index.md"), ids=lambda page: page.stem)
+@pytest.mark.processes
+@pytest.mark.xdist_group("coming-from")
+def test_the_table_of_the_index_says_what_the_libraries_do(seen: dict[str, dict[str, Any]]) -> None:
+    rows = re.findall(r"^\| \[[^\]]+\]\(([\w-]+)\.md\)(?: (\d)[\d.]*)? \| (.+) \|$", INDEX, re.MULTILINE)
+    cells = {
+        f"{page} {major}" if page == "django-health-check" else page: row.split(" | ") for page, major, row in rows
+    }
+    for name, answers in seen.items():
+        _, cache, timeout, _, _, details, _, _ = cells[name]
+        assert (answers["runs"] == REQUESTS) is (cache == "none"), name
+        assert details.startswith("open") is ("database" in answers["passes"][1].lower()), name
+        assert details.endswith("with errors") is (HOST in answers["raises"][1]), name
+        if answers["hangs"] is None:
+            assert timeout == "none" or "for your own checks" in timeout or timeout.startswith("if set"), name
+        else:
+            assert timeout in (f"{answers['hangs_for']:g} s", "if set"), name
+
+
+async def old_body_of(program: str, state: str) -> tuple[int, Any]:
+    """Return what a route with the old body answers."""
+    names: dict[str, Any] = {"database": Database(state).ask_async, "__name__": __name__}
+    exec(compile(program, "index.md", "exec", dont_inherit=True), names)
+    async with lifespan(names["app"]):
+        assert (await probe(names["app"], "/readyz")).status == (200 if state == "passes" else 503)
+        answer = await probe(names["app"], "/health")
+        return answer.status, json.loads(answer.body)
+
+
+def test_the_route_with_the_old_body_answers_from_the_state() -> None:
+    (program,) = blocks("python", "coming-from/index.md")
+    answers = [asyncio.run(old_body_of(program, state)) for state in ("passes", "returns False")]
+    assert answers == [
+        (200, {"healthy": True, "checks": [{"name": "database", "passed": True}]}),
+        (503, {"healthy": False, "checks": [{"name": "database", "passed": False}]}),
+    ]
+
+
+@pytest.mark.parametrize(
+    "page", sorted(each for each in FOLDER.glob("*.md") if each.name != "index.md"), ids=lambda page: page.stem
+)
 def test_a_page_has_the_parts_that_a_reader_compares(page: Path) -> None:
     headings = re.findall(r"^## (.+)$", page.read_text(), re.MULTILINE)
     assert headings == [*PARTS]
