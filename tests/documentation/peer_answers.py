@@ -1,7 +1,7 @@
 """Run the programs of docs/coming-from that use other libraries, and print what they answer, as JSON.
 
 ``python -m tests.documentation.peer_answers`` runs the programs of the libraries that are installed. It is a process of
-its own, because these libraries keep registries, signal handlers and settings for the whole process. Time is virtual, so
+its own, because these libraries keep registries, signal handlers and settings for the whole process. Time is virtual:
 a check that hangs costs nothing.
 
 Each program takes the function `database` from the reader. Here it passes, returns False, raises or never returns.

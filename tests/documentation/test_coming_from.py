@@ -7,17 +7,18 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.applications import Starlette
 
-from asgi_health import Health, HealthMiddleware
+from asgi_health import Check, Health, HealthMiddleware, Paths, ServiceInfo
 from asgi_health.testing import lifespan, probe
 from tests.support.virtual_time import clock_of, run_virtual
 
-from .blocks import DOCS, ROOT, blocks
+from .blocks import DOCS, FENCED, ROOT, blocks
 from .peer_answers import OUTAGE, PEERS, REQUESTS, Database, Peer
 
 FOLDER = DOCS / "coming-from"
@@ -43,6 +44,7 @@ PARTS = (
     "What is missing here",
     "Move without downtime",
 )
+NAMES_OF_OTHERS = {"asgi_health_check_up", "add_openapi"}
 LIMITS = 50, 130
 """Lines of a page."""
 HOST, PASSWORD = "db-1", "hunter2"
@@ -106,7 +108,7 @@ def seen() -> dict[str, dict[str, Any]]:
 @pytest.mark.parametrize(
     "peer",
     [
-        pytest.param(peer, marks=[] if peer.installed else pytest.mark.skip(f"pip install {peer.distribution}"))
+        pytest.param(peer, marks=[] if peer.installed else pytest.mark.skip(f"not installed: {peer.name}"))
         for peer in PEERS
     ],
     ids=lambda peer: peer.name,
@@ -237,3 +239,23 @@ def test_a_page_has_the_parts_that_a_reader_compares(page: Path) -> None:
     headings = re.findall(r"^## (.+)$", page.read_text(), re.MULTILINE)
     assert headings == [*PARTS]
     assert LIMITS[0] <= len(page.read_text().splitlines()) <= LIMITS[1]
+
+
+def test_each_name_of_asgi_health_in_a_table_exists() -> None:
+    checks = re.findall(r"^### `\w+\.(\w+)`$", (DOCS / "reference/checks.md").read_text(), re.MULTILINE)
+    options = {*signature(Check).parameters, *signature(HealthMiddleware).parameters, *dir(Health), *dir(ServiceInfo)}
+    known = {*checks, *options, *NAMES_OF_OTHERS}
+    for page in FOLDER.glob("*.md"):
+        section = page.read_text().partition("\n## Names\n")[2].partition("\n## ")[0]
+        rows = [line.split(" | ") for line in section.splitlines() if line.startswith("| ")]
+        ours = rows[0].index("here") if rows else 0
+        named = {name for row in rows[1:] for name in re.findall(r"`([a-z]+(?:_[a-z]+)+)\b", row[ours])}
+        assert named <= known, page.name
+
+
+def test_each_paths_in_the_text_of_a_page_can_be_made() -> None:
+    texts = [FENCED.sub("", page.read_text()) for page in FOLDER.glob("*.md")]
+    found = [each for text in texts for each in re.findall(r"`[^`\n]*?(Paths\([^`.\n]+\))", text)]
+    assert len(found) > 10
+    for each in found:
+        eval(each, {"Paths": Paths})
