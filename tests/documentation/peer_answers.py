@@ -56,6 +56,11 @@ class Peer:
         return f"{self.distribution} {self.major}".strip()
 
     @property
+    def is_sync(self) -> bool:
+        """Whether its checks are plain functions that run in the thread of the request."""
+        return self.name in ("django-health-check 3", "py-healthcheck")
+
+    @property
     def page(self) -> str:
         return f"coming-from/{self.distribution}.md"
 
@@ -112,11 +117,15 @@ class Database:
             raise ConnectionError(ERROR)
         if self.state == "never returns":
             threading.Event().wait()
-        return self.state == "passes"
+        if self.state == "is slow":
+            threading.Event().wait(0.1)
+        return self.state in ("passes", "is slow")
 
     async def ask_async(self) -> bool:
         if self.state == "never returns":
             await asyncio.Event().wait()
+        if self.state == "is slow":
+            await asyncio.sleep(1.0)
         return self.ask()
 
 
@@ -135,7 +144,9 @@ class Seen:
     fails_after: float
     """Seconds from the moment the dependency breaks until a healthy app answers with a failure."""
     runs: int
-    """Runs of the check that ten requests cause."""
+    """Runs of the check that ten requests in a row cause."""
+    runs_at_once: int
+    """Runs of the check that ten requests at once cause."""
     passes_after: float
     """Seconds from the end of an outage of an hour until the app answers with a success."""
 
@@ -144,11 +155,10 @@ def app_of(peer: Peer, database: Database) -> Ask:
     """Run the program of a page, and return a function that asks its app."""
     name = "peer_program"
     module = sys.modules[name] = ModuleType(name)
-    is_sync = peer.name in ("django-health-check 3", "py-healthcheck")
-    module.__dict__["database"] = plain(database) if is_sync else coroutine(database)
+    module.__dict__["database"] = plain(database) if peer.is_sync else coroutine(database)
     exec(compile(peer.program, peer.page, "exec", dont_inherit=True), module.__dict__)
     if peer.distribution == "django-health-check":
-        return django_view(module, peer.path, is_sync=is_sync)
+        return django_view(module, peer.path, is_sync=peer.is_sync)
     if peer.distribution == "py-healthcheck":
         return partial(in_a_thread, partial(flask_answer, module.__dict__["app"], peer.path))
     return partial(asgi_answer, module.__dict__["app"], peer.path)
@@ -291,6 +301,19 @@ def measure(peer: Peer) -> Seen:
         database.state = "passes"
         return fails_after, runs, await until(ask, succeeds=True)
 
+    async def at_once() -> int:
+        database = Database("is slow")
+        ask = app_of(peer, database)
+        if peer.is_sync:
+            threads = [threading.Thread(target=asyncio.run, args=[ask()]) for _ in range(REQUESTS)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        else:
+            await asyncio.gather(*(ask() for _ in range(REQUESTS)))
+        return database.runs
+
     def run(state: str) -> tuple[Answer | None, float]:
         return run_virtual("asyncio", partial(once, state))
 
@@ -298,8 +321,18 @@ def measure(peer: Peer) -> Seen:
     passes, returns_false, raises = (each for each in found if each is not None)
     hangs, hangs_for = run("never returns")
     fails_after, runs, passes_after = run_virtual("asyncio", breaks)
-    status = None if hangs is None else int(hangs[0])
-    return Seen(peer.installed, passes, returns_false, raises, status, hangs_for, fails_after, runs, passes_after)
+    return Seen(
+        peer.installed,
+        passes,
+        returns_false,
+        raises,
+        None if hangs is None else int(hangs[0]),
+        hangs_for,
+        fails_after,
+        runs,
+        run_virtual("asyncio", at_once),
+        passes_after,
+    )
 
 
 def main() -> None:
