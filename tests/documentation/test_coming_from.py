@@ -231,10 +231,12 @@ async def old_body_of(program: str, state: str) -> tuple[int, Any]:
     async with lifespan(names["app"]):
         assert (await probe(names["app"], "/readyz")).status == (200 if state == "passes" else 503)
         answer = await probe(names["app"], "/health")
+        names["health"].drain()
+        assert (await probe(names["app"], "/health")).status == 503
         return answer.status, json.loads(answer.body)
 
 
-def test_the_route_with_the_old_body_answers_from_the_state() -> None:
+def test_the_route_with_the_old_body_answers_from_the_state_and_follows_the_drain() -> None:
     (program,) = blocks("python", "coming-from/index.md")
     answers = [asyncio.run(old_body_of(program, state)) for state in ("passes", "returns False")]
     assert answers == [
