@@ -9,9 +9,12 @@ import re
 import subprocess
 import tomllib
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import yaml
+from pygments.lexers import get_lexer_by_name  # type: ignore[import-untyped]
+from pygments.token import Error, Punctuation  # type: ignore[import-untyped]
 
 from .blocks import BLOCKS, ROOT, Block
 from .count import is_output
@@ -63,6 +66,21 @@ def is_a_dockerfile(text: str) -> None:
         assert re.match(r"(?:ARG|FROM|RUN|CMD|COPY|ENV|HEALTHCHECK|STOPSIGNAL|WORKDIR) \S", line), line
 
 
+def is_lexed(language: str, text: str) -> None:
+    """Check the tokens and the brackets of a language in which other libraries' programs are shown."""
+    tokens = [*get_lexer_by_name(language).get_tokens(text)]
+    assert [token for kind, token in tokens if kind in Error] == []
+    opened: list[str] = []
+    for kind, token in tokens:
+        for character in token if kind in Punctuation else "":
+            if character in "([{":
+                opened.append(character)
+            elif character in ")]}":
+                assert opened, f"nothing opens {character}"
+                assert opened.pop() + character in ("()", "[]", "{}")
+    assert opened == []
+
+
 def is_shown(text: str) -> None:
     """Check only that there is a text: output has no syntax."""
     assert text.strip()
@@ -70,13 +88,16 @@ def is_shown(text: str) -> None:
 
 FORMS: dict[str, Callable[[str], None]] = {
     "console": is_a_session,
+    "csharp": partial(is_lexed, "csharp"),
     "dockerfile": is_a_dockerfile,
     "hcl": is_hcl,
     "ini": is_ini,
+    "java": partial(is_lexed, "java"),
     "json": is_json,
     "sh": is_shell,
     "text": is_shown,
     "toml": is_toml,
+    "typescript": partial(is_lexed, "typescript"),
     "yaml": is_yaml,
 }
 
@@ -94,3 +115,10 @@ def test_a_quotation_is_in_its_file(block: Block) -> None:
 
 def test_a_page_that_shows_outputs_names_the_test_that_compares_them() -> None:
     assert sorted({block.page for block in BLOCKS if is_output(block) and not block.tests}) == []
+
+
+@pytest.mark.parametrize("language", ["csharp", "java", "typescript"])
+@pytest.mark.parametrize("text", ["run(;", "run(];", "run()}", "#'\\", "run() \\\\ done"])
+def test_a_program_that_cannot_be_lexed_is_found(language: str, text: str) -> None:
+    with pytest.raises(AssertionError):
+        is_lexed(language, text)
