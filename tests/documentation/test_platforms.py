@@ -108,17 +108,17 @@ def test_the_doctor_assumes_the_probes_of_the_page_of_kubernetes() -> None:
     assert shown["readinessProbe"]["timeoutSeconds"] == BY_DEFAULT[Probe.READINESS].timeout
 
 
-CHECK = "path interval timeout"
+CHECK = ("path", "interval", "timeout")
 DOCUMENTED = {
     "fly": {
-        *"app kill_signal kill_timeout http_service.internal_port".split(),
-        *(f"http_service.checks.{key}" for key in f"{CHECK} method grace_period".split()),
-        *(f"checks.*.{key}" for key in f"{CHECK} type port grace_period".split()),
+        *("app", "kill_signal", "kill_timeout", "http_service.internal_port"),
+        *(f"http_service.checks.{key}" for key in (*CHECK, "method", "grace_period")),
+        *(f"checks.*.{key}" for key in (*CHECK, "type", "port", "grace_period")),
     },
     "traefik": {
-        *"http.routers.*.rule http.routers.*.service http.services.*.loadbalancer.servers.url".split(),
-        "http.services.*.loadbalancer.server.port",
-        *(f"http.services.*.loadbalancer.healthcheck.{key}" for key in f"{CHECK} status".split()),
+        *("http.routers.*.rule", "http.routers.*.service"),
+        *("http.services.*.loadbalancer.servers.url", "http.services.*.loadbalancer.server.port"),
+        *(f"http.services.*.loadbalancer.healthcheck.{key}" for key in (*CHECK, "status")),
     },
 }
 """The keys of two files that no tool on this machine validates, from the documentation that their pages link to."""
@@ -164,7 +164,7 @@ NUMBERS = {
     "cloud-run": (r"readinessProbe:.*?periodSeconds: (\d+).*?failureThreshold: (\d+)", 4),
     "compose": (r"interval: (\d+)s.*?retries: (\d+)", None),  # takes nothing out
 }
-"""Period and failures in the snippet of each page that asks readiness, and the seconds that the drain leaves for them."""
+"""Period and failures in the snippet of a page that asks readiness, and the seconds that the drain leaves for them."""
 
 
 @pytest.mark.parametrize("page", NUMBERS)
