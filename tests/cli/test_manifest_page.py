@@ -9,10 +9,12 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from asgi_health import HealthMiddleware
+from asgi_health import Drain, HealthMiddleware
 from asgi_health.cli.check.find_health import find_middlewares
 from asgi_health.cli.main import main
+from asgi_health.integrations.systemd import Systemd
 
+from ..apps import plain_app
 from ..documentation.blocks import DOCS, blocks
 from .command import run
 from .manifest import printed, tool
@@ -70,8 +72,18 @@ def test_the_page_of_a_platform_shows_what_is_printed_and_the_platform_accepts_i
 
 
 def test_each_platform_of_the_command_but_systemd_has_a_page_that_shows_it() -> None:
-    # systemd.md has a unit for an app with Systemd(), which tests/supervisors runs.
     assert {*PAGES} == {*PLATFORMS, "kubernetes"} - {"systemd"}
+
+
+def test_the_unit_of_the_page_has_the_settings_that_are_printed() -> None:
+    # Where the app is, and as whom it runs, is different: its unit is run by tests/supervisors.
+    place = {"Description", "WorkingDirectory", "ExecStart", "User"}
+    app = HealthMiddleware(plain_app, drain=Drain(delay=10.0), integrations=[Systemd()])
+    shown, made = (
+        {setting for setting in re.findall(r"^(\w+)=(.*)$", unit, re.MULTILINE) if setting[0] not in place}
+        for unit in (blocks("ini", "how-to/platforms/systemd.md")[0], printed("systemd", app, target="app:app"))
+    )
+    assert shown == made
 
 
 def test_the_way_from_an_app_to_a_deployment_works_as_printed(tmp_path: Path) -> None:
