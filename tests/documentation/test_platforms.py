@@ -13,7 +13,7 @@ import yaml
 from botocore.exceptions import ParamValidationError
 from botocore.validate import validate_parameters
 
-from asgi_health import Paths, Probe
+from asgi_health import Listener, Paths, Probe
 from asgi_health.cli.doctor.prober import BY_DEFAULT
 
 from .blocks import BLOCKS, DOCS, Block
@@ -106,6 +106,18 @@ def test_the_doctor_assumes_the_probes_of_the_page_of_kubernetes() -> None:
         numbers, assumed = shown[f"{probe.value}Probe"], BY_DEFAULT[probe]
         assert (numbers["periodSeconds"], numbers["failureThreshold"]) == (assumed.period, assumed.failure_threshold)
     assert shown["readinessProbe"]["timeoutSeconds"] == BY_DEFAULT[Probe.READINESS].timeout
+
+
+def test_the_page_of_kubernetes_says_after_how_many_seconds_a_blocked_loop_is_noticed() -> None:
+    shown = yaml.safe_load(
+        re.findall(r"^startupProbe:\n.*?(?=^```$)", PAGES["kubernetes"], re.MULTILINE | re.DOTALL)[0]
+    )
+    ready, live = shown["readinessProbe"], shown["livenessProbe"]
+    (row,) = re.findall(r"^\| the event loop is blocked \| (.*) \|$", PAGES["kubernetes"], re.MULTILINE)
+    # No answer at the port of the app; at the listener 503, once the loop has been blocked for stall_live.
+    for probe, added in ((ready, ready["timeoutSeconds"]), (live, Listener("0.0.0.0:9000").stall_live)):
+        latest = probe["failureThreshold"] * probe["periodSeconds"]
+        assert f"after {latest - probe['periodSeconds'] + added:g} to {latest + added:g} s" in row
 
 
 CHECK = ("path", "interval", "timeout")
