@@ -76,7 +76,7 @@ def test_each_platform_of_the_command_but_systemd_has_a_page_that_shows_it() -> 
 
 
 def test_the_unit_of_the_page_has_the_settings_that_are_printed() -> None:
-    # Where the app is, and as whom it runs, is different: its unit is run by tests/supervisors.
+    # The place and the user depend on the host; tests/supervisors runs the unit of the page.
     place = {"Description", "WorkingDirectory", "ExecStart", "User"}
     app = HealthMiddleware(plain_app, drain=Drain(delay=10.0), integrations=[Systemd()])
     shown, made = (
