@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from asgi_health import Check, Drain, HealthMiddleware, Listener, Paths, Probe, client_in
+from asgi_health import Check, HealthMiddleware, Listener, Paths, Probe, client_in
 from asgi_health.cli.check.check_error import CheckError
 from asgi_health.cli.doctor.gather import containers_of_app, layers_of
 from asgi_health.cli.doctor.manifest import Container, read_manifest
