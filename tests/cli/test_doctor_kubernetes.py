@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from asgi_health import Check, Drain, HealthMiddleware, Listener, Paths, Probe, client_in
+from asgi_health import Check, HealthMiddleware, Listener, Paths, Probe, client_in
 from asgi_health.cli.check.check_error import CheckError
 from asgi_health.cli.doctor.gather import containers_of_app, layers_of
 from asgi_health.cli.doctor.manifest import Container, read_manifest
@@ -14,7 +14,6 @@ from asgi_health.cli.doctor.rules import APP_RULES
 from asgi_health.cli.doctor.settings import Given, settings_of
 
 from ..apps import plain_app
-from ..documentation.blocks import blocks
 from .doctor.apps import around, ping
 from .doctor.examine import findings
 from .doctor.manifests import CASES, HEALTHY, Case, changed
@@ -69,13 +68,6 @@ def test_of_several_containers_it_is_the_one_that_is_named_or_asks_a_path_of_the
     assert [each.short_name for each in containers_of_app(containers, layers, None)] == ["app"]
     assert [each.short_name for each in containers_of_app(containers, layers, "worker")] == ["worker"]
     assert containers_of_app(containers, layers, "none") == []
-
-
-@pytest.mark.parametrize("app", [around(), around(drain=Drain(delay=10.0))], ids=["alone", "drain"])
-def test_the_manifest_of_the_documentation_is_healthy(app: Any, tmp_path: Path) -> None:
-    spec = yaml.safe_load(blocks("yaml", "how-to/platforms/kubernetes.md")[0])
-    (container,) = read(tmp_path, {"kind": "Pod"} | spec)
-    assert findings(app, Given(), {}, container=container) == []
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,12 @@ def test_nginx_is_given_no_active_check_which_its_open_source_edition_does_not_h
     assert "nginx, open source, never asks readiness" in lines[3]
 
 
+def test_nginx_knows_no_directive_for_an_active_check(tmp_path: Path) -> None:
+    text = printed("nginx", app("bare")).replace("proxy_http_version 1.1;", "health_check;")
+    with pytest.raises(AssertionError, match='unknown directive "health_check"'):
+        nginx(text, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("name", "server", "expected"),
     [

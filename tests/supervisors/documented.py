@@ -1,4 +1,4 @@
-"""The configurations and commands of docs/how-to/platforms/supervisors.md."""
+"""The configurations and commands of docs/how-to/platforms/supervisors.md, and the line of compose.md for Docker."""
 
 import json
 import re
@@ -17,7 +17,7 @@ def printed(path: str) -> str:
 
 def docker_command() -> list[str]:
     """Return what Docker runs to see whether a container with an app on a unix socket is healthy."""
-    (block,) = blocks("dockerfile", "how-to/platforms/supervisors.md")
+    (block,) = blocks("dockerfile", "how-to/platforms/compose.md")
     (command,) = re.findall(r"^HEALTHCHECK .* CMD (\[.*\bunix:.*\])$", block, re.MULTILINE)
     words: list[str] = json.loads(command)
     return words

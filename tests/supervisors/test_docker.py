@@ -1,4 +1,4 @@
-"""The line of docs/how-to/platforms/supervisors.md for Docker, run as Docker would."""
+"""The line of docs/how-to/platforms/compose.md for Docker, run as Docker would."""
 
 import os
 import subprocess

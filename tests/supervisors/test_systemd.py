@@ -156,7 +156,7 @@ def start(systemd: Systemd, name: str, dropin: str = "", *, app: str = APP, unit
 
 def adapted(text: str, folder: Path) -> str:
     for old, new in {
-        "WatchdogSec=10": f"WatchdogSec={WATCHDOG}",
+        "WatchdogSec=30": f"WatchdogSec={WATCHDOG}",
         "TimeoutStopSec=45": f"TimeoutStopSec={STOP}",
         "User=app\n": f"RestartSec=0\nStandardOutput=append:{folder}/log\nStandardError=inherit\n",
         "[Unit]\n": "[Unit]\nDefaultDependencies=no\nStartLimitIntervalSec=0\n",

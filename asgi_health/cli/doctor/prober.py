@@ -28,8 +28,9 @@ class Prober:
 
 
 BY_DEFAULT = {
-    Probe.LIVENESS: Prober(10.0, 2.0, 3, "the probe of docs/how-to/platforms/kubernetes.md"),
-    Probe.READINESS: Prober(5.0, 2.0, 1, "the probe of docs/how-to/platforms/kubernetes.md"),
+    Probe.LIVENESS: Prober(10.0, 2.0, 4, "the probe of docs/how-to/platforms/kubernetes.md"),
+    Probe.READINESS: Prober(2.0, 2.0, 2, "the probe of docs/how-to/platforms/kubernetes.md"),
     Probe.STARTUP: Prober(1.0, 2.0, 60, "the probe of docs/how-to/platforms/kubernetes.md"),
 }
-"""The probers of an app whose prober is not known: those that the documentation proposes."""
+"""The probers of an app whose prober is not known: those that `asgi-health manifest kubernetes` prints for the app of
+that page. There a probe that may wait for a check has the timeout of the check, which is 2 s by default."""
