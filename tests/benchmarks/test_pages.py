@@ -29,7 +29,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_a_table_replaces_the_one_of_its_page_and_of_the_results(root: Path) -> None:
-    page = root / "docs" / "deploying.md"
+    page = root / "docs" / "rolling-restarts.md"
     page.write_text(f"above\n{marker(ROLLING)}old\n{END}\nbelow\n")
     insert(ROLLING, "new\n", root=root)
     assert page.read_text() == f"above\n{marker(ROLLING)}new\n{END}\nbelow\n"
