@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.pages import ANSWER, END, RESULTS, ROLLING, insert, marker, shown
+from benchmarks.pages import ANSWER, END, RESULTS, ROLLING, WAITS, insert, marker, shown
 from benchmarks.rolling.servers import SERVERS
 
 
-@pytest.mark.parametrize("name", [ANSWER, ROLLING])
+@pytest.mark.parametrize("name", [ANSWER, WAITS, ROLLING])
 def test_one_page_shows_the_table_of_the_latest_run(name: str) -> None:
     assert shown(name) == [(RESULTS / name).read_text()]
 
