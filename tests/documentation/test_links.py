@@ -50,7 +50,7 @@ def test_each_link_into_the_repository_leads_to_a_file_and_a_heading(page: Path)
 def test_a_dead_link_is_found() -> None:
     page = ROOT / "docs" / "explanation/architecture.md"
     text = (
-        "[a](#the-layers) [b](#gone) [c](../reference/servers.md#uvicorn) [d](../reference/servers.md#gone) ![e](gone.svg)"
+        "[a](#a-probe) [b](#gone) [c](../reference/servers.md#uvicorn) [d](../reference/servers.md#gone) ![e](gone.svg)"
     )
     text += f' [f]({HOME}/blob/main/LICENSE) <img src="{HOME}/raw/main/gone.svg"> [g](https://gone.example/)'
     found = [link for link in links_of(text) if dead(link, page)]
