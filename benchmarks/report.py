@@ -112,7 +112,7 @@ def waits_table(described: dict[str, Any], results: Results) -> str:
     if not rows:
         return ""
     caveat = (
-        f"The longest wait of a probe, in medians of repeated runs on one machine ({described['cores']} × "
+        f"The longest wait of a probe, in the last column the 99th percentile, on one machine ({described['cores']} × "
         f"{described['processor']}, {described['python']}, {described['date'][:10]}); a probe gives up after 5 s."
     )
     return f"{caveat}\n\n{tables.table(['', 'between a probe and the dependency', *BAD_MOMENTS], rows)}\n"
