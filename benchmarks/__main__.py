@@ -28,7 +28,7 @@ from . import (
 )
 from .contenders import CONTENDERS
 from .figures import Results
-from .pages import ANSWER, RESULTS, ROOT, insert
+from .pages import ANSWER, RESULTS, ROOT, WAITS, insert
 from .plan import Plan, Progress
 
 MEASUREMENTS: dict[str, tuple[Callable[[Plan, Progress], Results], str]] = {
@@ -88,7 +88,8 @@ def main(arguments: list[str] | None = None) -> int:
     folder = options.out or (RESULTS if complete else RESULTS / "partial")
     files = report.write(folder, described, results)
     if complete and options.out is None:
-        insert(ANSWER, (folder / ANSWER).read_text(), root=ROOT)
+        for table in (ANSWER, WAITS):
+            insert(table, (folder / table).read_text(), root=ROOT)
     print(f"{described['seconds']} s; written: {', '.join(str(file) for file in files)}", file=sys.stderr)
     if options.json:
         options.json.write_text(json.dumps({"machine": described, **results.plain()}, indent=1) + "\n")

@@ -8,6 +8,8 @@ RESULTS = Path(__file__).parent / "results"
 
 ANSWER = "README-table.md"
 """What an answer costs: written by `python -m benchmarks`."""
+WAITS = "waits-table.md"
+"""For how long a probe waits in bad moments: written by `python -m benchmarks`."""
 ROLLING = "rolling-table.md"
 """Requests lost in rolling restarts: written by `python -m benchmarks.rolling --write`."""
 

@@ -1,4 +1,4 @@
-"""Write results.json, results.md, the table of the README and the plots.
+"""Write results.json, results.md, the tables of the pages and the plots.
 
 `python -m benchmarks.report` writes all but the first again from the tracked results.json, without a measurement.
 """
@@ -11,10 +11,18 @@ from typing import Any
 from . import machine, plots, tables
 from .contenders import CONTENDERS, LIMIT
 from .figures import Figure, Results
-from .pages import ANSWER, RESULTS, insert
+from .pages import ANSWER, RESULTS, WAITS, insert
 
 README = ("limit", "starlette", "fastapi-awaits", "asgi-health+fastapi")
 """The contenders in the table of the README, next to the peers."""
+
+BAD_MOMENTS = {
+    "50 probes as the cache expires": ("tail", "50 probes as the cache expires"),
+    "the dependency hangs": ("tail", "dependency hangs"),
+    "the check ignores its cancellation": ("tail", "check ignores cancellation"),
+    "p99 among 1,000 checks": ("checks", "1,000 checks"),
+}
+"""The columns of the table of waits, each with a measure and its case."""
 
 
 def write(folder: Path, described: dict[str, Any], results: Results) -> list[Path]:
@@ -24,6 +32,7 @@ def write(folder: Path, described: dict[str, Any], results: Results) -> list[Pat
         "results.json": json.dumps({"machine": described, **results.plain()}, indent=1, ensure_ascii=False) + "\n",
         "results.md": tables.document(described, results),
         ANSWER: readme_table(described, results),
+        WAITS: waits_table(described, results),
         "README.svg": readme_plot(results),
         "answer.svg": answer_plot(results),
         "latency.svg": latency_plot(results),
@@ -38,10 +47,11 @@ def write(folder: Path, described: dict[str, Any], results: Results) -> list[Pat
 
 
 def rewrite(folder: Path = RESULTS) -> None:
-    """Write every other file again from results.json, and the table into the page that shows it."""
+    """Write every other file again from results.json, and the tables into the pages that show them."""
     plain = json.loads((folder / "results.json").read_text())
     write(folder, plain["machine"], Results.of_plain(plain))
-    insert(ANSWER, (folder / ANSWER).read_text())
+    for name in (ANSWER, WAITS):
+        insert(name, (folder / name).read_text())
 
 
 def readme_table(described: dict[str, Any], results: Results) -> str:
@@ -89,6 +99,23 @@ def readme_table(described: dict[str, Any], results: Results) -> str:
     if held := _held_back(described):
         parts.append(held)
     return "\n\n".join(parts) + "\n"
+
+
+def waits_table(described: dict[str, Any], results: Results) -> str:
+    """Return the longest waits of a probe, by what is between it and the dependency; empty when none was measured."""
+    rows = []
+    for contender in CONTENDERS:
+        figures = [results.find(*case, contender.name) for case in BAD_MOMENTS.values()]
+        if contender.checks and any(figures):
+            cells = ["–" if figure is None else _wait(figure) for figure in figures]
+            rows.append([contender.title, contender.caches, *cells])
+    if not rows:
+        return ""
+    caveat = (
+        f"The longest wait of a probe, in the last column the 99th percentile, on one machine ({described['cores']} × "
+        f"{described['processor']}, {described['python']}, {described['date'][:10]}); a probe gives up after 5 s."
+    )
+    return f"{caveat}\n\n{tables.table(['', 'between a probe and the dependency', *BAD_MOMENTS], rows)}\n"
 
 
 def _held_back(described: dict[str, Any]) -> str:

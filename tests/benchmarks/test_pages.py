@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.pages import ANSWER, END, RESULTS, ROLLING, insert, marker, shown
+from benchmarks.pages import ANSWER, END, RESULTS, ROLLING, WAITS, insert, marker, shown
 from benchmarks.rolling.servers import SERVERS
 
 
-@pytest.mark.parametrize("name", [ANSWER, ROLLING])
+@pytest.mark.parametrize("name", [ANSWER, WAITS, ROLLING])
 def test_one_page_shows_the_table_of_the_latest_run(name: str) -> None:
     assert shown(name) == [(RESULTS / name).read_text()]
 
@@ -29,7 +29,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_a_table_replaces_the_one_of_its_page_and_of_the_results(root: Path) -> None:
-    page = root / "docs" / "deploying.md"
+    page = root / "docs" / "rolling-restarts.md"
     page.write_text(f"above\n{marker(ROLLING)}old\n{END}\nbelow\n")
     insert(ROLLING, "new\n", root=root)
     assert page.read_text() == f"above\n{marker(ROLLING)}new\n{END}\nbelow\n"

@@ -9,7 +9,7 @@ from benchmarks import __main__ as cli
 from benchmarks import load, machine, plots, report, tables
 from benchmarks.bounds import BOUNDS, Bound, broken
 from benchmarks.figures import Figure, Results
-from benchmarks.pages import ANSWER, END, marker
+from benchmarks.pages import ANSWER, END, WAITS, marker
 from benchmarks.plan import Plan, Progress
 from benchmarks.stats import Spread, spread
 
@@ -125,7 +125,8 @@ def test_everything_is_written_and_the_json_holds_every_figure(tmp_path: Path) -
     assert {plot.name for plot in plots} == {"README.svg", "answer.svg", "latency.svg", "watching.svg"}
     for plot in plots:
         ElementTree.fromstring(plot.read_text())
-    assert PEER in (tmp_path / "README-table.md").read_text()
+    assert PEER in (tmp_path / ANSWER).read_text()
+    assert f"| {PEER} | success_ttl and failed_ttl | – | 2.0 s |" in (tmp_path / WAITS).read_text()
 
 
 def _contrast(colour: str, page: str) -> float:
@@ -237,18 +238,22 @@ def test_a_column_that_was_not_measured_is_left_out_of_the_table(tmp_path: Path)
     assert "processor time" not in report.readme_table(_machine("3.11.7"), results)
 
 
-def test_a_full_run_replaces_the_results_and_the_table_of_the_page(
+def test_a_full_run_replaces_the_results_and_the_tables_of_the_pages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results = tmp_path / "benchmarks" / "results"
     results.mkdir(parents=True)
     page = tmp_path / "README.md"
     page.write_text(f"above\n{marker(ANSWER)}old\n{END}\nbelow\n")
+    other = tmp_path / "docs" / "waits.md"
+    other.parent.mkdir()
+    other.write_text(f"{marker(WAITS)}{END}\n")
     monkeypatch.setattr(cli, "MEASUREMENTS", {"in-process": (lambda plan, progress: _all_kept(), "")})
     monkeypatch.setattr(cli, "RESULTS", results)
     monkeypatch.setattr(cli, "ROOT", tmp_path)
     assert cli.main([]) == 0
     assert page.read_text() == f"above\n{marker(ANSWER)}{(results / ANSWER).read_text()}{END}\nbelow\n"
+    assert other.read_text() == f"{marker(WAITS)}{(results / WAITS).read_text()}{END}\n"
 
 
 def test_a_quick_run_leaves_the_tracked_results_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

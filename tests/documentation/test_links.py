@@ -57,9 +57,9 @@ def test_each_link_into_the_repository_leads_to_a_file_and_a_heading(page: Path)
 
 def test_a_dead_link_is_found() -> None:
     gone = f"{HOME}/raw/main/gone.svg"
-    page = ROOT / "docs" / "explanation/deploying.md"
+    page = ROOT / "docs" / "explanation/architecture.md"
     text = (
-        "[a](#traces) [b](#gone) [c](../reference/servers.md#uvicorn) [d](../reference/servers.md#gone) ![e](gone.svg)"
+        "[a](#a-probe) [b](#gone) [c](../reference/servers.md#uvicorn) [d](../reference/servers.md#gone) ![e](gone.svg)"
     )
     text += f" [h]({SITE}latest/reference/servers/#uvicorn) [i]({SITE}latest/gone/) [j]({SITE}how-to/)"
     text += f' [f]({HOME}/blob/main/LICENSE) <img src="{gone}"> [g](https://gone.example/)'

@@ -10,16 +10,19 @@ from benchmarks.rolling.backend import held_port, launched
 from benchmarks.rolling.load import Outcomes, load
 from benchmarks.rolling.servers import UVICORN
 
+from ..servers.wire import ask
 from ..support.waiting import wait_until
 from .printed import PROXIES, Proxy, printed_for, proxying, served_by
 
 pytestmark = pytest.mark.timeout(120)
 
 SETTINGS = Settings(drain={"delay": 1.5}, fails=True)
+SEND_TO_ALL = {"envoy"}
+"""The proxies that send requests to all instances where none is ready: Envoy's panic threshold."""
 
 
 @pytest.mark.parametrize("proxy", PROXIES, ids=str)
-def test_a_broken_instance_gets_no_request_until_it_works_and_a_rolling_restart_loses_none(
+def test_broken_instances_get_no_request_until_they_work_and_a_rolling_restart_loses_none(
     proxy: Proxy, tmp_path: Path
 ) -> None:
     with ExitStack() as stack:
@@ -36,7 +39,16 @@ def test_a_broken_instance_gets_no_request_until_it_works_and_a_rolling_restart_
         down = backends[0].folder.path / "down"
         down.touch()
         wait_until(lambda: set(served_by(address)) == {processes[1]}, "the broken one gets no request")
-        down.unlink()
+
+        both = [backend.folder.path / "down" for backend in backends]
+        both[1].touch()
+        if proxy.name in SEND_TO_ALL:
+            wait_until(lambda: set(served_by(address)) == set(processes), "both broken ones get requests")
+        else:
+            wait_until(lambda: ask(address, "GET", "/process").status == 503, "clients get the error of the proxy")
+        for each in both:
+            each.unlink()
+        wait_until(lambda: ask(address, "GET", "/process").status == 200, "requests are answered again")
         wait_until(lambda: set(served_by(address)) == set(processes), "it gets requests again")
 
         outcomes = Outcomes()
