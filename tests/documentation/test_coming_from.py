@@ -114,10 +114,7 @@ def seen() -> dict[str, dict[str, Any]]:
 @pytest.mark.xdist_group("coming-from")
 @pytest.mark.parametrize(
     "peer",
-    [
-        pytest.param(peer, marks=[] if peer.installed else pytest.mark.skip(f"not installed: {peer.name}"))
-        for peer in PEERS
-    ],
+    [peer for peer in PEERS if peer.installed],  # a step of the gate installs all
     ids=lambda peer: peer.name,
 )
 def test_a_library_answers_as_the_table_of_its_page_says(peer: Peer, seen: dict[str, dict[str, Any]]) -> None:
