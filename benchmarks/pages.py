@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
 
-ANSWER = "README-table.md"
+ANSWER = "answer-table.md"
 """What an answer costs: written by `python -m benchmarks`."""
 WAITS = "waits-table.md"
 """For how long a probe waits in bad moments: written by `python -m benchmarks`."""

@@ -14,7 +14,7 @@ from .figures import Figure, Results
 from .pages import ANSWER, RESULTS, WAITS, insert
 
 README = ("limit", "starlette", "fastapi-awaits", "asgi-health+fastapi")
-"""The contenders in the table of the README, next to the peers."""
+"""The contenders in the first table and the plot, next to the peers."""
 
 BAD_MOMENTS = {
     "50 probes as the cache expires": ("tail", "50 probes as the cache expires"),
@@ -55,7 +55,7 @@ def rewrite(folder: Path = RESULTS) -> None:
 
 
 def readme_table(described: dict[str, Any], results: Results) -> str:
-    """Return the table of the README, without the columns that were not measured; empty when no answer was."""
+    """Return the table of what a probe costs, without the columns that were not measured; empty when no answer was."""
     headings = [
         "one answer in process, × the limit",
         "processor time of the server per probe, × the limit",
