@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ...core.status import Probe
+from ..documentation import page
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +28,11 @@ class Prober:
         return self.period * self.failure_threshold
 
 
+_PROPOSED = f"the probe of {page('how-to/platforms/kubernetes')}"
+
 BY_DEFAULT = {
-    Probe.LIVENESS: Prober(10.0, 2.0, 3, "the probe of docs/how-to/platforms/kubernetes.md"),
-    Probe.READINESS: Prober(5.0, 2.0, 1, "the probe of docs/how-to/platforms/kubernetes.md"),
-    Probe.STARTUP: Prober(1.0, 2.0, 60, "the probe of docs/how-to/platforms/kubernetes.md"),
+    Probe.LIVENESS: Prober(10.0, 2.0, 3, _PROPOSED),
+    Probe.READINESS: Prober(5.0, 2.0, 1, _PROPOSED),
+    Probe.STARTUP: Prober(1.0, 2.0, 60, _PROPOSED),
 }
 """The probers of an app whose prober is not known: those that the documentation proposes."""
