@@ -83,6 +83,7 @@ async def during(
     health = Health(checks, clock=clock_of(BACKEND))
     app = HealthMiddleware(make_app(slow), health, drain=Drain(delay=1.0))
     server = LifespanDriver(app)
+    found: list[str] = []
     async with anyio.create_task_group() as group:
         group.start_soon(server.run)
         server.send("startup")
