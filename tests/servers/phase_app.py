@@ -46,18 +46,23 @@ class App:
         for event, name in (("startup", "go"), ("shutdown", "end")):
             assert (await receive())["type"] == f"lifespan.{event}"
             self.folder.note(event)
+            self.folder.note(f"{event} with state {sorted(scope['state'])}")
+            scope["state"]["kept"] = True
             await self.until(name)
             await send({"type": f"lifespan.{event}.complete"})
 
     async def answer(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """Answer; `/slow` once the file `answer` exists, `/block` after it has blocked the event loop."""
+        """Answer; `/slow` once the file `answer` exists, `/block` after it has blocked the event loop.
+
+        `/view` is answered with a memoryview."""
         if scope["path"] == "/slow":
             self.folder.note("slow")
             await self.until("answer")
         elif scope["path"] == "/block":
             block_the_loop(self.folder.fifo)
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-        await send({"type": "http.response.body", "body": b"ok"})
+        body: Any = memoryview(b"ok") if scope["path"] == "/view" else b"ok"
+        await send({"type": "http.response.body", "body": body})
         if scope["path"] == "/slow":
             self.folder.note("answered")
 

@@ -10,7 +10,7 @@ import signal
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -63,6 +63,10 @@ class Seen:
     """The statuses at the port of the server, in each phase of the table of probes that was observed."""
     listener: dict[str, list[int]]
     """The same at the listener."""
+    view: str = ""
+    """What a request gets whose answer is a memoryview."""
+    events: list[str] = field(default_factory=list[str])
+    """What the app has noted."""
 
 
 def settled(observe: Callable[[], object], expected: object) -> object:
@@ -80,11 +84,11 @@ def four(address: Address) -> list[int]:
         return []
 
 
-def new_connection(address: Address) -> str:
+def new_connection(address: Address, path: str = "/ordinary") -> str:
     """Return what a new connection gets."""
     try:
         with Connection(address, timeout=SOON) as connection:
-            connection.send(request("GET", "/ordinary"))
+            connection.send(request("GET", path))
             try:
                 connection.exchange(b"", "GET")
             except (TimeoutError, ConnectionError):
@@ -158,6 +162,8 @@ def observe(name: str) -> Seen:
         if workers == 2:
             wait_until(lambda: running.log.count("startup complete") == 2, lambda: f"both serve\n{running.log}")
         at_listener("all checks pass")
+        expected = "no answer" if name == "daphne" else "answered"
+        seen.view = str(settled(lambda: new_connection(address, "/view"), expected))
         folder.broken.touch()
         at_app("a critical readiness check fails")
         at_listener("a critical readiness check fails")
@@ -222,6 +228,7 @@ def observe(name: str) -> Seen:
         seen.shutdown["exit code"] = "0" if (name, code) == ("granian", 1) else str(code)
         assert new_connection(address) == "refused"
         assert not listener or four(listener) == []
+        seen.events = folder.events
     return seen
 
 
@@ -245,3 +252,15 @@ def test_the_probes_answer_what_the_table_of_phases_says(name: str, observations
         assert found == {phase: statuses(phase) for phase in found}
     assert len(seen.app) == (2 if name == "hypercorn" else 3)
     assert len(seen.listener) == {"uvicorn --workers 2": 0, "hypercorn": 5, "daphne": 4}.get(name, 7)
+
+
+def test_daphne_alone_gives_no_answer_whose_body_is_a_memoryview(observations: dict[str, Future[Seen]]) -> None:
+    assert {name for name, seen in observations.items() if seen.result().view != "answered"} == {"daphne"}
+
+
+def test_granian_alone_empties_the_state_of_the_lifespan_before_the_shutdown(
+    observations: dict[str, Future[Seen]],
+) -> None:
+    without = {name for name in NAMES if "shutdown with state []" in observations[name].result().events}
+    assert without == {"granian"}
+    assert "shutdown with state ['kept']" in observations["uvicorn"].result().events
