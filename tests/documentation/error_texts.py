@@ -1,6 +1,7 @@
 """The texts of errors and of failed checks in the source of asgi_health, with a mark where a value is inserted."""
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -150,6 +151,26 @@ def raised(module: Module) -> Iterator[tuple[int, list[str]]]:
                 yield node.lineno, [text for each in node.args for text in texts_of(each, module, owner)]
 
 
+ANSWERS = ("asgi_health/asgi/query.py", "asgi_health/asgi/details.py", "asgi_health/asgi/maintenance.py")
+"""Modules that answer a request with 400 and a line for each problem, which begins with the name of an option."""
+
+PROBLEM = re.compile(rf"(?:[a-z]+|{VALUE}): .*|the query has .*", re.DOTALL)
+
+
+def answered(module: Module) -> Iterator[tuple[int, list[str]]]:
+    """Yield the lines of the answers with 400 in a module."""
+    nodes = list(ast.walk(module.tree))
+    inside = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in ast.walk(node)} - {
+        id(node) for node in nodes if isinstance(node, ast.JoinedStr)
+    }
+    documents = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
+        if isinstance(node, ast.JoinedStr | ast.Constant) and id(node) not in inside | documents:
+            found = [each for each in texts_of(node, module, module.owners.get(node)) if PROBLEM.fullmatch(each)]
+            if found:
+                yield node.lineno, found
+
+
 def is_sentence(text: str) -> bool:
     """Return whether the text says enough by itself to be found."""
     return " " in text.strip() and sum(map(str.isalpha, text)) > 7
@@ -160,7 +181,7 @@ def error_texts() -> set[Text]:
     return {
         Text(module.file, line, text)
         for module in MODULES
-        for line, found in raised(module)
+        for line, found in (*raised(module), *(answered(module) if module.file in ANSWERS else ()))
         for text in found
         if is_sentence(text)
     }
