@@ -1,4 +1,4 @@
-"""docs/reference/errors.md has each error, text of a failed check and line of a 400 in the source, word by word, and no other."""
+"""docs/reference/errors.md has each error, result and answer of the source that fails, word by word, and no other."""
 
 import re
 from collections.abc import Callable
