@@ -75,7 +75,7 @@ def any_of(*policies: Policy | bool) -> Policy:
         TypeError: for an argument that is not a policy.
     """
     if not policies:
-        raise ValueError("any_of: no policy is given")
+        raise ValueError("any_of: no policy is given, expected at least one, such as bearer_token(...)")
     return _AnyOf(policies)
 
 
@@ -99,7 +99,7 @@ def client_in(*networks: str) -> Policy:
     from ipaddress import IPv6Address, ip_address  # not at the top: 2 ms that only apps with this policy need
 
     if not networks:
-        raise ValueError("client_in: no network is given")
+        raise ValueError("client_in: no network is given, expected at least one, such as '10.0.0.0/8'")
     allowed = tuple(_network(each) for each in networks)
 
     @lru_cache(maxsize=1024)

@@ -52,7 +52,7 @@ def grpc_peer(channel: "ClientOrFactory[Channel]", service: str = "") -> AsyncCh
         status = _status(answer)
         if status == SERVING:
             return healthy()
-        return unhealthy(f"{service or 'the server'} is {STATUSES.get(status, status)}")
+        return unhealthy(f"{service or 'the server'} is {STATUSES.get(status, status)}, expected SERVING")
 
     return check
 

@@ -29,8 +29,8 @@ def server(get_server: GetServer) -> Iterator[Server]:
     [
         ("orders", Status.HEALTHY, "^$"),
         ("long" * 50, Status.HEALTHY, "^$"),
-        ("broken", Status.UNHEALTHY, "^broken is NOT_SERVING$"),
-        ("odd", Status.UNHEALTHY, "^odd is UNKNOWN$"),
+        ("broken", Status.UNHEALTHY, "^broken is NOT_SERVING, expected SERVING$"),
+        ("odd", Status.UNHEALTHY, "^odd is UNKNOWN, expected SERVING$"),
         ("nowhere", Status.UNHEALTHY, "^NOT_FOUND: "),
     ],
 )

@@ -14,6 +14,7 @@ from asgi_health.cli.main import main
 from .command import Completed, run
 from .doctor.manifests import HEALTHY
 
+PAGE = "https://asgi-health.github.io/asgi-health/latest/reference/doctor/"
 SHOP = """
 import contextlib
 from starlette.applications import Starlette
@@ -55,7 +56,7 @@ def test_errors_come_first_with_why_and_cure_and_fail(tmp_path: Path) -> None:
     assert first == "error: check 'database' counts for liveness, and asks database [liveness-dependency]"
     assert why.startswith("  why:  A failing liveness probe restarts the container.")
     assert cure == "  cure: probes=(Probe.READINESS,)"
-    assert page == "  see:  docs/reference/doctor.md#liveness-dependency"
+    assert page == f"  see:  {PAGE}#liveness-dependency"
     assert details.startswith("warning: details: ")
     assert summary == "1 error, 1 warning\n"
 
@@ -66,7 +67,7 @@ def test_a_warning_alone_passes_and_json_has_the_same_findings(tmp_path: Path) -
     document = json.loads(completed.out)
     (finding,) = document["findings"]
     assert (document["status"], finding["rule"], finding["severity"]) == ("warn", "open-details", "warning")
-    assert finding["page"] == "docs/reference/doctor.md#open-details"
+    assert finding["page"] == f"{PAGE}#open-details"
 
 
 def test_an_app_that_lacks_a_driver_and_one_that_does_not_start_are_findings(tmp_path: Path) -> None:
@@ -128,7 +129,7 @@ def test_what_cannot_be_examined_is_one_line(source: str, options: list[str], er
     ("arguments", "error"),
     [
         (["shop:app", "--ignore", "open-detail"], "'open-detail' is no rule; did you mean open-details?"),
-        (["shop:app", "--ignore", "?"], "'?' is no rule; see docs/reference/doctor.md"),
+        (["shop:app", "--ignore", "?"], f"'?' is no rule; see {PAGE}"),
         (["shop:app", "--workers", "0"], "'0' is not a number from 1 to 999999"),
         (["shop:app", "--grace", "x"], "'x' is not a number of seconds"),
         (["file:/run/app/ready"], "expected module:app or module:factory()"),
@@ -150,7 +151,10 @@ def test_on_a_terminal_it_is_a_table_of_rich_and_without_rich_the_plain_text(mon
     plain = as_text([ROW])
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
     table = as_text([ROW, ROW])
+    assert f";{ROW.page}\x1b\\" in table, "the rule is a link"
     assert "what [red]is[/red] found" in table
     assert "│" in table
     assert table.endswith("\n2 warnings\n")

@@ -253,13 +253,15 @@ def bare(settings: Settings) -> App:
             message = await receive()
             received += message.get("body", b"")
             more = message.get("more_body", False)
-        seen = {
+        seen: dict[str, object] = {
             "method": scope["method"],
             "path": scope["path"],
             "query": scope["query_string"].decode(),
             "custom": [value.decode() for name, value in scope["headers"] if name == b"x-custom"],
             "body": received.decode(),
         }
+        if scope["path"] == "/extensions":
+            seen["extensions"] = sorted(scope.get("extensions") or {})
         body = json.dumps(seen).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})

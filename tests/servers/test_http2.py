@@ -7,7 +7,7 @@ import pytest
 
 from .apps import TOKEN
 from .process import Running
-from .servers import SERVERS
+from .servers import SERVERS, Server
 
 pytestmark = [
     pytest.mark.timeout(60),
@@ -43,6 +43,13 @@ def test_another_method_is_refused_and_another_path_reaches_the_app(client: http
     assert client.delete("/readyz").status_code == 405
     assert client.post("/ordinary", content=b"some body").json()["body"] == "some body"
     assert client.get("/readyz").content == PASS
+
+
+def test_hypercorn_offers_the_trailers_that_grpc_needs_and_granian_does_not(
+    client: httpx.Client, server: Server
+) -> None:
+    offered = "http.response.trailers" in client.get("/extensions").json()["extensions"]
+    assert offered == server.name.startswith("hypercorn")
 
 
 def test_a_failure_is_answered_in_full(client: httpx.Client, running: Running) -> None:

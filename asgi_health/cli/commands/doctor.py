@@ -3,6 +3,7 @@
 import argparse
 
 from ..arguments import parse_seconds
+from ..documentation import page
 from ..target import Target, parse_url
 from .command import Command
 from .options import add_timeout, argument_type, parse_app
@@ -10,14 +11,19 @@ from .options import add_timeout, argument_type, parse_app
 DEFAULT_TIMEOUT = 30.0
 """Default of `--timeout`, in seconds."""
 
-DESCRIPTION = """\
+RULES = page("reference/doctor")
+"""The page with the rules."""
+
+DESCRIPTION = f"""\
 Find faults in the configuration of an app. Print for each why it matters, and
 the cure.
 
 The app is imported and started in a process of its own, and each of its checks
-runs once. An app at a URL is asked from outside. docs/reference/doctor.md has a section
-for each rule. Exit code 0: no error, perhaps warnings; 1: an error, or the app
-cannot be examined; 2: wrong arguments."""
+runs once. An app at a URL is asked from outside. Exit code 0: no error, perhaps
+warnings; 1: an error, or the app cannot be examined; 2: wrong arguments.
+
+{RULES}
+has a section for each rule."""
 
 EXAMPLES = """\
 examples:
@@ -122,9 +128,7 @@ def _parse_rule(text: str) -> str:
         from difflib import get_close_matches
 
         close = get_close_matches(text, known, 1)
-        raise ValueError(
-            f"{text!r} is no rule{f'; did you mean {close[0]}?' if close else '; see docs/reference/doctor.md'}"
-        )
+        raise ValueError(f"{text!r} is no rule{f'; did you mean {close[0]}?' if close else f'; see {RULES}'}")
     return text
 
 

@@ -4,12 +4,14 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
+from ..documentation import page
+
 Severity = Literal["error", "warning"]
 
 F = TypeVar("F")
 """The facts that a rule looks at: those of an app, or those of a URL."""
 
-PAGE = "docs/reference/doctor.md"
+PAGE = page("reference/doctor")
 """The page that has a section for each rule, under the id of the rule."""
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ...core.status import Probe
+from ..documentation import page
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,12 @@ class Prober:
         return self.period * self.failure_threshold
 
 
+_PROPOSED = f"the probe of {page('how-to/platforms/kubernetes')}"
+
 BY_DEFAULT = {
-    Probe.LIVENESS: Prober(10.0, 2.0, 4, "the probe of docs/how-to/platforms/kubernetes.md"),
-    Probe.READINESS: Prober(2.0, 2.0, 2, "the probe of docs/how-to/platforms/kubernetes.md"),
-    Probe.STARTUP: Prober(1.0, 2.0, 60, "the probe of docs/how-to/platforms/kubernetes.md"),
+    Probe.LIVENESS: Prober(10.0, 2.0, 4, _PROPOSED),
+    Probe.READINESS: Prober(2.0, 2.0, 2, _PROPOSED),
+    Probe.STARTUP: Prober(1.0, 2.0, 60, _PROPOSED),
 }
 """The probers of an app whose prober is not known: those that `asgi-health manifest kubernetes` prints for the app of
 that page. There a probe that may wait for a check has the timeout of the check, which is 2 s by default."""

@@ -47,8 +47,9 @@ def _as_table(rows: Sequence[Row]) -> str | None:
     table = Table("", "found", "why", "cure", show_lines=True)
     for row in rows:
         style = "bold red" if row.severity == "error" else "yellow"
-        # As Text, because the words of the app are no markup.
-        table.add_row(Text(f"{row.severity}\n{row.rule}", style), Text(row.what), Text(row.why), Text(row.cure))
+        # As Text, because the words of the app are no markup. A terminal that knows links shows the rule as one.
+        rule = Text(f"{row.severity}\n{row.rule}", f"{style} link {row.page}")
+        table.add_row(rule, Text(row.what), Text(row.why), Text(row.cure))
     console = Console(no_color="NO_COLOR" in os.environ)
     with console.capture() as captured:
         console.print(table)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from math import ceil
 from string import Template
 
+from ..documentation import page
 from .address import at
 from .facts import AppFacts
 from .numbers import grace, stall_live, startup_seconds
@@ -43,8 +44,8 @@ WantedBy=multi-user.target
 """)
 
 GUNICORN_NOTIFIES = (
-    "gunicorn itself reports READY=1 before a worker has imported the app: docs/how-to/platforms/systemd.md has the"
-    " lines for gunicorn.conf.py that leave it to the workers."
+    "gunicorn itself reports READY=1 before a worker has imported the app:"
+    f" {page('how-to/platforms/systemd')} has the lines for gunicorn.conf.py that leave it to the workers."
 )
 
 
