@@ -1,0 +1,103 @@
+"""Programs of the how-to pages whose subject is the stop of a real server: uvicorn runs them as printed."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from ..checks.port import reserved_port
+from ..support.waiting import wait_until
+from .blocks import ROOT, blocks
+
+pytestmark = pytest.mark.processes
+
+LONGEST = 300.0  # seconds of a drain: it does not end by itself during a test
+
+
+@dataclass(frozen=True)
+class Program:
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    def client(self) -> httpx.Client:
+        # No proxy of the environment; each probe has a connection of its own.
+        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", trust_env=False, timeout=30.0)
+
+    def status(self, path: str) -> int:
+        with self.client() as client:
+            return client.get(path).status_code
+
+    def terminate(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+    def assert_ends(self) -> None:
+        """Check that it ends because of what the page shows, long before the drain and without an error."""
+        assert self.process.wait(30.0) == -signal.SIGTERM, self.log.read_text()
+        assert "Traceback" not in self.log.read_text()
+
+
+@contextmanager
+def running(page: str, folder: Path, *options: str, **constants: float) -> Iterator[Program]:
+    """Run the program of a page by uvicorn, with other values of its constants, and wait until it is ready."""
+    (text,) = (each for each in blocks("python", page) if "Drain(delay=DELAY)" in each)
+    for name, value in constants.items():
+        text, count = re.subn(rf"^{name} = [\d.]+", f"{name} = {value}", text, flags=re.MULTILINE)
+        assert count == 1
+    (folder / "program.py").write_text(text)
+    log = folder / "log"
+    with reserved_port() as port, log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "uvicorn", "program:app", "--port", str(port), *options],
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        program = Program(process, port, log)
+
+        def is_ready() -> bool:
+            assert process.poll() is None, log.read_text()
+            try:
+                return program.status("/readyz") == 200
+            except httpx.TransportError:
+                return False
+
+        try:
+            wait_until(is_ready, lambda: f"{page} is ready: {log.read_text()}")
+            yield program
+        finally:
+            process.kill()
+            process.wait()
+
+
+def test_a_drain_closes_websockets_and_ends_event_streams_before_the_server_gets_the_signal(tmp_path: Path) -> None:
+    with (
+        running("how-to/websockets.md", tmp_path, DELAY=LONGEST, NOTICED=0.1, SPREAD=0.1) as program,
+        program.client() as client,
+        client.stream("GET", "/news") as news,
+        connect(f"ws://127.0.0.1:{program.port}/chat", close_timeout=1.0) as talk,
+    ):
+        events = news.iter_lines()
+        assert next(events) == "data: no news"
+        talk.send("hello")
+        assert talk.recv(timeout=30.0) == "hello"
+        program.terminate()
+        with pytest.raises(ConnectionClosed) as closed:
+            talk.recv(timeout=30.0)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1012
+        assert [*events][-2].startswith("retry: ")
+        assert (program.status("/livez"), program.status("/readyz")) == (200, 503)
+        program.terminate()  # a second one goes straight through, and nothing is open
+        program.assert_ends()
