@@ -48,17 +48,17 @@ class Program:
 
 
 @contextmanager
-def running(page: str, folder: Path, *options: str, **constants: float) -> Iterator[Program]:
-    """Run the program of a page by uvicorn, with other values of its constants, and wait until it is ready."""
+def running(page: str, folder: Path, before: str = "", **constants: float) -> Iterator[Program]:
+    """Run `before` and the program of a page by uvicorn, with other constants, and wait until it is ready."""
     (text,) = (each for each in blocks("python", page) if "Drain(delay=DELAY)" in each)
     for name, value in constants.items():
         text, count = re.subn(rf"^{name} = [\d.]+", f"{name} = {value}", text, flags=re.MULTILINE)
         assert count == 1
-    (folder / "program.py").write_text(text)
+    (folder / "program.py").write_text(before + text)
     log = folder / "log"
     with reserved_port() as port, log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "program:app", "--port", str(port), *options],
+            [sys.executable, "-m", "uvicorn", "program:app", "--port", str(port)],
             cwd=folder,
             env=os.environ | {"PYTHONPATH": str(ROOT)},
             stdout=output,
@@ -100,4 +100,49 @@ def test_a_drain_closes_websockets_and_ends_event_streams_before_the_server_gets
         assert [*events][-2].startswith("retry: ")
         assert (program.status("/livez"), program.status("/readyz")) == (200, 503)
         program.terminate()  # a second one goes straight through, and nothing is open
+        program.assert_ends()
+
+
+
+API = """
+import asyncio
+from starlette.applications import Starlette
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+finished = asyncio.Event()
+
+
+async def report(request):
+    async def pages():
+        yield "begun, "
+        await finished.wait()
+        yield "done"
+
+    return StreamingResponse(pages())
+
+
+async def finish(request):
+    finished.set()
+    return Response()
+
+
+api = Starlette(routes=[Route("/report", report), Route("/finish", finish)])
+"""
+"""An app whose report lasts until another request ends it."""
+
+
+def test_a_drain_lasts_until_the_last_request_has_ended(tmp_path: Path) -> None:
+    with (
+        running("how-to/long-requests.md", tmp_path, API, DELAY=LONGEST, NOTICED=0.0) as program,
+        program.client() as client,
+        client.stream("GET", "/report") as report,
+    ):
+        text = report.iter_text()
+        assert next(text) == "begun, "
+        program.terminate()
+        wait_until(lambda: program.status("/readyz") == 503, "it drains")
+        assert {program.status("/livez") for _ in range(20)} == {200}  # no new connection, had the server the signal
+        assert program.status("/finish") == 200
+        assert "".join(text) == "done"
         program.assert_ends()
