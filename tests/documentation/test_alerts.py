@@ -1,4 +1,4 @@
-"""docs/how-to/alerts.md: its program prints what the page shows, and its tables and limits are those of the code."""
+"""docs/reference/alerts.md: its program prints what the page shows, and its tables and limits are those of the code."""
 
 import re
 import subprocess
@@ -21,7 +21,7 @@ from asgi_health.integrations.alerts.outbox import MAX_AGE, MAX_PAUSE
 from ..integrations.alerts.playing import most_news
 from .blocks import ROOT, blocks
 
-PAGE = (ROOT / "docs" / "how-to/alerts.md").read_text()
+PAGE = (ROOT / "docs" / "reference/alerts.md").read_text()
 
 
 def first_column(heading: str) -> list[str]:
@@ -33,9 +33,9 @@ def first_column(heading: str) -> list[str]:
 
 @pytest.mark.processes
 def test_the_program_prints_what_the_page_shows() -> None:
-    (program,) = (text for text in blocks("python", "how-to/alerts.md") if "asyncio.run(" in text)
+    (program,) = (text for text in blocks("python", "reference/alerts.md") if "asyncio.run(" in text)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60.0, check=True)
-    assert done.stdout in blocks("text", "how-to/alerts.md")
+    assert done.stdout in blocks("text", "reference/alerts.md")
 
 
 def test_the_tables_name_what_there_is() -> None:

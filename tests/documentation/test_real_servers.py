@@ -103,7 +103,6 @@ def test_a_drain_closes_websockets_and_ends_event_streams_before_the_server_gets
         program.assert_ends()
 
 
-
 API = """
 import asyncio
 from starlette.applications import Starlette

@@ -1,4 +1,4 @@
-"""docs/how-to/slow-start.md: what the probes of its program answer while it loads, afterwards, and when loading fails."""
+"""docs/how-to/slow-start.md: what the probes answer while the program loads, afterwards, and when loading fails."""
 
 import threading
 from collections.abc import Callable
