@@ -27,6 +27,7 @@ def test_the_program_prints_the_checks_at_the_start_and_after_a_change(capsys: p
         return line in printed
 
     with started(UVICORN, checks=("dependency",)) as running:
+        assert not isinstance(running.address, str)
         host, port = running.address
 
         async def main() -> None:
