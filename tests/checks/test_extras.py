@@ -20,7 +20,7 @@ EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 NOT_IN_ALL = {"arq"}
 """It cannot be installed with the redis that the newest Celery needs."""
 FRAMEWORKS = {"fastapi", "litestar"}  # the app has its own already
-FOR_DEVELOPERS = {"bench", "test"}
+FOR_DEVELOPERS = {"bench", "docs", "test"}
 CODE = sorted((ROOT / "asgi_health").rglob("*.py"))
 TEXTS = [*CODE, ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
@@ -98,8 +98,8 @@ def test_all_installs_a_redis_that_celery_supports() -> None:
     assert any(each.name == "celery" and "redis" in each.extras for each in requirements("all"))
 
 
-def test_the_page_on_installing_says_what_all_leaves_out() -> None:
-    lines = (ROOT / "docs" / "how-to/install.md").read_text().splitlines()
+def test_the_page_on_extras_says_what_all_leaves_out() -> None:
+    lines = (ROOT / "docs" / "reference/extras.md").read_text().splitlines()
     (line,) = (line for line in lines if line.startswith("| `asgi-health[all]`"))
     assert all(f"`[{extra}]`" in line for extra in NOT_IN_ALL)
 
