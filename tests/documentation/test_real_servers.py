@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from autobahn.twisted.websocket import WebSocketServerProtocol
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -101,6 +102,11 @@ def test_a_drain_closes_websockets_and_ends_event_streams_before_the_server_gets
         assert (program.status("/livez"), program.status("/readyz")) == (200, 503)
         program.terminate()  # a second one goes straight through, and nothing is open
         program.assert_ends()
+
+
+def test_daphne_sends_no_code_1012() -> None:
+    with pytest.raises(Exception, match=re.escape("must be 1000 or from [3000, 4999]")):
+        WebSocketServerProtocol().sendClose(1012)
 
 
 API = """
