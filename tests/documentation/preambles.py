@@ -25,6 +25,13 @@ async def consume(queue: Path, stopping: anyio.Event) -> None:
     """Return at once: the queue is empty."""
 
 
+class FakePool:
+    """A pool of connections to a database that answers."""
+
+    async def execute(self, query: str) -> str:
+        return query
+
+
 class FakeModel:
     """A model that takes no time."""
 
@@ -56,6 +63,7 @@ PREAMBLES: dict[str, Callable[[], object]] = {
     "database": lambda: passes,
     "migrations_done": lambda: passes,
     "ping_database": lambda: passes,
+    "pool": FakePool,
     "ping_search": lambda: passes,
     "free_gigabytes": lambda: lambda: 7,
     # what a lifespan loads
