@@ -97,8 +97,8 @@ def instrument(
 ) -> Instrumentation:
     """Report the metrics of `health`, and suppress the spans that instrumented drivers make in its checks.
 
-    docs/how-to/tracing.md lists the instruments. Each run is measured where it ends; everything else is read when the
-    meter provider collects, which runs no check.
+    docs/reference/opentelemetry.md lists the instruments. Each run is measured where it ends; everything else is read
+    when the meter provider collects, which runs no check.
 
     Args:
         health: The Health.

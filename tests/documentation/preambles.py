@@ -25,6 +25,20 @@ async def consume(queue: Path, stopping: anyio.Event) -> None:
     """Return at once: the queue is empty."""
 
 
+class FakePool:
+    """A pool of connections to a database that answers."""
+
+    async def execute(self, query: str) -> str:
+        return query
+
+
+class FakeModel:
+    """A model that takes no time."""
+
+    def predict(self, texts: list[str]) -> list[float]:
+        return [0.5 for _ in texts]
+
+
 def module(name: str, **members: object) -> ModuleType:
     """Return a new module that can be imported."""
     made = sys.modules[name] = ModuleType(name)
@@ -49,8 +63,13 @@ PREAMBLES: dict[str, Callable[[], object]] = {
     "database": lambda: passes,
     "migrations_done": lambda: passes,
     "ping_database": lambda: passes,
+    "pool": FakePool,
     "ping_search": lambda: passes,
     "free_gigabytes": lambda: lambda: 7,
+    # what a lifespan loads
+    "load_catalogue": lambda: dict,
+    "load_model": lambda: FakeModel,
+    "gpu_memory": lambda: lambda: (20_000_000_000, 24_000_000_000),
     # programs without a web server
     "consume": lambda: consume,
     "queue": lambda: Path(tempfile.gettempdir()),

@@ -49,6 +49,7 @@ SHOWN = {
     "reference/command.md": {"liveness-dependency"},  # the finding that it prints
     "reference/endpoints.md": {"open-details"},
     "how-to/frameworks/index.md": {"reserved-path"},
+    "how-to/long-requests.md": {"drain-grace"},
     "how-to/metrics.md": {"forwarded-address"},
 }
 """What the doctor finds in programs of a page, because they show that very thing."""

@@ -1,4 +1,4 @@
-"""docs/how-to/alerts.md about Webhook: the body that it sends, the lines that verify it, and how to make a secret."""
+"""docs/how-to/webhook.md: the lines that verify a request and make a secret. docs/reference/alerts.md: the body."""
 
 import json
 import re
@@ -15,9 +15,9 @@ from tests.integrations.alerts.test_webhook import MESSAGE
 
 from .blocks import ROOT, blocks
 
-PAGE = (ROOT / "docs" / "how-to/alerts.md").read_text()
-(VERIFYING,) = [each for each in blocks("python", "how-to/alerts.md") if "def verify" in each]
-(MAKING,) = [each for each in blocks("sh", "how-to/alerts.md") if "whsec_" in each]
+PAGE = (ROOT / "docs" / "reference/alerts.md").read_text()
+(VERIFYING,) = [each for each in blocks("python", "how-to/webhook.md") if "def verify" in each]
+(MAKING,) = [each for each in blocks("sh", "how-to/webhook.md") if "whsec_" in each]
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def keys(value: Any) -> Any:
 
 
 def test_the_page_shows_the_body_that_is_sent(secret: str) -> None:
-    (shown,) = blocks("json", "how-to/alerts.md")
+    (shown,) = blocks("json", "reference/alerts.md")
     assert keys(json.loads(shown)) == keys(json.loads(sent(secret).body))
 
 

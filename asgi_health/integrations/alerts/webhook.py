@@ -37,7 +37,7 @@ _OWN_HEADERS = (
 class Webhook:
     """Send each message as a POST of JSON to one URL.
 
-    The body is documented in docs/how-to/alerts.md. Each request has the headers ``webhook-id``, the same when a
+    The body is documented in docs/reference/alerts.md. Each request has the headers ``webhook-id``, the same when a
     message is tried again, and ``webhook-timestamp``; with a secret also ``webhook-signature``. A redirect is not
     followed and counts as a failure, and so does everything that is not 200 to 299. Certificates are verified.
 
