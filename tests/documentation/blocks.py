@@ -4,6 +4,7 @@
 that the program is the body of an async function. ``<!-- needs: datasette -->`` names modules that the tests lack.
 ``<!-- from: asgi_health/checks/smtp.py -->`` says that the block quotes that file, and
 ``<!-- file: settings.py -->`` that it is a part of that file in a project, which the test of its page makes.
+``<!-- terminal: shop -->`` and ``<!-- repeat: until this is printed -->`` are about sessions, see terminals.py.
 """
 
 import re
@@ -34,6 +35,10 @@ class Block:
     """The file that it quotes, if any."""
     file: str
     """The file of the reader's project that it is a part of, if any."""
+    terminal: str
+    """The terminal that it is shown in, if it is one of several."""
+    repeat: bool
+    """Whether its commands are repeated until they print what it shows."""
     is_signature: bool
     """Whether it is the signature of a check, below the heading with its name."""
 
@@ -55,7 +60,7 @@ def blocks_of(page: Path) -> list[Block]:
     text = page.read_text()
     found = []
     for match in FENCED.finditer(text):
-        said = dict(re.findall(r"(with|needs|from|file): ([^;]*?)\s*(?:;|$)", match["comment"] or ""))
+        said = dict(re.findall(r"(with|needs|from|file|terminal|repeat): ([^;]*?)\s*(?:;|$)", match["comment"] or ""))
         before = text[: match.start()].rstrip().rpartition("\n")[2]
         found.append(
             Block(
@@ -67,6 +72,8 @@ def blocks_of(page: Path) -> list[Block]:
                 tuple(said.get("needs", "").replace(",", " ").split()),
                 said.get("from", ""),
                 said.get("file", ""),
+                said.get("terminal", ""),
+                "repeat" in said,
                 re.fullmatch(r"### `[\w.]+`", before) is not None,
             )
         )
