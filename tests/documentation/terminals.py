@@ -114,7 +114,7 @@ class Session:
         """Check that the page has ended all servers, and that those which show nothing have printed nothing."""
         for name, terminal in self._terminals.items():
             assert terminal.process.poll() is not None, f"the page does not end {name!r}"
-            assert terminal.shows or terminal.output.read_text() == "", f"{name!r} prints what the page does not show"
+            assert_quiet(name, terminal)
 
     def kill(self) -> None:
         for terminal in self._terminals.values():
@@ -146,6 +146,7 @@ class Session:
         before = self._terminals.get(block.terminal)
         if before is not None:
             wait_until(lambda: before.process.poll() is not None, f"{block}: the server before has ended")
+            assert_quiet(block.terminal, before)
         (program, *_) = command.split()
         if program in INSTALLED:
             tool(program, INSTALLED[program])
@@ -167,18 +168,19 @@ class Session:
         """Wait until a server has printed the lines of a block, at its end where the block interrupts it."""
         terminal = self._terminals[block.terminal]
         lines = block.text.removeprefix("^C\n")
-        interrupted = lines != block.text
-        if interrupted:
+        terminal.shows |= lines != ""
+        expected = self._comparable(lines)
+        if lines != block.text:
+            before = len(terminal.output.read_bytes())
             terminal.interrupt()
             wait_until(lambda: terminal.process.poll() is not None, f"{block}: Ctrl-C ends it")
-        expected = f"\n{self._comparable(lines)}\n"
-        terminal.shows |= lines != ""
-
-        def printed() -> bool:
-            text = f"\n{self._comparable(terminal.output.read_text())}\n"
-            return text.endswith(expected) if interrupted else expected in text
-
-        wait_until(printed, lambda: f"{block}: it prints\n{lines}but\n{terminal.output.read_text()}")
+            printed = terminal.output.read_bytes()[before:].decode()
+            assert self._comparable(printed) == expected, f"{block}: Ctrl-C prints\n{lines}but\n{printed}"
+        else:
+            wait_until(
+                lambda: f"\n{expected}\n" in f"\n{self._comparable(terminal.output.read_text())}\n",
+                lambda: f"{block}: it prints\n{lines}but\n{terminal.output.read_text()}",
+            )
 
     def _start(self, command: str, output: Path) -> subprocess.Popen[bytes]:
         moved = re.sub(r"\b\d+\b", lambda match: self._processes.get(match[0], match[0]), command)
@@ -201,6 +203,12 @@ class Session:
 
     def _comparable(self, text: str) -> str:
         return comparable(text, self._ports)
+
+
+def assert_quiet(name: str, terminal: Terminal) -> None:
+    """Check that a server below which the page shows nothing has printed nothing."""
+    printed = terminal.output.read_text()
+    assert terminal.shows or printed == "", f"{name!r} prints what the page does not show:\n{printed}"
 
 
 @contextmanager

@@ -18,9 +18,13 @@ DIFFERENCES: tuple[tuple[str, str], ...] = (
     (r"(sent in )\d+ ms", r"\1DURATION"),
     # Processes and hosts.
     (r"(process )\[\d+\]", r"\1[PID]"),
+    (r"(?m)^(\[WARNING\] +)\(\d+\)", r"\1(PID)"),
     (r"host \S+, process \d+\.", "host HOST, process PID."),
     # Requests that a program has sent, and lost. 0 stays 0.
     (r"\b[1-9]\d* (requests|lost)\b", r"N \1"),
+    # HAProxy counts the requests of that moment.
+    (r"check duration: \d+ms", "check duration: DURATION"),
+    (r"\d+ sessions active", "N sessions active"),
     # What `wait` saw before all was ready depends on how fast the servers start.
     (r"(?m)^asgi-health wait: \S+: (?:connection refused|answered \d+; expected 200-299|ready)\n", ""),
     # The end of a line, and an answer that ends without one, which a page cannot show.
