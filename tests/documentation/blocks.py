@@ -57,14 +57,18 @@ def name_of(page: Path) -> str:
 
 def blocks_of(page: Path) -> list[Block]:
     """Return the blocks of a page, in order."""
-    text = page.read_text()
+    return blocks_in(page.read_text(), name_of(page))
+
+
+def blocks_in(text: str, name: str) -> list[Block]:
+    """Return the blocks of the text of a page, in order."""
     found = []
     for match in FENCED.finditer(text):
         said = dict(re.findall(r"(with|needs|from|file|terminal|repeat): ([^;]*?)\s*(?:;|$)", match["comment"] or ""))
         before = text[: match.start()].rstrip().rpartition("\n")[2]
         found.append(
             Block(
-                name_of(page),
+                name,
                 text.count("\n", 0, match.start("text")) + 1,
                 match["language"],
                 match["text"],

@@ -1,5 +1,6 @@
 """A reader who follows the tutorial, command by command, sees what it shows."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,6 @@ def test_each_command_of_a_chapter_prints_what_the_page_shows(chapter: str, tmp_
 def test_each_page_of_the_tutorial_is_a_chapter_that_leads_to_the_next() -> None:
     pages = {page.stem for page in (DOCS / "tutorial").glob("*.md")} - {"index"}
     assert pages == {*CHAPTERS}
-    for chapter, following in zip(CHAPTERS, CHAPTERS[1:], strict=False):
+    for chapter, following in pairwise(CHAPTERS):
         (_, last) = (DOCS / "tutorial" / f"{chapter}.md").read_text().rsplit("\n## What you have\n", 1)
         assert f"({following}.md)" in last, chapter

@@ -14,8 +14,11 @@ DIFFERENCES: tuple[tuple[str, str], ...] = (
     (r'("responseTime": )\d+\.\d+', r"\1DURATION"),
     (r"\(\d+ s\)", "(DURATION)"),
     (r"\b(fail|pass)( +)\d+ s\b", r"\1\2DURATION"),
+    (r"(over after )\d+ s", r"\1DURATION"),
     (r"(ready after )\d+\.\d s", r"\1DURATION"),
     (r"(sent in )\d+ ms", r"\1DURATION"),
+    # Runs go on until a message about them is sent.
+    (r"\b\d+ failed runs in a row", "N failed runs in a row"),
     # Processes and hosts.
     (r"(process )\[\d+\]", r"\1[PID]"),
     (r"(?m)^(\[WARNING\] +)\(\d+\)", r"\1(PID)"),
