@@ -30,8 +30,8 @@ from .transcript import comparable, steps
 
 PORTS = (8000, 8001, 8002, 8080, 8090, 9091)
 """The ports of the pages: the shop and its instances, HAProxy, the receiver of alerts, Prometheus."""
-INSTALLED = {"haproxy": "apt-get install haproxy", "prometheus": "apt-get install prometheus"}
-"""Programs of the pages that are no Python package."""
+INSTALLED = {"haproxy": "haproxy", "prometheus": "prometheus", "promtool": "prometheus"}
+"""Programs of the pages that are no part of Python, and their packages in Debian."""
 PREPARATIONS = {"mkdir shop && cd shop", "python3 -m venv .venv", ". .venv/bin/activate"}
 """What a block with `pip install` may hold too."""
 
@@ -48,13 +48,6 @@ class Terminal:
     def interrupt(self) -> None:
         """Send SIGINT to the foreground process group, as a terminal does at Ctrl-C."""
         os.killpg(self.process.pid, signal.SIGINT)
-
-    def kill(self) -> None:
-        try:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        self.process.wait()
 
 
 class Session:
@@ -103,8 +96,7 @@ class Session:
         try:
             wait_until(lambda: [each.poll() for each in [*servers, process]][-1] is not None, f"{command!r} ends", 60.0)
         finally:
-            process.kill()
-            process.wait()
+            kill(process)
         for name in re.findall(r" > (\S+)$", command):
             printed = self._folder / name
             printed.write_text(self._moved(printed.read_text()))
@@ -117,7 +109,7 @@ class Session:
 
     def kill(self) -> None:
         for terminal in self._terminals.values():
-            terminal.kill()
+            kill(terminal.process)
 
     def _run_until_it_ends(self, block: Block, command: str, shown: str) -> None:
         if block.repeat:
@@ -145,9 +137,6 @@ class Session:
         before = self._terminals.get(block.terminal)
         if before is not None:
             wait_until(lambda: before.process.poll() is not None, f"{block}: the server before has ended")
-        (program, *_) = command.split()
-        if program in INSTALLED:
-            tool(program, INSTALLED[program])
         output = self._folder / ".settings" / block.terminal
         terminal = self._terminals[block.terminal] = Terminal(self._start(command, output), output, shown != "")
         expected = self._comparable(shown)
@@ -182,6 +171,9 @@ class Session:
             terminal.shows = True
 
     def _start(self, command: str, output: Path) -> subprocess.Popen[bytes]:
+        (program, *_) = command.split()
+        if program in INSTALLED:
+            tool(program, f"apt-get install {INSTALLED[program]}")
         moved = re.sub(r"\b\d+\b", lambda match: self._processes.get(match[0], match[0]), command)
         with output.open("wb") as file:
             return subprocess.Popen(
@@ -202,6 +194,15 @@ class Session:
 
     def _comparable(self, text: str) -> str:
         return comparable(text, self._ports)
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all that it has started."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
 
 
 def assert_quiet(name: str, terminal: Terminal) -> None:

@@ -13,7 +13,7 @@ DIFFERENCES: tuple[tuple[str, str], ...] = (
     # Durations: of a run, of an incident, of a wait, of a delivery.
     (r'("responseTime": )\d+\.\d+', r"\1DURATION"),
     (r"\(\d+ s\)", "(DURATION)"),
-    (r"\b(fail|pass)( +)\d+ s\b", r"\1\2DURATION"),
+    (r"\b(fail|pass)( +)\d+ s\b *", r"\1\2DURATION "),
     (r"(over after )\d+ s", r"\1DURATION"),
     (r"(ready after )\d+\.\d s", r"\1DURATION"),
     (r"(sent in )\d+ ms", r"\1DURATION"),
@@ -28,6 +28,8 @@ DIFFERENCES: tuple[tuple[str, str], ...] = (
     # HAProxy counts the requests of that moment.
     (r"check duration: \d+ms", "check duration: DURATION"),
     (r"\d+ sessions active", "N sessions active"),
+    # Older releases of uvicorn, 0.30 among them, end in this way at Ctrl-C.
+    (r"\nAborted!\n", ""),
     # What `wait` saw before all was ready depends on how fast the servers start.
     (r"(?m)^asgi-health wait: \S+: (?:connection refused|answered \d+; expected 200-299|ready)\n", ""),
     # The end of a line, and an answer that ends without one, which a page cannot show.
