@@ -30,7 +30,7 @@ from .transcript import comparable, steps
 
 PORTS = (8000, 8001, 8002, 8080, 8090, 9091)
 """The ports of the pages: the shop and its instances, HAProxy, the receiver of alerts, Prometheus."""
-INSTALLED = {"haproxy": "haproxy", "prometheus": "prometheus", "promtool": "prometheus"}
+INSTALLED = {"curl": "curl", "haproxy": "haproxy", "prometheus": "prometheus", "promtool": "prometheus"}
 """Programs of the pages that are no part of Python, and their packages in Debian."""
 PREPARATIONS = {"mkdir shop && cd shop", "python3 -m venv .venv", ". .venv/bin/activate"}
 """What a block with `pip install` may hold too."""
