@@ -8,7 +8,6 @@ import os
 import re
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,10 +17,12 @@ import pytest
 
 from asgi_health.cli.main import main
 
+from ..documentation.transcript import steps
 from ..integrations.alerts.raw_receiver import raw_receiver, status
 from ..servers.process import ROOT
 from .command import run, uvicorn, wait_for_socket
 from .demo import Demo
+from .manifest import PATH
 
 README = (ROOT / "README.md").read_text()
 PAGE = (ROOT / "docs" / "reference/command.md").read_text()
@@ -47,11 +48,10 @@ class Place:
 
     def run(self, command: list[str], cwd: Path = ROOT) -> tuple[int, str]:
         """Return the exit code, and stdout and stderr together."""
-        scripts = os.path.dirname(sys.executable)
         done = subprocess.run(
             [self.moved(word) for word in command],
             cwd=cwd,
-            env=os.environ | {"PATH": f"{scripts}:{os.environ['PATH']}"},
+            env=os.environ | {"PATH": PATH},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -63,7 +63,7 @@ class Place:
 
     def outputs(self, block: str, cwd: Path = ROOT) -> Iterator[tuple[str, str]]:
         """Yield what the page shows below each command, and what the command prints."""
-        for command, shown in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE):
+        for command, shown in steps(block):
             yield shown, self.run(["sh", "-c", command], cwd)[1]
 
 
@@ -141,7 +141,7 @@ def test_wait_prints_what_is_shown(healthy: Place, tmp_path: Path) -> None:
     with ExitStack() as stack:
         waiting = subprocess.Popen(
             [late.moved(word) for word in command],
-            env=os.environ | {"PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"},
+            env=os.environ | {"PATH": PATH},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -4,6 +4,7 @@
 that the program is the body of an async function. ``<!-- needs: datasette -->`` names modules that the tests lack.
 ``<!-- from: asgi_health/checks/smtp.py -->`` says that the block quotes that file, and
 ``<!-- file: settings.py -->`` that it is a part of that file in a project, which the test of its page makes.
+``<!-- terminal: shop -->`` and ``<!-- repeat: until this is printed -->`` are about sessions, see terminals.py.
 
 ``<!-- tests: tests/documentation/test_logging.py -->`` below the title of a page names the files of tests that check
 its configurations with the tool they are for, and compare what its commands print with what it shows.
@@ -40,6 +41,10 @@ class Block:
     """The file of the reader's project that it is a part of, if any."""
     tests: tuple[str, ...]
     """The files of tests that its page names."""
+    terminal: str
+    """The terminal that it is shown in, if it is one of several."""
+    repeat: bool
+    """Whether its commands are repeated until they print what it shows."""
     is_signature: bool
     """Whether it is the signature of a check, below the heading with its name."""
 
@@ -58,15 +63,19 @@ def name_of(page: Path) -> str:
 
 def blocks_of(page: Path) -> list[Block]:
     """Return the blocks of a page, in order."""
-    text = page.read_text()
+    return blocks_in(page.read_text(), name_of(page))
+
+
+def blocks_in(text: str, name: str) -> list[Block]:
+    """Return the blocks of the text of a page, in order."""
     tests = tuple(", ".join(TESTS.findall(text)).split(", "))
     found = []
     for match in FENCED.finditer(text):
-        said = dict(re.findall(r"(with|needs|from|file): ([^;]*?)\s*(?:;|$)", match["comment"] or ""))
+        said = dict(re.findall(r"(with|needs|from|file|terminal|repeat): ([^;]*?)\s*(?:;|$)", match["comment"] or ""))
         before = text[: match.start()].rstrip().rpartition("\n")[2]
         found.append(
             Block(
-                name_of(page),
+                name,
                 text.count("\n", 0, match.start("text")) + 1,
                 match["language"],
                 match["text"],
@@ -75,6 +84,8 @@ def blocks_of(page: Path) -> list[Block]:
                 said.get("from", ""),
                 said.get("file", ""),
                 tests if tests != ("",) else (),
+                said.get("terminal", ""),
+                "repeat" in said,
                 re.fullmatch(r"### `[\w.]+`", before) is not None,
             )
         )
