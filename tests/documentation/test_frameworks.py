@@ -1,4 +1,7 @@
-"""docs/how-to/frameworks/index.md: the project of Django that it prints; test_programs.py runs the other programs."""
+"""docs/how-to/frameworks: the project of Django, and the claims of its pages that no program shows.
+
+test_programs.py runs the programs.
+"""
 
 import os
 import re
@@ -10,6 +13,7 @@ from asgi_health.formats.release_facts import BUILD_TIMES, COMMITS, RELEASES, VE
 
 from .blocks import BLOCKS, ROOT, blocks
 
+DJANGO = "how-to/frameworks/django.md"
 PROJECT = {
     "manage.py": """
 import os, sys
@@ -18,6 +22,7 @@ from django.core.management import execute_from_command_line
 execute_from_command_line(sys.argv)
 """,
     "shop/__init__.py": "",
+    "shop/urls.py": "urlpatterns = []\n",
     "shop/health.py": "async def search(): ...\n\nchecks = {'search': search}\n",
     "shop/migrations/__init__.py": "",
     "shop/migrations/0002_price.py": "from django.db import migrations\n\nclass Migration(migrations.Migration): ...\n",
@@ -27,12 +32,20 @@ SETTINGS = """
 INSTALLED_APPS += ["shop"]
 SECRET_KEY = "x"
 USE_TZ = True
+ROOT_URLCONF = "shop.urls"
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"}}
+"""
+
+CLIENT = """
+
+class ClientTests(TransactionTestCase):
+    def test_the_client_of_django_sees_no_probe(self):
+        self.assertEqual(self.client.get("/readyz").status_code, 404)
 """
 
 
 def printed(file: str) -> list[str]:
-    return [block.text for block in BLOCKS if (block.page, block.file) == ("how-to/frameworks/index.md", file)]
+    return [block.text for block in BLOCKS if (block.page, block.file) == (DJANGO, file)]
 
 
 def run(project: Path, *arguments: str) -> tuple[int, str]:
@@ -58,9 +71,15 @@ def test_the_printed_project_of_django_starts_and_its_command_prints_what_the_pa
         (tmp_path / name).write_text(text)
     (tmp_path / "db.sqlite3").touch()
     code, output = run(tmp_path, "manage.py", "health")
-    (session,) = (text for text in blocks("console", "how-to/frameworks/index.md") if "manage.py health" in text)
+    (session,) = (text for text in blocks("console", DJANGO) if "manage.py health" in text)
     assert code == 1
     assert normalized(output) == normalized(session.partition("\n")[2])
+
+    (tests,) = printed("shop/tests.py")
+    (tmp_path / "shop/tests.py").write_text(tests + CLIENT)
+    code, output = run(tmp_path, "manage.py", "test", "shop.tests")
+    assert code == 0, output
+    assert "Ran 2 tests" in output
 
     (tmp_path / "settings.py").write_text(needed + SETTINGS + optional)
     code, output = run(tmp_path, "manage.py", "check")
