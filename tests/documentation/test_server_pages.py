@@ -113,7 +113,9 @@ def test_gunicorn_loads_each_configuration_and_knows_its_settings(
     config = gunicorn_config(["main:app"])
     names = re.findall(r"^(\w+) =", block.text, re.MULTILINE) + re.findall(r"^def (\w+)", block.text, re.MULTILINE)
     assert names
-    assert [name for name in names if name not in config.settings] == []  # gunicorn ignores a name that it does not know
+    assert [
+        name for name in names if name not in config.settings
+    ] == []  # gunicorn ignores a name that it does not know
 
 
 def page_of(name: str) -> str:

@@ -31,7 +31,8 @@ OPTIONS = {
     "hypercorn": "--graceful-timeout",
 }
 NAMES = (
-    "uvicorn-h11-asyncio", "gunicorn-uvicorn-worker", "gunicorn-asgi", "granian-asyncio", "hypercorn-0-workers", "daphne",
+    "uvicorn-h11-asyncio", "gunicorn-uvicorn-worker", "gunicorn-asgi", "granian-asyncio", "hypercorn-0-workers",
+    "daphne",
 )  # fmt: skip
 ROWS = [row for row in SERVERS if row.name in NAMES]
 COUNTED_FROM_THE_SIGNAL = ("gunicorn", "granian")
