@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 import hypercorn.__main__
+import hypercorn.config
 import pytest
 import yaml
 from daphne.cli import CommandLineInterface
@@ -98,7 +99,7 @@ def test_the_server_accepts_each_command_line_of_a_page(page: str, line: str, mo
 @pytest.mark.parametrize("name", ACCEPTS)
 def test_a_server_refuses_an_unknown_option(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises((SystemExit, click.NoSuchOption)):
-        ACCEPTS[name](["main:app", "--gracefull-timeout", "1"])
+        ACCEPTS[name](["main:app", "--no-such-option", "1"])
 
 
 CONFIGURATIONS = [block for block in BLOCKS if block.text.startswith("# gunicorn.conf.py")]
@@ -146,3 +147,16 @@ def test_the_file_of_gunicorn_sets_the_grace_of_its_command() -> None:
     settings: dict[str, Any] = {}
     exec(compile(block.text, str(block), "exec"), settings)
     assert settings["graceful_timeout"] == delay_on(block.page) + LONGEST_REQUEST
+
+
+def test_the_table_has_the_defaults_of_the_servers() -> None:
+    (row,) = re.findall(r"^\| its default \| (.*) \|$", (DOCS / "how-to/servers/index.md").read_text(), re.MULTILINE)
+    shown = dict(zip(ACCEPTS, row.split(" | "), strict=True))
+    defaults = {
+        "uvicorn": uvicorn_command.make_context("uvicorn", ["main:app"]).params["timeout_graceful_shutdown"],
+        "gunicorn": Config().graceful_timeout,
+        "granian": granian_command.make_context("granian", ["main:app"]).params["workers_kill_timeout"],
+        "hypercorn": hypercorn.config.Config().graceful_timeout,
+    }
+    texts = {name: "without an end" if value is None else f"{value:.0f} s" for name, value in defaults.items()}
+    assert shown == texts | {"daphne": "does not wait"}
