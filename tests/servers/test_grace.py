@@ -44,7 +44,7 @@ WAITS = ("hypercorn",) if sys.version_info >= (3, 12) else ()
 """Servers that wait for open connections whatever their grace is: since 3.12 asyncio's Server.wait_closed does so."""
 NEVER = 300.0
 SHORT, LONG, WAITED_FOR = "/slow/2.5", f"/slow/{NEVER}", "/slow/8.0"
-"""A request that is over during the drain, but not within the grace; one that is never over; one for those that wait."""
+"""A request that is over in the drain, but not in the grace; one that never is; one for servers that wait."""
 
 
 @dataclass
