@@ -158,7 +158,8 @@ def test_each_server_is_given_a_factory_in_its_own_way(name: str, begins: list[s
     assert {"::1", "[::1]:8000"} & set(words)
 
 
-def test_gunicorn_gives_a_worker_the_time_of_the_drain_and_of_the_longest_request() -> None:
-    # It kills the worker after that, whatever its drain does.
-    words = command(SERVERS["gunicorn"], "shop:app", "127.0.0.1", 8000, delay=10.0, longest_request=30.0)
-    assert words[-2:] == ["--graceful-timeout", "40"]
+@pytest.mark.parametrize("name", ["gunicorn", "granian"])
+def test_a_parent_that_kills_workers_gives_them_the_time_of_the_drain_and_of_the_longest_request(name: str) -> None:
+    # It counts from the signal on, whatever the drain of the worker does: see tests/servers/test_grace.py.
+    words = command(SERVERS[name], "shop:app", "127.0.0.1", 8000, delay=10.0, longest_request=30.0)
+    assert words[-2:] == [{"gunicorn": "--graceful-timeout", "granian": "--workers-kill-timeout"}[name], "40"]

@@ -13,6 +13,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import anyio
@@ -48,14 +49,15 @@ URLS = {
 SHOWN = {
     "reference/command.md": {"liveness-dependency"},  # the finding that it prints
     "reference/endpoints.md": {"open-details"},
-    "how-to/frameworks/index.md": {"reserved-path"},
     "how-to/long-requests.md": {"drain-grace"},
+    "how-to/frameworks/fastapi.md": {"reserved-path"},
     "how-to/metrics.md": {"forwarded-address"},
 }
 """What the doctor finds in programs of a page, because they show that very thing."""
 WITH_SERVERS = [block for block in RUN if {*URLS} & {*block.names}]
 ALONE = [block for block in RUN if block not in WITH_SERVERS]
-TEST_FILES = [block for block in PROGRAMS if "def test_" in block.text]
+TESTS = [block for block in PROGRAMS if "def test_" in block.text and not block.file]
+TEST_FILES = [block for block in TESTS if "@pytest.fixture" in block.text]
 UNRUN = [block for block in PROGRAMS if block.needs]
 SIGNATURES = [block for block in BLOCKS if block.is_signature]
 
@@ -66,6 +68,8 @@ def places() -> Iterator[tuple[int, Path]]:
     modules = {*sys.modules}
     with reserved_port() as port, tempfile.TemporaryDirectory(prefix="asgi-health-") as folder:
         yield port, Path(folder) / "s"
+    # BlackSheep refuses a second Application with its default router, and a reader's process has one.
+    getattr(sys.modules.get("blacksheep.server.routing"), "_apps_by_router_id", {}).clear()
     for name in {*sys.modules} & {"shop"} - modules:
         del sys.modules[name]
 
@@ -137,6 +141,30 @@ def test_a_printed_test_file_passes_with_the_plugin_of_anyio(block: Block, tmp_p
     )
     assert done.returncode == 0, done.stdout
     assert f"{block.text.count('def test_')} passed" in done.stdout
+
+
+@pytest.mark.parametrize("block", [block for block in TESTS if block not in TEST_FILES], ids=str)
+def test_a_printed_test_without_fixtures_passes(
+    block: Block, places: tuple[int, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modules = imported(ast.parse(block.text))
+    for program in PROGRAMS:  # of the page, which is the module that the test imports: `# main.py`
+        name = program.text.removeprefix("# ").partition(".py")[0]
+        if program.page == block.page and name in modules:
+            monkeypatch.setitem(sys.modules, name, made := ModuleType(name))
+            execute(program, places, vars(made))
+    names: dict[str, Any] = {"__name__": __name__}
+    execute(block, places, names)
+    tests = [value for name, value in names.items() if name.startswith("test_")]
+    assert len(tests) == block.text.count("def test_")
+    for each in tests:
+        anyio.run(each) if inspect.iscoroutinefunction(each) else each()
+
+
+def execute(block: Block, places: tuple[int, Path], names: dict[str, Any]) -> None:
+    """Run a program in the namespace `names`, with what it takes from the reader."""
+    names.update((name, preamble(name)) for name in block.names)
+    exec(compile(block.moved(*places), str(block), "exec", dont_inherit=True), names)
 
 
 @pytest.mark.parametrize("block", UNRUN, ids=str)

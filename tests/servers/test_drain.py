@@ -49,6 +49,9 @@ ENDPOINT = {"delay": DELAY, "path": "/drain", "allow": True}
 
 ENVOY = "x-envoy-immediate-health-check-fail"
 
+CLOSES_AT_ONCE = {"uvicorn": 1012, "gunicorn-uvicorn": 1012, "granian": None, "daphne": None}
+"""The codes with which servers close a websocket as soon as they stop; None: they drop it without a close frame."""
+
 # The cases, and the drain of each.
 CASES: dict[str, dict[str, Any] | None] = {
     "drained": DRAINS,
@@ -77,6 +80,7 @@ class Results:
 
     echo: str | bytes  # of a websocket, while it drains
     open_for: float  # seconds from SIGTERM until its server closed it or refused connections
+    closed: tuple[int | None] | None  # the code of the close frame, if any; None: not asked of this server
 
     hook: Answer  # to the request to drain
     hook_after: float
@@ -135,6 +139,7 @@ def results(drainer: Server) -> Results:
             talking = pool.submit(timed, lambda: stops(talk, with_websocket))
             hooking = pool.submit(timed, lambda: finish(hook))
             slow = {seconds: finish(connection) for seconds, connection in waiting.items()}
+        closed = close_code(talk) if at_once(drainer) else None
         talk.close()
         asked.terminate()
         exits = {name: running.wait_for_exit() for name, running in all_of.items() if name != "websocket"}
@@ -150,6 +155,7 @@ def results(drainer: Server) -> Results:
         slow=slow,
         echo=echo,
         open_for=stopped - begun,
+        closed=closed,
         hook=hook_answer,
         hook_after=answered - begun,
         hook_probes=hook_probes,
@@ -180,6 +186,18 @@ def websocket(running: Running) -> ClientConnection:
 
 def stops(talk: ClientConnection, running: Running) -> None:
     wait_until(lambda: is_closed(talk) or refuses(running), "the websocket is closed, or its server has stopped")
+
+
+def at_once(server: Server) -> list[int | None]:
+    """Return the code with which it closes a websocket, or nothing where it does not do so at once."""
+    return [code for name, code in CLOSES_AT_ONCE.items() if server.name.startswith(name)]
+
+
+def close_code(talk: ClientConnection) -> tuple[int | None]:
+    """Wait for the end of the websocket."""
+    with pytest.raises(ConnectionClosed) as raised:
+        talk.recv(timeout=EXIT)
+    return (raised.value.rcvd.code if raised.value.rcvd else None,)
 
 
 def is_closed(talk: ClientConnection) -> bool:
@@ -240,6 +258,10 @@ def test_requests_in_flight_are_answered(results: Results) -> None:
 def test_a_websocket_stays_open_until_the_server_stops(results: Results) -> None:
     assert results.echo == "echo"
     assert results.open_for >= DELAY
+
+
+def test_the_websocket_is_then_closed_at_once_with_a_code_or_without_one(results: Results, drainer: Server) -> None:
+    assert results.closed == (tuple(at_once(drainer)) or None)
 
 
 def test_the_server_stops_as_without_a_drain(results: Results) -> None:

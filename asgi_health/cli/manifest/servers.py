@@ -59,6 +59,8 @@ def command(server: Server, target: str, host: str, port: int, *, delay: float, 
     plain = target.removesuffix("()")
     bind = at(host, port)
     seconds = str(ceil(longest_request))
+    # gunicorn and granian kill a worker that is still there that long after the signal, whatever its drain does.
+    with_drain = str(ceil(delay + longest_request))
     factory = ["--factory"] if is_factory else []
     if server is UVICORN:
         return [
@@ -67,12 +69,10 @@ def command(server: Server, target: str, host: str, port: int, *, delay: float, 
     if server is GRANIAN:
         return [
             "granian", *factory, plain, "--interface", "asgi", "--host", host, "--port", str(port),
-            "--workers-kill-timeout", seconds,
+            "--workers-kill-timeout", with_drain,
         ]  # fmt: skip
     if server is GUNICORN:
-        # It kills a worker that is still there then, whatever the drain of the worker does.
-        graceful = str(ceil(delay + longest_request))
-        return ["gunicorn", target, "--worker-class", "asgi", "--bind", bind, "--graceful-timeout", graceful]
+        return ["gunicorn", target, "--worker-class", "asgi", "--bind", bind, "--graceful-timeout", with_drain]
     if server is DAPHNE:
         return ["daphne", "--bind", host, "--port", str(port), target]
     workers = ["--workers", "0"] if server is HYPERCORN_ALONE else []
