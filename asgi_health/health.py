@@ -75,16 +75,30 @@ class Health:
         self._engine.add(check, self._now())
 
     def remove(self, name: str) -> None:
-        """Remove the check `name` and cancel its run. Raises KeyError for an unknown name.
+        """Remove the check `name` and cancel its run.
 
         A run that ignores its cancellation goes on, and a new check of the same name has its own runs meanwhile. After
         two of these the next check waits for the latest, so that adding and removing a check again and again does not
         accumulate threads.
+
+        Args:
+            name: Name of the check.
+
+        Raises:
+            KeyError: for an unknown name.
         """
         self._engine.remove(name, self._now())
 
     def check(self, name: str, **options: Unpack[CheckOptions]) -> Callable[[F], F]:
-        """Add the decorated function as the check `name`; the options are those of Check, after `run`."""
+        """Add the decorated function as the check `name`; the options are those of Check, after `run`.
+
+        Args:
+            name: Name of the check.
+            **options: The other options of Check: `probes`, `critical`, `interval`, `timeout` and so on.
+
+        Raises:
+            TypeError, ValueError: for a configuration that could not work, or a name that another check has.
+        """
         require_type('health: the name in @health.check("name")', name, str)
 
         def decorate(function: F) -> F:

@@ -13,8 +13,7 @@ from ..core.validate import require_type
 class ServiceInfo:
     """What the details say about the app, in the fields of draft-inadarei-api-health-check-06; empty ones are left out.
 
-    Only authorised readers see it: a version tells an attacker which vulnerabilities to try. Raises TypeError for a
-    field of another type, ValueError for an empty name.
+    Only authorised readers see it: a version tells an attacker which vulnerabilities to try.
 
     Attributes:
         name: Name of the service, shown as ``serviceId``.
@@ -23,6 +22,10 @@ class ServiceInfo:
         description: A sentence about it.
         links: Related pages, such as a runbook, as ``{relation: URL}``.
         notes: Free text.
+
+    Raises:
+        TypeError: for a field of another type.
+        ValueError: for an empty name, or text that UTF-8 cannot carry.
     """
 
     name: str

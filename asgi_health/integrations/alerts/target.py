@@ -48,4 +48,9 @@ class DeliveryError(Exception):
 
 
 class Rejected(DeliveryError):
-    """A receiver has refused a message, and would refuse it again: another attempt with it makes no sense."""
+    """A receiver has refused a message, and would refuse it again: another attempt with it makes no sense.
+
+    Args:
+        reason: As that of DeliveryError.
+        retry_after: Has no effect.
+    """
