@@ -63,7 +63,7 @@ class ServiceInfo:
         """Return what the installation and the environment say about the app: version, release, commit and build time.
 
         The version is that of the installed distribution. The release, the commit and the build time come from
-        environment variables that platforms and CI systems set; docs/reference/endpoints.md lists them. What is not
+        environment variables that platforms and CI systems set; docs/reference/settings.md lists them. What is not
         known is left out, and so is a value that is not usable: no environment keeps the app from starting.
 
         Args:
