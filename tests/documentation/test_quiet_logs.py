@@ -138,7 +138,8 @@ def nginx(text: str, folder: Path, port: int, upstream: int) -> list[str]:
 def haproxy(text: str, folder: Path, port: int, upstream: int) -> list[str]:
     (folder / "haproxy.cfg").write_text(
         "global\n log stdout format raw local0\ndefaults\n mode http\n log global\n option httplog\n"
-        f" timeout connect 9s\n timeout client 9s\n timeout server 9s\n{text} bind 127.0.0.1:{port}\n default_backend app\n"
+        f" timeout connect 9s\n timeout client 9s\n timeout server 9s\n"
+        f"{text} bind 127.0.0.1:{port}\n default_backend app\n"
         f"backend app\n server one 127.0.0.1:{upstream}\n"
     )
     return [tool("haproxy", "apt-get install haproxy"), "-f", "haproxy.cfg"]
