@@ -15,9 +15,7 @@ from ..support.waiting import wait_until
 from .blocks import ROOT, blocks
 
 PROGRAMS = ("logging_app", "logging_structlog", "logging_loguru")
-SHOWN = [
-    text for page in ("quiet-logs", "logs") for text in blocks("text", f"how-to/{page}.md") if "HTTP" in text
-]
+SHOWN = [text for page in ("quiet-logs", "logs") for text in blocks("text", f"how-to/{page}.md") if "HTTP" in text]
 PORT = re.compile(r"127\.0\.0\.1:\d+")
 ACCESS = re.compile(r'"[A-Z]+ /[^ ]* HTTP')
 
