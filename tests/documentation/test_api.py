@@ -99,6 +99,19 @@ def test_every_argument_of_a_function_is_named(path: str) -> None:
     assert {each.name for each in shown.parameters} - names <= {"self", "cls"}
 
 
+@pytest.mark.parametrize("path", [*PUBLIC, *OTHERS, *functions()])
+def test_every_duration_and_moment_says_that_it_is_in_seconds(path: str) -> None:
+    shown = named(path)
+    names = (griffe.DocstringSectionKind.parameters, griffe.DocstringSectionKind.attributes)
+    sections = [each for each in shown.docstring.parse("google") if each.kind in names]
+    floats = [each for section in sections for each in section.value if "float" in str(each.annotation)]
+    assert [each.name for each in floats if "econds" not in each.description and each.name not in NUMBERS] == []
+
+
+NUMBERS = {"quorum", "random", "otherwise"}
+"""Arguments that are shares."""
+
+
 @pytest.mark.parametrize("path", [*PUBLIC, *OTHERS])
 def test_a_docstring_has_nothing_that_the_site_would_print_as_it_is(path: str) -> None:
     shown = named(path)

@@ -51,6 +51,6 @@ class Rejected(DeliveryError):
     """A receiver has refused a message, and would refuse it again: another attempt with it makes no sense.
 
     Args:
-        reason: As that of DeliveryError.
-        retry_after: Has no effect.
+        reason: Why, as in DeliveryError.
+        retry_after: Seconds for which the next message waits; None where the receiver does not say.
     """
