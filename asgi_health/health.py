@@ -130,6 +130,9 @@ class Health:
                 `CheckReport.history` with the last 120 results and 50 changes of each check, and the uptime of the
                 last hour and day in both. The time before a check's first result in a lifespan, and after the stop,
                 does not count; a stale result counts as not up.
+
+        Raises:
+            TypeError: for a probe that is not a Probe, and for `exclude` as one string.
         """
         require_type("health: probe", probe, Probe)
         if isinstance(exclude, str):
@@ -176,6 +179,9 @@ class Health:
         Args:
             factory: Called with the RunInfo of each run. It returns the context, which must not block: an async check
                 runs on the event loop.
+
+        Raises:
+            TypeError: for a factory that is not a function.
         """
         if not callable(factory):
             raise TypeError(f"health: around_runs takes a function (run) that returns a context, not {factory!r}")

@@ -3,7 +3,9 @@
 griffe reads the docstrings here as it does for the site.
 """
 
+import ast
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -110,6 +112,27 @@ def test_every_duration_and_moment_says_that_it_is_in_seconds(path: str) -> None
 
 NUMBERS = {"quorum", "random", "otherwise"}
 """Arguments that are shares."""
+
+
+@pytest.mark.parametrize("path", [*PUBLIC, *functions()])
+def test_every_error_that_a_function_raises_by_itself_is_named(path: str) -> None:
+    shown = named(path)
+    made = [shown.members[name] for name in ("__init__", "__post_init__") if shown.is_class and name in shown.members]
+    raised = {error for function in ([shown] if shown.is_function else made) for error in errors_of(function)}
+    if path not in RETURNED:
+        assert {error for error in raised if error not in shown.docstring.value} == set()
+
+
+def errors_of(function: griffe.Function) -> Iterator[str]:
+    """Yield the names of the errors that the body of a function raises, those of `require_type` included."""
+    for node in ast.walk(ast.parse(textwrap.dedent("\n".join(function.lines)))):
+        match node:
+            case ast.Raise(exc=ast.Call(func=ast.Name(name))) if name.endswith("Error"):
+                yield name
+            case ast.Call(func=ast.Name("require_type")):
+                yield "TypeError"
+            case _:
+                pass
 
 
 @pytest.mark.parametrize("path", [*PUBLIC, *OTHERS])
