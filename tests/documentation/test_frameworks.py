@@ -75,7 +75,7 @@ def normalized(table: str) -> str:
 
 
 def test_the_page_lists_the_variables_that_name_a_release() -> None:
-    page = (ROOT / "docs" / "reference/endpoints.md").read_text()
+    page = (ROOT / "docs" / "reference/settings.md").read_text()
     for field, names in {
         "`releaseId`": RELEASES,
         "`notes`: the commit": COMMITS,
