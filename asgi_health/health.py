@@ -75,16 +75,30 @@ class Health:
         self._engine.add(check, self._now())
 
     def remove(self, name: str) -> None:
-        """Remove the check `name` and cancel its run. Raises KeyError for an unknown name.
+        """Remove the check `name` and cancel its run.
 
         A run that ignores its cancellation goes on, and a new check of the same name has its own runs meanwhile. After
         two of these the next check waits for the latest, so that adding and removing a check again and again does not
         accumulate threads.
+
+        Args:
+            name: Name of the check.
+
+        Raises:
+            KeyError: for an unknown name.
         """
         self._engine.remove(name, self._now())
 
     def check(self, name: str, **options: Unpack[CheckOptions]) -> Callable[[F], F]:
-        """Add the decorated function as the check `name`; the options are those of Check, after `run`."""
+        """Add the decorated function as the check `name`; the options are those of Check, after `run`.
+
+        Args:
+            name: Name of the check.
+            **options: The other options of Check: `probes`, `critical`, `interval`, `timeout` and so on.
+
+        Raises:
+            TypeError, ValueError: for a configuration that could not work, or a name that another check has.
+        """
         require_type('health: the name in @health.check("name")', name, str)
 
         def decorate(function: F) -> F:
@@ -116,6 +130,9 @@ class Health:
                 `CheckReport.history` with the last 120 results and 50 changes of each check, and the uptime of the
                 last hour and day in both. The time before a check's first result in a lifespan, and after the stop,
                 does not count; a stale result counts as not up.
+
+        Raises:
+            TypeError: for a probe that is not a Probe, and for `exclude` as one string.
         """
         require_type("health: probe", probe, Probe)
         if isinstance(exclude, str):
@@ -162,6 +179,9 @@ class Health:
         Args:
             factory: Called with the RunInfo of each run. It returns the context, which must not block: an async check
                 runs on the event loop.
+
+        Raises:
+            TypeError: for a factory that is not a function.
         """
         if not callable(factory):
             raise TypeError(f"health: around_runs takes a function (run) that returns a context, not {factory!r}")

@@ -12,8 +12,7 @@ class Paths:
 
     Each is a string, a tuple of strings, or None to leave them to the app.
 
-    A trailing slash makes no difference. Raises ValueError for a path without a leading slash, for the bare ``/`` and
-    for a path that is given twice, TypeError for anything that is not a string.
+    A trailing slash makes no difference.
 
     Attributes:
         health: Paths of all checks together. Cloud Run answers the exact path ``/healthz`` itself: use ``/health``
@@ -25,6 +24,10 @@ class Paths:
         events: Paths of the events, by which a page shows each change when it happens. They exist where `details` admit
             readers, and for these.
         maintenance: Paths at which maintenances are shown, begun and ended. They need `allow_maintenance`.
+
+    Raises:
+        ValueError: for a path without a leading slash, the bare ``/``, and a path that is given twice.
+        TypeError: for anything that is not a string.
     """
 
     health: str | tuple[str, ...] | None = ("/health", "/healthz")

@@ -34,8 +34,6 @@ class Check:
 
     `failure_threshold` and `success_threshold` mean what they mean in the probes of Kubernetes.
 
-    Raises ValueError or TypeError, naming the check, for a configuration that could not work.
-
     Attributes:
         name: 1-63 of ``a-z 0-9 . _ -``, beginning with a letter or digit; unique in its Health.
         run: Async or plain function without arguments. A plain one runs in a thread of its own.
@@ -56,6 +54,9 @@ class Check:
             group. Details, the status page and metrics show it, and ``?group=`` filters by it.
         scope: ``"process"``: each worker process runs it. ``"host"``: one of the workers that share a Board runs it,
             and the others use its result with its age. Without a Board both are the same.
+
+    Raises:
+        TypeError, ValueError: for a configuration that could not work; the message names the check.
     """
 
     name: str

@@ -4,16 +4,19 @@ from enum import IntEnum
 
 
 class Phase(IntEnum):
-    """The phase of the process between its start and its end."""
+    """The phase of the process between its start and its end.
+
+    Attributes:
+        STARTING: The app's own startup is not complete.
+        SERVING: The app takes requests.
+        DRAINING: The app still starts or serves, and its readiness is unhealthy, so that it gets no new traffic.
+        STOPPED: The checks end or have ended; the app's own shutdown follows or is over.
+    """
 
     STARTING = 1
-    """The app's own startup is not complete."""
     SERVING = 2
-    """The app takes requests."""
     DRAINING = 3
-    """The app still starts or serves, and its readiness is unhealthy, so that it gets no new traffic."""
     STOPPED = 4
-    """The checks end or have ended; the app's own shutdown follows or is over."""
 
 
 class Lifecycle:

@@ -29,13 +29,14 @@ VALUE_LIMIT = 80
 class Result:
     """The result of one run of a check.
 
-    Raises TypeError for a value that no response could show.
-
     Attributes:
         status: Outcome of the run.
         message: Reason in words, cut to 1,000 characters.
         data: Observed values as ``{name: (value, unit)}``. A bare value is stored with an empty unit; names are cut to
             100 characters, strings to 1,000.
+
+    Raises:
+        TypeError: for a value that no response could show.
     """
 
     status: Status

@@ -14,10 +14,10 @@ class CheckState:
     Attributes:
         status: Status after thresholds; None until the first result.
         result: Last result, before thresholds.
-        since: When `status` last changed.
-        time: When the last result was recorded.
-        evidence: When a result last supported `status`; the status grows stale from then on. A failure below the
-            threshold supports a status that is fresh, and not one that is stale.
+        since: When `status` last changed (monotonic seconds).
+        time: When the last result was recorded (monotonic seconds).
+        evidence: When a result last supported `status` (monotonic seconds); the status grows stale from then on. A
+            failure below the threshold supports a status that is fresh, and not one that is stale.
         duration: Duration of the last run (seconds).
         failures: Failed runs in the streak that is making, or has made, the check unhealthy.
         passes: Passes in a row since the last failure.

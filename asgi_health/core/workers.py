@@ -43,13 +43,13 @@ class Worker:
     Attributes:
         key: Unique for each lifespan of each process.
         pid: Number of its process.
-        started: When its lifespan began.
-        updated: When it published this.
-        beat: When its event loop last ran; None where nothing measures that.
+        started: When its lifespan began (monotonic seconds).
+        updated: When it published this (monotonic seconds).
+        beat: When its event loop last ran (monotonic seconds); None where nothing measures that.
         phase: Its phase.
         startup_passed: Whether its startup has passed.
-        drain_ordered_at: When it was ordered to drain, by its drain path or by `Health.drain`; None for never. A drain
-            that a signal began is no order: the signal may be meant for this worker alone.
+        drain_ordered_at: When it was ordered to drain (monotonic seconds), by its drain path or by `Health.drain`; None
+            for never. A drain that a signal began is no order: the signal may be meant for this worker alone.
         stall_times: How long its event loop may be blocked.
         probes: The status of each of its probes.
         results: The state of each check that runs once per host, where this worker runs them; None where it does not.

@@ -13,8 +13,7 @@ from ..core.validate import require_type
 class ServiceInfo:
     """What the details say about the app, in the fields of draft-inadarei-api-health-check-06; empty ones are left out.
 
-    Only authorised readers see it: a version tells an attacker which vulnerabilities to try. Raises TypeError for a
-    field of another type, ValueError for an empty name.
+    Only authorised readers see it: a version tells an attacker which vulnerabilities to try.
 
     Attributes:
         name: Name of the service, shown as ``serviceId``.
@@ -23,6 +22,10 @@ class ServiceInfo:
         description: A sentence about it.
         links: Related pages, such as a runbook, as ``{relation: URL}``.
         notes: Free text.
+
+    Raises:
+        TypeError: for a field of another type.
+        ValueError: for an empty name, or text that UTF-8 cannot carry.
     """
 
     name: str
@@ -60,7 +63,7 @@ class ServiceInfo:
         """Return what the installation and the environment say about the app: version, release, commit and build time.
 
         The version is that of the installed distribution. The release, the commit and the build time come from
-        environment variables that platforms and CI systems set; docs/reference/endpoints.md lists them. What is not
+        environment variables that platforms and CI systems set; docs/reference/settings.md lists them. What is not
         known is left out, and so is a value that is not usable: no environment keeps the app from starting.
 
         Args:

@@ -22,6 +22,8 @@ from ..runtime.scheduler.runner import runner_of
 if TYPE_CHECKING:
     from ..runtime.publisher.subscription import Subscription
 
+__all__ = ["Files"]
+
 NAMES = {Probe.LIVENESS: "live", Probe.READINESS: "ready", Probe.STARTUP: "started"}
 """The names of Open Liberty's mpHealth-4.0, whose files also grow old when nothing touches them any more."""
 

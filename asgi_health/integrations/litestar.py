@@ -23,6 +23,8 @@ try:
 except ModuleNotFoundError as error:
     raise not_installed(error, "litestar", extra="litestar") from None
 
+__all__ = ["HealthPlugin"]
+
 
 class HealthPlugin(InitPluginProtocol):
     """Answer the health paths before Litestar's router: ``Litestar([...], plugins=[HealthPlugin(...)])``.
@@ -52,7 +54,7 @@ class HealthPlugin(InitPluginProtocol):
         self.health = self.middleware.health
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
-        """Add the hooks; Litestar calls this."""
+        """Add the hooks to `app_config`, and return it; Litestar calls this."""
         managers: list[Any] = cast("Any", app_config).lifespan  # Litestar's type of it is incomplete
         managers.insert(0, self._around)
         app_config.on_startup.append(self._started)

@@ -134,6 +134,9 @@ def excluded_urls(paths: Paths = Paths(), *, root_path: str = "") -> str:  # noq
     Args:
         paths: The paths of the probes, as HealthMiddleware has them.
         root_path: The path at which the app is mounted, where the server puts it before every path.
+
+    Raises:
+        TypeError: for an argument of another type.
     """
     require_type("excluded_urls: paths", paths, Paths)
     require_type("excluded_urls: root_path", root_path, str)

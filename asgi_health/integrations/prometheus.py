@@ -16,6 +16,8 @@ from ..core.validate import require_type
 from ..formats.metrics import Distribution, Family, number_text
 from ..health import Health, engine_of
 
+__all__ = ["HealthCollector"]
+
 
 class HealthCollector(Collector):
     """Collect the metrics of `health`, the same that ``Paths(metrics=...)`` shows.

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ..health import Health
     from ..testing import BrokenCheck
 
+__all__ = ["assert_not_ready", "assert_ready", "break_check", "health"]
+
 APP_FIXTURES = ("asgi_app", "app")
 """The fixtures from which `health` takes the app, the first that exists."""
 

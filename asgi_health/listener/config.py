@@ -20,8 +20,6 @@ class Listener:
     It answers from before the app's startup until its end. From the heartbeat of the app's event loop it knows whether
     the loop is blocked.
 
-    Raises ValueError or TypeError for a configuration that could not work.
-
     Attributes:
         address: ``127.0.0.1:9000``, ``[::1]:9000``, or the path of a unix socket, which contains a slash.
         stall_ready: Seconds for which the loop has been blocked when readiness becomes 503.
@@ -30,6 +28,9 @@ class Listener:
         mode: Mode (octal) of a unix socket's file, whatever the umask of the process; clients need write permission.
             0o660: the user and the group of the process. HAProxy and nginx run as users of their own: add them to that
             group, or set 0o666 and restrict access by the directory.
+
+    Raises:
+        TypeError, ValueError: for a configuration that could not work.
     """
 
     address: str

@@ -39,6 +39,10 @@ def assert_ready(health: Health) -> None:
 
     Args:
         health: The Health.
+
+    Raises:
+        AssertionError: when the app is not ready.
+        TypeError: for an argument that is not a Health.
     """
     require_type("assert_ready: health", health, Health)
     reasons, text = _why_not_ready(health)
@@ -53,6 +57,10 @@ def assert_not_ready(health: Health, because: str | Iterable[str] = ()) -> None:
         health: The Health.
         because: Names of the checks that must make it so, or one of the words starting, stale, stalled, draining,
             maintenance and stopped. Other reasons may be there too.
+
+    Raises:
+        AssertionError: when the app is ready, or for other reasons not ready.
+        TypeError: for an argument that is not a Health.
     """
     require_type("assert_not_ready: health", health, Health)
     expected = {because} if isinstance(because, str) else set(because)

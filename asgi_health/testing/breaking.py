@@ -16,7 +16,7 @@ def break_check(health: Health, name: str, message: str = "broken by the test") 
     background or on demand, it runs the same function, and counts as failed. Any thread may call it, also while the app
     runs in another one.
 
-    ::
+    As a context, it is repaired at the end of the block:
 
         with break_check(health, "database"):
             assert_not_ready(health, because="database")

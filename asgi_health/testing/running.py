@@ -44,6 +44,7 @@ async def check_once(check: Check) -> Result:
 
     Raises:
         TypeError: for an argument that is not a Check.
+        RuntimeError: when the run was given up before it had a result.
     """
     if not isinstance(check, Check):  # pyright: ignore[reportUnnecessaryIsInstance]  not every caller has a type checker
         raise TypeError(

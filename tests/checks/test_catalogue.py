@@ -101,6 +101,12 @@ def test_the_page_is_the_output_of_the_command() -> None:
     assert DOCS.read_text() == printed, "write the page again: python -m asgi_health.checks > docs/reference/checks.md"
 
 
+def test_each_argument_and_error_is_an_item_of_a_list() -> None:
+    sections = re.findall(r"^\*\*(?:Arguments|Attributes|Raises)\*\*\n\n((?:.+\n)+)", document(), flags=re.MULTILINE)
+    assert len(sections) > 50
+    assert [line for section in sections for line in section.splitlines() if not line.startswith(("- `", "  "))] == []
+
+
 def test_the_docs_hold_every_word_of_a_docstring_below_its_heading() -> None:
     page = document()
     for entry in entries():

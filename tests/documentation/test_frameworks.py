@@ -213,7 +213,7 @@ def test_while_every_thread_of_flask_is_busy_probes_are_answered_and_the_check_o
 
 
 def test_the_page_lists_the_variables_that_name_a_release() -> None:
-    page = (ROOT / "docs" / "reference/endpoints.md").read_text()
+    page = (ROOT / "docs" / "reference/settings.md").read_text()
     for field, names in {
         "`releaseId`": RELEASES,
         "`notes`: the commit": COMMITS,

@@ -1,4 +1,4 @@
-"""docs/how-to/logs.md shows the access log that uvicorn writes with each of its examples."""
+"""docs/how-to/quiet-logs.md and logs.md show the access log that uvicorn writes with each of their examples."""
 
 import os
 import re
@@ -12,14 +12,10 @@ import pytest
 
 from ..servers.wire import ask
 from ..support.waiting import wait_until
-from .blocks import BLOCKS, ROOT, blocks
+from .blocks import ROOT, blocks
 
 PROGRAMS = ("logging_app", "logging_structlog", "logging_loguru")
-SHOWN = [
-    block.text
-    for block in BLOCKS
-    if (block.page, block.language) == ("how-to/logs.md", "text") and "HTTP" in block.text
-]
+SHOWN = [text for page in ("quiet-logs", "logs") for text in blocks("text", f"how-to/{page}.md") if "HTTP" in text]
 PORT = re.compile(r"127\.0\.0\.1:\d+")
 ACCESS = re.compile(r'"[A-Z]+ /[^ ]* HTTP')
 

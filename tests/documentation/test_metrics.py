@@ -1,4 +1,4 @@
-"""docs/how-to/metrics.md shows the output of its program, and names every series and category."""
+"""docs/how-to/metrics.md shows the output of its program; docs/reference/metrics.md names every series and category."""
 
 import re
 from typing import Any
@@ -15,7 +15,7 @@ from tests.support.asgi_caller import ask
 from .blocks import ROOT, blocks
 
 PAGE = "how-to/metrics.md"
-TEXT = (ROOT / "docs" / PAGE).read_text()
+TEXT = (ROOT / "docs/reference/metrics.md").read_text()
 
 
 def without_values(line: str) -> str:
@@ -49,6 +49,8 @@ def test_the_shown_lines_are_those_of_the_program() -> None:
 
 def test_the_tables_name_every_series_and_category() -> None:
     rows = re.findall(r"^\| `(asgi_health_\w+)` \| (\w+) \| ([\w, ]*) ?\|", TEXT, re.MULTILINE)
+    units = dict(re.findall(r"^\| `(asgi_health_\w+)` \| \w+ \| [\w, ]*\| ([\w ]*) ?\|", TEXT, re.MULTILINE))
+    assert {name for name in units if "_seconds" in name} == {name for name, unit in units.items() if "seconds" in unit}
     described = [each.metric for each in families(app_figures(engine_of(Health()), 0.0), [])]
     assert {(name, kind, labels.strip()) for name, kind, labels in rows} == {
         (f"{each.name}_total" if each.type == "counter" else each.name, each.type, ", ".join(each.labels))

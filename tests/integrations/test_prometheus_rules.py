@@ -51,7 +51,7 @@ def test_the_configurations_of_the_page_are_accepted(tmp_path: Path) -> None:
 
 def test_the_page_lists_each_alert_with_its_severity_and_delay() -> None:
     rows = re.findall(
-        r"^\| `(AsgiHealth\w+)` \| (\w+) \| (.*) \|$", (ROOT / "docs" / "how-to/metrics.md").read_text(), re.M
+        r"^\| `(AsgiHealth\w+)` \| (\w+) \| (.*) \|$", (ROOT / "docs" / "reference/metrics.md").read_text(), re.M
     )
     assert {name: severity for name, severity, _ in rows} == {
         name: rule["labels"]["severity"] for name, rule in ALERTS.items()

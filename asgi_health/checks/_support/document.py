@@ -175,7 +175,7 @@ def _markdown(docstring: str) -> str:
 
 
 def _list(section: str) -> str:
-    return re.sub(r"^(\w+): ", r"- `\1`: ", re.sub(r"^    ", "  ", section, flags=re.MULTILINE), flags=re.MULTILINE)
+    return re.sub(r"^([\w.]+): ", r"- `\1`: ", re.sub(r"^    ", "  ", section, flags=re.MULTILINE), flags=re.MULTILINE)
 
 
 def signature(function: Callable[..., Any]) -> str:

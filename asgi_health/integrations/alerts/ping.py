@@ -96,7 +96,7 @@ class Ping:
         return f"Ping({self._url.origin!r}, interval={self._interval!r}, probe={self._probe!s})"
 
     def start(self, health: Health, /) -> None:
-        """Start to ping, from a new thread: that of an earlier start may still wait for its receiver."""
+        """Start to ping for `health`, from a new thread: that of an earlier start may still wait for its receiver."""
         self.stop()
         self._ended = Event()
         thread = Thread(

@@ -48,4 +48,9 @@ class DeliveryError(Exception):
 
 
 class Rejected(DeliveryError):
-    """A receiver has refused a message, and would refuse it again: another attempt with it makes no sense."""
+    """A receiver has refused a message, and would refuse it again: another attempt with it makes no sense.
+
+    Args:
+        reason: Why, as in DeliveryError.
+        retry_after: Seconds for which the next message waits; None where the receiver does not say.
+    """

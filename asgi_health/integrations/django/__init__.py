@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ...middleware import HealthMiddleware
 
+__all__ = ["get_asgi_application"]
+
 
 def get_asgi_application() -> "HealthMiddleware":
     """Return Django's ASGI application with a HealthMiddleware around it. Replaces Django's function of this name.

@@ -72,7 +72,11 @@ class Grpc:
         self._subscription: Subscription | None = None
 
     def start(self, health: Health, /) -> None:
-        """Listen, and answer from now on. Raises CannotListen for an address that cannot be bound."""
+        """Listen and answer from now on, for `health`.
+
+        Raises:
+            CannotListen: for an address that cannot be bound.
+        """
         self.stop()
         engine = engine_of(health)
         statuses = ServiceStatuses(engine, self._listener.stall_times, runner_of(engine).figures, checks=self._checks)

@@ -19,8 +19,6 @@ class Drain:
     While the app drains, HTTP/1 responses carry ``connection: close``, so that clients with kept connections move to
     another instance before the server closes them. So do those of a drain without this configuration.
 
-    Raises ValueError or TypeError for a configuration that could not work.
-
     Attributes:
         delay: Seconds from the beginning of the drain to the server's own shutdown: long enough for every prober
             (on Kubernetes also its endpoints) to notice, and shorter than the time after which the orchestrator kills;
@@ -34,6 +32,9 @@ class Drain:
             with active health checks then takes the instance out with the first response that it passes on or that
             answers a check, and not only after `unhealthy_threshold` checks. A proxy of another kind ignores it and
             shows it to clients.
+
+    Raises:
+        TypeError, ValueError: for a configuration that could not work.
     """
 
     delay: float = 5.0

@@ -14,7 +14,7 @@ from .config import Drain
 from .sigterm import CannotHandle, SigtermHandler
 
 CAUSE = {"cause": "draining"}
-"""The field that records of a drain have in addition; see docs/how-to/logs.md."""
+"""The field that records of a drain have in addition; see docs/reference/log-records.md."""
 
 
 class DrainController:

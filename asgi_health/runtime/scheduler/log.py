@@ -102,7 +102,7 @@ def log_check(transition: CheckTransition) -> None:
 
 
 def _fields(transition: Transition) -> dict[str, Any]:
-    """Return the fields that a record of `transition` has in addition, as docs/how-to/logs.md lists them."""
+    """Return the fields that a record of `transition` has in addition, as docs/reference/log-records.md lists them."""
     fields = {
         "old": _word(transition.old),
         "new": _word(transition.new),
