@@ -12,7 +12,13 @@ pytestmark = [pytest.mark.xdist_group("site"), pytest.mark.processes]
 OpenWindow = Callable[..., Window]
 
 QUESTIONS = {
-    "gunicorn access log": "how-to/logs/",
+    "gunicorn access log": "how-to/quiet-logs/",
+    "what to put into liveness": "explanation/liveness-and-readiness/",
+    "503 draining": "reference/notes/",
+    "timeout unit": "reference/settings/",
+    "hide health checks from the log of gunicorn": "how-to/quiet-logs/",
+    "websocket drain": "how-to/websockets/",
+    "spring boot": "coming-from/spring-boot-actuator/",
 }
 
 
