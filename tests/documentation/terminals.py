@@ -138,12 +138,13 @@ class Session:
         if before is not None:
             wait_until(lambda: before.process.poll() is not None, f"{block}: the server before has ended")
         output = self._folder / ".settings" / block.terminal
-        terminal = self._terminals[block.terminal] = Terminal(self._start(command, output), output, shown != "")
+        terminal = self._terminals[block.terminal] = Terminal(self._start(command, output), output, shown.strip() != "")
         expected = self._comparable(shown)
+        height = len(shown.strip("\n").splitlines())
 
         def begins() -> bool:
             # Cut off first: what follows may be a line that is not complete.
-            lines = output.read_text().splitlines()[: len(shown.splitlines())]
+            lines = output.read_text().splitlines()[:height]
             return self._comparable("\n".join(lines)) == expected
 
         wait_until(begins, lambda: f"{block}: {command!r} prints\n{shown}but\n{output.read_text()}")

@@ -85,10 +85,9 @@ def build(settings: Phased) -> HealthMiddleware:
     return HealthMiddleware(App(folder), [check], drain=Drain(delay=NEVER), listener=listener)
 
 
-logger = logging.getLogger("asgi_health")
-logger.setLevel(logging.INFO)
-logger.addHandler(logging.StreamHandler())
-logger.propagate = False
-
-if VARIABLE in os.environ:
+if VARIABLE in os.environ:  # in the process of a server; the test imports this module too
+    logger = logging.getLogger("asgi_health")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(logging.StreamHandler())
+    logger.propagate = False
     app = build(Phased(**json.loads(os.environ[VARIABLE])))
