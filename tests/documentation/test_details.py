@@ -1,4 +1,4 @@
-"""The details in docs/reference/endpoints.md are what the demo answers, but for the times; their members are explained."""
+"""docs/reference/endpoints.md: the details are what the demo answers, but for the times. Each member is explained."""
 
 import ast
 import json
@@ -62,8 +62,10 @@ def test_each_member_of_the_details_is_explained() -> None:
     """The members are the keys of the dictionaries that the module builds; a maintenance has its own answer too."""
     tree = ast.parse(getsource(health_json))
     keys = [key for node in ast.walk(tree) if isinstance(node, ast.Dict) for key in node.keys]
-    keys += [node.slice for node in ast.walk(tree) if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)]
-    members = {key.value for key in keys if isinstance(key, ast.Constant)} - {"maintenances", "check", "remaining"}
+    stored = (each for each in ast.walk(tree) if isinstance(each, ast.Subscript) and isinstance(each.ctx, ast.Store))
+    keys += [each.slice for each in stored]
+    members = {str(key.value) for key in keys if isinstance(key, ast.Constant)}
+    members -= {"maintenances", "check", "remaining"}
     page = (ROOT / "docs" / "reference/endpoints.md").read_text().partition("\n## Details\n")[2]
     assert len(members) > 20
     assert sorted(members - set(re.findall(r"`(\w+)`", page.partition("\n## A feed")[0]))) == []

@@ -1,4 +1,4 @@
-"""docs/how-to/grpc.md: its program prints what it shows, Envoy accepts its configuration. The options in the reference."""
+"""The pages about gRPC: the program prints what is shown, Envoy accepts the configuration, each option is there."""
 
 import os
 import re
