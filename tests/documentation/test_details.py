@@ -8,6 +8,7 @@ from inspect import getsource
 
 import pytest
 
+from asgi_health.asgi.query import KNOWN
 from asgi_health.formats import health_json
 
 from ..cli.demo import Demo, running_demo
@@ -69,3 +70,9 @@ def test_each_member_of_the_details_is_explained() -> None:
     page = (ROOT / "docs" / "reference/endpoints.md").read_text().partition("\n## Details\n")[2]
     assert len(members) > 20
     assert sorted(members - set(re.findall(r"`(\w+)`", page.partition("\n## A feed")[0]))) == []
+
+
+def test_the_table_of_requests_has_each_option() -> None:
+    page = (ROOT / "docs" / "reference/endpoints.md").read_text()
+    table = page.partition("| request | answer |\n")[2].partition("\n\n")[0]
+    assert set(re.findall(r"\?(\w+)", table)) == set(KNOWN)
