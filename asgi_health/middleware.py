@@ -55,7 +55,7 @@ class HealthMiddleware:
         drain: How the app is taken out of the rotation before it stops. None: signals are not touched.
         listener: The address at which a thread answers the same endpoints, from before the app's startup to its end.
         slow_loop: Seconds of lateness of the event loop after which one log record says what blocked it; 0: never.
-            Without lifespan it needs a `drain` or a `listener`.
+            Without lifespan it needs a `drain`, a `listener`, a `board` or `integrations`.
         quiet: Whether answered probes leave no line in the server's access log. Bad answers (status 400 and above)
             still leave one, and so does the first good answer of a path after a bad one. daphne's access log is no
             `logging` logger and stays as it is.

@@ -81,6 +81,8 @@ def test_startup_passes_without_a_check_that_is_in_maintenance() -> None:
     engine.serve(1.0)
     assert engine.report(Probe.STARTUP, 1.0).status is H
     assert seen(engine, 1.0) == (D, "maintenance")
+    assert engine.report(Probe.STARTUP, 62.0).status is H
+    assert seen(engine, 62.0)[0] is U
 
 
 def test_a_maintenance_whose_time_is_over_does_not_let_startup_pass() -> None:

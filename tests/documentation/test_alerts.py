@@ -10,13 +10,16 @@ from typing import get_args
 
 import pytest
 
+from asgi_health import Probe
 from asgi_health.core.stalls import StallTimes
-from asgi_health.integrations.alerts import Alerts
+from asgi_health.integrations.alerts import Alerts, Ping, Webhook
 from asgi_health.integrations.alerts.delivery import TIMEOUT, TargetStatistics
 from asgi_health.integrations.alerts.incidents import Limits
 from asgi_health.integrations.alerts.message import Kind
 from asgi_health.integrations.alerts.observer import LAST_SECONDS
-from asgi_health.integrations.alerts.outbox import MAX_AGE, MAX_PAUSE
+from asgi_health.integrations.alerts.outbox import MAX_AGE, MAX_PAUSE, MAX_RETRY_AFTER
+from asgi_health.integrations.alerts.ping import MIN_INTERVAL
+from asgi_health.integrations.alerts.render import MAX_INCIDENTS, MAX_TEXT
 
 from ..integrations.alerts.playing import most_news
 from .blocks import ROOT, blocks
@@ -44,6 +47,17 @@ def test_the_tables_name_what_there_is() -> None:
     assert first_column("attribute") == [field.name for field in fields(TargetStatistics)]
 
 
+@pytest.mark.parametrize("described", [Webhook, Ping])
+def test_the_table_of_a_target_has_each_argument_and_its_default(described: type[object]) -> None:
+    text = PAGE.partition(f"\n## {described.__name__}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (?:`(.*?)`|.*?) ?\|", text, re.MULTILINE)
+    parameters = signature(described).parameters
+    assert [name for name, _ in rows] == list(parameters)
+    for name, shown in rows:
+        if shown and shown != "webhook":
+            assert eval(shown, {"Probe": Probe}) == parameters[name].default
+
+
 def test_the_page_names_the_limits() -> None:
     text = " ".join(PAGE.split())
     limits = Limits()
@@ -56,3 +70,7 @@ def test_the_page_names_the_limits() -> None:
     assert f"their {TIMEOUT:g} seconds" in text
     assert f"or for {StallTimes().ready:g} seconds" in text
     assert MAX_AGE == 3600
+    assert MAX_RETRY_AFTER == 600
+    assert f"at most {MAX_TEXT:,} characters" in text
+    assert f"the worst first, at most {MAX_INCIDENTS}" in text
+    assert f"at least {MIN_INTERVAL:g}" in text

@@ -1,13 +1,18 @@
-"""The details in docs/reference/endpoints.md are what the demo answers, but for the times."""
+"""docs/reference/endpoints.md: the details are what the demo answers, but for the times. Each member is explained."""
 
+import ast
 import json
 import re
 from collections.abc import Callable
+from inspect import getsource
 
 import pytest
 
+from asgi_health.asgi.query import KNOWN
+from asgi_health.formats import health_json
+
 from ..cli.demo import Demo, running_demo
-from .blocks import blocks
+from .blocks import ROOT, blocks
 
 TIMES = re.compile(
     r'("(?:time|since)": )"[^"]*"|("(?:responseTime|failures|hour|day)": )[\d.]+|("\w+Seconds": )(?:[\d.]+|null)'
@@ -52,3 +57,22 @@ def test_the_demo_answers_what_is_shown(command: str, answer: Callable[[Demo], s
         demo.request("/break/recommendations")
         demo.wait_for_status_word("/health", "warn")
         assert without_times(answer(demo)) == without_times(shown[command])
+
+
+def test_each_member_of_the_details_is_explained() -> None:
+    """The members are the keys of the dictionaries that the module builds; a maintenance has its own answer too."""
+    tree = ast.parse(getsource(health_json))
+    keys = [key for node in ast.walk(tree) if isinstance(node, ast.Dict) for key in node.keys]
+    stored = (each for each in ast.walk(tree) if isinstance(each, ast.Subscript) and isinstance(each.ctx, ast.Store))
+    keys += [each.slice for each in stored]
+    members = {str(key.value) for key in keys if isinstance(key, ast.Constant)}
+    members -= {"maintenances", "check", "remaining"}
+    page = (ROOT / "docs" / "reference/endpoints.md").read_text().partition("\n## Details\n")[2]
+    assert len(members) > 20
+    assert sorted(members - set(re.findall(r"`(\w+)`", page.partition("\n## A feed")[0]))) == []
+
+
+def test_the_table_of_requests_has_each_option() -> None:
+    page = (ROOT / "docs" / "reference/endpoints.md").read_text()
+    table = page.partition("| request | answer |\n")[2].partition("\n\n")[0]
+    assert set(re.findall(r"\?(\w+)", table)) == set(KNOWN)

@@ -1,4 +1,4 @@
-"""docs/how-to/events.md: its program prints the checks at the start and after a change, from a real server."""
+"""docs/how-to/events.md: its program prints the checks at the start, and then each one that changes."""
 
 from typing import Any
 
@@ -13,11 +13,16 @@ from ..support.waiting import wait_until_async
 from .blocks import blocks
 
 
+def program() -> dict[str, Any]:
+    (text,) = blocks("python", "how-to/events.md")
+    names: dict[str, Any] = {}
+    exec(compile(text, "events.md", "exec", dont_inherit=True), names)
+    return names
+
+
 @pytest.mark.processes
 def test_the_program_prints_the_checks_at_the_start_and_after_a_change(capsys: pytest.CaptureFixture[str]) -> None:
-    (program,) = blocks("python", "how-to/events.md")
-    names: dict[str, Any] = {}
-    exec(compile(program, "events.md", "exec", dont_inherit=True), names)
+    names = program()
     names["HEADERS"]["Authorization"] = f"Bearer {TOKEN}"
     printed = ""
 
@@ -43,3 +48,23 @@ def test_the_program_prints_the_checks_at_the_start_and_after_a_change(capsys: p
                 group.cancel_scope.cancel()
 
         anyio.run(main)
+
+
+def test_the_program_prints_a_status_once_and_no_observed_value_and_ends_where_there_are_no_events(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    streams = iter([200, 200, 404])
+    checks = {"queue": [{"status": "pass"}], "queue:lag": [{"observedValue": 3, "observedUnit": "messages"}]}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/health/events":
+            return httpx.Response(next(streams), text="event: updated\ndata: -\n\n" * 2)
+        return httpx.Response(200, json={"status": "pass", "checks": checks})
+
+    async def main() -> None:
+        async with httpx.AsyncClient(base_url="http://app", transport=httpx.MockTransport(answer)) as client:
+            await program()["follow"](client)
+
+    with pytest.raises(httpx.HTTPStatusError):
+        anyio.run(main)
+    assert capsys.readouterr().out.split() == ["queue", "pass"]

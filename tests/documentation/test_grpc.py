@@ -1,17 +1,28 @@
-"""docs/how-to/grpc.md: its program prints what the page shows, and Envoy accepts its configuration."""
+"""The pages about gRPC: the program prints what is shown, Envoy accepts the configuration, each option is there."""
 
 import os
+import re
 import subprocess
 import sys
+from inspect import Parameter, signature
 from pathlib import Path
 
 import pytest
 
+from asgi_health.integrations.grpc import Grpc
+
 from ..checks.port import reserved_port
 from ..rolling.envoy import NEEDED, missing, program
-from .blocks import BLOCKS, blocks
+from .blocks import BLOCKS, ROOT, blocks
 
 PAGE = "how-to/grpc.md"
+
+
+def test_the_reference_has_each_option_and_its_default() -> None:
+    text = (ROOT / "docs" / "reference/grpc.md").read_text().partition("\n## Options\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (?:`(.*?)`)? ?\|", text, re.MULTILINE)
+    shown = {name: eval(default) if default else Parameter.empty for name, default in rows}
+    assert shown == {name: each.default for name, each in signature(Grpc).parameters.items()}
 
 
 @pytest.mark.processes

@@ -1,4 +1,4 @@
-"""docs/how-to/details.md: each reader gets the answer that the page shows."""
+"""The pages about readers: each reader gets the answer that is shown, and the page in a browser has the headers."""
 
 import re
 from typing import Any
@@ -6,9 +6,10 @@ from typing import Any
 import anyio
 from starlette.applications import Starlette
 
+from asgi_health import HealthMiddleware
 from asgi_health.testing import lifespan, probe, settled
 
-from .blocks import blocks
+from .blocks import DOCS, blocks
 from .preambles import preamble
 
 
@@ -33,3 +34,15 @@ def test_each_reader_gets_the_answer_that_the_page_shows() -> None:
                 assert without_times(answer.body.decode()) == without_times(body)
 
     anyio.run(main)
+
+
+def test_the_reference_of_the_page_has_each_header() -> None:
+    async def main() -> dict[str, str]:
+        response = await probe(HealthMiddleware(Starlette(), details=True), "/health?format=html")
+        return response.headers
+
+    headers = anyio.run(main)
+    text = (DOCS / "reference/status-page.md").read_text().partition("\n| header | effect |\n")[2].partition("\n\n")[0]
+    shown = re.findall(r"`([a-z-]+)(?:: ([^`]+))?`", text)
+    assert sorted(name for name, _ in shown) == sorted(headers.keys() - {"content-type", "content-length"})
+    assert all(headers[name] == value for name, value in shown if value)

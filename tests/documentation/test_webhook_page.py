@@ -71,3 +71,6 @@ def test_the_lines_of_the_page_verify_a_request_and_nothing_else(secret: str) ->
     old = request.headers | {"webhook-timestamp": str(int(request.headers["webhook-timestamp"]) - 301)}
     assert not verify(secret, old, request.body)
     assert not verify(secret, request.headers | {"webhook-id": "other"}, request.body)
+    assert not verify(secret, {}, request.body)
+    assert not verify(secret, request.headers | {"webhook-timestamp": "now"}, request.body)
+    assert not verify(secret, request.headers | {"webhook-signature": "v1,\xe9"}, request.body)

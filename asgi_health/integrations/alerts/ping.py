@@ -56,8 +56,8 @@ class Ping:
     """Send one GET per `interval` to `url` while `probe` is healthy. Silence is the alarm.
 
     For services that raise the alarm when pings stop (a dead man's switch), such as healthchecks.io and Uptime Kuma (a
-    monitor of type "push"): they also notice that the process, or its host, is gone. Their period must be longer than
-    `interval`.
+    monitor of type "push"): they also notice that the process, or its host, is gone. The time after which they raise
+    the alarm must be longer than `interval`.
 
     No ping is sent while the probe would answer 503: a critical check fails or its result is stale, the app starts,
     drains, has stopped or is under maintenance, or its event loop is blocked (for more than 5 s; 30 s for liveness; or

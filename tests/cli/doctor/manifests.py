@@ -191,6 +191,13 @@ CASES = [
         "which drains the app",
         lambda: around(drain=Drain(path="/drain", allow=bearer_token("secret"))),
     ),
+    Case(
+        "the maintenances",
+        asks("readinessProbe", "/maintenance"),
+        "kubernetes-path",
+        "which is no probe",
+        lambda: around(paths=Paths(maintenance="/maintenance"), allow_maintenance=bearer_token("secret")),
+    ),
     *(
         Case(f"{name} at {path}", asks(name, path), "kubernetes-probe", says)
         for name, path, says in (

@@ -38,6 +38,10 @@ def _asked(facts: AppFacts) -> Iterator[tuple[Container, ContainerProbe, Route |
             yield container, each, next((route for route in found if route is not None), None)
 
 
+def _is_probe(route: Route) -> bool:
+    return not (route.drain or route.metrics or route.events or route.maintenance)
+
+
 def _suggested(facts: AppFacts, probe: Probe) -> str:
     paths = [path for layer in facts.layers for path in layer.paths.of(probe)]
     return f"path: {quote(paths[0])}" if paths else f"Paths({_OPTIONS[probe]}=...) of the app"
@@ -51,7 +55,7 @@ def kubernetes_path(facts: AppFacts) -> Iterator[Finding]:
     for _, each, route in _asked(facts):
         if route is None and not facts.routes & {each.path, each.path.rstrip("/"), f"{each.path}/"}:
             yield Finding(f"{each.name} asks {each.path}, which the app does not answer", _suggested(facts, each.probe))
-        elif route is not None and (route.drain or route.metrics or route.events):
+        elif route is not None and not _is_probe(route):
             other = "drains the app" if route.drain else "is no probe"
             yield Finding(f"{each.name} asks {each.path}, which {other}", _suggested(facts, each.probe))
 
@@ -63,7 +67,7 @@ def kubernetes_path(facts: AppFacts) -> Iterator[Finding]:
 )
 def kubernetes_probe(facts: AppFacts) -> Iterator[Finding]:
     for _, each, route in _asked(facts):
-        if route is None or route.drain or route.metrics or route.events or route.probe is each.probe:
+        if route is None or not _is_probe(route) or route.probe is each.probe:
             continue
         if not _is_same(facts, each.probe, route.probe):
             effect = _MIXED[each.probe, route.probe]
