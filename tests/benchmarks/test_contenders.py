@@ -15,11 +15,12 @@ HERE = [each for each in CONTENDERS if not each.missing and "django" not in each
 async def _statuses(contender: Contender, dependency: Dependency, *paths: str) -> list[int]:
     app = contender.make(Setup(dependency.checks(3)))
     async with Lifespan(app):
-        for _ in range(4000):  # 20 s: the workers of a board start first
-            if (await ask(app, contender.ready))[0] == 200:
+        for _ in range(4000):  # 20 s: the workers of a board start, and are ready, one after the other
+            statuses = [(await ask(app, path))[0] for path in paths]
+            if statuses == [200] * len(paths):
                 break
             await asyncio.sleep(0.005)
-        return [(await ask(app, path))[0] for path in paths]
+        return statuses
 
 
 @pytest.mark.parametrize("contender", HERE, ids=lambda each: each.name)
