@@ -28,7 +28,7 @@ ROWS = (
     "passes",
     "returns `False`",
     "raises",
-    "never returns",
+    "never returns, from the start",
     "breaks in a healthy app",
     "works again after an hour",
     f"is needed by {REQUESTS} requests in a row",
