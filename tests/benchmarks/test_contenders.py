@@ -14,6 +14,7 @@ HERE = [each for each in CONTENDERS if not each.missing and "django" not in each
 
 async def _statuses(contender: Contender, dependency: Dependency, *paths: str) -> list[int]:
     app = contender.make(Setup(dependency.checks(3)))
+    statuses: list[int] = []
     async with Lifespan(app):
         for _ in range(4000):  # 20 s: the workers of a board start, and are ready, one after the other
             statuses = [(await ask(app, path))[0] for path in paths]
