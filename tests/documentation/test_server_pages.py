@@ -57,7 +57,10 @@ def gunicorn_accepts(arguments: list[str]) -> None:
 
 
 def gunicorn_config(arguments: list[str]) -> Config:
-    """Return what gunicorn makes of a command line, and of gunicorn.conf.py in the present folder."""
+    """Return what gunicorn makes of a command line.
+
+    Name its file with `--config`: without it gunicorn looks in the folder in which it was imported.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["gunicorn", *arguments])
         patch.setattr(sys, "path", [*sys.path])
@@ -109,14 +112,16 @@ CONFIGURATIONS = [block for block in BLOCKS if block.text.startswith("# gunicorn
 def test_gunicorn_loads_each_configuration_and_knows_its_settings(
     block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "gunicorn.conf.py").write_text(block.text)
+    file = tmp_path / "gunicorn.conf.py"
+    file.write_text(block.text)
     monkeypatch.chdir(tmp_path)
-    config = gunicorn_config(["main:app"])
+    config = gunicorn_config(["--config", str(file), "main:app"])
     names = re.findall(r"^(\w+) =", block.text, re.MULTILINE) + re.findall(r"^def (\w+)", block.text, re.MULTILINE)
     assert names
     assert [
         name for name in names if name not in config.settings
     ] == []  # gunicorn ignores a name that it does not know
+    assert any(config.settings[name].get() != Config().settings[name].get() for name in names)  # it was loaded
 
 
 def page_of(name: str) -> str:
