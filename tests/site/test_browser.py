@@ -19,6 +19,9 @@ QUESTIONS = {
     "timeout unit": "reference/settings/",
     "hide health checks from the log of gunicorn": "how-to/quiet-logs/",
     "websocket drain": "how-to/websockets/",
+    "fastapi run": "how-to/frameworks/fastapi/",
+    "check hangs": "how-to/write-a-check/",
+    "planned database upgrade": "how-to/maintenance/",
     "spring boot": "coming-from/spring-boot-actuator/",
 }
 
