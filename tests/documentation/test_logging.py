@@ -42,8 +42,14 @@ def printed(program: str, folder: Path) -> str:
             pass_fds=(listener.fileno(),),
         )
 
+    def readiness() -> int:
+        try:
+            return ask(address, "GET", "/readyz").status
+        except TimeoutError:  # the port is open before the server accepts
+            return 0
+
     def ready(expected: int) -> None:
-        wait_until(lambda: ask(address, "GET", "/readyz").status == expected, log.read_text)
+        wait_until(lambda: readiness() == expected, log.read_text)
 
     try:
         ready(200)
