@@ -19,7 +19,7 @@ if os.environ.get("CI"):
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-STARTS_PROCESSES = {"benchmarks", "cli", "page", "rolling", "servers", "supervisors"}
+STARTS_PROCESSES = {"benchmarks", "cli", "page", "rolling", "servers", "site", "supervisors"}
 
 
 @pytest.hookimpl(wrapper=True)

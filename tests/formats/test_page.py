@@ -24,6 +24,8 @@ from ..support.core_cases import check, serving_engine
 from ..support.format_cases import check_form
 from ..support.html_reader import Document, read_html
 
+pytestmark = pytest.mark.xdist_group("page as bytes")  # an app with a day of history is made once
+
 
 @pytest.fixture(scope="module")
 def calm() -> Answer:
