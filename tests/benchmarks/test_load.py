@@ -34,10 +34,11 @@ async def _site(answer: bytes) -> AsyncIterator[int]:
     server = await asyncio.start_server(accept, HOST, 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
-    for _ in range(3):  # until connections that have just come are accepted
+    for _ in range(10):  # until connections that have just come are accepted
         await asyncio.sleep(0)
     # An open transport would warn in a later test, also that of a connection whose task has not begun.
-    for writer, task in talks.items():
+    while talks:  # one that is accepted meanwhile is added
+        writer, task = talks.popitem()
         task.cancel()
         writer.close()
         with suppress(ConnectionError):
