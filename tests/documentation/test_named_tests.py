@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .blocks import PAGES, ROOT
+from .blocks import PAGES, ROOT, TESTS
 
 NAMED = re.compile(r"(tests/[\w/]+\.py)(?:::(\w+))?")
 NO_TEST = re.compile(r"\bNo\s+test\b")
@@ -23,8 +23,10 @@ def definitions_in(file: Path) -> set[str]:
 
 
 def missing(text: str) -> list[str]:
-    """Return the tests, and files of tests, that `text` names and that do not exist."""
-    return [
+    """Return the tests, and files and folders of tests, that `text` names and that do not exist."""
+    below_the_title = ", ".join(TESTS.findall(text))
+    listed = below_the_title.split(", ") if below_the_title else []
+    return [name for name in listed if not name.startswith("tests/") or not (ROOT / name).exists()] + [
         match[0]
         for match in NAMED.finditer(text)
         if not (ROOT / match[1]).is_file() or (match[2] and match[2] not in definitions_in(ROOT / match[1]))
@@ -34,6 +36,10 @@ def missing(text: str) -> list[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_each_test_that_a_page_names_exists(page: Path) -> None:
     assert missing(page.read_text()) == []
+
+
+def test_a_file_or_folder_below_a_title_that_does_not_exist_is_found() -> None:
+    assert missing("# Title\n<!-- tests: tests/board, tests/bord, docs -->\n") == ["tests/bord", "docs"]
 
 
 def test_a_test_that_does_not_exist_is_found() -> None:
