@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from contextlib import nullcontext
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urldefrag, urljoin, urlsplit
@@ -145,6 +146,35 @@ def test_a_release_gets_a_folder_of_its_own_and_becomes_the_latest(tmp_path: Pat
         page = git("show", f"gh-pages:{folder}/index.html")
         assert f'<link rel="canonical" href="{HOME}latest/">' in page
         assert f'content="{HOME}latest/images/social-card.png"' in page
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "[x](gone.md)",
+        "[x](#gone)",
+        "[x](index.md#gone)",
+        "![x](gone.png)",
+        "[x](/index)",
+        "::: asgi_health.Gone",
+        "orphan",
+    ],
+)
+def test_the_step_of_the_gate_fails_for_a_fault_of_a_page_and_for_nothing_else(fault: str, tmp_path: Path) -> None:
+    (command,) = re.findall(
+        r"^documentation\(\) \{ .*/(mkdocs .*); \}$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE
+    )
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "theme").symlink_to(DOCS / "theme")
+    (tmp_path / "asgi_health").symlink_to(ROOT / "asgi_health")
+    settings = (ROOT / "mkdocs.yml").read_text().partition("\nnav:")[0]
+    (tmp_path / "mkdocs.yml").write_text(f"{settings}\nnav: [index.md]\n")
+    page = tmp_path / "docs" / "index.md"
+    page.write_text(f"# A page\n\n{fault}\n")
+    if fault == "orphan":
+        page.with_name("orphan.md").write_text("# Not in the navigation\n")
+    with nullcontext() if fault == "no fault" else pytest.raises(AssertionError):
+        run(*command.split(), folder=tmp_path)
 
 
 def test_the_addresses_of_the_site_are_those_of_the_project() -> None:
