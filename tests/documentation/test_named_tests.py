@@ -39,7 +39,7 @@ def test_each_test_that_a_page_names_exists(page: Path) -> None:
 
 
 def test_a_file_or_folder_below_a_title_that_does_not_exist_is_found() -> None:
-    assert missing("# Title\n<!-- tests: tests/board, tests/bord, docs -->\n") == ["tests/bord", "docs"]
+    assert missing("# Title\n<!-- tests: tests/board, tests/gone, docs -->\n") == ["tests/gone", "docs"]
 
 
 def test_a_test_that_does_not_exist_is_found() -> None:
